@@ -1,0 +1,1 @@
+"""A self-hosted off-exchange settlement network."""
