@@ -1,0 +1,1 @@
+"""Enterprises, users, tokens, scopes, licences: who may do what. Protocol §2."""

@@ -1,0 +1,55 @@
+-- name: find_token
+SELECT access_token.id, access_token.enterprise_id, access_token.user_id, access_token.operator_id,
+       operator.name AS operator_name, access_token.scopes, access_token.ip_allow_list, access_token.label,
+       access_token.created_at, access_token.expires_at, access_token.revoked_at,
+       coalesce(enterprise.licensed, false) AS licensed
+FROM access_token
+LEFT JOIN enterprise ON enterprise.id = access_token.enterprise_id
+LEFT JOIN operator ON operator.id = access_token.operator_id
+WHERE access_token.token_sha256 = %(token_sha256)s
+
+-- name: insert_token
+INSERT INTO access_token (id, token_sha256, enterprise_id, user_id, operator_id, scopes, ip_allow_list, label,
+                          created_at, expires_at)
+VALUES (%(id)s, %(token_sha256)s, %(enterprise_id)s, %(user_id)s, %(operator_id)s, %(scopes)s,
+        %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s)
+
+-- name: revoke_token
+UPDATE access_token SET revoked_at = coalesce(revoked_at, %(now)s) WHERE id = %(id)s
+
+-- name: insert_enterprise
+INSERT INTO enterprise (id, name, trust_org, licensed, created_at, updated_at)
+VALUES (%(id)s, %(name)s, %(trust_org)s, %(licensed)s, %(now)s, %(now)s)
+ON CONFLICT (id) DO NOTHING
+
+-- name: find_enterprise
+SELECT id, name, trust_org, licensed, created_at, updated_at FROM enterprise WHERE id = %(id)s
+
+-- name: update_enterprise
+UPDATE enterprise
+SET name = coalesce(%(name)s, name), licensed = coalesce(%(licensed)s, licensed), updated_at = %(now)s
+WHERE id = %(id)s
+RETURNING id, name, trust_org, licensed, created_at, updated_at
+
+-- name: insert_user
+INSERT INTO network_user (id, name, email, created_at) VALUES (%(id)s, %(name)s, %(email)s, %(now)s)
+ON CONFLICT (id) DO NOTHING
+
+-- name: find_user
+SELECT id, name, email, created_at FROM network_user WHERE id = %(id)s
+
+-- name: insert_membership
+INSERT INTO membership (enterprise_id, user_id, created_at) VALUES (%(enterprise_id)s, %(user_id)s, %(now)s)
+ON CONFLICT DO NOTHING
+
+-- name: is_member
+SELECT true FROM membership WHERE enterprise_id = %(enterprise_id)s AND user_id = %(user_id)s
+
+-- name: insert_operator
+INSERT INTO operator (id, name, created_at) VALUES (%(id)s, %(name)s, %(now)s) ON CONFLICT (name) DO NOTHING
+
+-- name: find_operator
+SELECT id, name, created_at FROM operator WHERE id = %(id)s
+
+-- name: find_operator_by_name
+SELECT id, name, created_at FROM operator WHERE name = %(name)s

@@ -1,0 +1,71 @@
+"""Whether a token admits a call. Pure; the order of the checks is protocol §2."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from clearwindow.access.values import Scope, Token
+from clearwindow.errors import NotAuthenticatedError, PermissionDeniedError
+
+TOKEN_PREFIX: Final = "cwt_"  # noqa: S105 - the public beginning of every token, so that scanners find leaked ones
+_RANDOM_BYTES: Final = 32
+Address = IPv4Address | IPv6Address
+
+
+def new_token() -> str:
+    """A fresh token of 47 characters: of neither form that makes the field's SDK sign its requests."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
+def token_sha256(token: str) -> bytes:
+    """What is stored of a token. It has 256 random bits, so that a plain hash cannot be searched."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def require_usable(token: Token | None, now: datetime, address: Address | None) -> Token:
+    """The token, if it is known, in force, and presented from where it may be.
+
+    Raises:
+        NotAuthenticatedError: always in the same words, so that an answer does not tell a guesser anything.
+    """
+    if token is None or token.revoked_at is not None or (token.expires_at and token.expires_at <= now):
+        raise NotAuthenticatedError(
+            "token_invalid", "the bearer token is unknown, expired or revoked: ask the operator for a new one"
+        )
+    if token.ip_allow_list and not _inside(token, address):
+        raise NotAuthenticatedError(
+            "token_address_refused", f"the bearer token may not be used from the address {address}"
+        )
+    return token
+
+
+def require_member(token: Token, enterprise_id: str) -> None:
+    if token.enterprise_id is None or token.enterprise_id != enterprise_id:
+        raise NotAuthenticatedError(
+            "not_a_member", "the token's user is not a member of the enterprise in the path"
+        )
+
+
+def require_permission(token: Token, needed: Iterable[Scope]) -> None:
+    if not token.licensed:
+        raise PermissionDeniedError(
+            "no_licence", "the enterprise has no OES licence: ask the operator for one"
+        )
+    missing = sorted(set(needed) - token.scopes)
+    if missing:
+        raise PermissionDeniedError(
+            "scope_missing", f"the token lacks the scope {missing[0]}", {"missingScopes": list(missing)}
+        )
+
+
+def _inside(token: Token, address: Address | None) -> bool:
+    if address is None:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    seen = mapped or address
+    return any(seen.version == network.version and seen in network for network in token.ip_allow_list)

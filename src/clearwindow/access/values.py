@@ -1,0 +1,76 @@
+"""Who is calling, as the rest of the house sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from uuid import UUID
+
+
+class Scope(StrEnum):
+    READ = "settlement_network_read"
+    WRITE = "settlement_network_write"
+
+
+class TrustOrg(StrEnum):
+    """The trust organisation an enterprise keeps its assets with; the wire knows exactly these."""
+
+    TRUST = "BitGo Trust"
+    NEW_YORK = "BitGo New York"
+    GERMANY = "BitGo Germany"
+    SWITZERLAND = "BitGo Switzerland"
+    EUROPE = "BitGo Europe ApS"
+    FRANKFURT = "Frankfurt DE Trust"
+    SINGAPORE = "BitGo Singapore"
+    KOREA = "BitGo Korea"
+    MENA = "BitGo Custody MENA FZE"
+    INDIA = "BitGo India"
+    SISTER_TRUST_1 = "BitGo Sister Trust 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user acting for one enterprise, in one request."""
+
+    enterprise_id: str
+    user_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator acting on the network, in one request."""
+
+    operator_id: UUID
+    name: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a presented token; never the token itself."""
+
+    id: UUID
+    enterprise_id: str | None
+    user_id: str | None
+    operator_id: UUID | None
+    operator_name: str | None
+    scopes: frozenset[Scope]
+    ip_allow_list: tuple[IPv4Network | IPv6Network, ...]
+    label: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    licensed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    id: str
+    name: str
+    trust_org: TrustOrg
+    licensed: bool
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,225 @@
+"""Reads and writes of accounts, balances, holds and the journal, a few rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from clearwindow.accounts.values import Balance, BalanceKey, Entry, Hold, Movement
+from clearwindow.database.pool import Transaction
+from clearwindow.database.queries import Queries
+
+sql: Final = Queries("clearwindow.accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class GoAccount:
+    id: UUID
+    enterprise_id: str
+    label: str | None
+    is_default: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GoAccountKey:
+    id: UUID
+    pub: str
+    public_key: bytes
+    encrypted_prv: str | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    name: str
+    backing: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyMovement:
+    """A deposit or withdrawal as it was made."""
+
+    kind: str
+    currency: str
+    quantity: Decimal
+    entry_id: UUID
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    id: UUID
+    kind: str
+    cause_id: UUID
+    reference: str | None
+    created_at: datetime
+    postings: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _BalanceRow:
+    account_id: UUID
+    currency: str
+    available: Decimal
+    held: Decimal
+
+    def key(self) -> BalanceKey:
+        return BalanceKey(self.account_id, self.currency)
+
+    def value(self) -> Balance:
+        return Balance(int(self.available), int(self.held))
+
+
+@dataclass(frozen=True, slots=True)
+class _HoldRow:
+    account_id: UUID
+    currency: str
+    quantity: Decimal
+
+
+def insert_account(tx: Transaction, account_id: UUID, kind: str, partner_id: UUID) -> None:
+    tx.run(sql["insert_account"], id=account_id, kind=kind, partner_id=partner_id, now=tx.now())
+
+
+def insert_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, label: str | None) -> None:
+    values = {"account_id": account_id, "enterprise_id": enterprise_id, "label": label}
+    tx.run(sql["insert_go_account"], **values, now=tx.now())
+
+
+def find_go_account(tx: Transaction, account_id: UUID) -> GoAccount | None:
+    return tx.first(GoAccount, sql["find_go_account"], id=account_id)
+
+
+def find_default_go_account(tx: Transaction, enterprise_id: str) -> GoAccount | None:
+    return tx.first(GoAccount, sql["find_default_go_account"], enterprise_id=enterprise_id)
+
+
+def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> None:
+    tx.run(
+        sql["insert_key"],
+        id=key.id,
+        account_id=account_id,
+        pub=key.pub,
+        public_key=key.public_key,
+        encrypted_prv=key.encrypted_prv,
+        now=key.created_at,
+    )
+
+
+def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool:
+    return tx.run(sql["revoke_key"], id=key_id, account_id=account_id, now=tx.now()) == 1
+
+
+def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
+    return tx.all(GoAccountKey, sql["list_keys"], account_id=account_id)
+
+
+def insert_currency(tx: Transaction, currency: Currency) -> bool:
+    values = {"name": currency.name, "backing": currency.backing, "decimals": currency.decimals}
+    return tx.run(sql["insert_currency"], **values) == 1
+
+
+def list_currencies(tx: Transaction, names: Sequence[str] | None = None) -> list[Currency]:
+    return tx.all(Currency, sql["list_currencies"], names=None if names is None else list(names))
+
+
+def balances_of(tx: Transaction, account_ids: Iterable[UUID]) -> dict[BalanceKey, Balance]:
+    rows = tx.all(_BalanceRow, sql["list_balances_of"], account_ids=list(account_ids))
+    return {row.key(): row.value() for row in rows}
+
+
+def lock_balances(tx: Transaction, keys: Iterable[BalanceKey]) -> dict[BalanceKey, Balance]:
+    """The balances, locked in the one fixed order; those that do not exist yet are made with zero."""
+    wanted = sorted(set(keys))
+    arrays = {
+        "account_ids": [key.account_id for key in wanted],
+        "currencies": [key.currency for key in wanted],
+    }
+    tx.run(sql["add_missing_balances"], **arrays)
+    rows = tx.all(_BalanceRow, sql["lock_balances"], **arrays)
+    return {row.key(): row.value() for row in rows}
+
+
+def insert_entry(tx: Transaction, entry: Entry) -> None:
+    tx.run(
+        sql["insert_entry"],
+        id=entry.id,
+        partner_id=entry.partner_id,
+        kind=entry.kind,
+        cause_id=entry.cause_id,
+        reference=entry.reference,
+        now=tx.now(),
+    )
+
+
+def post_movements(tx: Transaction, entry: Entry, movements: Sequence[Movement]) -> None:
+    """Writes the postings of an entry and moves the balances by them, in one statement."""
+    moved = tx.run(
+        sql["post_movements"],
+        partner_id=entry.partner_id,
+        entry_id=entry.id,
+        account_ids=[movement.key.account_id for movement in movements],
+        currencies=[movement.key.currency for movement in movements],
+        available=[Decimal(movement.available) for movement in movements],
+        held=[Decimal(movement.held) for movement in movements],
+    )
+    if moved != len({movement.key for movement in movements}):
+        raise LookupError("a movement names a balance that does not exist")
+
+
+def put_hold(tx: Transaction, hold: Hold) -> None:
+    """Makes the hold of this cause exactly ``quantity``; zero takes it away."""
+    place = {"cause_id": hold.cause_id, "account_id": hold.key.account_id, "currency": hold.key.currency}
+    if hold.quantity == 0:
+        tx.run(sql["drop_hold"], **place)
+    else:
+        rest = {"partner_id": hold.partner_id, "cause_kind": hold.cause, "quantity": Decimal(hold.quantity)}
+        tx.run(sql["put_hold"], **place, **rest)
+
+
+def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[BalanceKey, int]:
+    """What the causes hold together, per balance."""
+    held: dict[BalanceKey, int] = {}
+    for row in tx.all(_HoldRow, sql["list_holds"], cause_ids=list(cause_ids)):
+        key = BalanceKey(row.account_id, row.currency)
+        held[key] = held.get(key, 0) + int(row.quantity)
+    return held
+
+
+def find_custody_movement(tx: Transaction, account_id: UUID, reference: str) -> CustodyMovement | None:
+    return tx.first(CustodyMovement, sql["find_custody_movement"], account_id=account_id, reference=reference)
+
+
+def insert_custody_movement(
+    tx: Transaction, account_id: UUID, reference: str, moved: CustodyMovement
+) -> None:
+    tx.run(
+        sql["insert_custody_movement"],
+        account_id=account_id,
+        reference=reference,
+        entry_id=moved.entry_id,
+        kind=moved.kind,
+        currency=moved.currency,
+        quantity=moved.quantity,
+        now=moved.created_at,
+    )
+
+
+def list_entries(
+    tx: Transaction, *, cause_id: UUID | None, account_id: UUID | None, limit: int, offset: int
+) -> list[JournalEntry]:
+    return tx.all(
+        JournalEntry,
+        sql["list_entries"],
+        cause_id=cause_id,
+        account_id=account_id,
+        limit=limit,
+        offset=offset,
+    )

@@ -1,0 +1,1 @@
+"""The audit trail: who did what, when, in which request. Written in the transaction that did it."""

@@ -1,0 +1,61 @@
+"""What a violated constraint means to a person. The rules refuse first; this is the second line of defence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+
+from clearwindow.errors import (
+    ConflictError,
+    InvalidRequestError,
+    RequestError,
+    UnavailableError,
+    UnprocessableError,
+)
+
+_MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
+    "access_token_sha256_key": (ConflictError, "this token exists already: leave it out to have one made"),
+    "allocation_external_id_key": (InvalidRequestError, "this clientExternalId is taken by another request"),
+    "balance_available_not_negative": (UnprocessableError, "the balance does not cover this amount"),
+    "base_units_78_digits": (UnprocessableError, "the amount would take a balance over 78 digits"),
+    "client_enterprise_key": (ConflictError, "the enterprise is a client already"),
+    "dispute_closure_four_eyes": (
+        UnprocessableError,
+        "a closure is reviewed by another operator than its maker",
+    ),
+    "dispute_closure_one_standing": (ConflictError, "the dispute has a closure already"),
+    "dispute_once_per_party": (ConflictError, "this settlement is disputed on this connection already"),
+    "enterprise_pkey": (ConflictError, "an enterprise with this id exists already"),
+    "go_account_key_active_once": (ConflictError, "the Go Account has this key already"),
+    "nonce_pkey": (ConflictError, "the nonce was used by another request: choose a new one"),
+    "operator_name_key": (ConflictError, "an operator of this name exists already"),
+    "partner_enterprise_key": (ConflictError, "the enterprise is a partner already"),
+    "settlement_external_id_key": (ConflictError, "a settlement with this externalId exists already"),
+}
+
+TRANSIENT: Final = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.TooManyConnections,
+)
+
+
+def as_request_error(error: psycopg.Error) -> RequestError | None:
+    """The answer to the caller, or None where the error is a defect of ours."""
+    constraint = error.diag.constraint_name or ""
+    if constraint in _MEANING:
+        kind, message = _MEANING[constraint]
+        return kind(constraint, message)
+    lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    if lost or isinstance(error, TRANSIENT):
+        return UnavailableError(
+            "database_unavailable",
+            "the database did not answer in time: nothing was written, send the same request again",
+        )
+    return None

@@ -1,0 +1,1 @@
+"""The edge that all routes share: bodies, errors, filters, paging, the app itself."""

@@ -1,0 +1,57 @@
+"""The application: routes, request ids and errors under one roof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clearwindow.http import problems
+from clearwindow.runtime import Runtime
+
+SECURITY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+def create_app(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
+    app = FastAPI(
+        title="Clearwindow",
+        description="A self-hosted off-exchange settlement network.",
+        version="0.1.0",
+        redirect_slashes=False,
+    )
+    app.state.runtime = runtime
+    problems.register(app)
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(RequestIds)
+    return app
+
+
+class RequestIds:
+    """Gives each request an id: in the answer's header, in every log line and in the audit trail."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_id)

@@ -1,0 +1,97 @@
+"""List filters, from the query or from a JSON body on the GET, and paging. Protocol §2.
+
+Arrays come as repeated keys, as comma-separated text or as JSON arrays; numbers as numbers or as text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+
+from fastapi import Request
+from pydantic import BeforeValidator, Field
+
+from clearwindow.errors import InvalidRequestError
+from clearwindow.http.bodies import parse_body, read_bytes, validate
+from clearwindow.http.wire import RequestModel, WireMoment
+from clearwindow.ids import WireUuid
+from clearwindow.runtime import Runtime
+from clearwindow.strict_json import JsonNumber, parse_json
+
+DEFAULT_PAGE_SIZE: Final = 100
+MAX_PAGE_SIZE: Final = 500
+MAX_FILTER_VALUES: Final = 1_000
+_MAX_PAGE_NUMBER: Final = 10**9
+TOTAL_COUNT_HEADER: Final = "X-Total-Count"
+
+
+def _as_list(value: object) -> object:
+    if isinstance(value, str):
+        if value.startswith("["):
+            return parse_json(value, what="filter")
+        return [part.strip() for part in value.split(",")]
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return _as_list(value[0])
+    return value
+
+
+def _as_flag(value: object) -> object:
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+def _as_count(value: object) -> object:
+    text = value.text if isinstance(value, JsonNumber) else value
+    if isinstance(text, str) and re.fullmatch(r"[0-9]{1,10}", text):
+        return int(text)
+    raise ValueError("must be a whole number from 0 on")
+
+
+def _many(of: Any) -> Any:  # noqa: ANN401 - builds a type
+    return Annotated[list[of] | None, BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
+
+
+Uuids = _many(WireUuid)
+Texts = _many(str)
+Flag = Annotated[bool | None, BeforeValidator(_as_flag)]
+Moment = WireMoment | None
+Count = Annotated[int, BeforeValidator(_as_count)]
+
+
+class Page(RequestModel):
+    """Pages count from 0; a size above 500 is taken as 500."""
+
+    page_number: Annotated[Count, Field(le=_MAX_PAGE_NUMBER)] = 0
+    page_size: Annotated[Count, Field(ge=1)] = DEFAULT_PAGE_SIZE
+
+    @property
+    def limit(self) -> int:
+        return min(self.page_size, MAX_PAGE_SIZE)
+
+    @property
+    def offset(self) -> int:
+        return self.page_number * self.limit
+
+
+F = TypeVar("F", bound=Page)
+
+
+async def read_filters(request: Request, model: type[F]) -> F:
+    """The filters of a list; the query and the body may each carry some, but not the same one."""
+    runtime: Runtime = request.app.state.runtime
+    given: dict[str, object] = {}
+    for name in request.query_params:
+        values = request.query_params.getlist(name)
+        given[name] = values if len(values) > 1 else values[0]
+    raw = await read_bytes(request, runtime.limits.body_bytes)
+    if raw:
+        body = parse_body(raw, _AnyObject)
+        twice = sorted(set(given) & set(body.fields))
+        if twice:
+            raise InvalidRequestError("filter_twice", f"{twice[0]} is given in the query and in the body")
+        given.update(body.fields)
+    return validate(given, model)
+
+
+class _AnyObject(RequestModel):
+    model_config = RequestModel.model_config | {"extra": "ignore"}

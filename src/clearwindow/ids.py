@@ -1,0 +1,36 @@
+"""Identifiers are injected, so that a run can be repeated. On the wire a Go Account id is 32 hexadecimal digits."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Protocol
+from uuid import UUID, uuid4
+
+from pydantic import AfterValidator, StringConstraints
+
+NIL: Final = UUID(int=0)
+"""The outside world as an account, and the partner of what belongs to no partner."""
+
+_UUID_TEXT: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+UuidText = Annotated[str, StringConstraints(pattern=_UUID_TEXT)]
+"""A UUID in its one canonical spelling, so that two keys of an object can never name the same thing."""
+
+WireUuid = Annotated[UuidText, AfterValidator(UUID)]
+
+
+class Ids(Protocol):
+    def new(self) -> UUID: ...
+
+
+class RandomIds:
+    def new(self) -> UUID:
+        return uuid4()
+
+
+def parse_uuid(text: str) -> UUID | None:
+    """The UUID that the text canonically spells, else None."""
+    return UUID(text) if re.fullmatch(_UUID_TEXT, text) else None
+
+
+def parse_go_account_id(text: str) -> UUID | None:
+    return UUID(hex=text) if re.fullmatch(r"[0-9a-f]{32}", text) else None

@@ -1,0 +1,38 @@
+"""What every use case is handed: the database, time, ids, limits and the vault. Wired once, in ``bootstrap``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from clearwindow.clock import Clock
+from clearwindow.database.pool import Database, Transaction
+from clearwindow.ids import Ids
+from clearwindow.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one request may carry. Every limit is a setting."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    connections_per_settlement: int = 10_000
+    amounts_per_settlement: int = 100_000
+    page_size: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    database: Database
+    clock: Clock
+    ids: Ids
+    limits: Limits
+    vault: Vault
+    operator_token_sha256: bytes | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """The one transaction of a use case: commits when the block ends, rolls back when it raises."""
+        with self.database.transaction() as transaction:
+            yield transaction
