@@ -108,7 +108,7 @@ class JsonNumber:
     def _canonical(self) -> tuple[str, str, int]:
         """Give (sign, digits without zeros at either end, exponent); equal exactly when the values are."""
         match = _NUMBER.fullmatch(self.text)
-        if match is None:  # pragma: no cover - __post_init__ has matched it
+        if match is None:  # __post_init__ has matched it
             raise AssertionError(self.text)
         sign, whole, fraction, exponent = match.groups(default="")
         digits = (whole + fraction).lstrip("0")
