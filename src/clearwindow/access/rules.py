@@ -53,9 +53,7 @@ def require_member(token: Token, enterprise_id: str) -> None:
 
 def require_permission(token: Token, needed: Iterable[Scope]) -> None:
     if not token.licensed:
-        raise PermissionDeniedError(
-            "no_licence", "the enterprise has no OES licence: ask the operator for one"
-        )
+        raise PermissionDeniedError("no_licence", "the enterprise has no OES licence: ask the operator for one")
     missing = sorted(set(needed) - token.scopes)
     if missing:
         raise PermissionDeniedError(

@@ -103,10 +103,7 @@ def revoke_token(tx: Transaction, token_id: UUID) -> bool:
 def insert_enterprise(tx: Transaction, enterprise: Enterprise) -> bool:
     """False where the id is taken already."""
     values = {"id": enterprise.id, "name": enterprise.name, "trust_org": enterprise.trust_org}
-    return (
-        tx.run(sql["insert_enterprise"], **values, licensed=enterprise.licensed, now=enterprise.created_at)
-        == 1
-    )
+    return tx.run(sql["insert_enterprise"], **values, licensed=enterprise.licensed, now=enterprise.created_at) == 1
 
 
 def find_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise | None:
@@ -115,7 +112,7 @@ def find_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise | None:
 
 
 def update_enterprise(
-    tx: Transaction, enterprise_id: str, name: str | None, licensed: bool | None
+    tx: Transaction, enterprise_id: str, *, name: str | None, licensed: bool | None
 ) -> Enterprise | None:
     row = tx.first(
         _EnterpriseRow, sql["update_enterprise"], id=enterprise_id, name=name, licensed=licensed, now=tx.now()

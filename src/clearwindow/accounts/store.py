@@ -197,9 +197,7 @@ def find_custody_movement(tx: Transaction, account_id: UUID, reference: str) -> 
     return tx.first(CustodyMovement, sql["find_custody_movement"], account_id=account_id, reference=reference)
 
 
-def insert_custody_movement(
-    tx: Transaction, account_id: UUID, reference: str, moved: CustodyMovement
-) -> None:
+def insert_custody_movement(tx: Transaction, account_id: UUID, reference: str, moved: CustodyMovement) -> None:
     tx.run(
         sql["insert_custody_movement"],
         account_id=account_id,

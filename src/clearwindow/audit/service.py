@@ -33,18 +33,13 @@ class AuditRecord:
 
 def record(tx: Transaction, actor: Actor, action: str, subject_id: UUID | str, **details: object) -> None:
     """Writes one line of the trail. ``details`` must be JSON values and never a secret."""
-    match actor:
-        case Member():
-            kind, actor_id, enterprise_id = "user", actor.user_id, actor.enterprise_id
-        case Operator():
-            kind, actor_id, enterprise_id = "operator", str(actor.operator_id), None
     tx.run(
         sql["insert_record"],
         at=tx.now(),
         request_id=actor.request_id,
-        actor_kind=kind,
-        actor_id=actor_id,
-        enterprise_id=enterprise_id,
+        actor_kind="user" if isinstance(actor, Member) else "operator",
+        actor_id=actor.user_id if isinstance(actor, Member) else str(actor.operator_id),
+        enterprise_id=actor.enterprise_id if isinstance(actor, Member) else None,
         action=action,
         subject_id=str(subject_id),
         details=Jsonb(details),

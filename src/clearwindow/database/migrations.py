@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -19,7 +18,7 @@ class MigrationError(RuntimeError):
 @dataclass(frozen=True)
 class Migration:
     name: str
-    sql: LiteralString
+    sql: str
 
     @property
     def sha256(self) -> str:
@@ -29,7 +28,7 @@ class Migration:
 def all_migrations() -> list[Migration]:
     folder = files("clearwindow.database").joinpath("migrations")
     return [
-        Migration(item.name.removesuffix(".sql"), cast("LiteralString", item.read_text(encoding="utf-8")))
+        Migration(item.name.removesuffix(".sql"), item.read_text(encoding="utf-8"))
         for item in sorted(folder.iterdir(), key=lambda item: item.name)
         if item.name.endswith(".sql")
     ]
@@ -67,7 +66,7 @@ def pending_migrations(dsn: str) -> list[str]:
 
 
 def _pending(connection: psycopg.Connection) -> list[Migration]:
-    applied = dict(connection.execute("SELECT name, sha256 FROM schema_migration").fetchall())
+    applied: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM schema_migration").fetchall())
     known = all_migrations()
     unknown = sorted(set(applied) - {migration.name for migration in known})
     if unknown:

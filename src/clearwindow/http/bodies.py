@@ -56,9 +56,7 @@ async def read_bytes(request: Request, limit_bytes: int) -> bytes:
                     break
                 chunks.append(chunk)
         except ClientDisconnect:
-            raise InvalidRequestError(
-                "body_incomplete", "the connection closed before the body ended"
-            ) from None
+            raise InvalidRequestError("body_incomplete", "the connection closed before the body ended") from None
     if size > limit_bytes:
         raise TooLargeError(
             "body_too_large",
@@ -104,9 +102,7 @@ def entry_path(location: tuple[int | str, ...]) -> str:
 def quoted(value: object) -> str:
     """A value short enough for a sentence."""
     text = str(value)
-    return (
-        text if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]}… ({len(text)} characters)"
-    )
+    return text if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]}… ({len(text)} characters)"
 
 
 _PLAIN: Final = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final, TypeVar
-from uuid import UUID
 
 from fastapi import Request
 from pydantic import BeforeValidator, Field

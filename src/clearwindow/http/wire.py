@@ -22,7 +22,11 @@ LongText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTES_L
 
 
 def _number(value: object) -> object:
-    return value.to_python() if isinstance(value, JsonNumber) else value
+    return Decimal(value.text) if isinstance(value, JsonNumber) else value
+
+
+def _integer(value: object) -> object:
+    return value.as_int() if isinstance(value, JsonNumber) else value
 
 
 def _moment(value: object) -> datetime:
@@ -30,9 +34,7 @@ def _moment(value: object) -> datetime:
         raise ValueError("must be a date and time in ISO 8601, such as 2026-11-22T09:30:00.000Z")  # noqa: TRY004
     moment = _parsed(value)
     if moment is None or moment.tzinfo is None or not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
-        raise ValueError(
-            "must be a date and time with its zone in ISO 8601, such as 2026-11-22T09:30:00.000Z"
-        )
+        raise ValueError("must be a date and time with its zone in ISO 8601, such as 2026-11-22T09:30:00.000Z")
     return moment.astimezone(UTC)
 
 
@@ -47,7 +49,7 @@ def _parsed(text: str) -> datetime | None:
 
 
 WireNumber = Annotated[Decimal, BeforeValidator(_number)]
-WireInteger = Annotated[int, BeforeValidator(_number)]
+WireInteger = Annotated[int, BeforeValidator(_integer)]
 WireMoment = Annotated[datetime, BeforeValidator(_moment)]
 
 

@@ -90,9 +90,7 @@ class PrivateKey:
             KeyFormatError: anything else; the message never quotes the text.
         """
         if text.startswith(_PUBLIC_PREFIXES):
-            raise KeyFormatError(
-                "This is a public key: signing needs the private key, which starts with xprv."
-            )
+            raise KeyFormatError("This is a public key: signing needs the private key, which starts with xprv.")
         if not text.startswith(_PRIVATE_PREFIXES):
             raise KeyFormatError("The private key must be an xprv or a tprv.")
         node = _decode_node(text, "private key")

@@ -1,0 +1,61 @@
+"""Fixtures: every test of the network has its own database, a clock it moves itself, and a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from fastapi import FastAPI
+
+from clearwindow.clock import ManualClock
+from clearwindow.database.pool import Database
+from clearwindow.http.app import create_app
+from clearwindow.ids import RandomIds
+from clearwindow.routers import ROUTERS
+from clearwindow.runtime import Limits, Runtime
+from clearwindow.vault import KEY_BYTES, Vault
+from tests.support.databases import TestCluster, running_cluster
+from tests.support.server import serving
+
+START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[TestCluster]:
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dsn(cluster: TestCluster) -> Iterator[str]:
+    with cluster.fresh_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
+    database = Database(dsn, clock)
+    database.open()
+    yield Runtime(database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)))
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def served_app() -> Iterator[tuple[FastAPI, str]]:
+    """One server for the whole run; each test gives it its own runtime."""
+    app = create_app(None, ROUTERS)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    with serving(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def base_url(served_app: tuple[FastAPI, str], runtime: Runtime) -> str:
+    app, url = served_app
+    app.state.runtime = runtime
+    return url

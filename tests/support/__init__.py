@@ -1,0 +1,1 @@
+"""What the tests share: a database, a server, and a network to act on."""
