@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NoReturn, TypeAlias
 
 MAX_DEPTH: Final = 32
@@ -137,10 +138,13 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise JsonError(f"{constant} is not a JSON value.")
 
 
+# A document of nothing but small numbers would else cost a hundred times what Python's reader spends on it.
+_number: Final = lru_cache(maxsize=1024)(JsonNumber)
+
 _READER: Final = json.JSONDecoder(
     object_pairs_hook=_object_without_duplicates,
-    parse_float=JsonNumber,
-    parse_int=JsonNumber,
+    parse_float=_number,
+    parse_int=_number,
     parse_constant=_refuse_constant,
 )
 _PAIRS_READER: Final = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=str, parse_int=str)
@@ -214,7 +218,7 @@ def describe_place(place: Place) -> str:
     path = "".join(reversed(parts)).removeprefix(".")
     if len(path) > _PATH_CHARACTERS:
         path = f"…{path[1 - _PATH_CHARACTERS :]}"
-    return path or "its outermost level"
+    return path or "the outermost level"
 
 
 def _decode(text: bytes | str, what: str) -> str:
