@@ -78,9 +78,7 @@ def payload_text(fields: Mapping[str, object]) -> str:
         TypeError: a value that is not JSON at all.
     """
     try:
-        text = json.dumps(
-            dict(fields), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_number
-        )
+        text = json.dumps(dict(fields), ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_number)
         text.encode()
     except UnicodeEncodeError:
         raise JsonError("The payload would hold half of a surrogate pair (\\ud800 to \\udfff).") from None
@@ -106,9 +104,7 @@ def _take_path_ids(
         for side, fields in (("payload", signed), ("request body", asked)):
             given = fields.pop(name, expected)
             if given != expected:
-                differences.append(
-                    f"{name} is {_show(given)} in the {side} and {quote(expected)} in the path"
-                )
+                differences.append(f"{name} is {_show(given)} in the {side} and {quote(expected)} in the path")
     return differences
 
 
@@ -124,9 +120,7 @@ def _differences(signed: JsonValue, asked: JsonValue, place: Place = None) -> It
         yield f"{describe_place(place)} is {_show(signed)} in the payload and {_show(asked)} in the request"
 
 
-def _object_differences(
-    signed: dict[str, JsonValue], asked: dict[str, JsonValue], place: Place
-) -> Iterator[str]:
+def _object_differences(signed: dict[str, JsonValue], asked: dict[str, JsonValue], place: Place) -> Iterator[str]:
     for name, value in signed.items():
         if name not in asked:
             yield f"{describe_place((place, name))} is in the payload but not in the request"

@@ -1,0 +1,1 @@
+"""Events: what happened and who hears of it. Protocol §9."""

@@ -1,0 +1,41 @@
+"""The events there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class EventType(StrEnum):
+    CONNECTION_CREATED = "connection.created"
+    CONNECTION_UPDATED = "connection.updated"
+    ALLOCATION_RESERVED = "allocation.reserved"
+    ALLOCATION_CLEARED = "allocation.cleared"
+    ALLOCATION_RELEASED = "allocation.released"
+    DEALLOCATION_RESERVED = "deallocation.reserved"
+    DEALLOCATION_CLEARED = "deallocation.cleared"
+    DEALLOCATION_RELEASED = "deallocation.released"
+    SETTLEMENT_INITIATED = "settlement.initiated"
+    SETTLEMENT_FINALIZING = "settlement.finalizing"
+    SETTLEMENT_TOP_UP_REQUIRED = "settlement.top_up_required"
+    SETTLEMENT_COMPLETED = "settlement.completed"
+    SETTLEMENT_FAILED = "settlement.failed"
+    SETTLEMENT_REJECTED = "settlement.rejected"
+    DISPUTE_CREATED = "dispute.created"
+    DISPUTE_RETRACTED = "dispute.retracted"
+    DISPUTE_UNRETRACTED = "dispute.unretracted"
+    DISPUTE_CLOSED = "dispute.closed"
+    DISPUTE_REVIEWED = "dispute.reviewed"
+    BALANCE_CHANGED = "balance.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, for one enterprise. ``payload`` holds JSON values and nothing of others."""
+
+    type: EventType
+    enterprise_id: str
+    subject_id: UUID
+    payload: Mapping[str, object]
