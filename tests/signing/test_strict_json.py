@@ -1,5 +1,7 @@
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -144,6 +146,31 @@ def test_bottomless_documents_are_refused(opening: str, levels: int) -> None:
     refusal(opening * levels)
     closing = "".join({"[": "]", "{": "}"}[character] for character in reversed(opening) if character in "[{")
     refusal(opening * levels + "1" + closing * levels)
+
+
+@pytest.mark.parametrize(
+    "level", ["[", '{"a":', '["]",', '["\\"]\\"",', '["\\\\",', '["\\\\\\"]",', '["[",{"}":', '["[\\u0022",']
+)
+def test_texts_neither_hide_nor_add_nesting(level: str) -> None:
+    opened = [character for character in level.replace('"[', "").replace('"]', "") if character in "[{"]
+    times = MAX_DEPTH // len(opened)
+    closing = "".join("]" if character == "[" else "}" for character in reversed(opened))
+    for brackets in ("[", "]", "]}" * 500, "{[" * 500):
+        core = json.dumps([brackets, f'\\"{brackets}\\'])
+        parse_json(level * (times - 1) + core + closing * (times - 1))
+        assert "inside one another" in refusal(level * (times + 1) + core + closing * (times + 1))
+
+
+def test_nesting_cannot_exhaust_a_small_stack() -> None:
+    before = threading.stack_size(256 * 1024)
+    try:
+        with ThreadPoolExecutor(1) as executor:
+            for opening, closing in (("[", "]"), ('{"a":', "}"), ('["]",', "]")):
+                for levels in (500, 5_000, 100_000):
+                    message = executor.submit(refusal, opening * levels + "1" + closing * levels).result()
+                    assert "inside one another" in message
+    finally:
+        threading.stack_size(before)
 
 
 def test_a_message_names_the_document() -> None:
