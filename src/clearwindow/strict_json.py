@@ -179,8 +179,6 @@ def parse_json(text: bytes | str, *, what: str = "request body") -> JsonValue:
         raise JsonError(f"The {what} is refused: {error.message}") from None
     except _DuplicateKeyError:
         raise JsonError(f"The {what} is refused: {_describe_duplicate(decoded)}") from None
-    except RecursionError:
-        raise _too_deep(what) from None
     _check_depth(value, what)
     # Raw NULs are invalid JSON and raw surrogates are not UTF-8: only an escape can bring either in.
     if _SUSPICIOUS_ESCAPE.search(decoded):
@@ -310,7 +308,7 @@ def _describe_duplicate(text: str) -> str:
     """Name a duplicate key and its object, of a document that is known to have one."""
     try:
         document = _PAIRS_READER.decode(text)
-    except (json.JSONDecodeError, RecursionError):
+    except json.JSONDecodeError:
         # The first pass stopped at the duplicate, and what follows it is broken in another way.
         return "a key occurs twice in one object."
     for place, members in _containers(document):

@@ -108,7 +108,7 @@ def test_a_duplicate_key_is_refused_wherever_it_is(
         ('["\\uDFFF\\uD800"]', "surrogate"),
         ('{"\\udc00":1}', "surrogate"),
         ('["\0"]', "line 1, column 3"),
-        ('{"a":1,\n}', "line 2, column 1"),
+        ('{"a":1,\n"b" 2}', "line 2, column 5"),
         ("", "line 1, column 1"),
         ("[01]", "not valid JSON"),
         ("['a']", "not valid JSON"),
