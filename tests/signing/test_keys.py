@@ -94,10 +94,10 @@ def test_a_public_key_in_place_of_a_private_one_is_named() -> None:
 
 def test_a_private_key_does_not_show_itself() -> None:
     key = vector_key()
+    assert repr(key) == "PrivateKey()"
     for shown in (repr(key), str(key), f"{key}", repr([key])):
         assert key.secret.hex() not in shown
         assert XPRV not in shown
-        assert repr(key.secret) not in shown
 
 
 ON_CURVE = bytes.fromhex("02" + f"{1:064x}")
@@ -118,6 +118,7 @@ UNCOMPRESSED = point_of(vector_key(), compressed=False)
         f"{vector_key().xpub}\n",
         f" {vector_key().xpub}",
         node(version="0488ade4", key=ON_CURVE),
+        node(version="0488b21f", key=ON_CURVE),
         node(key=OFF_CURVE),
         node(key=b"\x04" + ON_CURVE[1:]),
         node(key=ON_CURVE, origin=bytes(7) + b"\1"),
@@ -153,6 +154,13 @@ def test_a_base64_key_of_another_curve_is_refused() -> None:
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(KeyFormatError, match="something else"):
         parse_public_key(base64.b64encode(der).decode())
+
+
+def test_a_bip32_key_of_another_version_is_refused_though_its_text_looks_right() -> None:
+    neighbour = node(version="0488b21f", key=ON_CURVE)
+    assert neighbour.startswith("xpub")
+    with pytest.raises(KeyFormatError, match="not a valid BIP32 public key"):
+        parse_public_key(neighbour)
 
 
 def test_a_node_below_a_root_is_used_as_it_stands() -> None:
