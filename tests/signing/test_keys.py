@@ -218,3 +218,14 @@ def test_base58check_finds_any_changed_character(payload: bytes, data: st.DataOb
 
 def test_keys_of_different_entropy_differ() -> None:
     assert other_key(1).public_key != other_key(2).public_key
+
+
+def test_the_work_on_a_base58_text_is_bounded() -> None:
+    with pytest.raises(ValueError, match="longer than 200 characters"):
+        base58check.decode("z" * 100_000)
+
+
+def test_a_bip32_key_of_another_length_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base58check, "decode", lambda _: bytes(77))
+    with pytest.raises(KeyFormatError, match="77 bytes instead of BIP32's 78"):
+        parse_public_key("xpub")
