@@ -20,6 +20,7 @@ _MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "balance_available_not_negative": (UnprocessableError, "the balance does not cover this amount"),
     "base_units_78_digits": (UnprocessableError, "the amount would take a balance over 78 digits"),
     "client_enterprise_key": (ConflictError, "the enterprise is a client already"),
+    "custody_movement_pkey": (ConflictError, "the reference was used by another request: choose a new one"),
     "dispute_closure_four_eyes": (
         UnprocessableError,
         "a closure is reviewed by another operator than its maker",
