@@ -53,6 +53,9 @@ def as_request_error(error: psycopg.Error) -> RequestError | None:
     if constraint in _MEANING:
         kind, message = _MEANING[constraint]
         return kind(constraint, message)
+    if isinstance(error, psycopg.DataError) and error.sqlstate is None:
+        # psycopg's own refusal of a NUL. Bodies cannot hold one; an address and its query can.
+        return InvalidRequestError("text_has_nul", "a NUL character (%00) cannot be in the address or its query")
     lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
     if lost or isinstance(error, TRANSIENT):
         return UnavailableError(
