@@ -6,4 +6,6 @@ from typing import Final
 
 from fastapi import APIRouter
 
-ROUTERS: Final[tuple[APIRouter, ...]] = ()
+from clearwindow.operator.routes import router as operator_router
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (operator_router,)
