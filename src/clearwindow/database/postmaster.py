@@ -1,0 +1,199 @@
+"""The PostgreSQL server process: start it, watch it, end it, and end those that outlived their owner."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from clearwindow.database.account import Account
+from clearwindow.database.binaries import EmbeddedPostgresError
+from clearwindow.database.home import Home
+from clearwindow.database.lock import open_private
+
+_LAUNCHER = Path(__file__).with_name("launch.py")
+
+# Fast shutdown, then immediate shutdown, which recovery at the next start makes good.
+_SHUTDOWN_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 15.0))
+_POLL_SECONDS = 0.01
+
+
+def launch_command(
+    program: Sequence[str], account: Account | None, death_signal: signal.Signals
+) -> list[str]:
+    """The command that runs the program as the account and signals it when the calling thread ends."""
+    uid, gid = (-1, -1) if account is None else (account.uid, account.gid)
+    who = (str(os.getpid()), str(int(death_signal)), str(uid), str(gid))
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), *who, *program]
+
+
+def clean_environment() -> Mapping[str, str]:
+    """Our environment without what would steer PostgreSQL's programs elsewhere, with messages in English."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    return kept | {"LC_ALL": "C"}
+
+
+class Postmaster:
+    """A server process of ours.
+
+    Linux sends the death signal when the *thread* that started a process ends. The server is therefore
+    started by a thread of its own, which then waits for it: it ends with the server or with our whole
+    process, never with the caller's thread.
+    """
+
+    def __init__(self, program: Sequence[str], home: Home) -> None:
+        self._command = launch_command(program, home.account, signal.SIGINT)
+        self._log = home.log
+        self._started = threading.Event()
+        self._ended = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: OSError | None = None
+        threading.Thread(target=self._keep, name="embedded-postgres", daemon=True).start()
+        self._started.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _keep(self) -> None:
+        try:
+            log = open_private(self._log)
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - our launcher and programs from find_binaries
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd="/",
+                    env=clean_environment(),
+                    # Ctrl-C in a terminal goes to a whole session; the server has to outlive its clients.
+                    start_new_session=True,
+                )
+            finally:
+                os.close(log)
+        except OSError as error:
+            self._error = error
+            return
+        finally:
+            self._started.set()
+        self._process.wait()
+        self._ended.set()
+
+    @property
+    def running(self) -> bool:
+        return not self._ended.is_set()
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise EmbeddedPostgresError("The server process was not started.")
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End the server within a bounded time; harmless when it has ended.
+
+        Raises:
+            EmbeddedPostgresError: it does not end.
+        """
+        for step, patience_seconds in _SHUTDOWN_STEPS:
+            if self._process is not None and self.running:
+                self._process.send_signal(step)
+            if self._ended.wait(patience_seconds):
+                return
+        raise EmbeddedPostgresError(
+            f"PostgreSQL (process {self.pid}) does not stop: see {self._log}, and end that process by hand."
+        )
+
+
+def stop_leftovers(home: Home) -> None:
+    """End the cluster's processes that outlived their owner, and make a stale postmaster.pid harmless.
+
+    The caller holds the data folder's lock, so that none of these processes has a living owner.
+
+    Raises:
+        EmbeddedPostgresError: some process does not end.
+    """
+    postmaster = _recorded_pid(home.cluster)
+    for step, patience_seconds in (*_SHUTDOWN_STEPS, (signal.SIGKILL, 5.0)):
+        left = set(_processes(home.marker))
+        # A living server ends its own children in order; without it each has to be told.
+        for pid in {postmaster} if postmaster in left else left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, step)
+        if _all_gone(home.marker, patience_seconds):
+            break
+    else:
+        raise EmbeddedPostgresError(
+            f"A PostgreSQL server without an owner still runs on {home.cluster} (processes "
+            f"{', '.join(map(str, sorted(_processes(home.marker))))}) and does not stop: end it by hand."
+        )
+    if postmaster is not None and postmaster > 0 and not _is_foreign_server(postmaster):
+        _disown_pid_file(home.cluster / "postmaster.pid")
+
+
+def _all_gone(marker: str, patience_seconds: float) -> bool:
+    deadline = time.monotonic() + patience_seconds
+    while any(_processes(marker)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _disown_pid_file(pid_file: Path) -> None:
+    """Put our own number into a stale postmaster.pid.
+
+    After a reboot the recorded number may belong to any process, and PostgreSQL would take that for a running
+    server. It knows its parent to be none. The file is not removed: its other lines let PostgreSQL find out
+    whether some orphan still uses the cluster's shared memory.
+    """
+    # Root must not be led elsewhere by a link in a folder that somebody else owns.
+    with os.fdopen(os.open(pid_file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), "r+") as file:
+        lines = file.read().splitlines(keepends=True)
+        file.seek(0)
+        file.write("".join([f"{os.getpid()}\n", *lines[1:]]))
+        file.truncate()
+
+
+def _recorded_pid(cluster: Path) -> int | None:
+    """The number in postmaster.pid; negative for a server in single-user mode."""
+    try:
+        first, *_ = (cluster / "postmaster.pid").read_text().splitlines()
+        return int(first)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _is_foreign_server(pid: int) -> bool:
+    """Whether the process is a PostgreSQL server that somebody started by other means than ours."""
+    return any(
+        number == pid and _is_postgres(command) and b"clearwindow-" not in command
+        for number, command in _command_lines()
+    )
+
+
+def _processes(marker: str) -> Iterator[int]:
+    """The cluster's processes: the server has the marker in its arguments, its children in their titles."""
+    for pid, command in _command_lines():
+        if marker.encode() in command and _is_postgres(command):
+            yield pid
+
+
+def _is_postgres(command: bytes) -> bool:
+    program = command.replace(b"\0", b" ").split(b" -D ")[0].split(b" -c ")[0].strip()
+    return command.startswith(b"postgres: ") or program.rsplit(b"/", 1)[-1] in {b"postgres", b"postmaster"}
+
+
+def _command_lines() -> Iterator[tuple[int, bytes]]:
+    if Path("/proc/self/cmdline").exists():
+        for entry in os.scandir("/proc"):
+            if entry.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    yield int(entry.name), Path(entry.path, "cmdline").read_bytes()
+        return
+    listing = subprocess.run(["/bin/ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, check=True)
+    for line in listing.stdout.splitlines():
+        pid, _, command = line.strip().partition(b" ")
+        yield int(pid), command.strip()
