@@ -15,7 +15,13 @@ VALUES (%(id)s, %(token_sha256)s, %(enterprise_id)s, %(user_id)s, %(operator_id)
         %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s)
 
 -- name: revoke_token
-UPDATE access_token SET revoked_at = coalesce(revoked_at, %(now)s) WHERE id = %(id)s
+-- The row is locked before it is read, so that of two revocations at once one alone is told that it was the first.
+WITH before AS (
+    SELECT id, revoked_at FROM access_token WHERE id = %(id)s FOR UPDATE
+)
+UPDATE access_token SET revoked_at = coalesce(before.revoked_at, %(now)s)
+FROM before WHERE access_token.id = before.id
+RETURNING before.revoked_at IS NULL
 
 -- name: insert_enterprise
 INSERT INTO enterprise (id, name, trust_org, licensed, created_at, updated_at)
@@ -24,6 +30,9 @@ ON CONFLICT (id) DO NOTHING
 
 -- name: find_enterprise
 SELECT id, name, trust_org, licensed, created_at, updated_at FROM enterprise WHERE id = %(id)s
+
+-- name: lock_enterprise
+SELECT id, name, trust_org, licensed, created_at, updated_at FROM enterprise WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: update_enterprise
 UPDATE enterprise

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
 from clearwindow.access.values import Scope, Token
@@ -14,7 +14,9 @@ from clearwindow.errors import NotAuthenticatedError, PermissionDeniedError
 
 TOKEN_PREFIX: Final = "cwt_"  # noqa: S105 - the public beginning of every token, so that scanners find leaked ones
 _RANDOM_BYTES: Final = 32
+_MAPPED_BITS: Final = 96
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 
 def new_token() -> str:
@@ -25,6 +27,26 @@ def new_token() -> str:
 def token_sha256(token: str) -> bytes:
     """What is stored of a token. It has 256 random bits, so that a plain hash cannot be searched."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def parse_network(text: str) -> Network:
+    """The network of an allow-list entry: an address or CIDR, with or without host bits, IPv4-mapped as IPv4.
+
+    Raises:
+        ValueError: anything else.
+    """
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 192.0.2.0/24") from None
+    if isinstance(network, IPv4Network):
+        return network
+    if network.network_address.scope_id is not None:
+        raise ValueError("must be a network without a zone")
+    mapped = network.network_address.ipv4_mapped
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def require_usable(token: Token | None, now: datetime, address: Address | None) -> Token:

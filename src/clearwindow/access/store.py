@@ -8,26 +8,11 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 from uuid import UUID
 
-from clearwindow.access.values import Enterprise, Scope, Token, TrustOrg
+from clearwindow.access.values import Enterprise, OperatorRecord, Scope, Token, TrustOrg, User
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 
 sql: Final = Queries("clearwindow.access")
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    id: str
-    name: str
-    email: str | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorRecord:
-    id: UUID
-    name: str
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +81,10 @@ def insert_token(tx: Transaction, token: Token, token_sha256: bytes) -> None:
     )
 
 
-def revoke_token(tx: Transaction, token_id: UUID) -> bool:
-    return tx.run(sql["revoke_token"], id=token_id, now=tx.now()) == 1
+def revoke_token(tx: Transaction, token_id: UUID) -> bool | None:
+    """Whether this call was the one that revoked it; None where there is no such token."""
+    revoked = tx.scalars(bool, sql["revoke_token"], id=token_id, now=tx.now())
+    return revoked[0] if revoked else None
 
 
 def insert_enterprise(tx: Transaction, enterprise: Enterprise) -> bool:
@@ -108,6 +95,11 @@ def insert_enterprise(tx: Transaction, enterprise: Enterprise) -> bool:
 
 def find_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise | None:
     row = tx.first(_EnterpriseRow, sql["find_enterprise"], id=enterprise_id)
+    return row.value() if row else None
+
+
+def lock_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise | None:
+    row = tx.first(_EnterpriseRow, sql["lock_enterprise"], id=enterprise_id)
     return row.value() if row else None
 
 
@@ -128,8 +120,9 @@ def find_user(tx: Transaction, user_id: str) -> User | None:
     return tx.first(User, sql["find_user"], id=user_id)
 
 
-def insert_membership(tx: Transaction, enterprise_id: str, user_id: str) -> None:
-    tx.run(sql["insert_membership"], enterprise_id=enterprise_id, user_id=user_id, now=tx.now())
+def insert_membership(tx: Transaction, enterprise_id: str, user_id: str) -> bool:
+    values = {"enterprise_id": enterprise_id, "user_id": user_id}
+    return tx.run(sql["insert_membership"], **values, now=tx.now()) == 1
 
 
 def is_member(tx: Transaction, enterprise_id: str, user_id: str) -> bool:

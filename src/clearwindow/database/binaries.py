@@ -71,7 +71,7 @@ def find_binaries(explicit: Path | None = None, major: int | None = None) -> Bin
         BinariesNotFoundError: nothing fits.
     """
     found: list[Binaries] = []
-    for candidate in _candidates(explicit):
+    for candidate in candidates(explicit):
         fits = candidate.major >= MINIMUM_MAJOR if major is None else candidate.major == major
         if fits:
             return candidate
@@ -91,7 +91,8 @@ def find_binaries(explicit: Path | None = None, major: int | None = None) -> Bin
     )
 
 
-def _candidates(explicit: Path | None) -> Iterator[Binaries]:
+def candidates(explicit: Path | None = None) -> Iterator[Binaries]:
+    """Every working installation, of any version, in search order."""
     seen: set[Path] = set()
     if explicit is not None:
         configured = _inspect_explicit(explicit)

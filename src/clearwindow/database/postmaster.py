@@ -21,6 +21,9 @@ _LAUNCHER = Path(__file__).with_name("launch.py")
 _SHUTDOWN_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 15.0))
 _POLL_SECONDS = 0.01
 
+# In the arguments of any embedded server, and in the titles of its children.
+_OUR_SIGNS = (b"cluster_name=clearwindow-", b"postgres: clearwindow-")
+
 
 def launch_command(
     program: Sequence[str], account: Account | None, death_signal: signal.Signals
@@ -129,7 +132,9 @@ def stop_leftovers(home: Home) -> None:
             f"A PostgreSQL server without an owner still runs on {home.cluster} (processes "
             f"{', '.join(map(str, sorted(_processes(home.marker))))}) and does not stop: end it by hand."
         )
-    if postmaster is not None and postmaster > 0 and not _is_foreign_server(postmaster):
+    # Read again: a server that ended in order has removed the file.
+    stale = _recorded_pid(home.cluster)
+    if stale is not None and stale > 0 and not _is_foreign_server(stale):
         _disown_pid_file(home.cluster / "postmaster.pid")
 
 
@@ -169,7 +174,7 @@ def _recorded_pid(cluster: Path) -> int | None:
 def _is_foreign_server(pid: int) -> bool:
     """Whether the process is a PostgreSQL server that somebody started by other means than ours."""
     return any(
-        number == pid and _is_postgres(command) and b"clearwindow-" not in command
+        number == pid and _is_postgres(command) and not any(sign in command for sign in _OUR_SIGNS)
         for number, command in _command_lines()
     )
 
@@ -188,10 +193,10 @@ def _is_postgres(command: bytes) -> bool:
 
 def _command_lines() -> Iterator[tuple[int, bytes]]:
     if Path("/proc/self/cmdline").exists():
-        for entry in os.scandir("/proc"):
+        for entry in Path("/proc").iterdir():
             if entry.name.isdecimal():
                 with contextlib.suppress(OSError):
-                    yield int(entry.name), Path(entry.path, "cmdline").read_bytes()
+                    yield int(entry.name), (entry / "cmdline").read_bytes()
         return
     listing = subprocess.run(["/bin/ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, check=True)
     for line in listing.stdout.splitlines():

@@ -1,0 +1,124 @@
+"""What the tests of the embedded PostgreSQL share."""
+
+import contextlib
+import functools
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from clearwindow.database.account import Account
+from clearwindow.database.binaries import MINIMUM_MAJOR, Binaries, candidates
+from clearwindow.database.embedded import EmbeddedPostgres, start_embedded
+
+INSTALLATIONS = [binaries for binaries in candidates() if binaries.major >= MINIMUM_MAJOR]
+WHEEL = next(binaries for binaries in INSTALLATIONS if binaries.bin_dir.parent.name == "pginstall")
+
+# Killed processes lose nothing by it, only a crash of the machine would.
+start_fast = functools.partial(start_embedded, durable=False)
+
+# Who runs the owning process: ourselves, and where we are root also a normal user.
+_DAEMON = pwd.getpwnam("daemon")
+ROLES: list[Account | None] = [None]
+if os.geteuid() == 0:
+    ROLES.append(Account(_DAEMON.pw_uid, _DAEMON.pw_gid))
+
+
+def role_name(role: Account | None) -> str:
+    if role is None:
+        return "root" if os.geteuid() == 0 else "ourselves"
+    return "normal-user"
+
+
+def installation_name(binaries: Binaries) -> str:
+    return f"postgresql-{binaries.major}"
+
+
+each_installation = pytest.mark.parametrize("binaries", INSTALLATIONS, ids=installation_name)
+each_role = pytest.mark.parametrize("role", ROLES, ids=role_name)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that owns a server; `answer` is what it said of it."""
+
+    process: "subprocess.Popen[str]"
+    answer: dict[str, Any]
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+
+
+def spawn(role: Account | None, data_dir: Path, **request: str) -> "subprocess.Popen[str]":
+    who = {} if role is None else {"uid": str(role.uid), "gid": str(role.gid)}
+    return subprocess.Popen(  # noqa: S603 - a program of these tests
+        [
+            sys.executable,
+            str(Path(__file__).with_name("owner.py")),
+            json.dumps({"data_dir": str(data_dir)} | who | request),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def owner(role: Account | None, data_dir: Path, **request: str) -> Iterator[Owner]:
+    """Start an owning process and end it in order, unless the test has killed it."""
+    with spawn(role, data_dir, **request) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            yield Owner(process, json.loads(line))
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+
+
+def server_pid(data_dir: Path) -> int:
+    return int((data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def is_alive(pid: int) -> bool:
+    state = subprocess.run(  # noqa: S603 - a fixed program
+        ["/bin/ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False
+    ).stdout
+    # An ended process stays in the list until its parent asks for it.
+    return state.strip() not in {b"", b"Z", b"Zs"}
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def write_row(dsn: str, text: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (line text PRIMARY KEY)")
+        connection.execute("INSERT INTO kept VALUES (%s)", [text])
+
+
+def rows(server: EmbeddedPostgres) -> list[str]:
+    with psycopg.connect(server.dsn) as connection:
+        return [line for (line,) in connection.execute("SELECT line FROM kept ORDER BY line").fetchall()]
+
+
+def setting(server: EmbeddedPostgres, name: str) -> str:
+    with psycopg.connect(server.dsn) as connection:
+        answer = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+    assert answer is not None
+    return str(answer[0])
