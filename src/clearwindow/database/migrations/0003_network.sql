@@ -49,6 +49,7 @@ CREATE TABLE partner (
     allocation_policies_enabled    boolean     NOT NULL,
     client_dispute_window_minutes  numeric,
     top_up_window_minutes          numeric,
+    request_sha256                 bytea       NOT NULL,
     created_at                     timestamptz NOT NULL,
     updated_at                     timestamptz NOT NULL,
     CONSTRAINT partner_pkey PRIMARY KEY (id),
@@ -82,10 +83,11 @@ CREATE TABLE connection (
     CONSTRAINT connection_partner_fkey FOREIGN KEY (partner_id) REFERENCES partner (id),
     CONSTRAINT connection_client_fkey FOREIGN KEY (client_id) REFERENCES client (id),
     CONSTRAINT connection_account_fkey FOREIGN KEY (network_account_id) REFERENCES account (id),
-    CONSTRAINT connection_account_key UNIQUE (network_account_id)
+    CONSTRAINT connection_account_key UNIQUE (network_account_id),
+    CONSTRAINT connection_nonce_key UNIQUE (client_id, nonce)
 );
-CREATE INDEX connection_partner ON connection (partner_id);
-CREATE INDEX connection_client ON connection (client_id);
+CREATE INDEX connection_partner ON connection (partner_id, created_at, id);
+CREATE INDEX connection_client ON connection (client_id, created_at, id);
 
 -- A nonce serves one signed request of an enterprise; its byte-identical repeat is a retry. Protocol §3.
 CREATE TABLE nonce (
@@ -111,6 +113,7 @@ CREATE TABLE allocation (
     request_sha256       bytea       NOT NULL,
     initiated_by         text        NOT NULL,
     notes                text,
+    refusal              text,
     reason               text,
     retriable            boolean     NOT NULL,
     created_at           timestamptz NOT NULL,
@@ -122,6 +125,17 @@ CREATE TABLE allocation (
     CONSTRAINT allocation_type_known CHECK (type IN ('allocation', 'deallocation')),
     CONSTRAINT allocation_status_known CHECK (status IN ('reserved', 'cleared', 'released')),
     CONSTRAINT allocation_positive CHECK (quantity > 0),
-    CONSTRAINT allocation_retriable_while_reserved CHECK (status = 'reserved' OR NOT retriable)
+    CONSTRAINT allocation_retriable_while_reserved CHECK (status = 'reserved' OR NOT retriable),
+    CONSTRAINT allocation_released_for_a_reason CHECK
+        ((status = 'released') = (refusal IS NOT NULL) AND (status <> 'released' OR reason IS NOT NULL))
 );
-CREATE INDEX allocation_partner ON allocation (partner_id, created_at);
+CREATE INDEX allocation_partner ON allocation (partner_id, created_at, id);
+
+CREATE FUNCTION check_allocation_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'an allocation cannot go from % to %', OLD.status, NEW.status
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'allocation_transition_allowed';
+END $$;
+CREATE TRIGGER allocation_transition BEFORE UPDATE OF status ON allocation
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status AND OLD.status <> 'reserved')
+    EXECUTE FUNCTION check_allocation_transition();

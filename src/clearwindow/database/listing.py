@@ -1,0 +1,34 @@
+"""One page of a list, and how many rows there are in all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, LiteralString, TypeVar, cast
+
+from clearwindow.database.pool import Transaction
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    items: list[T]
+    total: int
+
+
+def list_page(
+    tx: Transaction,
+    into: Callable[..., T],
+    statement: LiteralString,
+    values: Mapping[str, object],
+    *,
+    limit: int,
+    offset: int,
+) -> Listing[T]:
+    """The page that the statement gives; the statement has ``count(*) OVER () AS total`` beside its columns."""
+    records = tx.records(statement, **values, limit=limit, offset=offset)
+    items = [into(**{name: value for name, value in record.items() if name != "total"}) for record in records]
+    # A page past the end has no row to carry the total.
+    counted = records or (tx.records(statement, **values, limit=1, offset=0) if offset else [])
+    return Listing(items, cast("Any", counted[0]["total"]) if counted else 0)

@@ -1,0 +1,1 @@
+"""Partner configurations, partners, clients, the connections between them and a partner's currency names."""

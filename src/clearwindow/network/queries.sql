@@ -1,0 +1,147 @@
+-- name: put_configuration
+INSERT INTO partner_configuration (enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures,
+                                   updated_at)
+VALUES (%(enterprise_id)s, %(amount_unit)s, %(execute_when_funded)s, %(auto_approve_client_closures)s, %(now)s)
+ON CONFLICT (enterprise_id) DO UPDATE
+SET amount_unit = excluded.amount_unit, execute_when_funded = excluded.execute_when_funded,
+    auto_approve_client_closures = excluded.auto_approve_client_closures, updated_at = excluded.updated_at
+
+-- name: drop_partner_currencies
+DELETE FROM partner_currency WHERE enterprise_id = %(enterprise_id)s
+
+-- name: insert_partner_currencies
+INSERT INTO partner_currency (enterprise_id, partner_name, currency)
+SELECT %(enterprise_id)s, given.partner_name, given.currency
+FROM unnest(%(partner_names)s::text[], %(currencies)s::text[]) AS given (partner_name, currency)
+
+-- name: configuration_exists
+SELECT true FROM partner_configuration WHERE enterprise_id = %(enterprise_id)s
+
+-- name: list_partner_currencies
+SELECT enterprise_id, partner_name, currency FROM partner_currency
+WHERE enterprise_id = ANY(%(enterprise_ids)s) ORDER BY enterprise_id, partner_name
+
+-- name: insert_client
+INSERT INTO client (id, enterprise_id, go_account_id, active, created_at, updated_at)
+VALUES (%(id)s, %(enterprise_id)s, %(go_account_id)s, true, %(now)s, %(now)s)
+ON CONFLICT (enterprise_id) DO NOTHING
+
+-- name: find_client
+SELECT client.id, client.enterprise_id, client.go_account_id, client.active, client.created_at, client.updated_at,
+       enterprise.trust_org
+FROM client
+JOIN enterprise ON enterprise.id = client.enterprise_id
+WHERE client.id = %(id)s OR client.enterprise_id = %(enterprise_id)s
+
+-- name: update_client
+UPDATE client SET active = %(active)s, updated_at = %(now)s WHERE id = %(id)s
+
+-- name: insert_partner
+INSERT INTO partner (id, enterprise_id, go_account_id, client_id, name, broker, institution_id,
+                     institution_identifier, connection_key_schema, active, stable_partner,
+                     allocation_policies_enabled, client_dispute_window_minutes, top_up_window_minutes,
+                     request_sha256, created_at, updated_at)
+VALUES (%(id)s, %(enterprise_id)s, %(go_account_id)s, %(client_id)s, %(name)s, %(broker)s, %(institution_id)s,
+        %(institution_identifier)s, %(connection_key_schema)s, true, false,
+        %(allocation_policies_enabled)s, %(client_dispute_window_minutes)s, %(top_up_window_minutes)s,
+        %(request_sha256)s, %(now)s, %(now)s)
+ON CONFLICT (enterprise_id) DO NOTHING
+
+-- name: find_partner
+SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_id, partner.name, partner.broker,
+       partner.institution_id, partner.institution_identifier, partner.connection_key_schema, partner.active,
+       partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
+       partner.top_up_window_minutes, partner.created_at, partner.updated_at,
+       configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
+       enterprise.trust_org
+FROM partner
+JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
+JOIN enterprise ON enterprise.id = partner.enterprise_id
+WHERE partner.id = %(id)s OR partner.enterprise_id = %(enterprise_id)s
+
+-- name: find_partner_request
+SELECT request_sha256 FROM partner WHERE enterprise_id = %(enterprise_id)s
+
+-- name: lock_partner
+-- The mutex under which a partner's settlements are staged and executed; new connections need only its key.
+SELECT id FROM partner WHERE id = %(id)s FOR NO KEY UPDATE
+
+-- name: update_partner
+UPDATE partner
+SET active = %(active)s, stable_partner = %(stable_partner)s, top_up_window_minutes = %(top_up_window_minutes)s,
+    client_dispute_window_minutes = %(client_dispute_window_minutes)s, updated_at = %(now)s
+WHERE id = %(id)s
+
+-- name: list_partners
+SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_id, partner.name, partner.broker,
+       partner.institution_id, partner.institution_identifier, partner.connection_key_schema, partner.active,
+       partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
+       partner.top_up_window_minutes, partner.created_at, partner.updated_at,
+       configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
+       enterprise.trust_org, count(*) OVER () AS total
+FROM partner
+JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
+JOIN enterprise ON enterprise.id = partner.enterprise_id
+WHERE (%(ids)s::uuid[] IS NULL OR partner.id = ANY(%(ids)s))
+  AND (%(names)s::text[] IS NULL OR partner.name = ANY(%(names)s))
+  AND (%(institution_ids)s::text[] IS NULL OR partner.institution_id = ANY(%(institution_ids)s))
+  AND (%(institution_identifiers)s::text[] IS NULL
+       OR partner.institution_identifier = ANY(%(institution_identifiers)s))
+  AND (%(active)s::boolean IS NULL OR partner.active = %(active)s)
+  AND (%(policies)s::boolean IS NULL OR partner.allocation_policies_enabled = %(policies)s)
+  AND (%(trust_org_of)s::text IS NULL
+       OR enterprise.trust_org = (SELECT trust_org FROM enterprise WHERE id = %(trust_org_of)s))
+ORDER BY partner.created_at, partner.id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: insert_connection
+INSERT INTO connection (id, partner_id, client_id, network_account_id, name, active, encrypted_key, nonce, proof,
+                        partners_client_id, partners_connection_id, initiated_by, created_at, updated_at)
+VALUES (%(id)s, %(partner_id)s, %(client_id)s, %(network_account_id)s, %(name)s, true, %(encrypted_key)s,
+        %(nonce)s, %(proof)s, %(partners_client_id)s, %(partners_connection_id)s, %(initiated_by)s, %(now)s,
+        %(now)s)
+
+-- name: find_connection
+SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
+       partners_connection_id, initiated_by, created_at, updated_at
+FROM connection WHERE id = %(id)s
+
+-- name: find_connection_by_nonce
+SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
+       partners_connection_id, initiated_by, created_at, updated_at
+FROM connection WHERE client_id = %(client_id)s AND nonce = %(nonce)s
+
+-- name: list_partner_connections
+SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
+       partners_connection_id, initiated_by, created_at, updated_at
+FROM connection WHERE partner_id = %(partner_id)s AND id = ANY(%(ids)s)
+
+-- name: lock_connection
+SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
+       partners_connection_id, initiated_by, created_at, updated_at
+FROM connection WHERE id = %(id)s FOR NO KEY UPDATE
+
+-- name: update_connection
+UPDATE connection SET name = %(name)s, active = %(active)s, updated_at = %(now)s WHERE id = %(id)s
+
+-- name: list_connections
+SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
+       partners_connection_id, initiated_by, created_at, updated_at, count(*) OVER () AS total
+FROM connection
+WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
+  AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)
+  AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
+  AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s))
+  AND (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(client_ids)s::uuid[] IS NULL OR client_id = ANY(%(client_ids)s))
+  AND (%(partners_client_ids)s::text[] IS NULL OR partners_client_id = ANY(%(partners_client_ids)s))
+  AND (%(partners_connection_ids)s::text[] IS NULL OR partners_connection_id = ANY(%(partners_connection_ids)s))
+  AND (%(active)s::boolean IS NULL OR active = %(active)s)
+ORDER BY created_at, id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: list_owners
+SELECT connection.id, client.enterprise_id
+FROM connection
+JOIN client ON client.id = connection.client_id
+WHERE connection.id = ANY(%(ids)s)

@@ -1,0 +1,214 @@
+"""Reads and writes of partner configurations, partners, clients and connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, LiteralString, TypeVar
+from uuid import UUID
+
+from clearwindow.access.values import TrustOrg
+from clearwindow.database.listing import Listing, list_page
+from clearwindow.database.pool import Transaction
+from clearwindow.database.queries import Queries
+from clearwindow.money import AmountUnit
+from clearwindow.network.values import (
+    Client,
+    Connection,
+    ConnectionKeySchema,
+    NewPartner,
+    Partner,
+    PartnerConfiguration,
+)
+
+T = TypeVar("T")
+
+sql: Final = Queries("clearwindow.network")
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerCurrency:
+    enterprise_id: str
+    partner_name: str
+    currency: str
+
+
+def put_configuration(tx: Transaction, configuration: PartnerConfiguration) -> None:
+    """Makes the configuration exactly this one."""
+    place = {"enterprise_id": configuration.enterprise_id}
+    tx.run(
+        sql["put_configuration"],
+        **place,
+        amount_unit=configuration.amount_unit,
+        execute_when_funded=configuration.execute_when_funded,
+        auto_approve_client_closures=configuration.auto_approve_client_closures,
+        now=tx.now(),
+    )
+    tx.run(sql["drop_partner_currencies"], **place)
+    names = list(configuration.currencies)
+    ours = list(configuration.currencies.values())
+    tx.run(sql["insert_partner_currencies"], **place, partner_names=names, currencies=ours)
+
+
+def configuration_exists(tx: Transaction, enterprise_id: str) -> bool:
+    return bool(tx.scalars(bool, sql["configuration_exists"], enterprise_id=enterprise_id))
+
+
+def partner_currencies(tx: Transaction, enterprise_ids: Iterable[str]) -> list[PartnerCurrency]:
+    return tx.all(PartnerCurrency, sql["list_partner_currencies"], enterprise_ids=list(enterprise_ids))
+
+
+def insert_client(tx: Transaction, client_id: UUID, enterprise_id: str, go_account_id: UUID) -> bool:
+    """False where the enterprise is a client already."""
+    values = {"id": client_id, "enterprise_id": enterprise_id, "go_account_id": go_account_id}
+    return tx.run(sql["insert_client"], **values, now=tx.now()) == 1
+
+
+def find_client(
+    tx: Transaction, *, client_id: UUID | None = None, enterprise_id: str | None = None
+) -> Client | None:
+    """The client by its own id or by its enterprise's."""
+    return _first(tx, _client, sql["find_client"], id=client_id, enterprise_id=enterprise_id)
+
+
+def update_client(tx: Transaction, client_id: UUID, *, active: bool) -> None:
+    tx.run(sql["update_client"], id=client_id, active=active, now=tx.now())
+
+
+def insert_partner(tx: Transaction, partner_id: UUID, client: Client, new: NewPartner) -> bool:
+    """False where the enterprise is a partner already."""
+    inserted = tx.run(
+        sql["insert_partner"],
+        id=partner_id,
+        enterprise_id=client.enterprise_id,
+        go_account_id=client.go_account_id,
+        client_id=client.id,
+        name=new.name,
+        broker=new.broker,
+        institution_id=new.institution_id,
+        institution_identifier=new.institution_identifier,
+        connection_key_schema=new.connection_key_schema,
+        allocation_policies_enabled=new.allocation_policies_enabled,
+        client_dispute_window_minutes=new.client_dispute_window_minutes,
+        top_up_window_minutes=new.top_up_window_minutes,
+        request_sha256=new.sha256,
+        now=tx.now(),
+    )
+    return inserted == 1
+
+
+def find_partner(
+    tx: Transaction, *, partner_id: UUID | None = None, enterprise_id: str | None = None
+) -> Partner | None:
+    """The partner by its own id or by its enterprise's."""
+    return _first(tx, _partner, sql["find_partner"], id=partner_id, enterprise_id=enterprise_id)
+
+
+def partner_request_sha256(tx: Transaction, enterprise_id: str) -> bytes | None:
+    """The request that made the enterprise a partner."""
+    found = tx.scalars(bytes, sql["find_partner_request"], enterprise_id=enterprise_id)
+    return found[0] if found else None
+
+
+def lock_partner(tx: Transaction, partner_id: UUID) -> bool:
+    """False where there is no such partner."""
+    return bool(tx.scalars(UUID, sql["lock_partner"], id=partner_id))
+
+
+def update_partner(
+    tx: Transaction,
+    partner_id: UUID,
+    *,
+    active: bool,
+    stable_partner: bool,
+    client_dispute_window_minutes: Decimal | None,
+    top_up_window_minutes: Decimal | None,
+) -> None:
+    tx.run(
+        sql["update_partner"],
+        id=partner_id,
+        active=active,
+        stable_partner=stable_partner,
+        client_dispute_window_minutes=client_dispute_window_minutes,
+        top_up_window_minutes=top_up_window_minutes,
+        now=tx.now(),
+    )
+
+
+def list_partners(tx: Transaction, filters: Mapping[str, object], *, limit: int, offset: int) -> Listing[Partner]:
+    return list_page(tx, _partner, sql["list_partners"], filters, limit=limit, offset=offset)
+
+
+def insert_connection(tx: Transaction, connection: Connection, encrypted_key: bytes) -> None:
+    tx.run(
+        sql["insert_connection"],
+        id=connection.id,
+        partner_id=connection.partner_id,
+        client_id=connection.client_id,
+        network_account_id=connection.network_account_id,
+        name=connection.name,
+        encrypted_key=encrypted_key,
+        nonce=connection.nonce,
+        proof=connection.proof,
+        partners_client_id=connection.partners_client_id,
+        partners_connection_id=connection.partners_connection_id,
+        initiated_by=connection.initiated_by,
+        now=connection.created_at,
+    )
+
+
+def find_connection(tx: Transaction, connection_id: UUID) -> Connection | None:
+    return tx.first(Connection, sql["find_connection"], id=connection_id)
+
+
+def find_connection_by_nonce(tx: Transaction, client_id: UUID, nonce: str) -> Connection | None:
+    return tx.first(Connection, sql["find_connection_by_nonce"], client_id=client_id, nonce=nonce)
+
+
+def lock_connection(tx: Transaction, connection_id: UUID) -> Connection | None:
+    return tx.first(Connection, sql["lock_connection"], id=connection_id)
+
+
+def update_connection(tx: Transaction, connection_id: UUID, *, name: str, active: bool, now: datetime) -> None:
+    tx.run(sql["update_connection"], id=connection_id, name=name, active=active, now=now)
+
+
+def partner_connections(tx: Transaction, partner_id: UUID, connection_ids: Sequence[UUID]) -> list[Connection]:
+    return tx.all(Connection, sql["list_partner_connections"], partner_id=partner_id, ids=list(connection_ids))
+
+
+def list_connections(
+    tx: Transaction, filters: Mapping[str, object], *, limit: int, offset: int
+) -> Listing[Connection]:
+    return list_page(tx, Connection, sql["list_connections"], filters, limit=limit, offset=offset)
+
+
+def owners(tx: Transaction, connection_ids: Sequence[UUID]) -> dict[UUID, str]:
+    rows = tx.records(sql["list_owners"], ids=list(connection_ids))
+    return {UUID(str(row["id"])): str(row["enterprise_id"]) for row in rows}
+
+
+def _first(tx: Transaction, into: Callable[..., T], statement: LiteralString, **values: object) -> T | None:
+    records = tx.records(statement, **values)
+    return into(**records[0]) if records else None
+
+
+def _client(*, trust_org: str, **columns: Any) -> Client:  # noqa: ANN401 - the columns are the fields
+    return Client(trust_org=TrustOrg(trust_org), **columns)
+
+
+def _partner(
+    *,
+    trust_org: str,
+    amount_unit: str,
+    connection_key_schema: str,
+    **columns: Any,  # noqa: ANN401 - the columns are the fields
+) -> Partner:
+    return Partner(
+        trust_org=TrustOrg(trust_org),
+        amount_unit=AmountUnit(amount_unit),
+        connection_key_schema=ConnectionKeySchema(connection_key_schema),
+        **columns,
+    )
