@@ -6,6 +6,8 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.operator.routes import router as operator_router
+from clearwindow.settlements.routes import router as settlements_router
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (operator_router,)
+ROUTERS: Final[tuple[APIRouter, ...]] = (settlements_router, disputes_router, operator_router)

@@ -6,7 +6,7 @@ Arrays come as repeated keys, as comma-separated text or as JSON arrays; numbers
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Request
 from pydantic import BeforeValidator, Field
@@ -46,12 +46,10 @@ def _as_count(value: object) -> object:
     raise ValueError("must be a whole number from 0 on")
 
 
-def _many(of: Any) -> Any:  # noqa: ANN401 - builds a type
-    return Annotated[list[of] | None, BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
-
-
-Uuids = _many(WireUuid)
-Texts = _many(str)
+FEW_VALUES: Final = Field(max_length=MAX_FILTER_VALUES)
+AS_LIST: Final = BeforeValidator(_as_list)
+Uuids = Annotated[list[WireUuid] | None, FEW_VALUES, AS_LIST]
+Texts = Annotated[list[str] | None, FEW_VALUES, AS_LIST]
 Flag = Annotated[bool | None, BeforeValidator(_as_flag)]
 Moment = WireMoment | None
 Count = Annotated[int, BeforeValidator(_as_count)]

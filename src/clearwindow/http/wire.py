@@ -83,3 +83,11 @@ def json_response(model: BaseModel, status: int = 200, headers: dict[str, str] |
         media_type="application/json",
         headers=headers,
     )
+
+
+REPLAY_HEADER: Final = "Idempotent-Replayed"
+
+
+def replay_headers(*, replayed: bool) -> dict[str, str]:
+    """Marks an answer that repeats an earlier one."""
+    return {REPLAY_HEADER: "true"} if replayed else {}
