@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Final, Protocol
 from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 
 NIL: Final = UUID(int=0)
 """The outside world as an account, and the partner of what belongs to no partner."""
@@ -15,7 +15,15 @@ _UUID_TEXT: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 UuidText = Annotated[str, StringConstraints(pattern=_UUID_TEXT)]
 """A UUID in its one canonical spelling, so that two keys of an object can never name the same thing."""
 
-WireUuid = Annotated[UuidText, AfterValidator(UUID)]
+
+def _uuid(value: object) -> UUID:
+    known = parse_uuid(value) if isinstance(value, str) else None
+    if known is None:
+        raise ValueError("must be a UUID in lowercase, such as 7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39")
+    return known
+
+
+WireUuid = Annotated[UUID, BeforeValidator(_uuid)]
 
 
 class Ids(Protocol):

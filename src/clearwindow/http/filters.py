@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import BeforeValidator, Field
 
 from clearwindow.errors import InvalidRequestError
 from clearwindow.http.bodies import parse_body, read_bytes, validate
-from clearwindow.http.wire import RequestModel, WireMoment
+from clearwindow.http.wire import RequestModel, WireModel, WireMoment, json_response
 from clearwindow.ids import WireUuid
 from clearwindow.runtime import Runtime
 from clearwindow.strict_json import JsonNumber, parse_json
@@ -81,6 +81,8 @@ async def read_filters(request: Request, model: type[F]) -> F:
     given: dict[str, object] = {}
     for name in request.query_params:
         values = request.query_params.getlist(name)
+        if any("\0" in value for value in values):
+            raise InvalidRequestError("filter_invalid", f"{name}: has a NUL character")
         given[name] = values if len(values) > 1 else values[0]
     raw = await read_bytes(request, runtime.limits.body_bytes)
     if raw:
@@ -94,3 +96,8 @@ async def read_filters(request: Request, model: type[F]) -> F:
 
 class _AnyObject(RequestModel):
     model_config = RequestModel.model_config | {"extra": "ignore"}
+
+
+def counted_response(model: WireModel, total: int) -> Response:
+    """A page of a list, with the number of all entries in a header."""
+    return json_response(model, headers={TOTAL_COUNT_HEADER: str(total)})

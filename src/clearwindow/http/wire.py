@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, ClassVar, Final
 
 from fastapi import Response
@@ -17,12 +17,20 @@ MAX_NOTES_LENGTH: Final = 10_000
 _EARLIEST_YEAR: Final = 1970
 _LATEST_YEAR: Final = 9998
 
+REPLAYED_HEADERS: Final = {"Idempotent-Replayed": "true"}
+"""Beside an answer that an earlier, identical request was given already."""
+
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTES_LENGTH)]
 
 
 def _number(value: object) -> object:
-    return Decimal(value.text) if isinstance(value, JsonNumber) else value
+    if not isinstance(value, JsonNumber):
+        return value
+    try:
+        return Decimal(value.text)
+    except InvalidOperation:
+        raise ValueError("is too large or too fine a number") from None
 
 
 def _integer(value: object) -> object:

@@ -147,3 +147,32 @@ class CurrencyMap:
     def currencies(self) -> dict[str, MappedCurrency]:
         """The mapped currencies by our name."""
         return {found.currency: found for found in self.mapped.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerFilter:
+    """Which partners a list shows; None leaves a question open."""
+
+    ids: list[UUID] | None = None
+    names: list[str] | None = None
+    institution_ids: list[str] | None = None
+    institution_identifiers: list[str] | None = None
+    active: bool | None = None
+    allocation_policies_enabled: bool | None = None
+    trust_org_of: str | None = None
+    """Only partners of the trust organisation that this enterprise has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFilter:
+    """Which connections a list shows; None leaves a question open."""
+
+    client_id: UUID | None = None
+    partner_id: UUID | None = None
+    ids: list[UUID] | None = None
+    names: list[str] | None = None
+    partner_ids: list[UUID] | None = None
+    client_ids: list[UUID] | None = None
+    partners_client_ids: list[str] | None = None
+    partners_connection_ids: list[str] | None = None
+    active: bool | None = None
