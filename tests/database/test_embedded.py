@@ -94,10 +94,10 @@ def test_any_user_can_own_it(role: Account | None, binaries: Binaries, data_dir:
 
 @each_installation
 def test_a_killed_server_keeps_what_was_committed(binaries: Binaries, data_dir: Path) -> None:
-    with start_fast(data_dir, binaries_path=binaries.bin_dir) as server:
+    with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
         write_row(server.dsn, "a")
         os.kill(server_pid(data_dir), signal.SIGKILL)
-    with start_fast(data_dir) as server:
+    with start_embedded(data_dir) as server:
         assert rows(server) == ["a"]
 
 

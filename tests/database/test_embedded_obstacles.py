@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from clearwindow.database.embedded import (
     DataFolderVersionError,
     EmbeddedPostgresError,
     StartError,
+    start_embedded,
 )
 from clearwindow.database.lock import FolderLock
 from clearwindow.database.postmaster import launch_command
@@ -97,14 +99,14 @@ def test_something_else_in_the_clusters_place_is_refused(data_dir: Path) -> None
 def test_a_stale_pid_file_with_the_number_of_a_living_process_does_not_block(
     binaries: Binaries, data_dir: Path
 ) -> None:
-    with start_fast(data_dir, binaries_path=binaries.bin_dir) as server:
+    with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
         write_row(server.dsn, "a")
         os.kill(server_pid(data_dir), signal.SIGKILL)
     pid_file = data_dir / "postgres" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
     with running(["/bin/sleep", "60"], cluster_account(data_dir / "postgres")) as stranger:
         pid_file.write_text("\n".join([str(stranger), *lines[1:]]) + "\n")
-        with start_fast(data_dir) as server:
+        with start_embedded(data_dir) as server:
             assert rows(server) == ["a"]
         assert is_alive(stranger)
 
@@ -188,10 +190,10 @@ def test_a_folder_that_only_we_may_enter(
     monkeypatch.setattr(home, "SHELTER", open_dir / "shelter")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    with start_fast(closed / "data") as server:
+    with start_embedded(closed / "data") as server:
         write_row(server.dsn, "a")
         cluster = server.cluster
-    with start_fast(closed / "data") as server:
+    with start_embedded(closed / "data") as server:
         assert rows(server) == ["a"]
         assert server.cluster == cluster
     assert closed.stat().st_mode & 0o777 == 0o700
@@ -201,16 +203,25 @@ def test_a_folder_that_only_we_may_enter(
     assert cluster.parent.parent == open_dir / "shelter"
     # A copy of the data folder names the same cluster and must not get it while it is in use.
     shutil.copytree(closed / "data", closed / "copy")
-    with start_fast(closed / "data"), pytest.raises(DataFolderInUseError, match=str(cluster.parent)):
-        start_fast(closed / "copy")
+    with start_embedded(closed / "data"), pytest.raises(DataFolderInUseError, match=str(cluster.parent)):
+        start_embedded(closed / "copy")
     # Whoever removes the data folder expects an empty database.
     shutil.rmtree(closed / "data")
-    with start_fast(closed / "data") as server:
+    with start_embedded(closed / "data") as server:
         assert server.cluster != cluster
         lost = server.cluster.parent
     shutil.rmtree(lost)
     with pytest.raises(EmbeddedPostgresError, match=rf"lies in {lost}, which is not there"):
-        start_fast(closed / "data")
+        start_embedded(closed / "data")
+
+
+def test_throw_away_data_behind_a_closed_folder_goes_to_the_temporary_folder(
+    open_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(open_dir))
+    tmp_path.chmod(0o700)
+    with start_fast(tmp_path / "data") as server:
+        assert (server.cluster.parent.parent == open_dir) == IS_ROOT
 
 
 def test_programs_that_only_we_may_read(
@@ -249,19 +260,18 @@ def test_a_backup_put_back_by_root_or_with_open_permissions(data_dir: Path) -> N
 
 def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     script = f"""
-import os, pathlib, signal, time
+import os, pathlib, time
 from clearwindow.database.lock import FolderLock
 lock = FolderLock.take(pathlib.Path({str(tmp_path)!r}))
-child = os.fork()
-if child == 0:
-    time.sleep(60)
-print(child, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+time.sleep(60)
 """
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - the script above
         assert process.stdout is not None
         child = int(process.stdout.readline())
+        process.kill()
         process.wait(30)
         try:
             lock = FolderLock.take(tmp_path)

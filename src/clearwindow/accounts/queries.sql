@@ -5,6 +5,7 @@ INSERT INTO account (id, kind, partner_id, created_at) VALUES (%(id)s, %(kind)s,
 INSERT INTO go_account (account_id, enterprise_id, label, is_default, created_at)
 VALUES (%(account_id)s, %(enterprise_id)s, %(label)s,
         NOT EXISTS (SELECT FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default), %(now)s)
+RETURNING account_id AS id, enterprise_id, label, is_default, created_at
 
 -- name: find_go_account
 SELECT account_id AS id, enterprise_id, label, is_default, created_at FROM go_account WHERE account_id = %(id)s
@@ -18,8 +19,13 @@ INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, crea
 VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(now)s)
 
 -- name: revoke_key
-UPDATE go_account_key SET revoked_at = coalesce(revoked_at, %(now)s)
-WHERE id = %(id)s AND account_id = %(account_id)s
+-- The row is locked before it is read, so that of two revocations at once one alone is told that it was the first.
+WITH before AS (
+    SELECT id, revoked_at FROM go_account_key WHERE id = %(id)s AND account_id = %(account_id)s FOR UPDATE
+)
+UPDATE go_account_key SET revoked_at = coalesce(before.revoked_at, %(now)s)
+FROM before WHERE go_account_key.id = before.id
+RETURNING before.revoked_at IS NULL
 
 -- name: list_keys
 SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at
@@ -92,7 +98,7 @@ DELETE FROM hold WHERE cause_id = %(cause_id)s AND account_id = %(account_id)s A
 SELECT account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 
 -- name: find_custody_movement
-SELECT kind, currency, quantity, entry_id, created_at FROM custody_movement
+SELECT entry_id, account_id, reference, kind, currency, quantity, created_at FROM custody_movement
 WHERE account_id = %(account_id)s AND reference = %(reference)s
 
 -- name: insert_custody_movement
@@ -100,15 +106,17 @@ INSERT INTO custody_movement (account_id, reference, entry_id, kind, currency, q
 VALUES (%(account_id)s, %(reference)s, %(entry_id)s, %(kind)s, %(currency)s, %(quantity)s, %(now)s)
 
 -- name: list_entries
-SELECT entry.id, entry.kind, entry.cause_id, entry.reference, entry.created_at,
+SELECT entry.id, entry.kind, entry.cause_id, entry.partner_id, entry.reference, entry.created_at,
        (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                    'accountId', posting.account_id, 'currency', posting.currency, 'bucket', posting.bucket,
-                    'quantity', posting.quantity::text)
+                    'accountKind', account.kind, 'accountId', posting.account_id, 'currency', posting.currency,
+                    'bucket', posting.bucket, 'quantity', posting.quantity::text)
                 ORDER BY posting.account_id, posting.currency, posting.bucket), '[]')
-        FROM posting WHERE posting.entry_id = entry.id) AS postings
+        FROM posting JOIN account ON account.id = posting.account_id
+        WHERE posting.entry_id = entry.id) AS postings,
+       count(*) OVER () AS total
 FROM ledger_entry AS entry
 WHERE (%(cause_id)s::uuid IS NULL OR entry.cause_id = %(cause_id)s)
   AND (%(account_id)s::uuid IS NULL
-       OR EXISTS (SELECT FROM posting WHERE posting.entry_id = entry.id AND posting.account_id = %(account_id)s))
+       OR entry.id IN (SELECT entry_id FROM posting WHERE account_id = %(account_id)s))
 ORDER BY entry.created_at DESC, entry.id
 LIMIT %(limit)s OFFSET %(offset)s

@@ -6,9 +6,23 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from clearwindow.accounts import rules, store
-from clearwindow.accounts.store import Currency, GoAccount, GoAccountKey
-from clearwindow.accounts.values import Balance, BalanceKey, Balances, Entry, Hold, Movement
+from clearwindow.accounts.values import (
+    Balance,
+    BalanceKey,
+    Balances,
+    Currency,
+    Entry,
+    GoAccount,
+    GoAccountKey,
+    Hold,
+    JournalEntry,
+    Movement,
+)
 from clearwindow.database.pool import Transaction
+from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
+from clearwindow.http.bodies import quoted
+from clearwindow.ids import NIL
+from clearwindow.money import canonical_currency, is_currency_name
 
 __all__ = ["Currency", "GoAccount", "GoAccountKey"]
 
@@ -18,6 +32,19 @@ def open_network_account(tx: Transaction, account_id: UUID, partner_id: UUID) ->
     store.insert_account(tx, account_id, "network", partner_id)
 
 
+def open_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, label: str | None) -> GoAccount:
+    """A Go Account of the enterprise, whose row the caller has locked: it is the default if it is the first."""
+    store.insert_account(tx, account_id, "go", NIL)
+    return store.insert_go_account(tx, account_id, enterprise_id, label)
+
+
+def require_go_account(tx: Transaction, account_id: UUID | None) -> GoAccount:
+    account = store.find_go_account(tx, account_id) if account_id else None
+    if account is None:
+        raise NotFoundError("go_account_unknown", "there is no Go Account with this id")
+    return account
+
+
 def default_go_account(tx: Transaction, enterprise_id: str) -> GoAccount | None:
     return store.find_default_go_account(tx, enterprise_id)
 
@@ -25,6 +52,60 @@ def default_go_account(tx: Transaction, enterprise_id: str) -> GoAccount | None:
 def active_keys(tx: Transaction, go_account_id: UUID) -> list[bytes]:
     """The compressed public keys any of which may sign for the Go Account. Protocol §3."""
     return [key.public_key for key in store.list_keys(tx, go_account_id) if key.revoked_at is None]
+
+
+def add_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> tuple[GoAccountKey, bool]:
+    """The active key with these bytes, and whether it was added now.
+
+    Raises:
+        ConflictError: the account has the key already, under another text or with another ciphertext.
+    """
+    for found in store.list_keys(tx, account_id):
+        if found.public_key == key.public_key and found.revoked_at is None:
+            if (found.pub, found.encrypted_prv) != (key.pub, key.encrypted_prv):
+                raise ConflictError("key_differs", "the Go Account has this key already, given in other words")
+            return found, False
+    store.insert_key(tx, account_id, key)
+    return key, True
+
+
+def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool:
+    """Whether the key was in force until now."""
+    revoked = store.revoke_key(tx, account_id, key_id)
+    if revoked is None:
+        raise NotFoundError("key_unknown", "the Go Account has no key with this id")
+    return revoked
+
+
+def add_currency(tx: Transaction, wanted: Currency) -> tuple[Currency, bool]:
+    """The currency of this name, and whether it was added now.
+
+    Raises:
+        InvalidRequestError: the name is not of the form that our names have.
+        ConflictError: the name is taken by a currency that is not like this one.
+    """
+    if not is_currency_name(wanted.name):
+        raise InvalidRequestError(
+            "currency_name_malformed", "name: must be ofc and 1 to 60 lower case letters, digits, or : . -"
+        )
+    if store.insert_currency(tx, wanted):
+        return wanted, True
+    found = store.list_currencies(tx, [wanted.name])
+    if found != [wanted]:
+        raise ConflictError(
+            "currency_differs", f"the currency {wanted.name} exists already with another backing or decimals"
+        )
+    return wanted, False
+
+
+def require_currency(tx: Transaction, name: str) -> str:
+    """Our name of a currency that is known here."""
+    ours = canonical_currency(name)
+    if not store.list_currencies(tx, [ours]):
+        raise InvalidRequestError(
+            "currency_unknown", f"currency: {quoted(name)} is not known here: see GET /api/operator/v1/currencies"
+        )
+    return ours
 
 
 def currencies(tx: Transaction, names: Sequence[str] | None = None) -> dict[str, Currency]:
@@ -60,3 +141,15 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
 
 def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[BalanceKey, int]:
     return store.holds_of(tx, cause_ids)
+
+
+def keys_of(tx: Transaction, go_account_id: UUID) -> list[GoAccountKey]:
+    """All keys the Go Account ever had, the revoked ones with their moment."""
+    return store.list_keys(tx, go_account_id)
+
+
+def list_entries(
+    tx: Transaction, *, cause_id: UUID | None, account_id: UUID | None, limit: int, offset: int
+) -> list[JournalEntry]:
+    """The journal, newest first."""
+    return store.list_entries(tx, cause_id=cause_id, account_id=account_id, limit=limit, offset=offset)

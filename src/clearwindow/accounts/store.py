@@ -9,7 +9,19 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from clearwindow.accounts.values import Balance, BalanceKey, Entry, Hold, Movement
+from clearwindow.accounts.values import (
+    Balance,
+    BalanceKey,
+    Currency,
+    CustodyMovement,
+    Entry,
+    EntryKind,
+    GoAccount,
+    GoAccountKey,
+    Hold,
+    JournalEntry,
+    Movement,
+)
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 
@@ -17,50 +29,19 @@ sql: Final = Queries("clearwindow.accounts")
 
 
 @dataclass(frozen=True, slots=True)
-class GoAccount:
-    id: UUID
-    enterprise_id: str
-    label: str | None
-    is_default: bool
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class GoAccountKey:
-    id: UUID
-    pub: str
-    public_key: bytes
-    encrypted_prv: str | None
-    created_at: datetime
-    revoked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Currency:
-    name: str
-    backing: str
-    decimals: int
-
-
-@dataclass(frozen=True, slots=True)
-class CustodyMovement:
-    """A deposit or withdrawal as it was made."""
-
+class _CustodyRow:
+    entry_id: UUID
+    account_id: UUID
+    reference: str
     kind: str
     currency: str
     quantity: Decimal
-    entry_id: UUID
     created_at: datetime
 
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    id: UUID
-    kind: str
-    cause_id: UUID
-    reference: str | None
-    created_at: datetime
-    postings: list[dict[str, str]]
+    def value(self) -> CustodyMovement:
+        key = BalanceKey(self.account_id, self.currency)
+        kind = EntryKind(self.kind)
+        return CustodyMovement(self.entry_id, kind, key, int(self.quantity), self.reference, self.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +69,9 @@ def insert_account(tx: Transaction, account_id: UUID, kind: str, partner_id: UUI
     tx.run(sql["insert_account"], id=account_id, kind=kind, partner_id=partner_id, now=tx.now())
 
 
-def insert_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, label: str | None) -> None:
+def insert_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, label: str | None) -> GoAccount:
     values = {"account_id": account_id, "enterprise_id": enterprise_id, "label": label}
-    tx.run(sql["insert_go_account"], **values, now=tx.now())
+    return tx.one(GoAccount, sql["insert_go_account"], **values, now=tx.now())
 
 
 def find_go_account(tx: Transaction, account_id: UUID) -> GoAccount | None:
@@ -113,8 +94,10 @@ def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> None:
     )
 
 
-def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool:
-    return tx.run(sql["revoke_key"], id=key_id, account_id=account_id, now=tx.now()) == 1
+def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool | None:
+    """Whether this call was the one that revoked it; None where the account has no such key."""
+    revoked = tx.scalars(bool, sql["revoke_key"], id=key_id, account_id=account_id, now=tx.now())
+    return revoked[0] if revoked else None
 
 
 def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
@@ -194,18 +177,19 @@ def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[BalanceKey, int
 
 
 def find_custody_movement(tx: Transaction, account_id: UUID, reference: str) -> CustodyMovement | None:
-    return tx.first(CustodyMovement, sql["find_custody_movement"], account_id=account_id, reference=reference)
+    row = tx.first(_CustodyRow, sql["find_custody_movement"], account_id=account_id, reference=reference)
+    return row.value() if row else None
 
 
-def insert_custody_movement(tx: Transaction, account_id: UUID, reference: str, moved: CustodyMovement) -> None:
+def insert_custody_movement(tx: Transaction, moved: CustodyMovement) -> None:
     tx.run(
         sql["insert_custody_movement"],
-        account_id=account_id,
-        reference=reference,
+        account_id=moved.key.account_id,
+        reference=moved.reference,
         entry_id=moved.entry_id,
         kind=moved.kind,
-        currency=moved.currency,
-        quantity=moved.quantity,
+        currency=moved.key.currency,
+        quantity=Decimal(moved.quantity),
         now=moved.created_at,
     )
 

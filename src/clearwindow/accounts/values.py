@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -94,3 +95,62 @@ class Shortfall:
     @property
     def shortfall(self) -> int:
         return self.liability - self.available
+
+
+@dataclass(frozen=True, slots=True)
+class GoAccount:
+    """An enterprise's custody account; its first one is its default."""
+
+    id: UUID
+    enterprise_id: str
+    label: str | None
+    is_default: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GoAccountKey:
+    """A key that signs for a Go Account: ``pub`` as it was given, ``public_key`` its 33 bytes.
+
+    ``encrypted_prv`` is the owner's own ciphertext, kept and given back as it is.
+    """
+
+    id: UUID
+    pub: str
+    public_key: bytes
+    encrypted_prv: str | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    name: str
+    backing: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyMovement:
+    """A deposit or withdrawal as it was made: once for each account and reference."""
+
+    entry_id: UUID
+    kind: EntryKind
+    key: BalanceKey
+    quantity: int
+    reference: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """An entry with its postings, as the journal is read back."""
+
+    id: UUID
+    kind: str
+    cause_id: UUID
+    partner_id: UUID
+    reference: str | None
+    created_at: datetime
+    postings: list[dict[str, str]]
+    total: int

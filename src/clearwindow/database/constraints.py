@@ -20,6 +20,7 @@ _MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "balance_available_not_negative": (UnprocessableError, "the balance does not cover this amount"),
     "base_units_78_digits": (UnprocessableError, "the amount would take a balance over 78 digits"),
     "client_enterprise_key": (ConflictError, "the enterprise is a client already"),
+    "custody_movement_pkey": (ConflictError, "the reference was used by another request: choose a new one"),
     "dispute_closure_four_eyes": (
         UnprocessableError,
         "a closure is reviewed by another operator than its maker",
@@ -52,6 +53,9 @@ def as_request_error(error: psycopg.Error) -> RequestError | None:
     if constraint in _MEANING:
         kind, message = _MEANING[constraint]
         return kind(constraint, message)
+    if isinstance(error, psycopg.DataError) and error.sqlstate is None:
+        # psycopg's own refusal of a NUL. Bodies cannot hold one; an address and its query can.
+        return InvalidRequestError("text_has_nul", "a NUL character (%00) cannot be in the address or its query")
     lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
     if lost or isinstance(error, TRANSIENT):
         return UnavailableError(

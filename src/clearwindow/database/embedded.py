@@ -140,7 +140,7 @@ def start_embedded(
     Args:
         data_dir: holds the cluster, its log and its lock.
         binaries_path: where PostgreSQL's programs are; None searches the usual places.
-        durable: False gives up what a crash of the machine would not survive, for tests.
+        durable: False is for tests: a killed server may lose the last commits, a crash of the machine all.
         share_running: use the server of the process that owns the folder instead of failing, if there is one.
 
     Raises:

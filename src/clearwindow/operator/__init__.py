@@ -1,0 +1,1 @@
+"""The operator's API: how a network is set up and watched."""

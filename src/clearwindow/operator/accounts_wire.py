@@ -1,0 +1,170 @@
+"""Go Accounts, their keys, deposits, withdrawals, balances and currencies on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+
+from clearwindow.accounts.custody import CustodyOutcome
+from clearwindow.accounts.values import Balance, Currency, GoAccount, GoAccountKey
+from clearwindow.clock import wire_time
+from clearwindow.http.wire import LongText, RequestModel, ShortText, WireInteger, WireModel, present
+from clearwindow.money import PositiveBaseUnits
+from clearwindow.signing.keys import parse_public_key
+
+MAX_KEYS: Final = 20
+MAX_DECIMALS: Final = 36
+
+
+def _public_key_text(text: str) -> str:
+    parse_public_key(text)
+    return text
+
+
+PublicKeyText = Annotated[ShortText, AfterValidator(_public_key_text)]
+
+
+class KeyRequest(RequestModel):
+    pub: PublicKeyText
+    encrypted_prv: LongText | None = None
+
+
+class GoAccountRequest(RequestModel):
+    label: ShortText | None = None
+    keys: Annotated[list[KeyRequest], Field(min_length=1, max_length=MAX_KEYS)]
+
+
+class CustodyRequest(RequestModel):
+    currency: ShortText
+    quantity: PositiveBaseUnits
+    reference: ShortText
+
+
+class CurrencyRequest(RequestModel):
+    name: ShortText
+    backing: ShortText
+    decimals: Annotated[WireInteger, Field(ge=0, le=MAX_DECIMALS)]
+
+
+class KeyView(WireModel):
+    id: str
+    pub: str
+    encrypted_prv: str | None = None
+    created_at: str
+    revoked_at: str | None = None
+
+
+class KeyAnswer(WireModel):
+    key: KeyView
+
+
+class GoAccountView(WireModel):
+    id: str
+    enterprise_id: str
+    label: str | None = None
+    is_default: bool
+    keys: list[KeyView]
+    created_at: str
+
+
+class GoAccountAnswer(WireModel):
+    go_account: GoAccountView
+
+
+class CustodyEntryView(WireModel):
+    id: str
+    kind: str
+    go_account_id: str
+    currency: str
+    quantity: str
+    reference: str
+    created_at: str
+
+
+class BalanceView(WireModel):
+    available: str
+    held: str
+
+
+class CurrencyBalanceView(BalanceView):
+    currency: str
+
+
+class CustodyAnswer(WireModel):
+    entry: CustodyEntryView
+    balance: CurrencyBalanceView
+
+
+class BalancesAnswer(WireModel):
+    balances: dict[str, BalanceView]
+
+
+class CurrencyView(WireModel):
+    name: str
+    backing: str
+    decimals: int
+
+
+class CurrencyAnswer(WireModel):
+    currency: CurrencyView
+
+
+class CurrenciesAnswer(WireModel):
+    currencies: list[CurrencyView]
+
+
+def key_view(key: GoAccountKey) -> KeyView:
+    fields = present(
+        id=str(key.id),
+        pub=key.pub,
+        encrypted_prv=key.encrypted_prv,
+        created_at=wire_time(key.created_at),
+        revoked_at=wire_time(key.revoked_at) if key.revoked_at else None,
+    )
+    return KeyView.model_validate(fields)
+
+
+def go_account_answer(account: GoAccount, keys: Sequence[GoAccountKey]) -> GoAccountAnswer:
+    fields = present(
+        id=account.id.hex,
+        enterprise_id=account.enterprise_id,
+        label=account.label,
+        is_default=account.is_default,
+        keys=[key_view(key) for key in keys],
+        created_at=wire_time(account.created_at),
+    )
+    return GoAccountAnswer(go_account=GoAccountView.model_validate(fields))
+
+
+def custody_answer(outcome: CustodyOutcome) -> CustodyAnswer:
+    movement = outcome.movement
+    entry = CustodyEntryView(
+        id=str(movement.entry_id),
+        kind=movement.kind,
+        go_account_id=movement.key.account_id.hex,
+        currency=movement.key.currency,
+        quantity=str(movement.quantity),
+        reference=movement.reference,
+        created_at=wire_time(movement.created_at),
+    )
+    balance = CurrencyBalanceView(
+        currency=movement.key.currency,
+        available=str(outcome.balance.available),
+        held=str(outcome.balance.held),
+    )
+    return CustodyAnswer(entry=entry, balance=balance)
+
+
+def balances_answer(balances: Mapping[str, Balance]) -> BalancesAnswer:
+    return BalancesAnswer(
+        balances={
+            currency: BalanceView(available=str(balance.available), held=str(balance.held))
+            for currency, balance in balances.items()
+        }
+    )
+
+
+def currency_view(currency: Currency) -> CurrencyView:
+    return CurrencyView(name=currency.name, backing=currency.backing, decimals=currency.decimals)
