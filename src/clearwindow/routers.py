@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from clearwindow.allocations.routes import router as allocations_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.operator.routes import router as operator_router
@@ -14,4 +15,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     operator_router,
     network_operator_router,
     network_router,
+    allocations_router,
 )

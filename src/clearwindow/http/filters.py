@@ -6,7 +6,7 @@ Arrays come as repeated keys, as comma-separated text or as JSON arrays; numbers
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BeforeValidator, Field
@@ -46,12 +46,15 @@ def _as_count(value: object) -> object:
     raise ValueError("must be a whole number from 0 on")
 
 
-def _many(of: Any) -> Any:  # noqa: ANN401 - builds a type
-    return Annotated[list[of] | None, BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
+T = TypeVar("T")
+Many: TypeAlias = Annotated[list[T] | None, BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
+"""A filter with several values."""
 
+ManyNeeded: TypeAlias = Annotated[list[T], BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
+"""The same, for a list that cannot be had without it."""
 
-Uuids = _many(WireUuid)
-Texts = _many(str)
+Uuids: TypeAlias = Many[WireUuid]
+Texts: TypeAlias = Many[str]
 Flag = Annotated[bool | None, BeforeValidator(_as_flag)]
 Moment = WireMoment | None
 Count = Annotated[int, BeforeValidator(_as_count)]

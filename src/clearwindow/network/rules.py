@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from clearwindow.accounts.values import Balance
 from clearwindow.errors import InvalidRequestError, UnprocessableError
-from clearwindow.money import canonical_currency, to_partner_amount
+from clearwindow.money import canonical_currency
 from clearwindow.network.values import Client, ConnectionKeySchema, CurrencyMap, Partner
 
 
@@ -54,12 +54,10 @@ def our_currencies(asked: Mapping[str, str], known: Iterable[str]) -> dict[str, 
 
 def in_partner_terms(balances: Mapping[str, Balance], currencies: CurrencyMap) -> dict[str, tuple[str, str]]:
     """(available, held) by the partner's own name and in its unit; what it does not map is left out."""
-    ours = currencies.currencies()
     terms: dict[str, tuple[str, str]] = {}
     for currency, balance in balances.items():
-        names: Sequence[str] = currencies.partner_names(currency)
-        if names:
-            decimals = ours[currency].decimals
-            available = to_partner_amount(balance.available, currencies.unit, decimals)
-            terms[names[0]] = (available, to_partner_amount(balance.held, currencies.unit, decimals))
+        available = currencies.to_theirs(currency, balance.available)
+        held = currencies.to_theirs(currency, balance.held)
+        if available and held:
+            terms[available[0]] = (available[1], held[1])
     return terms

@@ -12,7 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from clearwindow.access.values import TrustOrg
-from clearwindow.money import AmountUnit
+from clearwindow.money import AmountUnit, to_partner_amount
 
 
 class ConnectionKeySchema(StrEnum):
@@ -143,6 +143,13 @@ class CurrencyMap:
     def partner_names(self, currency: str) -> tuple[str, ...]:
         """The partner's names of our currency, sorted; the first is the one we answer with (*choice*)."""
         return tuple(sorted(name for name, found in self.mapped.items() if found.currency == currency))
+
+    def to_theirs(self, currency: str, quantity: int) -> tuple[str, str] | None:
+        """(name, amount) as the partner writes this much of our currency; None where it is not mapped."""
+        names = self.partner_names(currency)
+        if not names:
+            return None
+        return names[0], to_partner_amount(quantity, self.unit, self.mapped[names[0]].decimals)
 
     def currencies(self) -> dict[str, MappedCurrency]:
         """The mapped currencies by our name."""

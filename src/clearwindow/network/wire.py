@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from clearwindow.http.filters import Flag, Page, Texts, Uuids
+from clearwindow.http.filters import Flag, ManyNeeded, Page, Texts, Uuids
 from clearwindow.http.wire import RequestModel, ShortText, WireNumber
 from clearwindow.ids import WireUuid
 from clearwindow.network.connecting import ConnectionChanges, NewConnection
@@ -171,4 +171,4 @@ class PartnerConnectionFilters(PartnerBalanceFilters):
 
 
 class SupportedCurrencyFilters(Page):
-    partner_ids: Annotated[Uuids, Field(min_length=1)]
+    partner_ids: Annotated[ManyNeeded[WireUuid], Field(min_length=1)]

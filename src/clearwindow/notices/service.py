@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
-from clearwindow.notices.values import Event, EventType
+from clearwindow.notices.values import Event
 
 sql: Final = Queries("clearwindow.notices")
 
@@ -48,7 +48,7 @@ def list_events(
     *,
     enterprise_id: str | None,
     subject_id: UUID | None,
-    types: Sequence[EventType] | None,
+    types: Sequence[str] | None,
     limit: int,
     offset: int,
 ) -> list[RecordedEvent]:
