@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from fastapi import FastAPI
 
+from clearwindow.access import rules
+from clearwindow.access.service import ensure_bootstrap_operator
 from clearwindow.clock import ManualClock
 from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
@@ -16,8 +18,10 @@ from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.operators import OperatorClient
 from tests.support.server import serving
 
+OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
@@ -42,7 +46,11 @@ def clock() -> ManualClock:
 def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
     database = Database(dsn, clock)
     database.open()
-    yield Runtime(database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)))
+    runtime = Runtime(
+        database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)), rules.token_sha256(OPERATOR_TOKEN)
+    )
+    ensure_bootstrap_operator(runtime)
+    yield runtime
     database.close()
 
 
@@ -59,3 +67,10 @@ def base_url(served_app: tuple[FastAPI, str], runtime: Runtime) -> str:
     app, url = served_app
     app.state.runtime = runtime
     return url
+
+
+@pytest.fixture
+def operator(base_url: str) -> Iterator[OperatorClient]:
+    """The operator whose token stands in the settings."""
+    with OperatorClient(base_url, OPERATOR_TOKEN) as client:
+        yield client

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clearwindow.access import service as access
 from clearwindow.access.values import Operator
 from clearwindow.accounts import service as accounts
@@ -22,12 +24,10 @@ def open_go_account(
     with runtime.transaction() as tx:
         access.lock_enterprise(tx, enterprise_id)
         account = accounts.open_go_account(tx, runtime.ids.new(), enterprise_id, request.label)
-        keys = []
-        for position, asked in enumerate(request.keys):
-            key, added = accounts.add_key(tx, account.id, _key(runtime, tx, asked))
-            if not added:
-                raise InvalidRequestError("key_twice", f"keys.{position}.pub: is the same key as one before it")
-            keys.append(key)
+        keys = [_key(runtime, tx, asked) for asked in request.keys]
+        _require_distinct(keys)
+        for key in keys:
+            accounts.add_key(tx, account.id, key)
         given = {"enterpriseId": enterprise_id, "keyIds": [str(key.id) for key in keys]}
         audit.record(tx, actor, "go_account.opened", account.id.hex, **given)
     return account, keys
@@ -68,6 +68,14 @@ def add_currency(runtime: Runtime, actor: Operator, request: CurrencyRequest) ->
 def currencies(runtime: Runtime) -> list[Currency]:
     with runtime.transaction() as tx:
         return list(accounts.currencies(tx).values())
+
+
+def _require_distinct(keys: Sequence[GoAccountKey]) -> None:
+    seen: set[bytes] = set()
+    for position, key in enumerate(keys):
+        if key.public_key in seen:
+            raise InvalidRequestError("key_twice", f"keys.{position}.pub: is the same key as one before it")
+        seen.add(key.public_key)
 
 
 def _key(runtime: Runtime, tx: Transaction, request: KeyRequest) -> GoAccountKey:
