@@ -26,6 +26,10 @@ PlainJson: TypeAlias = "bool | str | int | float | list[PlainJson] | dict[str, P
 
 _NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _SUSPICIOUS_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_SIMPLE_TEXT: Final = re.compile(rb'"[^"]*+"')
+# Unmatched brackets are invalid JSON, and the reader says best where; it may see them while they are few.
+_SAFE_UNMATCHED: Final = 100
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _QUOTED_CHARACTERS: Final = 100
 _PATH_CHARACTERS: Final = 300
@@ -162,7 +166,9 @@ def parse_json(text: bytes | str, *, what: str = "request body") -> JsonValue:
             lone surrogate in a text or key, more than `MAX_DEPTH` levels, a number longer than
             `MAX_NUMBER_CHARACTERS`.
     """
-    decoded = _decode(text, what)
+    raw = text if isinstance(text, bytes) else _encode(text, what)
+    decoded = _decode(raw, what)
+    _guard_stack(raw, what)
     try:
         value: JsonValue = _READER.decode(decoded)
     except json.JSONDecodeError as error:
@@ -173,8 +179,6 @@ def parse_json(text: bytes | str, *, what: str = "request body") -> JsonValue:
         raise JsonError(f"The {what} is refused: {error.message}") from None
     except _DuplicateKeyError:
         raise JsonError(f"The {what} is refused: {_describe_duplicate(decoded)}") from None
-    except RecursionError:
-        raise _too_deep(what) from None
     _check_depth(value, what)
     # Raw NULs are invalid JSON and raw surrogates are not UTF-8: only an escape can bring either in.
     if _SUSPICIOUS_ESCAPE.search(decoded):
@@ -221,19 +225,45 @@ def describe_place(place: Place) -> str:
     return path or "the outermost level"
 
 
-def _decode(text: bytes | str, what: str) -> str:
+def _encode(text: str, what: str) -> bytes:
     try:
-        if isinstance(text, str):
-            text.encode()
-            decoded = text
-        else:
-            decoded = text.decode()
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        raise JsonError(f"The {what} is not valid UTF-8 at offset {start}.") from None
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise _not_utf8(what, error.start) from None
+
+
+def _decode(raw: bytes, what: str) -> str:
+    try:
+        decoded = raw.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(what, error.start) from None
     if decoded.startswith("\ufeff"):
         raise JsonError(f"The {what} starts with a byte order mark: send plain UTF-8 without it.")
     return decoded
+
+
+def _not_utf8(what: str, offset: int) -> JsonError:
+    return JsonError(f"The {what} is not valid UTF-8 at offset {offset}.")
+
+
+def _guard_stack(raw: bytes, what: str) -> None:
+    """Refuse nesting that could exhaust the C stack; exact enough for that, `_check_depth` does the rest.
+
+    The reader recurses in C, and some versions of Python allow it more levels than a thread's stack holds:
+    the process would die of one request. So the nesting is found first, by operations on the whole text: only
+    brackets and quotes are kept, texts are dropped, and matched pairs vanish from the inside.
+    """
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    skeleton = raw.translate(None, _NOT_STRUCTURE).replace(b'""', b"")
+    if b'"' in skeleton:
+        # A text with brackets in it keeps its quotes; start over, as the pass above joined neighbours.
+        skeleton = _SIMPLE_TEXT.sub(b"", raw).translate(None, _NOT_STRUCTURE)
+    for _ in range(MAX_DEPTH):
+        skeleton = skeleton.replace(b"[]", b"").replace(b"{}", b"")
+        if len(skeleton) <= _SAFE_UNMATCHED:
+            return
+    raise _too_deep(what)
 
 
 def _too_deep(what: str) -> JsonError:
@@ -278,7 +308,7 @@ def _describe_duplicate(text: str) -> str:
     """Name a duplicate key and its object, of a document that is known to have one."""
     try:
         document = _PAIRS_READER.decode(text)
-    except (json.JSONDecodeError, RecursionError):
+    except json.JSONDecodeError:
         # The first pass stopped at the duplicate, and what follows it is broken in another way.
         return "a key occurs twice in one object."
     for place, members in _containers(document):

@@ -120,3 +120,128 @@ WHERE (%(cause_id)s::uuid IS NULL OR entry.cause_id = %(cause_id)s)
        OR entry.id IN (SELECT entry_id FROM posting WHERE account_id = %(account_id)s))
 ORDER BY entry.created_at DESC, entry.id
 LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: hold_liabilities
+-- Holds what the temporary table `liability` (account_id, currency, needed) says, for one cause, in place of what
+-- former causes hold. A liability that the balance does not cover comes back as a row; then nothing may be kept
+-- of the whole transaction.
+WITH former AS (
+    SELECT account_id, currency, sum(quantity) AS quantity
+    FROM hold WHERE cause_id = ANY(%(former_cause_ids)s) GROUP BY account_id, currency
+), wanted AS (
+    SELECT account_id, currency, liability.needed, coalesce(former.quantity, 0) AS already,
+           liability.needed - coalesce(former.quantity, 0) AS change
+    FROM liability LEFT JOIN former USING (account_id, currency)
+    WHERE liability.needed > 0 OR former.quantity > 0
+), moved AS (
+    UPDATE balance
+    SET available = balance.available - wanted.change, held = balance.held + wanted.change
+    FROM wanted
+    WHERE (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
+      AND balance.available >= wanted.change
+    RETURNING balance.account_id, balance.currency, wanted.needed, wanted.change
+), posted AS (
+    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
+    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
+    FROM moved CROSS JOIN LATERAL (VALUES ('available', -change), ('held', change)) AS part (bucket, quantity)
+    WHERE change <> 0
+), dropped AS (
+    DELETE FROM hold WHERE cause_id = ANY(%(former_cause_ids)s)
+), put AS (
+    INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
+    SELECT %(partner_id)s, %(cause_id)s, %(cause_kind)s, account_id, currency, needed FROM moved WHERE needed > 0
+)
+SELECT wanted.account_id, wanted.currency, wanted.needed AS liability,
+       coalesce(balance.available, 0) + wanted.already AS available
+FROM wanted
+LEFT JOIN moved USING (account_id, currency)
+LEFT JOIN balance ON (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
+WHERE moved.account_id IS NULL
+ORDER BY wanted.account_id, wanted.currency
+
+-- name: hand_holds_to_disputes
+-- Of what a settlement holds on the balances in `kept` (account_id, currency, dispute_id, quantity), it keeps
+-- `quantity`; the rest is from now on held by the dispute.
+WITH share AS (
+    SELECT hold.account_id, hold.currency, hold.quantity, kept.dispute_id,
+           least(kept.quantity, hold.quantity) AS keeps
+    FROM hold JOIN kept USING (account_id, currency)
+    WHERE hold.cause_id = %(settlement_id)s
+), handed AS (
+    INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
+    SELECT %(partner_id)s, dispute_id, 'dispute', account_id, currency, quantity - keeps
+    FROM share WHERE quantity > keeps
+), emptied AS (
+    DELETE FROM hold USING share
+    WHERE hold.cause_id = %(settlement_id)s AND share.keeps = 0
+      AND (hold.account_id, hold.currency) = (share.account_id, share.currency)
+)
+UPDATE hold SET quantity = share.keeps
+FROM share
+WHERE hold.cause_id = %(settlement_id)s AND share.keeps BETWEEN 1 AND share.quantity - 1
+  AND (hold.account_id, hold.currency) = (share.account_id, share.currency)
+
+-- name: add_missing_balances_of_run
+INSERT INTO balance (account_id, currency, available, held)
+SELECT run.account_id, run.currency, 0, 0
+FROM run LEFT JOIN balance USING (account_id, currency)
+WHERE balance.account_id IS NULL
+ON CONFLICT DO NOTHING
+
+-- name: settle_run
+-- Executes the temporary table `run` (account_id, currency, quantity, dispute_id, dispute_target): each balance
+-- gets back what the settlement held on it, and gains or loses its quantity; a gain first fills a dispute's hold
+-- up to the target; the partner's own account moves the other way. Gives how many balances had to move and did.
+WITH settled AS (
+    DELETE FROM hold WHERE cause_id = %(settlement_id)s RETURNING account_id, currency, quantity
+), filling AS (
+    SELECT run.account_id, run.currency, run.dispute_id,
+           least(run.quantity, run.dispute_target - coalesce(hold.quantity, 0)) AS quantity
+    FROM run
+    LEFT JOIN hold ON (hold.cause_id, hold.account_id, hold.currency)
+                    = (run.dispute_id, run.account_id, run.currency)
+    WHERE run.quantity > 0 AND run.dispute_target > coalesce(hold.quantity, 0)
+), movement AS (
+    SELECT account_id, currency,
+           coalesce(settled.quantity, 0) + coalesce(run.quantity, 0) - coalesce(filling.quantity, 0) AS available,
+           coalesce(filling.quantity, 0) - coalesce(settled.quantity, 0) AS held
+    FROM run
+    FULL JOIN settled USING (account_id, currency)
+    LEFT JOIN filling USING (account_id, currency)
+    UNION ALL
+    SELECT %(partner_account_id)s, currency, quantity, 0
+    FROM unnest(%(partner_currencies)s::text[], %(partner_quantities)s::numeric[]) AS given (currency, quantity)
+), moving AS (
+    SELECT * FROM movement WHERE available <> 0 OR held <> 0
+), moved AS (
+    UPDATE balance
+    SET available = balance.available + moving.available, held = balance.held + moving.held
+    FROM moving
+    WHERE (balance.account_id, balance.currency) = (moving.account_id, moving.currency)
+    RETURNING 1
+), posted AS (
+    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
+    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
+    FROM moving CROSS JOIN LATERAL (VALUES ('available', available), ('held', held)) AS part (bucket, quantity)
+    WHERE quantity <> 0
+), filled AS (
+    INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
+    SELECT %(partner_id)s, dispute_id, 'dispute', account_id, currency, quantity FROM filling
+    ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = hold.quantity + excluded.quantity
+)
+SELECT (SELECT count(*) FROM moving) AS wanted, (SELECT count(*) FROM moved) AS done
+
+-- name: release_holds
+-- Gives all that a cause holds back to the balances it is held on.
+WITH released AS (
+    DELETE FROM hold WHERE cause_id = %(cause_id)s RETURNING account_id, currency, quantity
+), posted AS (
+    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
+    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, part.quantity
+    FROM released
+    CROSS JOIN LATERAL (VALUES ('available', quantity), ('held', -quantity)) AS part (bucket, quantity)
+)
+UPDATE balance
+SET available = balance.available + released.quantity, held = balance.held - released.quantity
+FROM released
+WHERE (balance.account_id, balance.currency) = (released.account_id, released.currency)

@@ -189,7 +189,7 @@ def _parse_spki(text: str) -> PublicKey:
     # Base64 has spare bits that decode to nothing: one key, one text.
     if base64.b64encode(der).decode() != text:
         raise KeyFormatError("The public key is not canonical base64.")
-    if der.startswith(_SPKI_COMPRESSED) and len(der) == len(_SPKI_COMPRESSED) + _COMPRESSED_BYTES:
+    if der.startswith(_SPKI_COMPRESSED):
         return PublicKey(der[len(_SPKI_COMPRESSED) :])
     point = der.removeprefix(_SPKI_UNCOMPRESSED)
     if len(der) == len(_SPKI_UNCOMPRESSED) + _UNCOMPRESSED_BYTES and len(point) == _UNCOMPRESSED_BYTES:

@@ -70,11 +70,11 @@ def verify_message(keys: Iterable[PublicKey], payload: str, signature: str) -> P
     except UnicodeEncodeError:
         return None
     # (r, n - s) verifies wherever (r, s) does: taking both would give every signature a second spelling.
-    if not 0 < int.from_bytes(r_and_s[32:]) <= _CURVE_ORDER // 2:
+    if int.from_bytes(r_and_s[32:]) > _CURVE_ORDER // 2:
         return None
     try:
         # Recovering, unlike verifying, binds the header too: another header names another key or none. The
-        # recovered key is by construction the one under which r and s verify.
+        # recovered key is by construction the one under which r and s, both in range, verify.
         signer = recovery.recover(_digest(message), r_and_s, header - _COMPRESSED_HEADER)
     except ValueError:
         return None

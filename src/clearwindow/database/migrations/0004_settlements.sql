@@ -177,3 +177,20 @@ CREATE TRIGGER settlement_transfer_assigned_once BEFORE UPDATE ON settlement_tra
         OR (OLD.id, OLD.dispute_closure_id, OLD.connection_id, OLD.currency, OLD.quantity)
             IS DISTINCT FROM (NEW.id, NEW.dispute_closure_id, NEW.connection_id, NEW.currency, NEW.quantity))
     EXECUTE FUNCTION check_transfer_change();
+
+-- The status of a transfer is not stored twice: it follows its settlement and whether its party disputed.
+CREATE VIEW settlement_transfer_view AS
+SELECT transfer.id, transfer.partner_id, transfer.settlement_id, transfer.dispute_closure_id,
+       transfer.connection_id, transfer.network_account_id, transfer.currency, transfer.quantity,
+       transfer.created_at,
+       coalesce(settlement.updated_at, transfer.created_at) AS updated_at,
+       CASE
+           WHEN transfer.settlement_id IS NULL THEN 'pending_settlement_assignment'
+           WHEN transfer.dispute_closure_id IS NULL AND party.disputed THEN 'disputed'
+           WHEN settlement.state IN ('dispute_window', 'top_up_window') THEN 'pending'
+           ELSE settlement.state
+       END AS status
+FROM settlement_transfer AS transfer
+LEFT JOIN settlement ON settlement.id = transfer.settlement_id
+LEFT JOIN settlement_party AS party
+    ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id);

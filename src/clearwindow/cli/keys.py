@@ -1,0 +1,147 @@
+"""Offline keys and signatures (protocol §3): nothing here opens a connection.
+
+The secret comes from a file or the environment and never as an argument, which everybody on the machine can
+read in the process list.
+"""
+
+import json
+import os
+import secrets
+import stat
+import sys
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from clearwindow.signing.keys import KeyFormatError, PrivateKey, generate_private_key
+from clearwindow.signing.message import sign_message
+from clearwindow.strict_json import JsonError, parse_json
+
+XPRV_VARIABLE: Final = "CLEARWINDOW_XPRV"
+"""The environment variable that `sign` takes the private key from where no file is named."""
+
+_ENTROPY_BYTES: Final = 32
+_STANDARD_INPUT: Final = Path("-")
+
+keys_app: Final = typer.Typer(
+    help="Make the keys that sign requests. Works offline.",
+    no_args_is_help=True,
+    # A traceback with local variables would print the key.
+    pretty_exceptions_show_locals=False,
+)
+
+
+@keys_app.callback()
+def _keys() -> None:
+    """Keep `generate` a subcommand: with one command and no callback, typer would drop its name."""
+
+
+@keys_app.command("generate")
+def generate(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the xprv to this new file, readable by you only, and print only the xpub."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make a key: the xprv signs and is the secret, the xpub is given to the network."""
+    key = generate_private_key(secrets.token_bytes(_ENTROPY_BYTES))
+    printed = {"xpub": key.xpub}
+    if out is None:
+        printed = {"xprv": key.xprv, **printed}
+        _note(
+            "The xprv is the secret: whoever has it can sign for you. Keep it, and give only the xpub away."
+        )
+    else:
+        _write_secret(out, key.xprv)
+        _note(f"The xprv, which is the secret, is in {out}.")
+    if as_json:
+        typer.echo(json.dumps(printed))
+    else:
+        for name, value in printed.items():
+            typer.echo(f"{name}  {value}")
+
+
+def sign(
+    *,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help=f"The file with the xprv. Without it, the environment's {XPRV_VARIABLE} is used."),
+    ] = None,
+    payload_file: Annotated[
+        Path, typer.Option(help="The file with the payload; - is standard input.", allow_dash=True)
+    ] = _STANDARD_INPUT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print {payload, signature} as JSON.")] = False,
+) -> None:
+    """Sign a payload offline: prints the signature on one line, then the payload byte for byte.
+
+    The private key comes from a file or the environment, never as an argument: arguments show in the process
+    list. Every byte of the payload is signed, a final line break too.
+    """
+    key = _read_key(key_file)
+    raw = _read_payload(payload_file)
+    try:
+        # What the server would refuse is refused before the key touches it.
+        if not isinstance(parse_json(raw, what="payload"), dict):
+            _fail("The payload must be a JSON object.")
+    except JsonError as error:
+        _fail(error.message)
+    payload = raw.decode()
+    signature = sign_message(key, payload)
+    if raw.endswith(b"\n"):
+        _note("The payload ends with a line break, which is part of what is signed: send it too.")
+    if as_json:
+        typer.echo(json.dumps({"payload": payload, "signature": signature}))
+    else:
+        typer.echo(f"{signature}\n".encode() + raw, nl=False)
+
+
+def _read_key(key_file: Path | None) -> PrivateKey:
+    if key_file is None:
+        text = os.environ.get(XPRV_VARIABLE, "")
+        if not text:
+            _fail(f"No private key: name its file with --key-file, or set {XPRV_VARIABLE}.")
+    else:
+        try:
+            text = key_file.read_text(encoding="ascii")
+            mode = key_file.stat().st_mode
+        except (OSError, UnicodeDecodeError) as error:
+            # A decoding error's own text would quote bytes of the key.
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            _fail(f"The key file {key_file} cannot be read: {reason}.")
+        if mode & (stat.S_IRGRP | stat.S_IROTH):
+            _note(f"Others on this machine can read {key_file}: run chmod 600 on it.")
+    try:
+        return PrivateKey.parse(text.strip())
+    except KeyFormatError as error:
+        _fail(error.message)
+
+
+def _read_payload(payload_file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if payload_file == _STANDARD_INPUT else payload_file.read_bytes()
+    except OSError as error:
+        _fail(f"The payload file {payload_file} cannot be read: {error.strerror}.")
+
+
+def _write_secret(path: Path, xprv: str) -> None:
+    try:
+        # Made anew and private from its first instant: an existing key is never overwritten.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{xprv}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        _fail(f"The key file {path} cannot be written: {error.strerror}.")
+
+
+def _note(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _fail(message: str) -> NoReturn:
+    _note(message)
+    raise typer.Exit(1)

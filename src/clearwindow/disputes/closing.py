@@ -1,0 +1,217 @@
+"""Closing a dispute, and the review of the closing by a second person. Protocol §6.
+
+Both take the partner's lock first: an approved closure must be there wholly or not at all when a settlement of
+the partner takes the approved ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from uuid import UUID
+
+from clearwindow.access.values import Member, Operator
+from clearwindow.accounts import service as accounts
+from clearwindow.accounts.values import BalanceKey, Entry, EntryKind
+from clearwindow.audit import service as audit
+from clearwindow.database.pool import Transaction
+from clearwindow.disputes import rules, service, store, wire
+from clearwindow.disputes.values import AUTO_APPROVAL, ClosedBy, Closure, ClosureStatus, Dispute
+from clearwindow.errors import ConflictError, NotFoundError, UnprocessableError
+from clearwindow.network import service as network
+from clearwindow.notices.values import EventType
+from clearwindow.runtime import Runtime
+from clearwindow.signing import service as signing
+from clearwindow.signing.values import SignedRequest
+from clearwindow.transfers import service as transfers
+from clearwindow.transfers.values import Party
+
+Replayed = bool
+
+
+def close_by_client(
+    runtime: Runtime, member: Member, dispute_id: UUID | None, body: wire.CloseDisputeRequest, signed: SignedRequest
+) -> tuple[wire.ClosureOutput, Replayed]:
+    """The client says the dispute was wrong: the adjusted transfers are the original ones."""
+    with runtime.transaction() as tx:
+        client = service.require_client(tx, member)
+        dispute = service.own_dispute(tx, client, dispute_id)
+        signing.verify(tx, client.go_account_id, signed)
+        dispute, party = _lock(tx, dispute)
+        if not signing.use_nonce(tx, member.enterprise_id, signed, ConflictError):
+            made = store.find_closure_of_request(tx, dispute.id, signed.sha256)
+            if made is not None:
+                return wire.closure_output(made), True
+        original = transfers.new_quantities(tx, dispute.settlement_id, dispute.connection_id)
+        closure = _new_closure(
+            runtime, tx, dispute, party, original, ClosedBy.CLIENT, member.user_id, body.notes, signed.sha256, signed
+        )
+        audit.record(tx, member, "dispute.close", dispute.id, closureId=str(closure.id))
+        if network.partner(tx, dispute.partner_id).auto_approve_client_closures:
+            closure = _review(
+                runtime, tx, dispute, closure, ClosureStatus.APPROVED, AUTO_APPROVAL, review_notes=None
+            )
+        return wire.closure_output(closure), False
+
+
+def close_by_operator(
+    runtime: Runtime, operator: Operator, dispute_id: UUID | None, adjusted: Mapping[str, str], notes: str
+) -> tuple[Closure, Replayed]:
+    """An operator says what is right; nothing moves where ``adjusted`` is empty. Another operator reviews it."""
+    with runtime.transaction() as tx:
+        dispute, party = _lock(tx, _existing(tx, dispute_id))
+        amounts = rules.canonical_amounts(adjusted, accounts.currencies(tx))
+        request = json.dumps([str(operator.operator_id), sorted(amounts.items()), notes]).encode()
+        request_sha256 = hashlib.sha256(request).digest()
+        standing = store.standing_closures(tx, [dispute.id]).get(dispute.id)
+        if standing is not None and standing.request_sha256 == request_sha256:
+            return standing, True
+        closure = _new_closure(
+            runtime,
+            tx,
+            dispute,
+            party,
+            amounts,
+            ClosedBy.OPERATOR,
+            str(operator.operator_id),
+            notes,
+            request_sha256,
+            None,
+        )
+        texts = closure.adjusted_transfers
+        audit.record(tx, operator, "dispute.close", dispute.id, closureId=str(closure.id), adjusted=texts)
+        return closure, False
+
+
+def review(
+    runtime: Runtime, operator: Operator, closure_id: UUID | None, decision: ClosureStatus, notes: str | None
+) -> tuple[Closure, Replayed]:
+    """Approves or rejects a closure. Approved, its transfers wait for the partner's next settlement.
+
+    Raises:
+        UnprocessableError: the adjusted transfers need more than the dispute holds and the balance covers.
+    """
+    with runtime.transaction() as tx:
+        found = store.find_closure(tx, closure_id) if closure_id else None
+        if found is None:
+            raise NotFoundError("closure_not_found", "there is no such dispute closure")
+        dispute, _ = _lock(tx, _existing(tx, found.dispute_id))
+        closure = store.find_closure(tx, found.id) or found
+        reviewer = str(operator.operator_id)
+        if closure.status == decision and closure.reviewed_by == reviewer:
+            return closure, True
+        rules.require_reviewable(closure, reviewer, decision)
+        reviewed = _review(runtime, tx, dispute, closure, decision, reviewer, notes)
+        audit.record(tx, operator, "closure.review", closure.id, decision=decision, disputeId=str(dispute.id))
+        return reviewed, False
+
+
+def _existing(tx: Transaction, dispute_id: UUID | None) -> Dispute:
+    dispute = store.find_dispute(tx, dispute_id) if dispute_id else None
+    if dispute is None:
+        raise NotFoundError("dispute_not_found", "there is no such dispute")
+    return dispute
+
+
+def _lock(tx: Transaction, dispute: Dispute) -> tuple[Dispute, Party]:
+    """Partner, then party, then dispute: the one order in which these are locked."""
+    network.lock_partner(tx, dispute.partner_id)
+    party = transfers.lock_party(tx, dispute.settlement_id, dispute.connection_id)
+    if party is None:
+        raise LookupError("a dispute is on a party of its settlement")
+    return store.lock_dispute(tx, dispute.id), party
+
+
+def _new_closure(  # noqa: PLR0913 - every part of a closure is given by one of two ways to close
+    runtime: Runtime,
+    tx: Transaction,
+    dispute: Dispute,
+    party: Party,
+    adjusted: Mapping[str, int],
+    closed_by: ClosedBy,
+    user_id: str,
+    notes: str,
+    request_sha256: bytes,
+    signed: SignedRequest | None,
+) -> Closure:
+    now = tx.now()
+    standing = store.standing_closures(tx, [dispute.id]).get(dispute.id)
+    rules.require_closable(dispute, party, standing, now)
+    closure = Closure(
+        id=runtime.ids.new(),
+        partner_id=dispute.partner_id,
+        dispute_id=dispute.id,
+        status=ClosureStatus.PENDING_REVIEW,
+        closed_by=closed_by,
+        user_id=user_id,
+        notes=notes,
+        adjusted_transfers={currency: str(quantity) for currency, quantity in adjusted.items()},
+        payload=signed.payload if signed else None,
+        signature=signed.signature if signed else None,
+        request_sha256=request_sha256,
+        reviewed_by=None,
+        review_notes=None,
+        reviewed_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    store.insert_closure(tx, closure)
+    store.touch(tx, dispute.id)
+    service.announce(tx, EventType.DISPUTE_CLOSED, dispute, closureId=str(closure.id), closedBy=closed_by)
+    return closure
+
+
+def _review(
+    runtime: Runtime,
+    tx: Transaction,
+    dispute: Dispute,
+    closure: Closure,
+    decision: ClosureStatus,
+    reviewer: str,
+    review_notes: str | None,
+) -> Closure:
+    store.review_closure(tx, closure.id, decision, reviewer, review_notes)
+    store.touch(tx, dispute.id)
+    if decision is ClosureStatus.APPROVED:
+        _make_transfers(runtime, tx, dispute, closure)
+    service.announce(tx, EventType.DISPUTE_REVIEWED, dispute, closureId=str(closure.id), decision=decision)
+    reviewed = store.find_closure(tx, closure.id)
+    if reviewed is None:
+        raise LookupError("a closure just reviewed is there")
+    return reviewed
+
+
+def _make_transfers(runtime: Runtime, tx: Transaction, dispute: Dispute, closure: Closure) -> None:
+    adjusted = {currency: int(quantity) for currency, quantity in closure.adjusted_transfers.items()}
+    account_id = network.network_account_of(tx, dispute.connection_id)
+    held = accounts.holds_of(tx, [dispute.id])
+    balances = accounts.lock_balances(tx, {*held, *(BalanceKey(account_id, currency) for currency in adjusted)})
+    change = rules.adjust_holds(dispute, account_id, held, adjusted, balances)
+    if change.shortfalls:
+        raise UnprocessableError(
+            "adjustment_not_covered",
+            "the adjusted transfers take more than the dispute holds and the connection has available",
+            {
+                "shortfalls": [
+                    {
+                        "currency": short.currency,
+                        "liability": str(short.liability),
+                        "available": str(short.available),
+                        "shortfall": str(short.shortfall),
+                    }
+                    for short in change.shortfalls
+                ]
+            },
+        )
+    if change.movements:
+        entry = Entry(runtime.ids.new(), EntryKind.DISPUTE_CLOSURE_HELD, closure.id, dispute.partner_id)
+        accounts.post(tx, entry, change.movements, change.holds)
+    transfers.insert_closure_transfers(
+        tx,
+        partner_id=dispute.partner_id,
+        closure_id=closure.id,
+        connection_id=dispute.connection_id,
+        account_id=account_id,
+        quantities=adjusted,
+    )

@@ -1,0 +1,175 @@
+"""Reads and writes of disputes and closures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from clearwindow.database.pool import Transaction
+from clearwindow.database.queries import Queries
+from clearwindow.disputes.values import AssignedClosure, Closure, ClosureStatus, Dispute, OpenDispute
+
+sql: Final = Queries("clearwindow.disputes")
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFilter:
+    """What a list of disputes shows; ``own_connection_ids`` limits a client to its own."""
+
+    partner_ids: Sequence[UUID] | None = None
+    own_connection_ids: Sequence[UUID] | None = None
+    connection_ids: Sequence[UUID] | None = None
+    dispute_ids: Sequence[UUID] | None = None
+    settlement_ids: Sequence[UUID] | None = None
+    settled_in_settlement_ids: Sequence[UUID] | None = None
+    closure_ids: Sequence[UUID] | None = None
+    closed: bool | None = None
+    show_retracted: bool = True
+    limit: int = 100
+    offset: int = 0
+
+
+def insert_dispute(tx: Transaction, dispute: Dispute) -> None:
+    tx.run(
+        sql["insert_dispute"],
+        id=dispute.id,
+        partner_id=dispute.partner_id,
+        settlement_id=dispute.settlement_id,
+        connection_id=dispute.connection_id,
+        user_id=dispute.user_id,
+        reason=dispute.reason,
+        expected_transfers=Jsonb(dispute.expected_transfers),
+        now=dispute.created_at,
+    )
+
+
+def find_dispute(tx: Transaction, dispute_id: UUID) -> Dispute | None:
+    return tx.first(Dispute, sql["find_dispute"], id=dispute_id)
+
+
+def lock_dispute(tx: Transaction, dispute_id: UUID) -> Dispute:
+    return tx.one(Dispute, sql["lock_dispute"], id=dispute_id)
+
+
+def find_dispute_of_party(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> Dispute | None:
+    values = {"settlement_id": settlement_id, "connection_id": connection_id}
+    return tx.first(Dispute, sql["find_dispute_of_party"], **values)
+
+
+def retract(tx: Transaction, dispute_id: UUID, user_id: str, reason: str | None) -> None:
+    tx.run(sql["retract_dispute"], id=dispute_id, user_id=user_id, reason=reason, now=tx.now())
+
+
+def restore(tx: Transaction, dispute_id: UUID, reason: str | None, expected: Mapping[str, str] | None) -> None:
+    """Takes a retraction back, or changes what the client expects."""
+    transfers = None if expected is None else Jsonb(dict(expected))
+    values = {"id": dispute_id, "reason": reason, "expected_transfers": transfers}
+    tx.run(sql["restore_dispute"], **values, now=tx.now())
+
+
+def touch(tx: Transaction, dispute_id: UUID) -> None:
+    tx.run(sql["touch_dispute"], id=dispute_id, now=tx.now())
+
+
+def insert_closure(tx: Transaction, closure: Closure) -> None:
+    tx.run(
+        sql["insert_closure"],
+        id=closure.id,
+        partner_id=closure.partner_id,
+        dispute_id=closure.dispute_id,
+        closed_by=closure.closed_by,
+        user_id=closure.user_id,
+        notes=closure.notes,
+        adjusted_transfers=Jsonb(closure.adjusted_transfers),
+        payload=closure.payload,
+        signature=closure.signature,
+        request_sha256=closure.request_sha256,
+        now=closure.created_at,
+    )
+
+
+def find_closure(tx: Transaction, closure_id: UUID) -> Closure | None:
+    return tx.first(Closure, sql["find_closure"], id=closure_id)
+
+
+def find_closure_of_request(tx: Transaction, dispute_id: UUID, request_sha256: bytes) -> Closure | None:
+    values = {"dispute_id": dispute_id, "request_sha256": request_sha256}
+    return tx.first(Closure, sql["find_closure_of_request"], **values)
+
+
+def standing_closures(tx: Transaction, dispute_ids: Sequence[UUID]) -> dict[UUID, Closure]:
+    """By dispute, the closure that is not rejected."""
+    rows = tx.all(Closure, sql["standing_closures"], dispute_ids=list(dispute_ids))
+    return {closure.dispute_id: closure for closure in rows}
+
+
+def review_closure(
+    tx: Transaction, closure_id: UUID, status: ClosureStatus, reviewed_by: str, review_notes: str | None
+) -> None:
+    values = {"id": closure_id, "status": status, "reviewed_by": reviewed_by, "review_notes": review_notes}
+    if tx.run(sql["review_closure"], **values, now=tx.now()) != 1:
+        raise AssertionError("a locked closure under review changed")
+
+
+def take_approved_closures(tx: Transaction, partner_id: UUID, settlement_id: UUID) -> list[AssignedClosure]:
+    taken = tx.all(AssignedClosure, sql["take_approved_closures"], partner_id=partner_id)
+    if taken:
+        dispute_ids = [closure.dispute_id for closure in taken]
+        values = {"settlement_id": settlement_id, "dispute_ids": dispute_ids}
+        if tx.run(sql["set_settled_in"], **values, now=tx.now()) != len(taken):
+            raise AssertionError("a locked dispute was settled elsewhere")
+    return taken
+
+
+def open_disputes(tx: Transaction, settlement_id: UUID) -> list[OpenDispute]:
+    return tx.all(OpenDispute, sql["open_disputes"], settlement_id=settlement_id)
+
+
+def unapproved_disputes(tx: Transaction, settlement_id: UUID) -> list[OpenDispute]:
+    return tx.all(OpenDispute, sql["unapproved_disputes"], settlement_id=settlement_id)
+
+
+def disputed_among(
+    tx: Transaction, settlement_ids: Sequence[UUID], connection_ids: Sequence[UUID] | None
+) -> set[UUID]:
+    own = None if connection_ids is None else list(connection_ids)
+    values = {"settlement_ids": list(settlement_ids), "connection_ids": own}
+    return set(tx.scalars(UUID, sql["disputed_among"], **values))
+
+
+def list_disputes(tx: Transaction, wanted: DisputeFilter) -> list[Dispute]:
+    return tx.all(
+        Dispute,
+        sql["list_disputes"],
+        partner_ids=_array(wanted.partner_ids),
+        own_connection_ids=_array(wanted.own_connection_ids),
+        connection_ids=_array(wanted.connection_ids),
+        dispute_ids=_array(wanted.dispute_ids),
+        settlement_ids=_array(wanted.settlement_ids),
+        settled_in_settlement_ids=_array(wanted.settled_in_settlement_ids),
+        closure_ids=_array(wanted.closure_ids),
+        closed=wanted.closed,
+        show_retracted=wanted.show_retracted,
+        limit=wanted.limit,
+        offset=wanted.offset,
+    )
+
+
+def list_closures(
+    tx: Transaction,
+    *,
+    statuses: Sequence[str] | None,
+    dispute_ids: Sequence[UUID] | None,
+    limit: int,
+    offset: int,
+) -> list[Closure]:
+    filters = {"statuses": None if statuses is None else list(statuses), "dispute_ids": _array(dispute_ids)}
+    return tx.all(Closure, sql["list_closures"], **filters, limit=limit, offset=offset)
+
+
+def _array(ids: Sequence[UUID] | None) -> list[UUID] | None:
+    return None if ids is None else list(ids)

@@ -1,0 +1,1 @@
+"""Staging, finalisation and execution of settlements: the heart. Protocol §5."""

@@ -1,0 +1,93 @@
+-- name: insert_settlement
+INSERT INTO settlement (id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes,
+                        initiated_by, cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at,
+                        execute_when_funded, due_at)
+VALUES (%(id)s, %(partner_id)s, %(external_id)s, %(state)s, %(settlement_type)s, %(request_sha256)s, '', %(notes)s,
+        %(initiated_by)s, %(cutoff_at)s, %(created_at)s, %(created_at)s, %(dispute_deadline_at)s,
+        %(top_up_deadline_at)s, %(execute_when_funded)s, %(dispute_deadline_at)s)
+
+-- name: set_staged_answer
+UPDATE settlement SET staged_answer = %(staged_answer)s WHERE id = %(id)s AND staged_answer = ''
+
+-- name: find_settlement
+SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
+       attempts, last_error, finalized_at, reason
+FROM settlement WHERE id = %(id)s
+
+-- name: lock_settlement
+SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
+       attempts, last_error, finalized_at, reason
+FROM settlement WHERE id = %(id)s FOR UPDATE
+
+-- name: find_by_external_id
+SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
+       attempts, last_error, finalized_at, reason
+FROM settlement WHERE partner_id = %(partner_id)s AND external_id = %(external_id)s
+
+-- name: change_state
+UPDATE settlement
+SET state = %(to)s, due_at = %(due_at)s, reason = %(reason)s, finalized_at = %(finalized_at)s,
+    updated_at = %(now)s, attempts = 0, last_error = NULL
+WHERE id = %(id)s AND state = %(from)s
+
+-- name: set_due
+UPDATE settlement SET due_at = %(due_at)s, attempts = 0, last_error = NULL WHERE id = %(id)s
+
+-- name: record_failed_attempt
+UPDATE settlement
+SET attempts = attempts + 1, last_error = %(error)s,
+    due_at = %(now)s + make_interval(secs => least(300, power(2, least(attempts, 10))))
+WHERE id = %(id)s AND due_at IS NOT NULL
+
+-- name: wake_waiting
+UPDATE settlement SET due_at = %(now)s
+WHERE partner_id = ANY(%(partner_ids)s)
+  AND (state = 'failed' OR (state = 'top_up_window' AND execute_when_funded))
+
+-- name: list_due
+SELECT id, partner_id FROM settlement
+WHERE due_at <= %(now)s ORDER BY due_at, id LIMIT %(limit)s
+
+-- name: next_due_at
+SELECT min(due_at) FROM settlement WHERE due_at IS NOT NULL
+
+-- name: list_work
+SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
+       attempts, last_error, finalized_at, reason
+FROM settlement WHERE due_at IS NOT NULL
+ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: list_settlements
+SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
+       attempts, last_error, finalized_at, reason
+FROM settlement
+WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(own_connection_ids)s::uuid[] IS NULL
+       OR EXISTS (SELECT FROM settlement_party AS party
+                  WHERE party.settlement_id = settlement.id AND party.connection_id = ANY(%(own_connection_ids)s)))
+  AND (%(party_connection_ids)s::uuid[] IS NULL
+       OR EXISTS (SELECT FROM settlement_party AS party
+                  WHERE party.settlement_id = settlement.id AND party.connection_id = ANY(%(party_connection_ids)s)))
+  AND (%(settlement_ids)s::uuid[] IS NULL OR id = ANY(%(settlement_ids)s))
+  AND (%(external_ids)s::text[] IS NULL OR external_id = ANY(%(external_ids)s))
+  AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+  AND (%(updated_on_or_after)s::timestamptz IS NULL OR updated_at >= %(updated_on_or_after)s)
+  AND (%(updated_before)s::timestamptz IS NULL OR updated_at < %(updated_before)s)
+  AND (NOT %(only_disputed)s
+       OR EXISTS (SELECT FROM dispute
+                  WHERE dispute.settlement_id = settlement.id AND NOT dispute.retracted
+                    AND (%(own_connection_ids)s::uuid[] IS NULL
+                         OR dispute.connection_id = ANY(%(own_connection_ids)s))))
+ORDER BY created_at DESC, id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: keep_failed
+UPDATE settlement SET due_at = NULL, reason = %(reason)s, updated_at = %(now)s, attempts = 0, last_error = NULL
+WHERE id = %(id)s AND state = 'failed'

@@ -1,0 +1,193 @@
+"""Settlements as their partner and their clients may see them. Protocol §5, §6, §10.8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from clearwindow.access.values import Member
+from clearwindow.clock import wire_time
+from clearwindow.database.pool import Transaction
+from clearwindow.disputes import service as disputes
+from clearwindow.disputes.store import DisputeFilter
+from clearwindow.disputes.wire import DisputeWithClosureOutput
+from clearwindow.errors import NotFoundError
+from clearwindow.http.wire import present
+from clearwindow.network import service as network
+from clearwindow.network.values import Client, Connection, Partner
+from clearwindow.runtime import Runtime
+from clearwindow.settlements import rules, store, wire
+from clearwindow.settlements.store import SettlementFilter
+from clearwindow.settlements.values import Settlement
+from clearwindow.transfers import service as transfers
+from clearwindow.transfers.values import Transfer
+from clearwindow.transfers.wire import settlement_transfer
+
+_ALL_DISPUTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFilter:
+    """Which transfers of a settlement are shown, and which page of them."""
+
+    network_account_ids: Sequence[UUID] | None = None
+    currencies: Sequence[str] | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+def list_for_partner(runtime: Runtime, member: Member, wanted: SettlementFilter) -> list[wire.SettlementOutput]:
+    with runtime.transaction() as tx:
+        partner = network.partner_of(tx, member.enterprise_id)
+        if partner is None:
+            return []
+        narrowed = replace(wanted, partner_ids=_within(wanted.partner_ids, partner.id))
+        found = store.list_settlements(tx, narrowed)
+        disputed = disputes.disputed_among(tx, [settlement.id for settlement in found])
+        return [wire.settlement_output(settlement, disputed=settlement.id in disputed) for settlement in found]
+
+
+def get_for_partner(
+    runtime: Runtime, member: Member, settlement_id: UUID | None, wanted: TransferFilter
+) -> tuple[wire.SettlementAnswer, int]:
+    """The settlement with one page of its transfers, and how many transfers there are."""
+    with runtime.transaction() as tx:
+        partner = network.partner_of(tx, member.enterprise_id)
+        settlement = store.find(tx, settlement_id) if settlement_id and partner else None
+        if partner is None or settlement is None or settlement.partner_id != partner.id:
+            raise _not_found()
+        page, total = transfers.list_transfers(
+            tx,
+            settlement.id,
+            connection_ids=None,
+            network_account_ids=wanted.network_account_ids,
+            currencies=wanted.currencies,
+            limit=wanted.limit,
+            offset=wanted.offset,
+        )
+        client_accounts = network.client_accounts(tx, {transfer.connection_id for transfer in page})
+        settling, raised = _disputes(tx, settlement, own=None)
+        answer = wire.SettlementAnswer(
+            settlement=wire.settlement_output(settlement, disputed=_any_standing(raised)),
+            settlement_transfers=[
+                settlement_transfer(transfer, partner.go_account_id, client_accounts[transfer.connection_id])
+                for transfer in page
+            ],
+            settling_disputes=settling,
+            settlement_disputes=raised,
+        )
+        return answer, total
+
+
+def list_for_client(
+    runtime: Runtime, member: Member, wanted: SettlementFilter
+) -> list[wire.ClientSettlementOutput]:
+    with runtime.transaction() as tx:
+        client = network.client_of(tx, member.enterprise_id)
+        if client is None:
+            return []
+        own = list(network.connections_of_client(tx, client.id))
+        found = store.list_settlements(tx, replace(wanted, own_connection_ids=own))
+        ids = [settlement.id for settlement in found]
+        disputed = disputes.disputed_among(tx, ids, own)
+        directions = {direction.settlement_id: direction for direction in transfers.directions(tx, ids, own)}
+        answer = []
+        for settlement in found:
+            fields = wire.client_fields(settlement, disputed=settlement.id in disputed)
+            direction = directions.get(settlement.id)
+            fields |= {"transfer_direction": _direction(direction)}
+            answer.append(wire.ClientSettlementOutput.model_validate(fields))
+        return answer
+
+
+def get_for_client(
+    runtime: Runtime, member: Member, settlement_id: UUID | None, wanted: TransferFilter
+) -> tuple[wire.ClientSettlementAnswer, int]:
+    """The settlement as far as it is the client's own, and how many of its transfers there are."""
+    with runtime.transaction() as tx:
+        client = network.client_of(tx, member.enterprise_id)
+        connections = network.connections_of_client(tx, client.id) if client else {}
+        settlement = store.find(tx, settlement_id) if settlement_id else None
+        own = transfers.party_connections(tx, settlement.id, list(connections)) if settlement else []
+        if client is None or settlement is None or not own:
+            raise _not_found()
+        page, total = transfers.list_transfers(
+            tx,
+            settlement.id,
+            connection_ids=own,
+            network_account_ids=None,
+            currencies=wanted.currencies,
+            limit=wanted.limit,
+            offset=wanted.offset,
+        )
+        settling, raised = _disputes(tx, settlement, own=own)
+        fields = wire.client_fields(settlement, disputed=_any_standing(raised))
+        answer = wire.ClientSettlementAnswer(
+            settlement=wire.SettlementOutput.model_validate(fields),
+            settlement_transfers=[
+                _masked(transfer, settlement, client, connections[transfer.connection_id]) for transfer in page
+            ],
+            settling_disputes=settling,
+            settlement_disputes=raised,
+        )
+        return answer, total
+
+
+def partner_view(tx: Transaction, settlement: Settlement, partner: Partner) -> wire.SettlementOutput:
+    """The settlement as the operator's API shows it too."""
+    disputed = disputes.disputed_among(tx, [settlement.id])
+    if settlement.partner_id != partner.id:
+        raise AssertionError("a settlement is shown with its own partner")
+    return wire.settlement_output(settlement, disputed=settlement.id in disputed)
+
+
+def _disputes(
+    tx: Transaction, settlement: Settlement, own: Sequence[UUID] | None
+) -> tuple[list[DisputeWithClosureOutput], list[DisputeWithClosureOutput]]:
+    """The disputes that the settlement settles, and those raised on it."""
+    scope = DisputeFilter(own_connection_ids=own, limit=_ALL_DISPUTES)
+    settling = disputes.describe_any(tx, replace(scope, settled_in_settlement_ids=[settlement.id]))
+    raised = disputes.describe_any(tx, replace(scope, settlement_ids=[settlement.id]))
+    return settling, raised
+
+
+def _masked(
+    transfer: Transfer, settlement: Settlement, client: Client, connection: Connection
+) -> wire.MaskedTransferOutput:
+    fields = present(
+        id=str(transfer.id),
+        destination_trading_account_id=client.go_account_id.hex,
+        destination_network_account_id=str(transfer.network_account_id),
+        destination_connection_name=connection.name,
+        currency=transfer.currency,
+        quantity=str(transfer.quantity),
+        tx_ids=[],
+        status=transfer.status,
+        settlement_id=str(settlement.id),
+        dispute_closure_id=str(transfer.dispute_closure_id) if transfer.dispute_closure_id else None,
+        created_at=wire_time(transfer.created_at),
+        updated_at=wire_time(transfer.updated_at),
+        settlement_status=rules.wire_status(settlement.state),
+        settlement_notes=settlement.notes,
+    )
+    return wire.MaskedTransferOutput.model_validate(fields | {"usd_value": None})
+
+
+def _direction(direction: transfers.Direction | None) -> str:
+    if direction is None or (direction.receives and direction.sends):
+        return "send-and-receive"
+    return "receive" if direction.receives else "send"
+
+
+def _any_standing(raised: Sequence[DisputeWithClosureOutput]) -> bool:
+    return any(not dispute.retracted for dispute in raised)
+
+
+def _within(wanted: Sequence[UUID] | None, own: UUID) -> list[UUID]:
+    """The caller's own id, unless it asks for others only."""
+    return [own] if wanted is None or own in wanted else []
+
+
+def _not_found() -> NotFoundError:
+    return NotFoundError("settlement_not_found", "there is no such settlement")

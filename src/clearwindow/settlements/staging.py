@@ -1,0 +1,224 @@
+"""Staging a settlement: the six effects of the endpoint, in one transaction. Protocol §5."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from clearwindow.access.values import Member
+from clearwindow.accounts import batches
+from clearwindow.accounts.values import Entry, EntryKind, Shortfall
+from clearwindow.audit import service as audit
+from clearwindow.clock import wire_time
+from clearwindow.database.pool import Transaction
+from clearwindow.disputes import service as disputes
+from clearwindow.disputes.store import DisputeFilter
+from clearwindow.disputes.values import AssignedClosure
+from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
+from clearwindow.http.wire import present
+from clearwindow.network import service as network
+from clearwindow.network.values import Partner
+from clearwindow.notices.values import EventType
+from clearwindow.runtime import Runtime
+from clearwindow.settlements import amounts, notifying, rules, store, wire
+from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
+from clearwindow.signing import service as signing
+from clearwindow.signing.values import SignedRequest
+from clearwindow.transfers import service as transfers
+
+
+@dataclass(frozen=True, slots=True)
+class StagedAnswer:
+    """The answer's JSON text, and whether it is the repeat of an earlier one."""
+
+    body: str
+    replayed: bool
+
+
+def stage_settlement(
+    runtime: Runtime, member: Member, body: wire.StageSettlementRequest, signed: SignedRequest
+) -> StagedAnswer:
+    """Creates the settlement with its transfers, assigns closed disputes, holds the liabilities, notifies, queues.
+
+    Raises:
+        PermissionDeniedError: no active partner with a dispute window.
+        InvalidRequestError: an entry that cannot be a transfer, or a payload that says something else.
+        NotAuthenticatedError: the signature is not the partner's.
+        ConflictError: the externalId or the nonce belongs to another request.
+        UnprocessableError: liabilities exceed what connections have; then nothing is written.
+    """
+    count = amounts.require_within_limits(body.settlement_amounts, runtime.limits)
+    with runtime.transaction() as tx:
+        partner = staging_partner(tx, member)
+        staged = amounts.stage(tx, partner, body.settlement_amounts, count)
+        signing.verify(tx, partner.go_account_id, signed)
+        # From here on the settlements of one partner come one after the other.
+        network.lock_partner(tx, partner.id)
+        existing = store.find_by_external_id(tx, partner.id, body.external_id)
+        if existing is not None:
+            return _repeat(tx, member, existing, signed)
+        signing.use_nonce(tx, member.enterprise_id, signed, ConflictError)
+        settlement = _create(runtime, tx, partner, member, body, signed)
+        transfers.insert_staged(
+            tx,
+            settlement_id=settlement.id,
+            partner_id=partner.id,
+            dispute_deadline_at=settlement.dispute_deadline_at,
+            currencies=staged.currencies,
+            decimals=staged.decimals,
+        )
+        taken = _take_closures(tx, settlement)
+        _hold(runtime, tx, partner, settlement, taken)
+        notifying.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)
+        audit.record(tx, member, "settlement.stage", settlement.id, externalId=body.external_id, amounts=count)
+        answer = _answer(tx, partner, settlement, taken)
+        store.set_staged_answer(tx, settlement.id, answer)
+        return StagedAnswer(answer, replayed=False)
+
+
+def staging_partner(tx: Transaction, member: Member) -> Partner:
+    """The caller's partner, if it may stage settlements with a dispute window."""
+    partner = network.partner_of(tx, member.enterprise_id)
+    if partner is None:
+        raise PermissionDeniedError("not_a_partner", "the enterprise is no partner: register it as one first")
+    if not partner.active:
+        raise PermissionDeniedError("partner_inactive", "the partner is inactive: ask the operator")
+    if partner.client_dispute_window_minutes is None:
+        raise PermissionDeniedError(
+            "disputes_not_enabled", "the partner has no dispute window configured: use version 1 of this endpoint"
+        )
+    return partner
+
+
+def _repeat(tx: Transaction, member: Member, existing: Settlement, signed: SignedRequest) -> StagedAnswer:
+    if existing.request_sha256 != signed.sha256:
+        raise ConflictError(
+            "external_id_taken",
+            "a settlement with this externalId exists with other properties: choose a new externalId,"
+            " or send the first request again byte for byte",
+            {"settlementId": str(existing.id)},
+        )
+    settlement = store.lock(tx, existing.id)
+    if settlement is None or settlement.state is not SettlementState.FAILED:
+        return StagedAnswer(existing.staged_answer, replayed=True)
+    revived = revive(tx, settlement)
+    audit.record(tx, member, "settlement.retry", settlement.id)
+    answer = json.loads(existing.staged_answer)
+    answer["settlement"]["updatedAt"] = wire_time(revived.updated_at)
+    return StagedAnswer(json.dumps(answer, ensure_ascii=False, separators=(",", ":")), replayed=True)
+
+
+def revive(tx: Transaction, settlement: Settlement) -> Settlement:
+    """Puts a failed settlement back to pending and has it tried again at once."""
+    rules.require_transition(settlement, SettlementState.TOP_UP_WINDOW)
+    return store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=tx.now())
+
+
+def _create(
+    runtime: Runtime,
+    tx: Transaction,
+    partner: Partner,
+    member: Member,
+    body: wire.StageSettlementRequest,
+    signed: SignedRequest,
+) -> Settlement:
+    now = tx.now()
+    if partner.client_dispute_window_minutes is None:
+        raise AssertionError("a partner without a dispute window stages no settlement")
+    ends = rules.deadlines(now, partner.client_dispute_window_minutes, partner.top_up_window_minutes)
+    settlement = Settlement(
+        id=runtime.ids.new(),
+        partner_id=partner.id,
+        external_id=body.external_id,
+        state=SettlementState.DISPUTE_WINDOW,
+        settlement_type=SettlementType.OFFCHAIN,
+        request_sha256=signed.sha256,
+        staged_answer="",
+        notes=body.notes,
+        initiated_by=member.user_id,
+        cutoff_at=body.cutoff_at,
+        created_at=now,
+        updated_at=now,
+        dispute_deadline_at=ends.dispute_deadline_at,
+        top_up_deadline_at=ends.top_up_deadline_at,
+        execute_when_funded=partner.execute_when_funded,
+        due_at=ends.dispute_deadline_at,
+        attempts=0,
+        last_error=None,
+        finalized_at=None,
+        reason=None,
+    )
+    store.insert(tx, settlement)
+    return settlement
+
+
+def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClosure]:
+    taken = disputes.take_approved_closures(tx, settlement.partner_id, settlement.id)
+    if taken:
+        transfers.insert_parties(
+            tx,
+            settlement_id=settlement.id,
+            partner_id=settlement.partner_id,
+            dispute_deadline_at=settlement.dispute_deadline_at,
+            connection_ids=sorted({closure.connection_id for closure in taken}),
+        )
+        transfers.assign_closure_transfers(tx, settlement.id, [closure.closure_id for closure in taken])
+    return taken
+
+
+def _hold(
+    runtime: Runtime, tx: Transaction, partner: Partner, settlement: Settlement, taken: Sequence[AssignedClosure]
+) -> None:
+    transfers.compute_liabilities(tx, settlement.id)
+    entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
+    short = batches.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
+    if short:
+        raise _not_covered(tx, partner, short)
+
+
+def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) -> UnprocessableError:
+    connections = network.connections_by_account(tx, partner.id, {gap.account_id for gap in short})
+    currency_map = network.currency_map(tx, partner)
+    listed = [
+        {
+            "connectionId": str(connections[gap.account_id]),
+            "currency": gap.currency,
+            **currency_names(currency_map.partner_names(gap.currency)),
+            "liability": str(gap.liability),
+            "available": str(gap.available),
+            "shortfall": str(gap.shortfall),
+        }
+        for gap in short
+    ]
+    listed.sort(key=lambda entry: (entry["connectionId"], entry["currency"]))
+    first = listed[0]
+    more = f" and {len(listed) - 1} more" if len(listed) > 1 else ""
+    return UnprocessableError(
+        "liabilities_exceed_balance",
+        f"connection {first['connectionId']} is short of {first['shortfall']} base units of {first['currency']}{more}:"
+        " nothing was written; settle less, or have the clients allocate more",
+        {"shortfalls": listed, "shortfallCount": len(listed)},
+    )
+
+
+def currency_names(names: Sequence[str]) -> dict[str, str]:
+    """The partner's own name of a currency, where its configuration still has one."""
+    return {"partnerCurrency": names[0]} if names else {}
+
+
+def _answer(tx: Transaction, partner: Partner, settlement: Settlement, taken: Sequence[AssignedClosure]) -> str:
+    settling = []
+    if taken:
+        taken_ids = [closure.dispute_id for closure in taken]
+        settling = disputes.describe(tx, partner, DisputeFilter(dispute_ids=taken_ids, limit=len(taken)))
+    fields = wire.settlement_fields(settlement, disputed=False) | present(settling_disputes=settling)
+    output = wire.StagedSettlementOutput.model_validate(fields)
+    return wire.StagedSettlementAnswer(settlement=output).model_dump_json(by_alias=True, exclude_unset=True)
+
+
+def wake_waiting(tx: Transaction, go_account_ids: Sequence[UUID]) -> int:
+    """Has settlements that wait for money on these Go Accounts tried again at once; how many were woken."""
+    partner_ids = network.partners_of_accounts(tx, go_account_ids)
+    return store.wake_waiting(tx, partner_ids) if partner_ids else 0

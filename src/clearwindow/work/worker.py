@@ -1,0 +1,100 @@
+"""The worker: asks each kind of due work what is due, runs it, and notes what goes wrong.
+
+No queue exists outside the database. A job's effect and its completion commit together, so that a worker that
+dies at any point loses nothing: its transaction is rolled back, and the next worker finds the job still due.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import structlog
+from prometheus_client import Counter
+
+from clearwindow.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+BATCH: Final = 50
+_ERROR_CHARACTERS: Final = 500
+
+performed_total = Counter("clearwindow_work_performed_total", "Due jobs that were run to their end.", ["kind"])
+failed_total = Counter("clearwindow_work_failed_total", "Due jobs that raised and will be tried again.", ["kind"])
+
+
+class DueWork(Protocol):
+    """One kind of due work."""
+
+    @property
+    def name(self) -> str: ...
+
+    def due(self, runtime: Runtime, limit: int) -> Sequence[Any]:
+        """The jobs whose time has come, the longest due first."""
+        ...
+
+    def perform(self, runtime: Runtime, job: Any) -> bool:  # noqa: ANN401 - each kind has its own job
+        """Runs the job in one transaction; False where another worker is at it."""
+        ...
+
+    def postpone(self, runtime: Runtime, job: Any, error: str) -> None:  # noqa: ANN401 - the same
+        """Has a job that raised tried again later."""
+        ...
+
+    def next_due_at(self, runtime: Runtime) -> datetime | None: ...
+
+
+class Worker:
+    """Runs due work until it is told to stop. Any number of workers may run against one database."""
+
+    def __init__(self, runtime: Runtime, kinds: Sequence[DueWork], *, poll_seconds: float = 0.2) -> None:
+        self._runtime = runtime
+        self._kinds = kinds
+        self._poll_seconds = poll_seconds
+        self._stopping = threading.Event()
+
+    def run_due(self) -> int:
+        """Runs what is due now, and what becomes due by it; gives how many jobs were run to their end."""
+        total = 0
+        while not self._stopping.is_set():
+            done = sum(self._run_batch(kind) for kind in self._kinds)
+            if done == 0:
+                return total
+            total += done
+        return total
+
+    def run(self) -> None:
+        """Runs due work as it becomes due, until ``stop``."""
+        while not self._stopping.is_set():
+            try:
+                self.run_due()
+            except Exception:
+                # The database may be away for a while; the worker must still be there when it is back.
+                log.exception("work_interrupted")
+            self._stopping.wait(self._poll_seconds)
+
+    def stop(self) -> None:
+        """Ends the run after the job in hand."""
+        self._stopping.set()
+
+    def _run_batch(self, kind: DueWork) -> int:
+        done = 0
+        for job in kind.due(self._runtime, BATCH):
+            if self._stopping.is_set():
+                break
+            done += self._run_one(kind, job)
+        return done
+
+    def _run_one(self, kind: DueWork, job: object) -> int:
+        try:
+            performed = kind.perform(self._runtime, job)
+        except Exception as error:
+            failed_total.labels(kind.name).inc()
+            log.exception("work_failed", kind=kind.name, job=str(job))
+            kind.postpone(self._runtime, job, f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS])
+            return 0
+        if performed:
+            performed_total.labels(kind.name).inc()
+        return int(performed)

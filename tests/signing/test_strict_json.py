@@ -1,0 +1,288 @@
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearwindow.strict_json import (
+    MAX_DEPTH,
+    MAX_NUMBER_CHARACTERS,
+    JsonError,
+    JsonNumber,
+    JsonValue,
+    parse_json,
+    quote,
+    to_python,
+)
+from tests.signing.samples import CHARACTERS, TEXTS
+
+# Numbers that Python's own reader keeps exactly.
+PLAIN = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        TEXTS,
+        st.integers(-(10**80), 10**80),
+        st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
+    max_leaves=20,
+)
+
+
+def refusal(text: bytes | str) -> str:
+    with pytest.raises(JsonError) as caught:
+        parse_json(text)
+    message = caught.value.message
+    assert str(caught.value) == message
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert len(message) < 600
+    return message
+
+
+@given(PLAIN, st.booleans(), st.sampled_from([None, 2]))
+def test_valid_documents_read_as_pythons_reader_reads_them(
+    document: object, ascii_only: object, indent: int | None
+) -> None:
+    text = json.dumps(document, ensure_ascii=bool(ascii_only), indent=indent)
+    parsed = parse_json(text)
+    assert json.dumps(to_python(parsed)) == json.dumps(document)
+    assert parse_json(text.encode()) == parsed
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
+    try:
+        parsed = parse_json(text)
+    except JsonError:
+        return
+    assert parsed == parse_json(text)
+    json.loads(text)
+
+
+@given(st.binary(max_size=30))
+def test_any_bytes_are_read_or_refused_and_nothing_else(raw: bytes) -> None:
+    try:
+        parse_json(raw)
+    except JsonError:
+        return
+    json.loads(raw.decode())
+
+
+@given(
+    st.lists(st.tuples(TEXTS, PLAIN), min_size=1, max_size=5, unique_by=lambda pair: pair[0]),
+    st.data(),
+    st.lists(st.one_of(st.integers(0, 3), TEXTS), max_size=5),
+)
+def test_a_duplicate_key_is_refused_wherever_it_is(
+    members: list[tuple[str, object]], data: st.DataObject, wrapping: list[int | str]
+) -> None:
+    key, _ = data.draw(st.sampled_from(members))
+    members.insert(data.draw(st.integers(0, len(members))), (key, data.draw(PLAIN)))
+    ascii_only = data.draw(st.booleans())
+    written = (f"{json.dumps(name, ensure_ascii=ascii_only)}:{json.dumps(value)}" for name, value in members)
+    text = "{" + ",".join(written) + "}"
+    for wrap in wrapping:
+        text = f"{{{json.dumps(wrap)}:{text}}}" if isinstance(wrap, str) else f"[{'0,' * wrap}{text}]"
+    assert "occurs twice" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a":1,"a":1}', 'the key "a" occurs twice in the outermost level'),
+        ('{"x":{"b":[0,{"BTC":"1","\\u0042TC":"2"}]}}', 'the key "BTC" occurs twice in x.b[1]'),
+        ('{"a":1,"a":1} trailing', "occurs twice in one object"),
+        ('{"x":{"a":1,"a":1}', "occurs twice in one object"),
+        ("NaN", "NaN"),
+        ('{"a":[-Infinity]}', "-Infinity"),
+        ('{"a":"\\u0000"}', "NUL character (\\u0000) in a"),
+        ('{"x":{"\\u0000":1}}', "NUL character (\\u0000) in a key of x"),
+        ('"\\u0000"', "NUL"),
+        ('{"a":["b","\\ud800"]}', "half of a surrogate pair (\\ud800 to \\udfff) in a[1]"),
+        ('["\\uDFFF\\uD800"]', "surrogate"),
+        ('{"\\udc00":1}', "surrogate"),
+        ('["\0"]', "line 1, column 3"),
+        ('{"a":1,\n"b" 2}', "line 2, column 5"),
+        ("", "line 1, column 1"),
+        ("[01]", "not valid JSON"),
+        ("['a']", "not valid JSON"),
+        ("[1,]", "not valid JSON"),
+        ("\u00a0[]", "not valid JSON"),
+        ("[\u0661]", "not valid JSON"),
+        ("\ufeff{}", "byte order mark"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b'["\xff"]', "not valid UTF-8 at offset 2"),
+        (b'["\xed\xa0\x80"]', "not valid UTF-8"),
+        ("{}".encode("utf-16"), "not valid UTF-8"),
+        ('["\ud800"]', "not valid UTF-8 at offset 2"),
+        ("9" * 5000, f"{MAX_NUMBER_CHARACTERS} characters"),
+        (f'{{"a":[0.{"9" * 5000}]}}', f"{MAX_NUMBER_CHARACTERS} characters"),
+    ],
+)
+def test_refusals_say_what_and_where(text: bytes | str, expected: str) -> None:
+    assert expected in refusal(text)
+
+
+def test_an_escaped_pair_and_an_escaped_backslash_are_no_refusal() -> None:
+    assert parse_json('["\\ud83d\\ude00","\\\\ud800","\\\\u0000"]') == ["😀", "\\ud800", "\\u0000"]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+def test_depth_is_bounded_exactly(opening: str, closing: str) -> None:
+    levels = MAX_DEPTH // (opening.count("[") + opening.count("{"))
+    parse_json(opening * levels + "1" + closing * levels)
+    assert "inside one another" in refusal(opening * levels + "[]" + closing * levels)
+
+
+@pytest.mark.parametrize("levels", [500, 5_000, 100_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":', '{"a":1,"a":['])
+def test_bottomless_documents_are_refused(opening: str, levels: int) -> None:
+    refusal(opening * levels)
+    closing = "".join({"[": "]", "{": "}"}[character] for character in reversed(opening) if character in "[{")
+    refusal(opening * levels + "1" + closing * levels)
+
+
+@pytest.mark.parametrize(
+    "level", ["[", '{"a":', '["]",', '["\\"]\\"",', '["\\\\",', '["\\\\\\"]",', '["[",{"}":', '["[\\u0022",']
+)
+def test_texts_neither_hide_nor_add_nesting(level: str) -> None:
+    opened = [character for character in level.replace('"[', "").replace('"]', "") if character in "[{"]
+    times = MAX_DEPTH // len(opened)
+    closing = "".join("]" if character == "[" else "}" for character in reversed(opened))
+    for brackets in ("[", "]", "]}" * 500, "{[" * 500):
+        core = json.dumps([brackets, f'\\"{brackets}\\'])
+        parse_json(level * (times - 1) + core + closing * (times - 1))
+        assert "inside one another" in refusal(level * (times + 1) + core + closing * (times + 1))
+
+
+def test_nesting_cannot_exhaust_a_small_stack() -> None:
+    before = threading.stack_size(256 * 1024)
+    try:
+        with ThreadPoolExecutor(1) as executor:
+            for opening, closing in (("[", "]"), ('{"a":', "}"), ('["]",', "]")):
+                for levels in (500, 5_000, 100_000):
+                    message = executor.submit(refusal, opening * levels + "1" + closing * levels).result()
+                    assert "inside one another" in message
+    finally:
+        threading.stack_size(before)
+
+
+def test_a_message_names_the_document() -> None:
+    with pytest.raises(JsonError, match=r"^The payload is not valid JSON: "):
+        parse_json("{", what="payload")
+
+
+def test_long_and_unprintable_keys_are_cut_and_escaped_in_messages() -> None:
+    key = json.dumps("a\n" * 500)
+    assert len(refusal(f"{{{key}:1,{key}:2}}")) < 400
+    assert len(refusal(f"{{{key}:{{{key}:{{{key}:{{{key}:[1,NaN]}}}}}}}}")) < 600
+    assert len(refusal(f'{{{key}:{{{key}:{{{key}:{{{key}:"\\u0000"}}}}}}}}')) < 600
+
+
+@given(st.text(CHARACTERS))
+def test_quoted_texts_are_short_and_on_one_line(text: str) -> None:
+    assert quote(text).splitlines() == [quote(text)]
+    assert len(quote(text)) < 1300
+
+
+NUMBER_TEXTS = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?", fullmatch=True
+).filter(str.isascii)
+
+
+@given(NUMBER_TEXTS, NUMBER_TEXTS)
+def test_numbers_are_equal_exactly_when_their_values_are(left: str, right: str) -> None:
+    one, two = JsonNumber(left), JsonNumber(right)
+    assert (one == two) == (Decimal(left) == Decimal(right))
+    assert one != two or hash(one) == hash(two)
+    assert one == JsonNumber(left)
+
+
+@given(NUMBER_TEXTS, st.integers(0, 4))
+def test_a_number_written_in_another_way_is_equal(text: str, shift: int) -> None:
+    rewritten = f"{Decimal(text).scaleb(shift):f}"
+    assert JsonNumber(f"{rewritten}e-{shift}") == JsonNumber(text)
+
+
+@pytest.mark.parametrize(
+    "other", [1, 1.0, True, "1", Decimal(1), JsonNumber("-1"), JsonNumber("1e999999999")]
+)
+def test_a_number_equals_only_the_same_number(other: object) -> None:
+    assert JsonNumber("1") != other
+
+
+def test_documents_compare_as_json_and_not_as_python() -> None:
+    assert parse_json('{"a":1,"b":[true]}') == parse_json('{"b":[true],"a":1.0}')
+    assert parse_json("[true]") != parse_json("[1]")
+    assert parse_json("[false]") != parse_json("[0]")
+    assert parse_json("[null]") != parse_json("[false]")
+    assert parse_json('["1"]') != parse_json("[1]")
+    assert parse_json("[[]]") != parse_json("[{}]")
+
+
+def test_huge_exponents_cost_nothing() -> None:
+    started = time.perf_counter()
+    assert JsonNumber("1e999999999") == JsonNumber("10e999999998")
+    assert JsonNumber("1e" + "9" * 900) != JsonNumber("1e" + "8" * 900)
+    assert JsonNumber("0e999999999") == JsonNumber("-0.0")
+    for number in (JsonNumber("1e999999999"), JsonNumber("-1e" + "9" * 900)):
+        with pytest.raises(JsonError):
+            number.as_int()
+        with pytest.raises(JsonError):
+            number.to_python()
+    assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "+1", "01", ".5", "1.", "1e", "0x1", " 1", "1 ", "1\n", "\u0661", "NaN", "--1"]
+)
+def test_only_json_numbers_are_numbers(text: str) -> None:
+    with pytest.raises(JsonError):
+        JsonNumber(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", 0), ("-0", 0), ("7", 7), ("-7.0", -7), ("1.5e1", 15), ("9223372036854775807", 2**63 - 1)],
+)
+def test_whole_numbers_come_out(text: str, expected: int) -> None:
+    assert JsonNumber(text).as_int() == expected
+
+
+def test_other_numbers_do_not_come_out_as_whole_ones() -> None:
+    for text, bounds in [
+        ("0.5", {}),
+        ("1e-1", {}),
+        ("9223372036854775808", {}),
+        ("11", {"high": 10}),
+        ("-1", {"low": 0}),
+    ]:
+        with pytest.raises(JsonError):
+            JsonNumber(text).as_int(**bounds)
+
+
+def test_python_numbers_keep_the_value_or_are_refused() -> None:
+    assert (
+        repr([JsonNumber(text).to_python() for text in ("1", "-0", "0.1", "1e2", "1.0")])
+        == "[1, 0, 0.1, 100.0, 1.0]"
+    )
+    with pytest.raises(JsonError, match="as text"):
+        JsonNumber("0.1000000000000000000001").to_python()
+    with pytest.raises(JsonError, match="as text"):
+        to_python(parse_json('{"a":[1e400]}'))
+
+
+def test_the_largest_request_is_read_correctly() -> None:
+    document: dict[str, JsonValue] = {
+        f"00000000-0000-4000-8000-{number:012}": {
+            f"C{currency}": str(10**40 + currency) for currency in range(10)
+        }
+        for number in range(10_000)
+    }
+    assert parse_json(json.dumps({"settlementAmounts": document}).encode()) == {"settlementAmounts": document}
