@@ -17,10 +17,10 @@ UuidText = Annotated[str, StringConstraints(pattern=_UUID_TEXT)]
 
 
 def _uuid(value: object) -> UUID:
-    found = parse_uuid(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("must be a UUID in lower case, such as 3f0b6c1e-1f7a-4c52-9a35-2f1f0c8e7d11")
-    return found
+    known = parse_uuid(value) if isinstance(value, str) else None
+    if known is None:
+        raise ValueError("must be a UUID in lowercase, such as 7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39")
+    return known
 
 
 WireUuid = Annotated[UUID, BeforeValidator(_uuid)]

@@ -6,14 +6,14 @@ Arrays come as repeated keys, as comma-separated text or as JSON arrays; numbers
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import BeforeValidator, Field
 
 from clearwindow.errors import InvalidRequestError
 from clearwindow.http.bodies import parse_body, read_bytes, validate
-from clearwindow.http.wire import RequestModel, WireMoment
+from clearwindow.http.wire import RequestModel, WireModel, WireMoment, json_response
 from clearwindow.ids import WireUuid
 from clearwindow.runtime import Runtime
 from clearwindow.strict_json import JsonNumber, parse_json
@@ -46,10 +46,15 @@ def _as_count(value: object) -> object:
     raise ValueError("must be a whole number from 0 on")
 
 
-FEW_VALUES: Final = Field(max_length=MAX_FILTER_VALUES)
-AS_LIST: Final = BeforeValidator(_as_list)
-Uuids = Annotated[list[WireUuid] | None, FEW_VALUES, AS_LIST]
-Texts = Annotated[list[str] | None, FEW_VALUES, AS_LIST]
+T = TypeVar("T")
+Many: TypeAlias = Annotated[list[T] | None, BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
+"""A filter with several values."""
+
+ManyNeeded: TypeAlias = Annotated[list[T], BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
+"""The same, for a list that cannot be had without it."""
+
+Uuids: TypeAlias = Many[WireUuid]
+Texts: TypeAlias = Many[str]
 Flag = Annotated[bool | None, BeforeValidator(_as_flag)]
 Moment = WireMoment | None
 Count = Annotated[int, BeforeValidator(_as_count)]
@@ -79,6 +84,8 @@ async def read_filters(request: Request, model: type[F]) -> F:
     given: dict[str, object] = {}
     for name in request.query_params:
         values = request.query_params.getlist(name)
+        if any("\0" in value for value in values):
+            raise InvalidRequestError("filter_invalid", f"{name}: has a NUL character")
         given[name] = values if len(values) > 1 else values[0]
     raw = await read_bytes(request, runtime.limits.body_bytes)
     if raw:
@@ -92,3 +99,8 @@ async def read_filters(request: Request, model: type[F]) -> F:
 
 class _AnyObject(RequestModel):
     model_config = RequestModel.model_config | {"extra": "ignore"}
+
+
+def counted_response(model: WireModel, total: int) -> Response:
+    """A page of a list, with the number of all entries in a header."""
+    return json_response(model, headers={TOTAL_COUNT_HEADER: str(total)})

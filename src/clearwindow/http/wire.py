@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, ClassVar, Final
 
 from fastapi import Response
@@ -22,7 +22,12 @@ LongText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTES_L
 
 
 def _number(value: object) -> object:
-    return Decimal(value.text) if isinstance(value, JsonNumber) else value
+    if not isinstance(value, JsonNumber):
+        return value
+    try:
+        return Decimal(value.text)
+    except InvalidOperation:
+        raise ValueError("is too large or too fine a number") from None
 
 
 def _integer(value: object) -> object:

@@ -14,8 +14,9 @@ INSERT INTO partner_currency (enterprise_id, partner_name, currency)
 SELECT %(enterprise_id)s, given.partner_name, given.currency
 FROM unnest(%(partner_names)s::text[], %(currencies)s::text[]) AS given (partner_name, currency)
 
--- name: configuration_exists
-SELECT true FROM partner_configuration WHERE enterprise_id = %(enterprise_id)s
+-- name: find_configuration
+SELECT enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures
+FROM partner_configuration WHERE enterprise_id = %(enterprise_id)s
 
 -- name: list_partner_currencies
 SELECT enterprise_id, partner_name, currency FROM partner_currency
@@ -88,7 +89,7 @@ WHERE (%(ids)s::uuid[] IS NULL OR partner.id = ANY(%(ids)s))
   AND (%(institution_identifiers)s::text[] IS NULL
        OR partner.institution_identifier = ANY(%(institution_identifiers)s))
   AND (%(active)s::boolean IS NULL OR partner.active = %(active)s)
-  AND (%(policies)s::boolean IS NULL OR partner.allocation_policies_enabled = %(policies)s)
+  AND (%(allocation_policies_enabled)s::boolean IS NULL OR partner.allocation_policies_enabled = %(allocation_policies_enabled)s)
   AND (%(trust_org_of)s::text IS NULL
        OR enterprise.trust_org = (SELECT trust_org FROM enterprise WHERE id = %(trust_org_of)s))
 ORDER BY partner.created_at, partner.id

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from clearwindow.accounts import service as accounts
 from clearwindow.database.pool import Transaction
+from clearwindow.errors import PermissionDeniedError
 from clearwindow.network import store
-from clearwindow.network.values import Client, Connection, CurrencyMap, MappedCurrency, Partner
+from clearwindow.network.values import Client, Connection, CurrencyMap, MappedCurrency, Partner, PartnerFilter
 
 
 def partner_of(tx: Transaction, enterprise_id: str) -> Partner | None:
@@ -16,8 +17,22 @@ def partner_of(tx: Transaction, enterprise_id: str) -> Partner | None:
     return store.find_partner(tx, enterprise_id=enterprise_id)
 
 
+def require_partner(tx: Transaction, enterprise_id: str) -> Partner:
+    """The partner that the enterprise is, before anything else of a partner's request is looked at."""
+    partner = partner_of(tx, enterprise_id)
+    if partner is None:
+        raise PermissionDeniedError("not_a_partner", "the enterprise is not a partner: make it one first")
+    return partner
+
+
 def partner_by_id(tx: Transaction, partner_id: UUID) -> Partner | None:
     return store.find_partner(tx, partner_id=partner_id)
+
+
+def partners_by_id(tx: Transaction, partner_ids: Collection[UUID]) -> dict[UUID, Partner]:
+    wanted = PartnerFilter(ids=list(partner_ids))
+    found = store.list_partners(tx, wanted, limit=len(partner_ids), offset=0).items
+    return {partner.id: partner for partner in found}
 
 
 def lock_partner(tx: Transaction, partner_id: UUID) -> Partner:
@@ -34,6 +49,14 @@ def lock_partner(tx: Transaction, partner_id: UUID) -> Partner:
 def client_of(tx: Transaction, enterprise_id: str) -> Client | None:
     """The client that the enterprise is."""
     return store.find_client(tx, enterprise_id=enterprise_id)
+
+
+def require_client(tx: Transaction, enterprise_id: str) -> Client:
+    """The client that the enterprise is, before anything else of a client's request is looked at."""
+    client = client_of(tx, enterprise_id)
+    if client is None:
+        raise PermissionDeniedError("not_a_client", "the enterprise is not a client: make it one first")
+    return client
 
 
 def client_by_id(tx: Transaction, client_id: UUID) -> Client | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final, LiteralString, TypeVar
 from uuid import UUID
 
@@ -17,10 +16,12 @@ from clearwindow.money import AmountUnit
 from clearwindow.network.values import (
     Client,
     Connection,
+    ConnectionFilter,
     ConnectionKeySchema,
     NewPartner,
     Partner,
     PartnerConfiguration,
+    PartnerFilter,
 )
 
 T = TypeVar("T")
@@ -52,8 +53,10 @@ def put_configuration(tx: Transaction, configuration: PartnerConfiguration) -> N
     tx.run(sql["insert_partner_currencies"], **place, partner_names=names, currencies=ours)
 
 
-def configuration_exists(tx: Transaction, enterprise_id: str) -> bool:
-    return bool(tx.scalars(bool, sql["configuration_exists"], enterprise_id=enterprise_id))
+def find_configuration(tx: Transaction, enterprise_id: str) -> PartnerConfiguration | None:
+    currencies = {row.partner_name: row.currency for row in partner_currencies(tx, [enterprise_id])}
+    into = partial(_configuration, currencies=currencies)
+    return _first(tx, into, sql["find_configuration"], enterprise_id=enterprise_id)
 
 
 def partner_currencies(tx: Transaction, enterprise_ids: Iterable[str]) -> list[PartnerCurrency]:
@@ -117,28 +120,21 @@ def lock_partner(tx: Transaction, partner_id: UUID) -> bool:
     return bool(tx.scalars(UUID, sql["lock_partner"], id=partner_id))
 
 
-def update_partner(
-    tx: Transaction,
-    partner_id: UUID,
-    *,
-    active: bool,
-    stable_partner: bool,
-    client_dispute_window_minutes: Decimal | None,
-    top_up_window_minutes: Decimal | None,
-) -> None:
+def update_partner(tx: Transaction, partner: Partner) -> None:
+    """Stores the parts of the partner that may change."""
     tx.run(
         sql["update_partner"],
-        id=partner_id,
-        active=active,
-        stable_partner=stable_partner,
-        client_dispute_window_minutes=client_dispute_window_minutes,
-        top_up_window_minutes=top_up_window_minutes,
+        id=partner.id,
+        active=partner.active,
+        stable_partner=partner.stable_partner,
+        client_dispute_window_minutes=partner.client_dispute_window_minutes,
+        top_up_window_minutes=partner.top_up_window_minutes,
         now=tx.now(),
     )
 
 
-def list_partners(tx: Transaction, filters: Mapping[str, object], *, limit: int, offset: int) -> Listing[Partner]:
-    return list_page(tx, _partner, sql["list_partners"], filters, limit=limit, offset=offset)
+def list_partners(tx: Transaction, wanted: PartnerFilter, *, limit: int, offset: int) -> Listing[Partner]:
+    return list_page(tx, _partner, sql["list_partners"], asdict(wanted), limit=limit, offset=offset)
 
 
 def insert_connection(tx: Transaction, connection: Connection, encrypted_key: bytes) -> None:
@@ -171,18 +167,23 @@ def lock_connection(tx: Transaction, connection_id: UUID) -> Connection | None:
     return tx.first(Connection, sql["lock_connection"], id=connection_id)
 
 
-def update_connection(tx: Transaction, connection_id: UUID, *, name: str, active: bool, now: datetime) -> None:
-    tx.run(sql["update_connection"], id=connection_id, name=name, active=active, now=now)
+def update_connection(tx: Transaction, connection: Connection) -> None:
+    """Stores the parts of the connection that may change."""
+    tx.run(
+        sql["update_connection"],
+        id=connection.id,
+        name=connection.name,
+        active=connection.active,
+        now=connection.updated_at,
+    )
 
 
 def partner_connections(tx: Transaction, partner_id: UUID, connection_ids: Sequence[UUID]) -> list[Connection]:
     return tx.all(Connection, sql["list_partner_connections"], partner_id=partner_id, ids=list(connection_ids))
 
 
-def list_connections(
-    tx: Transaction, filters: Mapping[str, object], *, limit: int, offset: int
-) -> Listing[Connection]:
-    return list_page(tx, Connection, sql["list_connections"], filters, limit=limit, offset=offset)
+def list_connections(tx: Transaction, wanted: ConnectionFilter, *, limit: int, offset: int) -> Listing[Connection]:
+    return list_page(tx, Connection, sql["list_connections"], asdict(wanted), limit=limit, offset=offset)
 
 
 def owners(tx: Transaction, connection_ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -193,6 +194,14 @@ def owners(tx: Transaction, connection_ids: Sequence[UUID]) -> dict[UUID, str]:
 def _first(tx: Transaction, into: Callable[..., T], statement: LiteralString, **values: object) -> T | None:
     records = tx.records(statement, **values)
     return into(**records[0]) if records else None
+
+
+def _configuration(
+    *,
+    amount_unit: str,
+    **columns: Any,  # noqa: ANN401 - the columns are the fields
+) -> PartnerConfiguration:
+    return PartnerConfiguration(amount_unit=AmountUnit(amount_unit), **columns)
 
 
 def _client(*, trust_org: str, **columns: Any) -> Client:  # noqa: ANN401 - the columns are the fields

@@ -12,7 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from clearwindow.access.values import TrustOrg
-from clearwindow.money import AmountUnit
+from clearwindow.money import AmountUnit, to_partner_amount
 
 
 class ConnectionKeySchema(StrEnum):
@@ -144,6 +144,42 @@ class CurrencyMap:
         """The partner's names of our currency, sorted; the first is the one we answer with (*choice*)."""
         return tuple(sorted(name for name, found in self.mapped.items() if found.currency == currency))
 
+    def to_theirs(self, currency: str, quantity: int) -> tuple[str, str] | None:
+        """(name, amount) as the partner writes this much of our currency; None where it is not mapped."""
+        names = self.partner_names(currency)
+        if not names:
+            return None
+        return names[0], to_partner_amount(quantity, self.unit, self.mapped[names[0]].decimals)
+
     def currencies(self) -> dict[str, MappedCurrency]:
         """The mapped currencies by our name."""
         return {found.currency: found for found in self.mapped.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerFilter:
+    """Which partners a list shows; None leaves a question open."""
+
+    ids: list[UUID] | None = None
+    names: list[str] | None = None
+    institution_ids: list[str] | None = None
+    institution_identifiers: list[str] | None = None
+    active: bool | None = None
+    allocation_policies_enabled: bool | None = None
+    trust_org_of: str | None = None
+    """Only partners of the trust organisation that this enterprise has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFilter:
+    """Which connections a list shows; None leaves a question open."""
+
+    client_id: UUID | None = None
+    partner_id: UUID | None = None
+    ids: list[UUID] | None = None
+    names: list[str] | None = None
+    partner_ids: list[UUID] | None = None
+    client_ids: list[UUID] | None = None
+    partners_client_ids: list[str] | None = None
+    partners_connection_ids: list[str] | None = None
+    active: bool | None = None

@@ -9,7 +9,7 @@ from pydantic import Field
 from clearwindow.clock import wire_time
 from clearwindow.disputes.values import Closure
 from clearwindow.disputes.wire import DisputeWithClosureOutput, ExpectedTransfers
-from clearwindow.http.filters import AS_LIST, FEW_VALUES, Flag, Page, Texts, Uuids
+from clearwindow.http.filters import Flag, Page, Texts, Uuids
 from clearwindow.http.wire import LongText, RequestModel, WireModel, present
 from clearwindow.settlements.filters import Statuses
 from clearwindow.settlements.values import Settlement
@@ -35,7 +35,7 @@ class OperatorDisputeFilters(Page):
 
 class ClosureFilters(Page):
     dispute_ids: Uuids = None
-    statuses: Annotated[list[Literal["pending_review", "approved", "rejected"]] | None, FEW_VALUES, AS_LIST] = None
+    statuses: Many[Literal["pending_review", "approved", "rejected"]] = None
 
 
 class CloseByOperatorRequest(RequestModel):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 from pydantic import BeforeValidator, StringConstraints
 
-from clearwindow.http.filters import AS_LIST, FEW_VALUES, Flag, Moment, Page, Texts, Uuids
+from clearwindow.http.filters import Flag, Many, Moment, Page, Texts, Uuids
 from clearwindow.ids import parse_go_account_id
 from clearwindow.money import canonical_currency
 from clearwindow.settlements.reading import TransferFilter
@@ -31,8 +31,8 @@ def _go_account(value: object) -> UUID:
     return account_id
 
 
-TradingAccounts = Annotated[list[Annotated[UUID, BeforeValidator(_go_account)]] | None, FEW_VALUES, AS_LIST]
-Statuses = Annotated[list[WireStatus] | None, FEW_VALUES, AS_LIST]
+TradingAccounts: TypeAlias = Many[Annotated[UUID, BeforeValidator(_go_account)]]
+Statuses: TypeAlias = Many[WireStatus]
 
 
 def states_of(statuses: list[str] | None) -> list[SettlementState] | None:

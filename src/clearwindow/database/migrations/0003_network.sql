@@ -103,6 +103,7 @@ CREATE TABLE nonce (
 CREATE TABLE allocation (
     id                   uuid        NOT NULL,
     partner_id           uuid        NOT NULL,
+    client_id            uuid        NOT NULL,
     connection_id        uuid        NOT NULL,
     type                 text        NOT NULL,
     status               text        NOT NULL,
@@ -120,6 +121,7 @@ CREATE TABLE allocation (
     updated_at           timestamptz NOT NULL,
     CONSTRAINT allocation_pkey PRIMARY KEY (id),
     CONSTRAINT allocation_external_id_key UNIQUE (connection_id, type, client_external_id),
+    CONSTRAINT allocation_client_fkey FOREIGN KEY (client_id) REFERENCES client (id),
     CONSTRAINT allocation_connection_fkey FOREIGN KEY (connection_id) REFERENCES connection (id),
     CONSTRAINT allocation_currency_fkey FOREIGN KEY (currency) REFERENCES currency (name),
     CONSTRAINT allocation_type_known CHECK (type IN ('allocation', 'deallocation')),
@@ -129,6 +131,7 @@ CREATE TABLE allocation (
     CONSTRAINT allocation_released_for_a_reason CHECK
         ((status = 'released') = (refusal IS NOT NULL) AND (status <> 'released' OR reason IS NOT NULL))
 );
+CREATE INDEX allocation_client ON allocation (client_id, created_at, id);
 CREATE INDEX allocation_partner ON allocation (partner_id, created_at, id);
 
 CREATE FUNCTION check_allocation_transition() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,0 +1,146 @@
+"""The network's routes about allocations and deallocations."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from clearwindow.access.guards import ReadingMember, WritingMember
+from clearwindow.access.values import Member
+from clearwindow.allocations import service, wire
+from clearwindow.allocations.values import AllocationType
+from clearwindow.http.bodies import read_body
+from clearwindow.http.docs import may_answer, takes_body, takes_filters
+from clearwindow.http.filters import counted_response, read_filters
+from clearwindow.http.wire import json_response, replay_headers
+from clearwindow.ids import NIL, parse_uuid
+from clearwindow.signing.wire import SigningPayload, signed_request, signing_payload
+
+router: Final = APIRouter(prefix="/api/network/v1/enterprises/{enterprise_id}", tags=["allocations"])
+
+_REFUSED: Final[dict[int | str, dict[str, Any]]] = {422: {"model": wire.RefusedAllocation}}
+
+
+@router.post(
+    "/clients/connections/{connection_id}/allocations",
+    summary="Allocate funds to a partner, with a signed request",
+    response_model=wire.SubmittedAllocation,
+    responses=may_answer(400, 401, 403, 404) | _REFUSED,
+    openapi_extra=takes_body(wire.AllocationRequest),
+)
+async def allocate(request: Request, member: WritingMember, connection_id: str) -> Response:
+    return await _submit(request, member, connection_id, AllocationType.ALLOCATION)
+
+
+@router.post(
+    "/clients/connections/{connection_id}/deallocations",
+    summary="Take funds back from a partner, with a signed request",
+    response_model=wire.SubmittedDeallocation,
+    responses=may_answer(400, 401, 403, 404) | _REFUSED,
+    openapi_extra=takes_body(wire.AllocationRequest),
+)
+async def deallocate(request: Request, member: WritingMember, connection_id: str) -> Response:
+    return await _submit(request, member, connection_id, AllocationType.DEALLOCATION)
+
+
+async def _submit(request: Request, member: Member, connection_id: str, kind: AllocationType) -> Response:
+    body = await read_body(request, wire.AllocationRequest)
+    asked = body.model.value(kind, parse_uuid(connection_id) or NIL)
+    signed = signed_request(body, _path_ids(member, connection_id))
+    outcome = await run_in_threadpool(service.submit, request.app.state.runtime, member, asked, signed)
+    headers = replay_headers(replayed=outcome.replayed)
+    if wire.is_refused(outcome):
+        return json_response(wire.refused(outcome, member.request_id), status=422, headers=headers)
+    return json_response(wire.submitted(outcome), headers=headers)
+
+
+@router.api_route(
+    "/clients/connections/{connection_id}/allocations/signing",
+    methods=["GET", "POST"],
+    summary="The exact text to sign for an allocation",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404),
+    openapi_extra=takes_body(wire.AllocationToSign),
+)
+async def allocation_to_sign(request: Request, member: ReadingMember, connection_id: str) -> Response:
+    return await _to_sign(request, member, connection_id)
+
+
+@router.api_route(
+    "/clients/connections/{connection_id}/deallocations/signing",
+    methods=["GET", "POST"],
+    summary="The exact text to sign for a deallocation",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404),
+    openapi_extra=takes_body(wire.AllocationToSign),
+)
+async def deallocation_to_sign(request: Request, member: ReadingMember, connection_id: str) -> Response:
+    return await _to_sign(request, member, connection_id)
+
+
+async def _to_sign(request: Request, member: Member, connection_id: str) -> Response:
+    body = await read_body(request, wire.AllocationToSign)
+    known = parse_uuid(connection_id) or NIL
+    await run_in_threadpool(service.require_connection, request.app.state.runtime, member, known)
+    return json_response(signing_payload(body, _path_ids(member, connection_id)))
+
+
+def _path_ids(member: Member, connection_id: str) -> dict[str, str]:
+    return {"enterpriseId": member.enterprise_id, "connectionId": connection_id}
+
+
+@router.get(
+    "/clients/allocations",
+    summary="List the client's allocations and deallocations",
+    response_model=wire.AllocationList,
+    responses=may_answer(400, 401, 403),
+    openapi_extra=takes_filters(wire.ClientAllocationFilters),
+)
+async def list_client_allocations(request: Request, member: ReadingMember) -> Response:
+    filters = await read_filters(request, wire.ClientAllocationFilters)
+    page = {"limit": filters.limit, "offset": filters.offset}
+    runtime = request.app.state.runtime
+    found = await run_in_threadpool(service.client_allocations, runtime, member, filters.value(), **page)
+    return counted_response(wire.client_list(found.items), found.total)
+
+
+@router.get(
+    "/clients/allocations/{allocation_id}",
+    summary="One of the client's allocations",
+    response_model=wire.AllocationAnswer,
+    responses=may_answer(401, 403, 404),
+)
+async def client_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
+    runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
+    return json_response(
+        wire.client_answer(await run_in_threadpool(service.allocation_of_client, runtime, member, known))
+    )
+
+
+@router.get(
+    "/partners/allocations",
+    summary="List the allocations to the partner, in its own names and unit",
+    response_model=wire.AllocationList,
+    responses=may_answer(400, 401, 403),
+    openapi_extra=takes_filters(wire.PartnerAllocationFilters),
+)
+async def list_partner_allocations(request: Request, member: ReadingMember) -> Response:
+    filters = await read_filters(request, wire.PartnerAllocationFilters)
+    page = {"limit": filters.limit, "offset": filters.offset}
+    runtime, wanted = request.app.state.runtime, filters.value()
+    found, currencies = await run_in_threadpool(service.partner_allocations, runtime, member, wanted, **page)
+    return counted_response(wire.partner_list(found.items, currencies), found.total)
+
+
+@router.get(
+    "/partners/allocations/{allocation_id}",
+    summary="One of the allocations to the partner",
+    response_model=wire.AllocationAnswer,
+    responses=may_answer(401, 403, 404),
+)
+async def partner_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
+    runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
+    found, currencies = await run_in_threadpool(service.allocation_of_partner, runtime, member, known)
+    return json_response(wire.partner_answer(found, currencies))

@@ -1,0 +1,86 @@
+"""Allocations as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class AllocationType(StrEnum):
+    """Which way the funds go: to the network account, or back from it."""
+
+    ALLOCATION = "allocation"
+    DEALLOCATION = "deallocation"
+
+
+class AllocationStatus(StrEnum):
+    RESERVED = "reserved"
+    CLEARED = "cleared"
+    RELEASED = "released"
+
+
+class Refusal(StrEnum):
+    """Why an allocation was released; the name is stable, for programs."""
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    CONNECTION_INACTIVE = "connection_inactive"
+    CLIENT_INACTIVE = "client_inactive"
+    PARTNER_INACTIVE = "partner_inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAllocation:
+    """What a client asks for, in our currency name and base units."""
+
+    type: AllocationType
+    connection_id: UUID
+    currency: str
+    quantity: int
+    client_external_id: str
+    notes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One allocation or deallocation, in our currency name and base units."""
+
+    id: UUID
+    partner_id: UUID
+    client_id: UUID
+    connection_id: UUID
+    type: AllocationType
+    status: AllocationStatus
+    currency: str
+    quantity: int
+    client_external_id: str
+    partner_external_id: str | None
+    request_sha256: bytes
+    initiated_by: str
+    notes: str | None
+    refusal: Refusal | None
+    reason: str | None
+    retriable: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationFilter:
+    """Which allocations a list shows, and in what order; None leaves a question open."""
+
+    client_id: UUID | None = None
+    partner_id: UUID | None = None
+    ids: list[UUID] | None = None
+    types: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+    currencies: list[str] | None = None
+    connection_ids: list[UUID] | None = None
+    partner_ids: list[UUID] | None = None
+    client_ids: list[UUID] | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
+    sort_field: str = "updatedAt"
+    sort_direction: str = "DESC"

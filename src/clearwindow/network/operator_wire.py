@@ -1,0 +1,105 @@
+"""Partner configurations, partners and clients on the operator's wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from clearwindow.http.wire import RequestModel, ShortText, WireModel
+from clearwindow.money import AmountUnit
+from clearwindow.network.answers import PartnerOutput, minutes, partner_answer
+from clearwindow.network.partnering import ClientChanges, PartnerChanges
+from clearwindow.network.values import Partner, PartnerConfiguration
+from clearwindow.network.wire import WindowMinutes
+
+MAX_CURRENCIES = 1_000
+
+
+class ConfigurationRequest(RequestModel):
+    currencies: Annotated[dict[ShortText, ShortText], Field(min_length=1, max_length=MAX_CURRENCIES)]
+    amount_unit: Literal["base", "decimal"]
+    execute_when_funded: bool = False
+    auto_approve_client_closures: bool = False
+
+    def value(self, enterprise_id: str) -> PartnerConfiguration:
+        return PartnerConfiguration(
+            enterprise_id=enterprise_id,
+            currencies=self.currencies,
+            amount_unit=AmountUnit(self.amount_unit),
+            execute_when_funded=self.execute_when_funded,
+            auto_approve_client_closures=self.auto_approve_client_closures,
+        )
+
+
+class PartnerChange(RequestModel):
+    """What is left out stays; a window of null is taken away."""
+
+    active: bool = True
+    client_dispute_window_minutes: WindowMinutes | None = None
+    top_up_window_minutes: WindowMinutes | None = None
+    stable_partner: bool = False
+
+    def changes(self) -> PartnerChanges:
+        named: PartnerChanges = {}
+        if "active" in self.model_fields_set:
+            named["active"] = self.active
+        if "stable_partner" in self.model_fields_set:
+            named["stable_partner"] = self.stable_partner
+        if "client_dispute_window_minutes" in self.model_fields_set:
+            named["client_dispute_window_minutes"] = self.client_dispute_window_minutes
+        if "top_up_window_minutes" in self.model_fields_set:
+            named["top_up_window_minutes"] = self.top_up_window_minutes
+        return named
+
+
+class ClientChange(RequestModel):
+    active: bool = True
+
+    def changes(self) -> ClientChanges:
+        return {"active": self.active} if "active" in self.model_fields_set else {}
+
+
+class ConfigurationOutput(WireModel):
+    enterprise_id: str
+    currencies: dict[str, str]
+    amount_unit: str
+    execute_when_funded: bool
+    auto_approve_client_closures: bool
+
+
+class ConfigurationAnswer(WireModel):
+    partner_configuration: ConfigurationOutput
+
+
+class OperatorPartner(PartnerOutput):
+    """What the operator sees of a partner: what it sees itself, and its standing."""
+
+    stable_partner: bool
+
+
+class OperatorPartnerAnswer(WireModel):
+    partner: OperatorPartner
+
+
+def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAnswer:
+    return ConfigurationAnswer(
+        partner_configuration=ConfigurationOutput(
+            enterprise_id=configuration.enterprise_id,
+            currencies=dict(configuration.currencies),
+            amount_unit=configuration.amount_unit,
+            execute_when_funded=configuration.execute_when_funded,
+            auto_approve_client_closures=configuration.auto_approve_client_closures,
+        )
+    )
+
+
+def operator_partner_answer(partner: Partner) -> OperatorPartnerAnswer:
+    """A window that was taken away is null here, so that the operator sees what the patch did."""
+    seen = partner_answer(partner).partner.model_dump(by_alias=False, exclude_unset=True)
+    windows = {
+        "client_dispute_window_minutes": minutes(partner.client_dispute_window_minutes),
+        "top_up_window_minutes": minutes(partner.top_up_window_minutes),
+    }
+    fields = seen | windows | {"stable_partner": partner.stable_partner}
+    return OperatorPartnerAnswer(partner=OperatorPartner.model_validate(fields))

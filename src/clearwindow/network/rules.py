@@ -1,0 +1,63 @@
+"""Decisions about partners, clients and connections. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from clearwindow.accounts.values import Balance
+from clearwindow.errors import InvalidRequestError, UnprocessableError
+from clearwindow.money import canonical_currency
+from clearwindow.network.values import Client, ConnectionKeySchema, CurrencyMap, Partner
+
+
+def require_key_schema(partner: Partner, given: ConnectionKeySchema) -> None:
+    if given is not partner.connection_key_schema:
+        raise InvalidRequestError(
+            "connection_key_schema_differs",
+            f"connectionKey.schema: the partner takes a key of the schema {partner.connection_key_schema}",
+            {"connectionKeySchema": str(partner.connection_key_schema)},
+        )
+
+
+def require_may_connect(client: Client, partner: Partner) -> None:
+    """What stops new business stops a new connection (*choice*: 422, as the references are right)."""
+    if not client.active:
+        raise UnprocessableError("client_inactive", "the client is inactive: ask the operator to activate it")
+    if not partner.active:
+        raise UnprocessableError("partner_inactive", "the partner is inactive and takes no new connections")
+
+
+def require_same_request(recorded: bytes | None, given: bytes) -> None:
+    if recorded != given:
+        raise UnprocessableError(
+            "partner_differs",
+            "the enterprise is a partner already, by another request: the operator changes what may change",
+        )
+
+
+def our_currencies(asked: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
+    """The partner's names with ours in their one spelling.
+
+    Raises:
+        InvalidRequestError: a currency that the network does not know.
+    """
+    mapped = {name: canonical_currency(ours) for name, ours in asked.items()}
+    unknown = sorted(set(mapped.values()) - set(known))
+    if unknown:
+        raise InvalidRequestError(
+            "currency_unknown",
+            f"currencies: the network does not know {unknown[0]}: make the currency first",
+            {"unknownCurrencies": unknown},
+        )
+    return mapped
+
+
+def in_partner_terms(balances: Mapping[str, Balance], currencies: CurrencyMap) -> dict[str, tuple[str, str]]:
+    """(available, held) by the partner's own name and in its unit; what it does not map is left out."""
+    terms: dict[str, tuple[str, str]] = {}
+    for currency, balance in balances.items():
+        available = currencies.to_theirs(currency, balance.available)
+        held = currencies.to_theirs(currency, balance.held)
+        if available and held:
+            terms[available[0]] = (available[1], held[1])
+    return terms
