@@ -7,13 +7,17 @@ from typing import Final
 from fastapi import APIRouter
 
 from clearwindow.allocations.routes import router as allocations_router
+from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.operator.routes import router as operator_router
+from clearwindow.settlements.routes import router as settlements_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    operator_router,
-    network_operator_router,
-    network_router,
+    settlements_router,
+    disputes_router,
     allocations_router,
+    network_router,
+    network_operator_router,
+    operator_router,
 )

@@ -33,9 +33,7 @@ def become(account: Account) -> None:
         mask = 1 << CAP_DAC_READ_SEARCH
         header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
         sets = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)
-        if libc.capset(header, sets) or libc.prctl(
-            PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0
-        ):
+        if libc.capset(header, sets) or libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0):
             raise OSError(ctypes.get_errno(), "cannot let a normal user read the interpreter")
 
 

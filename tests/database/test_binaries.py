@@ -72,9 +72,7 @@ def test_a_major_is_found_behind_a_configured_path_of_another(
 
 @pytest.mark.usefixtures("bare_machine")
 def test_says_what_to_do_where_there_is_nothing() -> None:
-    with pytest.raises(
-        BinariesNotFoundError, match=r"15 or newer is not on this machine: install it, add the"
-    ):
+    with pytest.raises(BinariesNotFoundError, match=r"15 or newer is not on this machine: install it, add the"):
         find_binaries()
 
 

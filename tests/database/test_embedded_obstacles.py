@@ -184,9 +184,7 @@ def test_a_socket_folder_that_others_can_use_is_refused(
         start_fast(data_dir)
 
 
-def test_a_folder_that_only_we_may_enter(
-    open_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_only_we_may_enter(open_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home, "SHELTER", open_dir / "shelter")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)

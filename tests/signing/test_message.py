@@ -60,9 +60,7 @@ def test_the_length_is_a_compact_size(length: int, size: str) -> None:
 def test_any_changed_character_of_the_payload_is_refused(payload: str, data: st.DataObject) -> None:
     signature = sign_message(KEY, payload)
     index = data.draw(st.integers(0, len(payload) - 1))
-    replacement = data.draw(
-        st.text(st.characters(), max_size=2).filter(lambda drawn: drawn != payload[index])
-    )
+    replacement = data.draw(st.text(st.characters(), max_size=2).filter(lambda drawn: drawn != payload[index]))
     changed = payload[:index] + replacement + payload[index + 1 :]
     assert verify_message([PUBLIC], changed, signature) is None
 

@@ -191,9 +191,9 @@ def test_quoted_texts_are_short_and_on_one_line(text: str) -> None:
     assert len(quote(text)) < 1300
 
 
-NUMBER_TEXTS = st.from_regex(
-    r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?", fullmatch=True
-).filter(str.isascii)
+NUMBER_TEXTS = st.from_regex(r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?", fullmatch=True).filter(
+    str.isascii
+)
 
 
 @given(NUMBER_TEXTS, NUMBER_TEXTS)
@@ -210,9 +210,7 @@ def test_a_number_written_in_another_way_is_equal(text: str, shift: int) -> None
     assert JsonNumber(f"{rewritten}e-{shift}") == JsonNumber(text)
 
 
-@pytest.mark.parametrize(
-    "other", [1, 1.0, True, "1", Decimal(1), JsonNumber("-1"), JsonNumber("1e999999999")]
-)
+@pytest.mark.parametrize("other", [1, 1.0, True, "1", Decimal(1), JsonNumber("-1"), JsonNumber("1e999999999")])
 def test_a_number_equals_only_the_same_number(other: object) -> None:
     assert JsonNumber("1") != other
 
@@ -280,9 +278,7 @@ def test_python_numbers_keep_the_value_or_are_refused() -> None:
 
 def test_the_largest_request_is_read_correctly() -> None:
     document: dict[str, JsonValue] = {
-        f"00000000-0000-4000-8000-{number:012}": {
-            f"C{currency}": str(10**40 + currency) for currency in range(10)
-        }
+        f"00000000-0000-4000-8000-{number:012}": {f"C{currency}": str(10**40 + currency) for currency in range(10)}
         for number in range(10_000)
     }
     assert parse_json(json.dumps({"settlementAmounts": document}).encode()) == {"settlementAmounts": document}

@@ -58,9 +58,7 @@ def hand_holds_to_disputes(tx: Transaction, partner_id: UUID, settlement_id: UUI
     tx.run(sql["hand_holds_to_disputes"], partner_id=partner_id, settlement_id=settlement_id)
 
 
-def settle_run(
-    tx: Transaction, entry: Entry, partner_account_id: UUID, partner_change: Mapping[str, int]
-) -> None:
+def settle_run(tx: Transaction, entry: Entry, partner_account_id: UUID, partner_change: Mapping[str, int]) -> None:
     """Executes ``run`` for the entry's settlement; the partner's account changes by ``partner_change``."""
     store.insert_entry(tx, entry)
     tx.run(sql["add_missing_balances_of_run"])

@@ -14,7 +14,7 @@ from clearwindow.allocations.values import AllocationType
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body, takes_filters
 from clearwindow.http.filters import counted_response, read_filters
-from clearwindow.http.wire import REPLAYED_HEADERS, json_response
+from clearwindow.http.wire import json_response, replay_headers
 from clearwindow.ids import NIL, parse_uuid
 from clearwindow.signing.wire import SigningPayload, signed_request, signing_payload
 
@@ -50,7 +50,7 @@ async def _submit(request: Request, member: Member, connection_id: str, kind: Al
     asked = body.model.value(kind, parse_uuid(connection_id) or NIL)
     signed = signed_request(body, _path_ids(member, connection_id))
     outcome = await run_in_threadpool(service.submit, request.app.state.runtime, member, asked, signed)
-    headers = REPLAYED_HEADERS if outcome.replayed else None
+    headers = replay_headers(replayed=outcome.replayed)
     if wire.is_refused(outcome):
         return json_response(wire.refused(outcome, member.request_id), status=422, headers=headers)
     return json_response(wire.submitted(outcome), headers=headers)

@@ -51,9 +51,7 @@ def generate(
     printed = {"xpub": key.xpub}
     if out is None:
         printed = {"xprv": key.xprv, **printed}
-        _note(
-            "The xprv is the secret: whoever has it can sign for you. Keep it, and give only the xpub away."
-        )
+        _note("The xprv is the secret: whoever has it can sign for you. Keep it, and give only the xpub away.")
     else:
         _write_secret(out, key.xprv)
         _note(f"The xprv, which is the secret, is in {out}.")

@@ -100,9 +100,7 @@ class EmbeddedPostgres:
     stopping does nothing then.
     """
 
-    def __init__(
-        self, dsn: str, major: int, cluster: Path, owned: contextlib.ExitStack | None = None
-    ) -> None:
+    def __init__(self, dsn: str, major: int, cluster: Path, owned: contextlib.ExitStack | None = None) -> None:
         self.dsn = dsn
         self.major = major
         self.cluster = cluster
@@ -196,8 +194,7 @@ def _start(
     except psycopg.Error as error:
         tail = _log_tail(home.log, said_before_bytes)
         raise StartError(
-            f"PostgreSQL {binaries.major} did not come up on {home.cluster}; "
-            f"{home.log} ends with:\n{tail or error}"
+            f"PostgreSQL {binaries.major} did not come up on {home.cluster}; {home.log} ends with:\n{tail or error}"
         ) from error
     return EmbeddedPostgres(dsn, binaries.major, home.cluster, stack.pop_all())
 
@@ -269,9 +266,7 @@ def _make_cluster(home: Home, binaries: Binaries, *, durable: bool) -> None:
             timeout=_INITDB_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise StartError(
-            f"initdb took longer than {_INITDB_TIMEOUT_SECONDS} s to make {home.cluster}."
-        ) from None
+        raise StartError(f"initdb took longer than {_INITDB_TIMEOUT_SECONDS} s to make {home.cluster}.") from None
     if outcome.returncode != 0:
         tail = "\n".join(outcome.stdout.splitlines()[-_LOG_TAIL_LINES:])
         shutil.rmtree(scratch, ignore_errors=True)

@@ -69,11 +69,7 @@ class Home:
             folder.mkdir(mode=0o700)
         status = folder.lstat()
         # Temporary folders are open to everybody, and the name can be computed by everybody.
-        if (
-            not stat.S_ISDIR(status.st_mode)
-            or status.st_uid not in {owner, os.geteuid()}
-            or status.st_mode & 0o077
-        ):
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in {owner, os.geteuid()} or status.st_mode & 0o077:
             raise EmbeddedPostgresError(
                 f"The socket folder {folder} belongs to somebody else or is open to others: "
                 "remove it and start again."
@@ -139,9 +135,7 @@ def _roots_home(data_dir: Path, root: Path) -> Home:
     account = unprivileged_account()
     if cluster.is_symlink():
         # Root would change the owner of whatever it points to.
-        raise EmbeddedPostgresError(
-            f"{cluster} is a link: give the folder it points into as the data folder."
-        )
+        raise EmbeddedPostgresError(f"{cluster} is a link: give the folder it points into as the data folder.")
     if cluster.exists():
         owner = cluster.stat()
         if owner.st_uid == 0:

@@ -25,9 +25,7 @@ _POLL_SECONDS = 0.01
 _OUR_SIGNS = (b"cluster_name=clearwindow-", b"postgres: clearwindow-")
 
 
-def launch_command(
-    program: Sequence[str], account: Account | None, death_signal: signal.Signals
-) -> list[str]:
+def launch_command(program: Sequence[str], account: Account | None, death_signal: signal.Signals) -> list[str]:
     """The command that runs the program as the account and signals it when the calling thread ends."""
     uid, gid = (-1, -1) if account is None else (account.uid, account.gid)
     who = (str(os.getpid()), str(int(death_signal)), str(uid), str(gid))

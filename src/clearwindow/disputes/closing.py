@@ -17,8 +17,10 @@ from clearwindow.accounts.values import BalanceKey, Entry, EntryKind
 from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import rules, service, store, wire
+from clearwindow.disputes.rules import Closing
 from clearwindow.disputes.values import AUTO_APPROVAL, ClosedBy, Closure, ClosureStatus, Dispute
 from clearwindow.errors import ConflictError, NotFoundError, UnprocessableError
+from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.notices.values import EventType
 from clearwindow.runtime import Runtime
@@ -35,7 +37,7 @@ def close_by_client(
 ) -> tuple[wire.ClosureOutput, Replayed]:
     """The client says the dispute was wrong: the adjusted transfers are the original ones."""
     with runtime.transaction() as tx:
-        client = service.require_client(tx, member)
+        client = network.require_client(tx, member.enterprise_id)
         dispute = service.own_dispute(tx, client, dispute_id)
         signing.verify(tx, client.go_account_id, signed)
         dispute, party = _lock(tx, dispute)
@@ -44,11 +46,13 @@ def close_by_client(
             if made is not None:
                 return wire.closure_output(made), True
         original = transfers.new_quantities(tx, dispute.settlement_id, dispute.connection_id)
-        closure = _new_closure(
-            runtime, tx, dispute, party, original, ClosedBy.CLIENT, member.user_id, body.notes, signed.sha256, signed
+        how = Closing(ClosedBy.CLIENT, member.user_id, body.notes, original, signed.sha256)
+        closure = rules.new_closure(
+            runtime.ids.new(), dispute, how, tx.now(), payload=signed.payload, signature=signed.signature
         )
+        _insert(tx, dispute, party, closure)
         audit.record(tx, member, "dispute.close", dispute.id, closureId=str(closure.id))
-        if network.partner(tx, dispute.partner_id).auto_approve_client_closures:
+        if lookups.partner(tx, dispute.partner_id).auto_approve_client_closures:
             closure = _review(
                 runtime, tx, dispute, closure, ClosureStatus.APPROVED, AUTO_APPROVAL, review_notes=None
             )
@@ -67,18 +71,9 @@ def close_by_operator(
         standing = store.standing_closures(tx, [dispute.id]).get(dispute.id)
         if standing is not None and standing.request_sha256 == request_sha256:
             return standing, True
-        closure = _new_closure(
-            runtime,
-            tx,
-            dispute,
-            party,
-            amounts,
-            ClosedBy.OPERATOR,
-            str(operator.operator_id),
-            notes,
-            request_sha256,
-            None,
-        )
+        how = Closing(ClosedBy.OPERATOR, str(operator.operator_id), notes, amounts, request_sha256)
+        closure = rules.new_closure(runtime.ids.new(), dispute, how, tx.now())
+        _insert(tx, dispute, party, closure)
         texts = closure.adjusted_transfers
         audit.record(tx, operator, "dispute.close", dispute.id, closureId=str(closure.id), adjusted=texts)
         return closure, False
@@ -123,42 +118,12 @@ def _lock(tx: Transaction, dispute: Dispute) -> tuple[Dispute, Party]:
     return store.lock_dispute(tx, dispute.id), party
 
 
-def _new_closure(  # noqa: PLR0913 - every part of a closure is given by one of two ways to close
-    runtime: Runtime,
-    tx: Transaction,
-    dispute: Dispute,
-    party: Party,
-    adjusted: Mapping[str, int],
-    closed_by: ClosedBy,
-    user_id: str,
-    notes: str,
-    request_sha256: bytes,
-    signed: SignedRequest | None,
-) -> Closure:
-    now = tx.now()
+def _insert(tx: Transaction, dispute: Dispute, party: Party, closure: Closure) -> Closure:
     standing = store.standing_closures(tx, [dispute.id]).get(dispute.id)
-    rules.require_closable(dispute, party, standing, now)
-    closure = Closure(
-        id=runtime.ids.new(),
-        partner_id=dispute.partner_id,
-        dispute_id=dispute.id,
-        status=ClosureStatus.PENDING_REVIEW,
-        closed_by=closed_by,
-        user_id=user_id,
-        notes=notes,
-        adjusted_transfers={currency: str(quantity) for currency, quantity in adjusted.items()},
-        payload=signed.payload if signed else None,
-        signature=signed.signature if signed else None,
-        request_sha256=request_sha256,
-        reviewed_by=None,
-        review_notes=None,
-        reviewed_at=None,
-        created_at=now,
-        updated_at=now,
-    )
+    rules.require_closable(dispute, party, standing, closure.created_at)
     store.insert_closure(tx, closure)
     store.touch(tx, dispute.id)
-    service.announce(tx, EventType.DISPUTE_CLOSED, dispute, closureId=str(closure.id), closedBy=closed_by)
+    service.announce(tx, EventType.DISPUTE_CLOSED, dispute, closureId=str(closure.id), closedBy=closure.closed_by)
     return closure
 
 
@@ -184,7 +149,7 @@ def _review(
 
 def _make_transfers(runtime: Runtime, tx: Transaction, dispute: Dispute, closure: Closure) -> None:
     adjusted = {currency: int(quantity) for currency, quantity in closure.adjusted_transfers.items()}
-    account_id = network.network_account_of(tx, dispute.connection_id)
+    account_id = lookups.network_account_of(tx, dispute.connection_id)
     held = accounts.holds_of(tx, [dispute.id])
     balances = accounts.lock_balances(tx, {*held, *(BalanceKey(account_id, currency) for currency in adjusted)})
     change = rules.adjust_holds(dispute, account_id, held, adjusted, balances)

@@ -94,8 +94,12 @@ WHERE settlement_id = ANY(%(settlement_ids)s) AND NOT retracted
 -- name: list_disputes
 SELECT dispute.id, dispute.partner_id, dispute.settlement_id, dispute.connection_id, dispute.user_id,
        dispute.reason, dispute.expected_transfers, dispute.retracted, dispute.retracted_by, dispute.retracted_at,
-       dispute.retracted_reason, dispute.settled_in_settlement_id, dispute.created_at, dispute.updated_at
+       dispute.retracted_reason, dispute.settled_in_settlement_id, dispute.created_at, dispute.updated_at,
+       count(*) OVER () AS total
 FROM dispute
+JOIN connection ON connection.id = dispute.connection_id
+JOIN settlement ON settlement.id = dispute.settlement_id
+LEFT JOIN settlement AS settled_in ON settled_in.id = dispute.settled_in_settlement_id
 LEFT JOIN dispute_closure AS closure ON closure.dispute_id = dispute.id AND closure.status <> 'rejected'
 WHERE (%(partner_ids)s::uuid[] IS NULL OR dispute.partner_id = ANY(%(partner_ids)s))
   AND (%(own_connection_ids)s::uuid[] IS NULL OR dispute.connection_id = ANY(%(own_connection_ids)s))
@@ -105,6 +109,11 @@ WHERE (%(partner_ids)s::uuid[] IS NULL OR dispute.partner_id = ANY(%(partner_ids
   AND (%(settled_in_settlement_ids)s::uuid[] IS NULL
        OR dispute.settled_in_settlement_id = ANY(%(settled_in_settlement_ids)s))
   AND (%(closure_ids)s::uuid[] IS NULL OR closure.id = ANY(%(closure_ids)s))
+  AND (%(client_ids)s::uuid[] IS NULL OR connection.client_id = ANY(%(client_ids)s))
+  AND (%(settlement_external_ids)s::text[] IS NULL
+       OR settlement.external_id = ANY(%(settlement_external_ids)s))
+  AND (%(settled_in_settlement_external_ids)s::text[] IS NULL
+       OR settled_in.external_id = ANY(%(settled_in_settlement_external_ids)s))
   AND (%(closed)s::boolean IS NULL OR (closure.id IS NOT NULL) = %(closed)s)
   AND (%(show_retracted)s OR NOT dispute.retracted)
 ORDER BY dispute.created_at DESC, dispute.id
@@ -112,7 +121,7 @@ LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_closures
 SELECT id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers, payload, signature,
-       request_sha256, reviewed_by, review_notes, reviewed_at, created_at, updated_at
+       request_sha256, reviewed_by, review_notes, reviewed_at, created_at, updated_at, count(*) OVER () AS total
 FROM dispute_closure
 WHERE (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
   AND (%(dispute_ids)s::uuid[] IS NULL OR dispute_id = ANY(%(dispute_ids)s))

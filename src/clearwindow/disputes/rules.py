@@ -10,7 +10,7 @@ from uuid import UUID
 
 from clearwindow.accounts.values import Balance, BalanceKey, Balances, Hold, HoldCause, Movement, Shortfall
 from clearwindow.clock import wire_time
-from clearwindow.disputes.values import Closure, ClosedBy, ClosureStatus, Dispute
+from clearwindow.disputes.values import ClosedBy, Closure, ClosureStatus, Dispute
 from clearwindow.errors import ConflictError, InvalidRequestError, PermissionDeniedError, UnprocessableError
 from clearwindow.money import canonical_currency
 from clearwindow.transfers.values import Party
@@ -79,7 +79,8 @@ def require_closable(dispute: Dispute, party: Party, standing: Closure | None, n
         )
     if not party.disputed:
         raise ConflictError(
-            "settlement_finalising", "the dispute window has just ended and is being evaluated: try again in a moment"
+            "settlement_finalising",
+            "the dispute window has just ended and is being evaluated: try again in a moment",
         )
 
 
@@ -90,6 +91,47 @@ def require_reviewable(closure: Closure, reviewer_id: str, decision: ClosureStat
         raise PermissionDeniedError(
             "four_eyes", "a closure is reviewed by another operator than the one who made it"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Who closes a dispute, and how. ``adjusted``: our currency names, base units, + the client receives."""
+
+    closed_by: ClosedBy
+    user_id: str
+    notes: str
+    adjusted: Mapping[str, int]
+    request_sha256: bytes
+
+
+def new_closure(
+    closure_id: UUID,
+    dispute: Dispute,
+    closing: Closing,
+    now: datetime,
+    *,
+    payload: str | None = None,
+    signature: str | None = None,
+) -> Closure:
+    """A closure as it starts: awaiting review."""
+    return Closure(
+        id=closure_id,
+        partner_id=dispute.partner_id,
+        dispute_id=dispute.id,
+        status=ClosureStatus.PENDING_REVIEW,
+        closed_by=closing.closed_by,
+        user_id=closing.user_id,
+        notes=closing.notes,
+        adjusted_transfers={currency: str(quantity) for currency, quantity in closing.adjusted.items()},
+        payload=payload,
+        signature=signature,
+        request_sha256=closing.request_sha256,
+        reviewed_by=None,
+        review_notes=None,
+        reviewed_at=None,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 @dataclass(frozen=True, slots=True)

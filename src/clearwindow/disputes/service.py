@@ -8,13 +8,15 @@ from uuid import UUID
 from clearwindow.access.values import Member
 from clearwindow.accounts import service as accounts
 from clearwindow.audit import service as audit
+from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import rules, store, wire
 from clearwindow.disputes.store import DisputeFilter
-from clearwindow.disputes.values import AssignedClosure, Dispute
+from clearwindow.disputes.values import AssignedClosure, Closure, Dispute
 from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
+from clearwindow.network import lookups
 from clearwindow.network import service as network
-from clearwindow.network.values import Client, Partner
+from clearwindow.network.values import Client
 from clearwindow.notices import service as notices
 from clearwindow.notices.values import Event, EventType
 from clearwindow.runtime import Runtime
@@ -28,7 +30,11 @@ Replayed = bool
 
 
 def raise_dispute(
-    runtime: Runtime, member: Member, settlement_id: UUID | None, body: wire.RaiseDisputeRequest, signed: SignedRequest
+    runtime: Runtime,
+    member: Member,
+    settlement_id: UUID | None,
+    body: wire.RaiseDisputeRequest,
+    signed: SignedRequest,
 ) -> tuple[wire.DisputeOutput, Replayed]:
     """Records a client's objection, which keeps its transfers from executing.
 
@@ -38,7 +44,7 @@ def raise_dispute(
         UnprocessableError: the window is over, or there is nothing to dispute.
     """
     with runtime.transaction() as tx:
-        client = require_client(tx, member)
+        client = network.require_client(tx, member.enterprise_id)
         party = _party(tx, client, settlement_id, body.connection_id)
         expected = rules.canonical_amounts(body.expected_transfers, accounts.currencies(tx))
         signing.verify(tx, client.go_account_id, signed)
@@ -72,11 +78,15 @@ def raise_dispute(
 
 
 def update_dispute(
-    runtime: Runtime, member: Member, dispute_id: UUID | None, body: wire.UpdateDisputeRequest, signed: SignedRequest
+    runtime: Runtime,
+    member: Member,
+    dispute_id: UUID | None,
+    body: wire.UpdateDisputeRequest,
+    signed: SignedRequest,
 ) -> tuple[wire.DisputeOutput, Replayed]:
     """Retracts a dispute or takes the retraction back, inside the window."""
     with runtime.transaction() as tx:
-        client = require_client(tx, member)
+        client = network.require_client(tx, member.enterprise_id)
         dispute = own_dispute(tx, client, dispute_id)
         if dispute.connection_id != body.connection_id:
             raise InvalidRequestError("connection_differs", "connectionId: the dispute is on another connection")
@@ -124,7 +134,7 @@ def open_disputes(tx: Transaction, settlement_id: UUID) -> dict[UUID, UUID]:
 
 
 def unapproved_disputes(tx: Transaction, settlement_id: UUID) -> dict[UUID, UUID]:
-    """Dispute to connection, of those whose closing is not approved yet: their holds are still the original ones."""
+    """Dispute to connection, of those whose closing is not approved yet: they hold what they held at first."""
     return {open_.dispute_id: open_.connection_id for open_ in store.unapproved_disputes(tx, settlement_id)}
 
 
@@ -135,16 +145,19 @@ def disputed_among(
     return store.disputed_among(tx, settlement_ids, connection_ids)
 
 
-def describe(tx: Transaction, partner: Partner, wanted: DisputeFilter) -> list[wire.DisputeWithClosureOutput]:
-    """Disputes of one partner with their closures and the closures' transfers."""
-    found = store.list_disputes(tx, wanted)
-    return _described(tx, found, {partner.id: partner.go_account_id})
+def describe(tx: Transaction, wanted: DisputeFilter) -> Listing[wire.DisputeWithClosureOutput]:
+    """Disputes with their closures and the closures' transfers."""
+    page = store.list_disputes(tx, wanted)
+    found = page.items
+    partner_accounts = lookups.partner_accounts(tx, {dispute.partner_id for dispute in found})
+    return Listing(_described(tx, found, partner_accounts), page.total)
 
 
-def describe_any(tx: Transaction, wanted: DisputeFilter) -> list[wire.DisputeWithClosureOutput]:
-    """The same, of any partner."""
-    found = store.list_disputes(tx, wanted)
-    return _described(tx, found, network.partner_accounts(tx, {dispute.partner_id for dispute in found}))
+def list_closures(
+    tx: Transaction, statuses: Sequence[str] | None, dispute_ids: Sequence[UUID] | None, limit: int, offset: int
+) -> Listing[Closure]:
+    """Closures of the whole network, for operators."""
+    return store.list_closures(tx, statuses=statuses, dispute_ids=dispute_ids, limit=limit, offset=offset)
 
 
 def _described(
@@ -152,7 +165,7 @@ def _described(
 ) -> list[wire.DisputeWithClosureOutput]:
     closures = store.standing_closures(tx, [dispute.id for dispute in found])
     made = transfers.closure_transfers(tx, [closure.id for closure in closures.values()])
-    client_accounts = network.client_accounts(tx, {dispute.connection_id for dispute in found})
+    client_accounts = lookups.client_accounts(tx, {dispute.connection_id for dispute in found})
     by_closure: dict[UUID | None, list[DisputedTransferOutput]] = {}
     for transfer in made:
         accounts_of = partner_accounts[transfer.partner_id], client_accounts[transfer.connection_id]
@@ -163,13 +176,6 @@ def _described(
         own = by_closure.get(closure.id, []) if closure else []
         described.append(wire.dispute_with_closure(dispute, closure, own))
     return described
-
-
-def require_client(tx: Transaction, member: Member) -> Client:
-    client = network.client_of(tx, member.enterprise_id)
-    if client is None:
-        raise NotFoundError("client_not_found", "the enterprise is no client yet: register it as one first")
-    return client
 
 
 def _party(tx: Transaction, client: Client, settlement_id: UUID | None, connection_id: UUID) -> Party:
@@ -186,8 +192,6 @@ def _output(tx: Transaction, dispute: Dispute) -> wire.DisputeOutput:
     return wire.dispute_output(dispute, closures.get(dispute.id))
 
 
-
-
 def announce(tx: Transaction, kind: EventType, dispute: Dispute, **more: object) -> None:
     """Tells the two sides of a dispute."""
     payload = {
@@ -196,7 +200,7 @@ def announce(tx: Transaction, kind: EventType, dispute: Dispute, **more: object)
         "connectionId": str(dispute.connection_id),
         **more,
     }
-    partner = network.partner(tx, dispute.partner_id)
+    partner = lookups.partner(tx, dispute.partner_id)
     owner = network.owners(tx, [dispute.connection_id])[dispute.connection_id]
     enterprises = dict.fromkeys([partner.enterprise_id, owner])
     notices.record(tx, [Event(kind, enterprise, dispute.id, payload) for enterprise in enterprises])

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 from clearwindow.disputes.values import AssignedClosure, Closure, ClosureStatus, Dispute, OpenDispute
@@ -27,6 +28,9 @@ class DisputeFilter:
     settlement_ids: Sequence[UUID] | None = None
     settled_in_settlement_ids: Sequence[UUID] | None = None
     closure_ids: Sequence[UUID] | None = None
+    client_ids: Sequence[UUID] | None = None
+    settlement_external_ids: Sequence[str] | None = None
+    settled_in_settlement_external_ids: Sequence[str] | None = None
     closed: bool | None = None
     show_retracted: bool = True
     limit: int = 100
@@ -141,22 +145,22 @@ def disputed_among(
     return set(tx.scalars(UUID, sql["disputed_among"], **values))
 
 
-def list_disputes(tx: Transaction, wanted: DisputeFilter) -> list[Dispute]:
-    return tx.all(
-        Dispute,
-        sql["list_disputes"],
-        partner_ids=_array(wanted.partner_ids),
-        own_connection_ids=_array(wanted.own_connection_ids),
-        connection_ids=_array(wanted.connection_ids),
-        dispute_ids=_array(wanted.dispute_ids),
-        settlement_ids=_array(wanted.settlement_ids),
-        settled_in_settlement_ids=_array(wanted.settled_in_settlement_ids),
-        closure_ids=_array(wanted.closure_ids),
-        closed=wanted.closed,
-        show_retracted=wanted.show_retracted,
-        limit=wanted.limit,
-        offset=wanted.offset,
-    )
+def list_disputes(tx: Transaction, wanted: DisputeFilter) -> Listing[Dispute]:
+    filters = {
+        "partner_ids": _array(wanted.partner_ids),
+        "own_connection_ids": _array(wanted.own_connection_ids),
+        "connection_ids": _array(wanted.connection_ids),
+        "dispute_ids": _array(wanted.dispute_ids),
+        "settlement_ids": _array(wanted.settlement_ids),
+        "settled_in_settlement_ids": _array(wanted.settled_in_settlement_ids),
+        "closure_ids": _array(wanted.closure_ids),
+        "client_ids": _array(wanted.client_ids),
+        "settlement_external_ids": _array(wanted.settlement_external_ids),
+        "settled_in_settlement_external_ids": _array(wanted.settled_in_settlement_external_ids),
+        "closed": wanted.closed,
+        "show_retracted": wanted.show_retracted,
+    }
+    return list_page(tx, Dispute, sql["list_disputes"], filters, limit=wanted.limit, offset=wanted.offset)
 
 
 def list_closures(
@@ -166,10 +170,10 @@ def list_closures(
     dispute_ids: Sequence[UUID] | None,
     limit: int,
     offset: int,
-) -> list[Closure]:
-    filters = {"statuses": None if statuses is None else list(statuses), "dispute_ids": _array(dispute_ids)}
-    return tx.all(Closure, sql["list_closures"], **filters, limit=limit, offset=offset)
+) -> Listing[Closure]:
+    filters = {"statuses": _array(statuses), "dispute_ids": _array(dispute_ids)}
+    return list_page(tx, Closure, sql["list_closures"], filters, limit=limit, offset=offset)
 
 
-def _array(ids: Sequence[UUID] | None) -> list[UUID] | None:
-    return None if ids is None else list(ids)
+def _array(values: Sequence[object] | None) -> list[object] | None:
+    return None if values is None else list(values)

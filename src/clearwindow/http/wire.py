@@ -17,9 +17,6 @@ MAX_NOTES_LENGTH: Final = 10_000
 _EARLIEST_YEAR: Final = 1970
 _LATEST_YEAR: Final = 9998
 
-REPLAYED_HEADERS: Final = {"Idempotent-Replayed": "true"}
-"""Beside an answer that an earlier, identical request was given already."""
-
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTES_LENGTH)]
 
@@ -91,3 +88,11 @@ def json_response(model: BaseModel, status: int = 200, headers: dict[str, str] |
         media_type="application/json",
         headers=headers,
     )
+
+
+REPLAY_HEADER: Final = "Idempotent-Replayed"
+
+
+def replay_headers(*, replayed: bool) -> dict[str, str]:
+    """Marks an answer that repeats an earlier one."""
+    return {REPLAY_HEADER: "true"} if replayed else {}

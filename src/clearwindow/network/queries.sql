@@ -146,3 +146,26 @@ SELECT connection.id, client.enterprise_id
 FROM connection
 JOIN client ON client.id = connection.client_id
 WHERE connection.id = ANY(%(ids)s)
+
+-- name: try_lock_partner
+SELECT id FROM partner WHERE id = %(id)s FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: partner_accounts
+SELECT id, go_account_id AS value FROM partner WHERE id = ANY(%(ids)s)
+
+-- name: client_accounts
+SELECT connection.id, client.go_account_id AS value
+FROM connection JOIN client ON client.id = connection.client_id
+WHERE connection.id = ANY(%(ids)s)
+
+-- name: connections_by_account
+SELECT network_account_id AS id, id AS value FROM connection
+WHERE partner_id = %(partner_id)s AND network_account_id = ANY(%(ids)s)
+
+-- name: connections_of_client
+SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
+       partners_connection_id, initiated_by, created_at, updated_at
+FROM connection WHERE client_id = %(client_id)s
+
+-- name: partners_of_accounts
+SELECT id FROM partner WHERE go_account_id = ANY(%(ids)s) ORDER BY id

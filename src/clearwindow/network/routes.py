@@ -11,7 +11,7 @@ from clearwindow.access.guards import ReadingMember, WritingMember
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body, takes_filters
 from clearwindow.http.filters import counted_response, read_filters
-from clearwindow.http.wire import REPLAYED_HEADERS, json_response
+from clearwindow.http.wire import json_response, replay_headers
 from clearwindow.ids import NIL, parse_uuid
 from clearwindow.network import answers, balances, connecting, partnering, wire
 from clearwindow.signing.wire import SigningPayload, signed_request, signing_payload
@@ -102,7 +102,7 @@ async def connect(request: Request, member: WritingMember) -> Response:
     runtime, asked = request.app.state.runtime, body.model.value()
     signed = signed_request(body, {"enterpriseId": member.enterprise_id})
     done = await run_in_threadpool(connecting.connect, runtime, member, asked, signed)
-    headers = REPLAYED_HEADERS if done.replayed else None
+    headers = replay_headers(replayed=done.replayed)
     return json_response(answers.connection_answer(done.connection), headers=headers)
 
 

@@ -12,7 +12,7 @@ from clearwindow.accounts.custody import CustodyOutcome
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body
 from clearwindow.http.filters import TOTAL_COUNT_HEADER
-from clearwindow.http.wire import json_response
+from clearwindow.http.wire import json_response, replay_headers
 from clearwindow.operator import custody, go_accounts
 from clearwindow.operator.accounts_wire import (
     BalancesAnswer,
@@ -31,8 +31,6 @@ from clearwindow.operator.accounts_wire import (
     go_account_answer,
     key_view,
 )
-
-REPLAYED_HEADER: Final = "Idempotent-Replayed"
 
 router: Final = APIRouter(tags=["operator: accounts"])
 
@@ -140,5 +138,5 @@ async def add_currency(request: Request, actor: ActingOperator) -> Response:
 
 
 def _moved(outcome: CustodyOutcome) -> Response:
-    headers = {REPLAYED_HEADER: "true"} if outcome.replayed else None
+    headers = replay_headers(replayed=outcome.replayed)
     return json_response(custody_answer(outcome), headers=headers)

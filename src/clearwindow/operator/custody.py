@@ -14,6 +14,7 @@ from clearwindow.notices import service as notices
 from clearwindow.notices.values import Event, EventType
 from clearwindow.operator.accounts_wire import CustodyRequest
 from clearwindow.runtime import Runtime
+from clearwindow.settlements import staging
 
 
 def deposit(runtime: Runtime, actor: Operator, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
@@ -44,6 +45,7 @@ def _place(tx: Transaction, go_account_id: str, currency: str) -> tuple[GoAccoun
 def _after_deposit(tx: Transaction, actor: Operator, account: GoAccount, outcome: CustodyOutcome) -> None:
     """Everything that a deposit sets off, in the deposit's own transaction."""
     _tell(tx, actor, account, outcome)
+    staging.wake_waiting(tx, [account.id])
 
 
 def _tell(tx: Transaction, actor: Operator, account: GoAccount, outcome: CustodyOutcome) -> None:

@@ -47,7 +47,8 @@ def require_within_limits(amounts: Amounts, limits: Limits) -> int:
     ):
         if number > limit:
             raise InvalidRequestError(
-                f"too_many_{name}", f"settlementAmounts: {number} {name}, the limit is {limit}: split the settlement"
+                f"too_many_{name}",
+                f"settlementAmounts: {number} {name}, the limit is {limit}: split the settlement",
             )
     empty = [connection_id for connection_id, given in amounts.items() if not given]
     if empty:

@@ -16,6 +16,7 @@ from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
 from clearwindow.disputes.store import DisputeFilter
 from clearwindow.errors import ConflictError, NotFoundError
+from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
@@ -28,7 +29,7 @@ from clearwindow.transfers import service as transfers
 def advance(runtime: Runtime, due: DueSettlement) -> bool:
     """Takes the next step of a settlement whose time has come; False where another worker has its partner."""
     with runtime.transaction() as tx:
-        partner = network.try_lock_partner(tx, due.partner_id)
+        partner = lookups.try_lock_partner(tx, due.partner_id)
         if partner is None:
             return False
         settlement = store.lock(tx, due.id)
@@ -97,14 +98,14 @@ def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gap
     notifying.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, failed, gaps)
 
 
-def retry(runtime: Runtime, operator: Operator, settlement_id: UUID | None) -> Settlement:
+def retry(runtime: Runtime, operator: Operator, settlement_id: UUID | None, reason: str | None) -> Settlement:
     """Has a failed settlement tried again at once; one that is pending already is left as it is."""
     with runtime.transaction() as tx:
         _, settlement = _lock(tx, settlement_id)
         if settlement.state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW):
             return settlement
         revived = staging.revive(tx, settlement)
-        audit.record(tx, operator, "settlement.retry", settlement.id)
+        audit.record(tx, operator, "settlement.retry", settlement.id, reason=reason)
         return revived
 
 
@@ -121,14 +122,15 @@ def reject(runtime: Runtime, operator: Operator, settlement_id: UUID | None, rea
         rules.require_transition(settlement, SettlementState.REJECTED)
         transfers.lock_parties(tx, settlement.id)
         settling = DisputeFilter(settled_in_settlement_ids=[settlement.id], limit=1)
-        if disputes.describe(tx, partner, settling):
+        if disputes.describe(tx, settling).items:
             raise ConflictError(
                 "settlement_settles_disputes",
                 "the settlement carries out closed disputes, which are settled once: fund the partner and retry it",
             )
         if disputes.open_disputes(tx, settlement.id):
             raise ConflictError(
-                "settlement_disputed", "the settlement is disputed: close the disputes, or have them retracted, first"
+                "settlement_disputed",
+                "the settlement is disputed: close the disputes, or have them retracted, first",
             )
         entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_REJECTED, settlement.id, partner.id)
         batches.release_holds(tx, entry)

@@ -70,5 +70,3 @@ def _head(settlement: Settlement) -> dict[str, object]:
     if settlement.state in (SettlementState.COMPLETED, SettlementState.REJECTED) and settlement.finalized_at:
         head["finalizedAt"] = wire_time(settlement.finalized_at)
     return head
-
-

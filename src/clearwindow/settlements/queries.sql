@@ -57,14 +57,14 @@ SELECT min(due_at) FROM settlement WHERE due_at IS NOT NULL
 -- name: list_work
 SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
        cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
-       attempts, last_error, finalized_at, reason
+       attempts, last_error, finalized_at, reason, count(*) OVER () AS total
 FROM settlement WHERE due_at IS NOT NULL
 ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_settlements
 SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
        cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
-       attempts, last_error, finalized_at, reason
+       attempts, last_error, finalized_at, reason, count(*) OVER () AS total
 FROM settlement
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(own_connection_ids)s::uuid[] IS NULL

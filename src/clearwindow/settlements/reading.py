@@ -8,12 +8,14 @@ from uuid import UUID
 
 from clearwindow.access.values import Member
 from clearwindow.clock import wire_time
+from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
 from clearwindow.disputes.store import DisputeFilter
 from clearwindow.disputes.wire import DisputeWithClosureOutput
 from clearwindow.errors import NotFoundError
 from clearwindow.http.wire import present
+from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Client, Connection, Partner
 from clearwindow.runtime import Runtime
@@ -22,7 +24,7 @@ from clearwindow.settlements.store import SettlementFilter
 from clearwindow.settlements.values import Settlement
 from clearwindow.transfers import service as transfers
 from clearwindow.transfers.values import Transfer
-from clearwindow.transfers.wire import settlement_transfer
+from clearwindow.transfers.wire import SettlementTransferOutput, settlement_transfer
 
 _ALL_DISPUTES = 100_000
 
@@ -32,20 +34,32 @@ class TransferFilter:
     """Which transfers of a settlement are shown, and which page of them."""
 
     network_account_ids: Sequence[UUID] | None = None
+    source_trading_account_ids: Sequence[UUID] | None = None
+    destination_trading_account_ids: Sequence[UUID] | None = None
     currencies: Sequence[str] | None = None
     limit: int = 100
     offset: int = 0
 
 
-def list_for_partner(runtime: Runtime, member: Member, wanted: SettlementFilter) -> list[wire.SettlementOutput]:
+def list_for_partner(runtime: Runtime, member: Member, wanted: SettlementFilter) -> Listing[wire.SettlementOutput]:
     with runtime.transaction() as tx:
-        partner = network.partner_of(tx, member.enterprise_id)
-        if partner is None:
-            return []
+        partner = network.require_partner(tx, member.enterprise_id)
         narrowed = replace(wanted, partner_ids=_within(wanted.partner_ids, partner.id))
-        found = store.list_settlements(tx, narrowed)
-        disputed = disputes.disputed_among(tx, [settlement.id for settlement in found])
-        return [wire.settlement_output(settlement, disputed=settlement.id in disputed) for settlement in found]
+        page = store.list_settlements(tx, narrowed)
+        disputed = disputes.disputed_among(tx, [settlement.id for settlement in page.items])
+        outputs = [wire.settlement_output(found, disputed=found.id in disputed) for found in page.items]
+        return Listing(outputs, page.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One settlement with a page of its transfers and its disputes."""
+
+    settlement: Settlement
+    disputed: bool
+    transfers: list[SettlementTransferOutput]
+    settling: list[DisputeWithClosureOutput]
+    raised: list[DisputeWithClosureOutput]
 
 
 def get_for_partner(
@@ -53,52 +67,69 @@ def get_for_partner(
 ) -> tuple[wire.SettlementAnswer, int]:
     """The settlement with one page of its transfers, and how many transfers there are."""
     with runtime.transaction() as tx:
-        partner = network.partner_of(tx, member.enterprise_id)
-        settlement = store.find(tx, settlement_id) if settlement_id and partner else None
-        if partner is None or settlement is None or settlement.partner_id != partner.id:
-            raise _not_found()
-        page, total = transfers.list_transfers(
-            tx,
-            settlement.id,
-            connection_ids=None,
-            network_account_ids=wanted.network_account_ids,
-            currencies=wanted.currencies,
-            limit=wanted.limit,
-            offset=wanted.offset,
-        )
-        client_accounts = network.client_accounts(tx, {transfer.connection_id for transfer in page})
-        settling, raised = _disputes(tx, settlement, own=None)
-        answer = wire.SettlementAnswer(
-            settlement=wire.settlement_output(settlement, disputed=_any_standing(raised)),
-            settlement_transfers=[
-                settlement_transfer(transfer, partner.go_account_id, client_accounts[transfer.connection_id])
-                for transfer in page
-            ],
-            settling_disputes=settling,
-            settlement_disputes=raised,
-        )
-        return answer, total
+        partner = network.require_partner(tx, member.enterprise_id)
+        found, total = detail(tx, settlement_id, wanted, partner_id=partner.id)
+    answer = wire.SettlementAnswer(
+        settlement=wire.settlement_output(found.settlement, disputed=found.disputed),
+        settlement_transfers=found.transfers,
+        settling_disputes=found.settling,
+        settlement_disputes=found.raised,
+    )
+    return answer, total
+
+
+def detail(
+    tx: Transaction, settlement_id: UUID | None, wanted: TransferFilter, *, partner_id: UUID | None
+) -> tuple[Detail, int]:
+    """The settlement, of this partner or of any, and how many transfers it has."""
+    settlement = store.find(tx, settlement_id) if settlement_id else None
+    if settlement is None or partner_id not in (None, settlement.partner_id):
+        raise _not_found()
+    partner = lookups.partner(tx, settlement.partner_id)
+    page, total = transfers.list_transfers(
+        tx,
+        settlement.id,
+        connection_ids=_connections_shown(tx, partner, settlement, wanted),
+        network_account_ids=wanted.network_account_ids,
+        currencies=wanted.currencies,
+        limit=wanted.limit,
+        offset=wanted.offset,
+    )
+    owners = lookups.client_accounts(tx, {transfer.connection_id for transfer in page})
+    shown = [
+        settlement_transfer(transfer, partner.go_account_id, owners[transfer.connection_id]) for transfer in page
+    ]
+    settling, raised = _disputes(tx, settlement, own=None)
+    return Detail(settlement, _any_standing(raised), shown, settling, raised), total
+
+
+def list_any(tx: Transaction, wanted: SettlementFilter) -> Listing[Settlement]:
+    """Settlements of the whole network, for operators."""
+    return store.list_settlements(tx, wanted)
+
+
+def list_work(tx: Transaction, limit: int, offset: int) -> Listing[Settlement]:
+    """Settlements that wait for the worker, the longest due first."""
+    return store.list_work(tx, limit, offset)
 
 
 def list_for_client(
     runtime: Runtime, member: Member, wanted: SettlementFilter
-) -> list[wire.ClientSettlementOutput]:
+) -> Listing[wire.ClientSettlementOutput]:
     with runtime.transaction() as tx:
-        client = network.client_of(tx, member.enterprise_id)
-        if client is None:
-            return []
-        own = list(network.connections_of_client(tx, client.id))
-        found = store.list_settlements(tx, replace(wanted, own_connection_ids=own))
-        ids = [settlement.id for settlement in found]
+        client = network.require_client(tx, member.enterprise_id)
+        own = list(lookups.connections_of_client(tx, client.id))
+        page = store.list_settlements(tx, replace(wanted, own_connection_ids=own))
+        ids = [settlement.id for settlement in page.items]
         disputed = disputes.disputed_among(tx, ids, own)
         directions = {direction.settlement_id: direction for direction in transfers.directions(tx, ids, own)}
         answer = []
-        for settlement in found:
+        for settlement in page.items:
             fields = wire.client_fields(settlement, disputed=settlement.id in disputed)
             direction = directions.get(settlement.id)
             fields |= {"transfer_direction": _direction(direction)}
             answer.append(wire.ClientSettlementOutput.model_validate(fields))
-        return answer
+        return Listing(answer, page.total)
 
 
 def get_for_client(
@@ -106,11 +137,11 @@ def get_for_client(
 ) -> tuple[wire.ClientSettlementAnswer, int]:
     """The settlement as far as it is the client's own, and how many of its transfers there are."""
     with runtime.transaction() as tx:
-        client = network.client_of(tx, member.enterprise_id)
-        connections = network.connections_of_client(tx, client.id) if client else {}
+        client = network.require_client(tx, member.enterprise_id)
+        connections = lookups.connections_of_client(tx, client.id)
         settlement = store.find(tx, settlement_id) if settlement_id else None
         own = transfers.party_connections(tx, settlement.id, list(connections)) if settlement else []
-        if client is None or settlement is None or not own:
+        if settlement is None or not own:
             raise _not_found()
         page, total = transfers.list_transfers(
             tx,
@@ -134,12 +165,18 @@ def get_for_client(
         return answer, total
 
 
-def partner_view(tx: Transaction, settlement: Settlement, partner: Partner) -> wire.SettlementOutput:
-    """The settlement as the operator's API shows it too."""
-    disputed = disputes.disputed_among(tx, [settlement.id])
-    if settlement.partner_id != partner.id:
-        raise AssertionError("a settlement is shown with its own partner")
-    return wire.settlement_output(settlement, disputed=settlement.id in disputed)
+def _connections_shown(
+    tx: Transaction, partner: Partner, settlement: Settlement, wanted: TransferFilter
+) -> list[UUID] | None:
+    """The connections that the trading-account filters leave; None where they leave all."""
+    sources, destinations = wanted.source_trading_account_ids, wanted.destination_trading_account_ids
+    if sources is not None and partner.go_account_id not in sources:
+        return []
+    if destinations is None:
+        return None
+    parties = transfers.party_connections(tx, settlement.id)
+    owners = lookups.client_accounts(tx, parties)
+    return [connection_id for connection_id in parties if owners[connection_id] in set(destinations)]
 
 
 def _disputes(
@@ -147,8 +184,8 @@ def _disputes(
 ) -> tuple[list[DisputeWithClosureOutput], list[DisputeWithClosureOutput]]:
     """The disputes that the settlement settles, and those raised on it."""
     scope = DisputeFilter(own_connection_ids=own, limit=_ALL_DISPUTES)
-    settling = disputes.describe_any(tx, replace(scope, settled_in_settlement_ids=[settlement.id]))
-    raised = disputes.describe_any(tx, replace(scope, settlement_ids=[settlement.id]))
+    settling = disputes.describe(tx, replace(scope, settled_in_settlement_ids=[settlement.id])).items
+    raised = disputes.describe(tx, replace(scope, settlement_ids=[settlement.id])).items
     return settling, raised
 
 

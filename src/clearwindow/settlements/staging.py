@@ -18,6 +18,7 @@ from clearwindow.disputes.store import DisputeFilter
 from clearwindow.disputes.values import AssignedClosure
 from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
 from clearwindow.http.wire import present
+from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
@@ -73,16 +74,14 @@ def stage_settlement(
         _hold(runtime, tx, partner, settlement, taken)
         notifying.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)
         audit.record(tx, member, "settlement.stage", settlement.id, externalId=body.external_id, amounts=count)
-        answer = _answer(tx, partner, settlement, taken)
+        answer = _answer(tx, settlement, taken)
         store.set_staged_answer(tx, settlement.id, answer)
         return StagedAnswer(answer, replayed=False)
 
 
 def staging_partner(tx: Transaction, member: Member) -> Partner:
     """The caller's partner, if it may stage settlements with a dispute window."""
-    partner = network.partner_of(tx, member.enterprise_id)
-    if partner is None:
-        raise PermissionDeniedError("not_a_partner", "the enterprise is no partner: register it as one first")
+    partner = network.require_partner(tx, member.enterprise_id)
     if not partner.active:
         raise PermissionDeniedError("partner_inactive", "the partner is inactive: ask the operator")
     if partner.client_dispute_window_minutes is None:
@@ -179,7 +178,7 @@ def _hold(
 
 
 def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) -> UnprocessableError:
-    connections = network.connections_by_account(tx, partner.id, {gap.account_id for gap in short})
+    connections = lookups.connections_by_account(tx, partner.id, {gap.account_id for gap in short})
     currency_map = network.currency_map(tx, partner)
     listed = [
         {
@@ -197,8 +196,8 @@ def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) 
     more = f" and {len(listed) - 1} more" if len(listed) > 1 else ""
     return UnprocessableError(
         "liabilities_exceed_balance",
-        f"connection {first['connectionId']} is short of {first['shortfall']} base units of {first['currency']}{more}:"
-        " nothing was written; settle less, or have the clients allocate more",
+        f"connection {first['connectionId']} is short of {first['shortfall']} base units of {first['currency']}"
+        f"{more}: nothing was written; settle less, or have the clients allocate more",
         {"shortfalls": listed, "shortfallCount": len(listed)},
     )
 
@@ -208,11 +207,11 @@ def currency_names(names: Sequence[str]) -> dict[str, str]:
     return {"partnerCurrency": names[0]} if names else {}
 
 
-def _answer(tx: Transaction, partner: Partner, settlement: Settlement, taken: Sequence[AssignedClosure]) -> str:
+def _answer(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClosure]) -> str:
     settling = []
     if taken:
         taken_ids = [closure.dispute_id for closure in taken]
-        settling = disputes.describe(tx, partner, DisputeFilter(dispute_ids=taken_ids, limit=len(taken)))
+        settling = disputes.describe(tx, DisputeFilter(dispute_ids=taken_ids, limit=len(taken))).items
     fields = wire.settlement_fields(settlement, disputed=False) | present(settling_disputes=settling)
     output = wire.StagedSettlementOutput.model_validate(fields)
     return wire.StagedSettlementAnswer(settlement=output).model_dump_json(by_alias=True, exclude_unset=True)
@@ -220,5 +219,5 @@ def _answer(tx: Transaction, partner: Partner, settlement: Settlement, taken: Se
 
 def wake_waiting(tx: Transaction, go_account_ids: Sequence[UUID]) -> int:
     """Has settlements that wait for money on these Go Accounts tried again at once; how many were woken."""
-    partner_ids = network.partners_of_accounts(tx, go_account_ids)
+    partner_ids = lookups.partners_of_accounts(tx, go_account_ids)
     return store.wake_waiting(tx, partner_ids) if partner_ids else 0

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 from clearwindow.settlements.values import DueSettlement, Settlement, SettlementState, SettlementType
@@ -86,9 +87,7 @@ def change_state(
     changed = tx.run(sql["change_state"], id=settlement.id, **{"from": settlement.state}, to=to, **values)
     if changed != 1:
         raise AssertionError("a locked settlement changed its state")
-    return replace(
-        settlement, state=to, due_at=due_at, reason=reason, finalized_at=finalized_at, updated_at=now
-    )
+    return replace(settlement, state=to, due_at=due_at, reason=reason, finalized_at=finalized_at, updated_at=now)
 
 
 def set_due(tx: Transaction, settlement_id: UUID, due_at: datetime | None) -> None:
@@ -117,29 +116,30 @@ def next_due_at(tx: Transaction) -> datetime | None:
     return tx.scalars(datetime, sql["next_due_at"])[0]
 
 
-def list_work(tx: Transaction, limit: int, offset: int) -> list[Settlement]:
-    return _all_typed(tx.all(Settlement, sql["list_work"], limit=limit, offset=offset))
+def list_work(tx: Transaction, limit: int, offset: int) -> Listing[Settlement]:
+    return _page(list_page(tx, Settlement, sql["list_work"], {}, limit=limit, offset=offset))
 
 
-def list_settlements(tx: Transaction, wanted: SettlementFilter) -> list[Settlement]:
-    rows = tx.all(
-        Settlement,
-        sql["list_settlements"],
-        partner_ids=_array(wanted.partner_ids),
-        own_connection_ids=_array(wanted.own_connection_ids),
-        party_connection_ids=_array(wanted.party_connection_ids),
-        settlement_ids=_array(wanted.settlement_ids),
-        external_ids=_array(wanted.external_ids),
-        states=_array(wanted.states),
-        created_on_or_after=wanted.created_on_or_after,
-        created_before=wanted.created_before,
-        updated_on_or_after=wanted.updated_on_or_after,
-        updated_before=wanted.updated_before,
-        only_disputed=wanted.only_disputed,
-        limit=wanted.limit,
-        offset=wanted.offset,
-    )
-    return _all_typed(rows)
+def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settlement]:
+    filters = {
+        "partner_ids": _array(wanted.partner_ids),
+        "own_connection_ids": _array(wanted.own_connection_ids),
+        "party_connection_ids": _array(wanted.party_connection_ids),
+        "settlement_ids": _array(wanted.settlement_ids),
+        "external_ids": _array(wanted.external_ids),
+        "states": _array(wanted.states),
+        "created_on_or_after": wanted.created_on_or_after,
+        "created_before": wanted.created_before,
+        "updated_on_or_after": wanted.updated_on_or_after,
+        "updated_before": wanted.updated_before,
+        "only_disputed": wanted.only_disputed,
+    }
+    statement = sql["list_settlements"]
+    return _page(list_page(tx, Settlement, statement, filters, limit=wanted.limit, offset=wanted.offset))
+
+
+def _page(page: Listing[Settlement]) -> Listing[Settlement]:
+    return Listing(_all_typed(page.items), page.total)
 
 
 def _typed(row: Settlement | None) -> Settlement | None:

@@ -113,9 +113,7 @@ def mark_disputed(tx: Transaction, settlement_id: UUID, connection_ids: Sequence
     return tx.run(sql["mark_disputed"], settlement_id=settlement_id, connection_ids=list(connection_ids))
 
 
-def party_connections(
-    tx: Transaction, settlement_id: UUID, among: Sequence[UUID] | None = None
-) -> list[UUID]:
+def party_connections(tx: Transaction, settlement_id: UUID, among: Sequence[UUID] | None = None) -> list[UUID]:
     if among is None:
         return tx.scalars(UUID, sql["parties"], settlement_id=settlement_id)
     return tx.scalars(UUID, sql["parties_among"], settlement_id=settlement_id, connection_ids=list(among))

@@ -45,7 +45,9 @@ class DisputedTransferOutput(WireModel):
     settlement_id: str | None = None
 
 
-def settlement_transfer(transfer: Transfer, partner_account: UUID, client_account: UUID) -> SettlementTransferOutput:
+def settlement_transfer(
+    transfer: Transfer, partner_account: UUID, client_account: UUID
+) -> SettlementTransferOutput:
     return SettlementTransferOutput.model_validate(
         present(
             id=str(transfer.id),

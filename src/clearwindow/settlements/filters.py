@@ -1,0 +1,114 @@
+"""The filters that lists of settlements and of transfers take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+from pydantic import BeforeValidator, StringConstraints
+
+from clearwindow.http.filters import Flag, Many, Moment, Page, Texts, Uuids
+from clearwindow.ids import parse_go_account_id
+from clearwindow.money import canonical_currency
+from clearwindow.settlements.reading import TransferFilter
+from clearwindow.settlements.store import SettlementFilter
+from clearwindow.settlements.values import SettlementState
+
+_STATES_OF: dict[str, tuple[SettlementState, ...]] = {
+    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW),
+    "failed": (SettlementState.FAILED,),
+    "completed": (SettlementState.COMPLETED,),
+    "rejected": (SettlementState.REJECTED,),
+}
+WireStatus = Annotated[str, StringConstraints(pattern="^(pending|failed|completed|rejected)$")]
+
+
+def _go_account(value: object) -> UUID:
+    account_id = parse_go_account_id(value) if isinstance(value, str) else None
+    if account_id is None:
+        raise ValueError("must be the 32 hexadecimal digits of a trading account")
+    return account_id
+
+
+TradingAccounts: TypeAlias = Many[Annotated[UUID, BeforeValidator(_go_account)]]
+Statuses: TypeAlias = Many[WireStatus]
+
+
+def states_of(statuses: list[str] | None) -> list[SettlementState] | None:
+    return None if statuses is None else [state for status in statuses for state in _STATES_OF[status]]
+
+
+class SettlementFilters(Page):
+    settlement_ids: Uuids = None
+    only_show_disputed: Flag = None
+    partner_ids: Uuids = None
+    party_connection_ids: Uuids = None
+    counterparty_connection_ids: Uuids = None
+
+    def wanted(self) -> SettlementFilter:
+        # A settlement between the partner and its connections has no counterparty connection.
+        parties = [] if self.counterparty_connection_ids else self.party_connection_ids
+        return SettlementFilter(
+            partner_ids=self.partner_ids,
+            party_connection_ids=parties,
+            settlement_ids=self.settlement_ids,
+            only_disputed=bool(self.only_show_disputed),
+            limit=self.limit,
+            offset=self.offset,
+        )
+
+
+class PartnerSettlementFilters(SettlementFilters):
+    external_ids: Texts = None
+    created_on_or_after: Moment = None
+    created_before: Moment = None
+    updated_on_or_after: Moment = None
+    updated_before: Moment = None
+
+    def wanted(self) -> SettlementFilter:
+        return replace(
+            super().wanted(),
+            external_ids=self.external_ids,
+            created_on_or_after=self.created_on_or_after,
+            created_before=self.created_before,
+            updated_on_or_after=self.updated_on_or_after,
+            updated_before=self.updated_before,
+        )
+
+
+class ClientSettlementFilters(SettlementFilters):
+    statuses: Statuses = None
+
+    def wanted(self) -> SettlementFilter:
+        return replace(super().wanted(), states=states_of(self.statuses))
+
+
+class TransferFilters(Page):
+    currencies: Texts = None
+
+    def wanted(self) -> TransferFilter:
+        return TransferFilter(currencies=_ours(self.currencies), limit=self.limit, offset=self.offset)
+
+
+class PartnerTransferFilters(TransferFilters):
+    source_network_account_ids: Uuids = None
+    source_trading_account_ids: TradingAccounts = None
+    destination_network_account_ids: Uuids = None
+    destination_trading_account_ids: TradingAccounts = None
+
+    def wanted(self) -> TransferFilter:
+        # The source of a flat settlement is the partner's Go Account, which is no network account.
+        accounts = [] if self.source_network_account_ids else self.destination_network_account_ids
+        return TransferFilter(
+            network_account_ids=accounts,
+            source_trading_account_ids=self.source_trading_account_ids,
+            destination_trading_account_ids=self.destination_trading_account_ids,
+            currencies=_ours(self.currencies),
+            limit=self.limit,
+            offset=self.offset,
+        )
+
+
+def _ours(currencies: list[str] | None) -> list[str] | None:
+    return None if currencies is None else [canonical_currency(name) for name in currencies]
