@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 from openapi_schema_validator import OAS30Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 CONTRACT: Final = Path(__file__).parent.parent / "contract" / "oes-network.json"
@@ -94,4 +94,5 @@ def _drop_twins(part: Any, schemas: dict[str, Any]) -> None:  # noqa: ANN401 - a
 
 @cache
 def _registry() -> Registry[Any]:
-    return Registry().with_resource(_URI, Resource(_contract(), specification=DRAFT4))
+    registry: Registry[Any] = Registry().with_resource(_URI, DRAFT4.create_resource(_contract()))
+    return registry
