@@ -18,6 +18,7 @@ from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.server import serving
 
@@ -74,3 +75,9 @@ def operator(base_url: str) -> Iterator[OperatorClient]:
     """The operator whose token stands in the settings."""
     with OperatorClient(base_url, OPERATOR_TOKEN) as client:
         yield client
+
+
+@pytest.fixture
+def network(operator: OperatorClient) -> Iterator[Network]:
+    with Network(operator) as network:
+        yield network
