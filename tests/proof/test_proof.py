@@ -18,9 +18,6 @@ from clearwindow.runtime import Runtime
 from tests.proof import world as w
 from tests.support.operators import OperatorClient
 
-ORDERLY: Final = "ALTER TABLE balance DROP CONSTRAINT balance_available_not_negative"
-ONE_NAME: Final = "ALTER TABLE settlement DROP CONSTRAINT settlement_external_id_key"
-
 IDS: Final = {name: value for name, value in vars(w).items() if isinstance(value, UUID)}
 BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
     "a balance grows by itself": (
@@ -51,9 +48,12 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         {"accounts_hold_what_came_in", "custody_movement_is_its_entry"},
     ),
     "an account is overdrawn": (
-        ORDERLY + "; UPDATE posting SET quantity = sign(quantity) * 1000 WHERE entry_id = %(EXECUTED_ENTRY)s;"
-        " UPDATE balance SET available = available"
-        " + CASE account_id WHEN %(GO)s THEN 995 ELSE -995 END WHERE account_id <> %(NIL)s",
+        (
+            "ALTER TABLE balance DROP CONSTRAINT balance_available_not_negative;"
+            " UPDATE posting SET quantity = sign(quantity) * 1000 WHERE entry_id = %(EXECUTED_ENTRY)s;"
+            " UPDATE balance SET available = available"
+            " + CASE account_id WHEN %(GO)s THEN 995 ELSE -995 END WHERE account_id <> %(NIL)s"
+        ),
         {"balance_not_negative"},
     ),
     "a hold is larger than what is held": (
@@ -95,7 +95,10 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         {"posting_has_its_entry"},
     ),
     "an externalId is used twice": (
-        ONE_NAME + "; UPDATE settlement SET external_id = 'same'",
+        (
+            "ALTER TABLE settlement DROP CONSTRAINT settlement_external_id_key;"
+            " UPDATE settlement SET external_id = 'same'"
+        ),
         {"external_id_names_one_settlement"},
     ),
     "a settlement executes twice": (
@@ -107,8 +110,8 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
     ),
     "a settlement executes too early": (
         (
-            "INSERT INTO ledger_entry SELECT gen_random_uuid(), partner_id, 'settlement_executed', cause_id, '', now()"
-            " FROM ledger_entry WHERE id = %(HELD_ENTRY)s"
+            "INSERT INTO ledger_entry SELECT gen_random_uuid(), partner_id, 'settlement_executed', cause_id, '',"
+            " now() FROM ledger_entry WHERE id = %(HELD_ENTRY)s"
         ),
         {"completed_settlement_executed_once"},
     ),
