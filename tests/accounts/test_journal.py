@@ -66,16 +66,16 @@ def test_a_posting_belongs_to_an_entry(raw: psycopg.Connection, account: UUID) -
         raw.execute(insert, (NIL, stray, account, NIL, stray, account))
 
 
-@pytest.mark.parametrize(
-    ("change", "constraint"),
-    [
-        ("available = -1", "balance_available_not_negative"),
-        ("held = -1", "balance_held_not_negative"),
-        ("available = 0.5", "base_units_whole"),
-        ("available = 1e78", "base_units_78_digits"),
-    ],
-)
-def test_a_balance_stays_in_range(raw: psycopg.Connection, account: UUID, change: str, constraint: str) -> None:
-    with pytest.raises(psycopg.errors.CheckViolation) as refused:
-        raw.execute(f"UPDATE balance SET {change} WHERE account_id = %s", (account,))  # noqa: S608
-    assert refused.value.diag.constraint_name == constraint
+def test_a_balance_stays_in_range(raw: psycopg.Connection, account: UUID) -> None:
+    for available, held, constraint in [
+        ("-1", "0", "balance_available_not_negative"),
+        ("0", "-1", "balance_held_not_negative"),
+        ("0.5", "0", "base_units_whole"),
+        ("1e78", "0", "base_units_78_digits"),
+    ]:
+        with pytest.raises(psycopg.errors.CheckViolation) as refused:
+            raw.execute(
+                "UPDATE balance SET available = %s::numeric, held = %s::numeric WHERE account_id = %s",
+                (available, held, account),
+            )
+        assert refused.value.diag.constraint_name == constraint
