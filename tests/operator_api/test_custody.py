@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from clearwindow.clock import ManualClock
@@ -73,6 +75,33 @@ def test_identical_deposits_at_once_are_one_entry(operator: OperatorClient, acco
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert operator.balances(account) == {"ofcbtc": (7, 0)}
     assert len(operator.entries()) == len(operator.events()) == 1
+
+
+def test_identical_deposits_that_wait_for_the_same_balance_are_one_entry(
+    operator: OperatorClient, account: str, dsn: str
+) -> None:
+    """Chance has no part in this one: all five have begun before the first of them can go on."""
+    operator.deposit(account, "ofcbtc", 1)
+    with psycopg.connect(dsn) as holder, ThreadPoolExecutor(5) as threads:
+        holder.execute("SELECT FROM balance FOR UPDATE")
+        futures = [threads.submit(operator.move, "deposits", account, "ofcbtc", 7, "wire-1") for _ in range(5)]
+        _wait_for_blocked(dsn, 5)
+        holder.rollback()
+        answers = [future.result() for future in futures]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert len({answer.json()["entry"]["id"] for answer in answers}) == 1
+    assert operator.balances(account) == {"ofcbtc": (8, 0)}
+
+
+def _wait_for_blocked(dsn: str, count: int) -> None:
+    give_up_at = time.monotonic() + 20
+    blocked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with psycopg.connect(dsn, autocommit=True) as watcher:
+        while watcher.execute(blocked).fetchone() != (count,):
+            assert time.monotonic() < give_up_at, "the deposits did not come to wait"
+            time.sleep(0.01)
 
 
 def test_one_reference_in_two_currencies_at_once_moves_one(operator: OperatorClient, account: str) -> None:

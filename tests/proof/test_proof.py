@@ -68,6 +68,10 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         "UPDATE allocation SET status = 'released'",
         {"hold_has_an_open_cause"},
     ),
+    "an allocation asks for less than it holds": (
+        "UPDATE allocation SET quantity = quantity - 1",
+        {"hold_has_an_open_cause", "reserved_allocation_is_held"},
+    ),
     "a settlement ends and keeps its hold": (
         (
             "UPDATE settlement SET state = 'rejected', due_at = NULL, finalized_at = now(), reason = ''"
