@@ -9,7 +9,7 @@ from pydantic import Field
 from clearwindow.clock import wire_time
 from clearwindow.disputes.values import Closure
 from clearwindow.disputes.wire import DisputeWithClosureOutput, ExpectedTransfers
-from clearwindow.http.filters import Flag, Page, Texts, Uuids
+from clearwindow.http.filters import Flag, Many, Page, Texts, Uuids
 from clearwindow.http.wire import LongText, RequestModel, WireModel, present
 from clearwindow.settlements.filters import Statuses
 from clearwindow.settlements.values import Settlement
