@@ -129,6 +129,16 @@ def test_operators_are_named_once_and_act_under_their_own_name(operator: Operato
     assert operator.post("/operators/second/tokens", {}).status_code == 404
 
 
+def test_an_operator_makes_no_token_for_a_colleague(operator: OperatorClient) -> None:
+    colleague = operator.operator("colleague")
+    me = operator.operator("me")
+    with OperatorClient(operator.base_url, operator.operator_token(me["id"])) as mine:
+        refused = mine.post(f"/operators/{colleague['id']}/tokens")
+        assert refused.status_code == 403
+        assert refused.json()["name"] == "token_of_another_operator"
+        assert mine.operator_token(me["id"])
+
+
 def test_the_first_go_account_is_the_default(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     key = make_key()
