@@ -64,6 +64,11 @@ def connections_of_client(tx: Transaction, client_id: UUID) -> dict[UUID, Connec
     return {connection.id: connection for connection in found}
 
 
+def group_audience(tx: Transaction) -> None:
+    """Makes the temporary table ``audience``: the owners of ``informed_connection``, each with its own."""
+    tx.run(sql["create_audience"])
+
+
 def partners_of_accounts(tx: Transaction, go_account_ids: Collection[UUID]) -> list[UUID]:
     """The partners whose money lies on these Go Accounts."""
     return tx.scalars(UUID, sql["partners_of_accounts"], ids=list(go_account_ids))

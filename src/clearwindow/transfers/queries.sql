@@ -82,6 +82,10 @@ WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids
 -- name: parties
 SELECT connection_id FROM settlement_party WHERE settlement_id = %(settlement_id)s ORDER BY connection_id
 
+-- name: create_informed_connection
+CREATE TEMPORARY TABLE informed_connection ON COMMIT DROP AS
+SELECT connection_id FROM settlement_party WHERE settlement_id = %(settlement_id)s
+
 -- name: parties_among
 SELECT connection_id FROM settlement_party
 WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids)s) ORDER BY connection_id

@@ -119,6 +119,11 @@ def party_connections(tx: Transaction, settlement_id: UUID, among: Sequence[UUID
     return tx.scalars(UUID, sql["parties_among"], settlement_id=settlement_id, connection_ids=list(among))
 
 
+def list_informed_connections(tx: Transaction, settlement_id: UUID) -> None:
+    """Makes the temporary table ``informed_connection``: whose owners hear of the settlement."""
+    tx.run(sql["create_informed_connection"], settlement_id=settlement_id)
+
+
 def new_quantities(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> dict[str, int]:
     values = {"settlement_id": settlement_id, "connection_id": connection_id}
     return {row.currency: int(row.quantity) for row in tx.all(_CurrencyQuantity, sql["new_quantities"], **values)}
