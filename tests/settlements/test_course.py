@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from clearwindow.settlements import course, rules
-from clearwindow.settlements.values import FundingGap
+from clearwindow.database.pool import Transaction
+from clearwindow.settlements import course
+from clearwindow.settlements.values import Settlement
 from tests.support.networks import ok
 from tests.support.settling import Floor, dispute, stage
 
@@ -257,33 +258,35 @@ def test_everybody_concerned_hears_of_it(floor: Floor) -> None:
     assert event["payload"]["connectionIds"] == [connection.id]
 
 
-def test_money_that_arrives_while_it_fails_is_not_waited_for_for_ever(
+def test_money_that_arrives_while_it_is_tried_again_is_seen_and_blocks_nobody(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partner = floor.network.partner()
     connection = floor.network.funded(partner, {"ofcbtc": 100})
     settlement = stage(partner, {connection.id: {"BTC": "40"}})
-    floor.pass_minutes(10)
-    failing, deposited = threading.Event(), threading.Event()
-    fail = rules.failure_reason
+    floor.pass_minutes(20)
+    assert floor.state(settlement["id"]) == "failed"
+    floor.operator.deposit(partner.enterprise.account.id, "ofcbtc", 1)
+    trying, deposited = threading.Event(), threading.Event()
+    compute = course._partner_change  # noqa: SLF001 - the moment between the settlement's lock and the balance's
 
-    def fail_slowly(gaps: list[FundingGap]) -> str:
-        failing.set()
+    def compute_slowly(tx: Transaction, tried: Settlement) -> dict[str, int]:
+        trying.set()
         deposited.wait(timeout=0.5)
-        return str(fail(gaps))
+        return compute(tx, tried)
 
-    monkeypatch.setattr(rules, "failure_reason", fail_slowly)
-    floor.clock.advance(minutes=10)
+    monkeypatch.setattr(course, "_partner_change", compute_slowly)
     worker = threading.Thread(target=floor.run_due)
     worker.start()
-    assert failing.wait(timeout=10)
-    floor.operator.deposit(partner.enterprise.account.id, "ofcbtc", 40)
+    assert trying.wait(timeout=10)
+    floor.operator.deposit(partner.enterprise.account.id, "ofcbtc", 39)
     deposited.set()
     worker.join(timeout=10)
 
     floor.run_due()
 
     assert floor.state(settlement["id"]) == "completed"
+    assert floor.settlement(settlement["id"])["settlement"]["attempts"] == 0
 
 
 def test_a_defect_is_noted_and_tried_again_later(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
