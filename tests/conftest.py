@@ -21,6 +21,7 @@ from tests.support.databases import TestCluster, running_cluster
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.server import serving
+from tests.support.settling import Floor
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -81,3 +82,9 @@ def operator(base_url: str) -> Iterator[OperatorClient]:
 def network(operator: OperatorClient) -> Iterator[Network]:
     with Network(operator) as network:
         yield network
+
+
+@pytest.fixture
+def floor(network: Network, clock: ManualClock, runtime: Runtime) -> Floor:
+    """A network with its clock and its worker in the test's hand."""
+    return Floor(network, clock, runtime)
