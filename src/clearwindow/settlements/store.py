@@ -116,6 +116,10 @@ def next_due_at(tx: Transaction) -> datetime | None:
     return tx.scalars(datetime, sql["next_due_at"])[0]
 
 
+def count_due(tx: Transaction) -> int:
+    return tx.scalars(int, sql["count_due"], now=tx.now())[0]
+
+
 def list_work(tx: Transaction, limit: int, offset: int) -> Listing[Settlement]:
     return _page(list_page(tx, Settlement, sql["list_work"], {}, limit=limit, offset=offset))
 
