@@ -18,8 +18,10 @@ from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.server import serving
+from tests.support.settling import Floor
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -74,3 +76,15 @@ def operator(base_url: str) -> Iterator[OperatorClient]:
     """The operator whose token stands in the settings."""
     with OperatorClient(base_url, OPERATOR_TOKEN) as client:
         yield client
+
+
+@pytest.fixture
+def network(operator: OperatorClient) -> Iterator[Network]:
+    with Network(operator) as network:
+        yield network
+
+
+@pytest.fixture
+def floor(network: Network, clock: ManualClock, runtime: Runtime) -> Floor:
+    """A network with its clock and its worker in the test's hand."""
+    return Floor(network, clock, runtime)

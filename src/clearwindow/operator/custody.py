@@ -20,10 +20,12 @@ from clearwindow.settlements import staging
 def deposit(runtime: Runtime, actor: Operator, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
     with runtime.transaction() as tx:
         account, key = _place(tx, go_account_id, request.currency)
-        quantity, reference = int(request.quantity), request.reference
-        outcome = custody.deposit(tx, runtime.ids.new(), key, quantity, reference)
+        # Before the balance: a settlement that is just failing for want of this money must end first, to be woken.
+        waiting = staging.lock_partners_of(tx, account.id)
+        outcome = custody.deposit(tx, runtime.ids.new(), key, int(request.quantity), request.reference)
         if not outcome.replayed:
-            _after_deposit(tx, actor, account, outcome)
+            _tell(tx, actor, account, outcome)
+            staging.wake_waiting(tx, waiting)
     return outcome
 
 
@@ -40,12 +42,6 @@ def withdraw(runtime: Runtime, actor: Operator, go_account_id: str, request: Cus
 def _place(tx: Transaction, go_account_id: str, currency: str) -> tuple[GoAccount, BalanceKey]:
     account = accounts.require_go_account(tx, parse_go_account_id(go_account_id))
     return account, BalanceKey(account.id, accounts.require_currency(tx, currency))
-
-
-def _after_deposit(tx: Transaction, actor: Operator, account: GoAccount, outcome: CustodyOutcome) -> None:
-    """Everything that a deposit sets off, in the deposit's own transaction."""
-    _tell(tx, actor, account, outcome)
-    staging.wake_waiting(tx, [account.id])
 
 
 def _tell(tx: Transaction, actor: Operator, account: GoAccount, outcome: CustodyOutcome) -> None:

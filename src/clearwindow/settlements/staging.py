@@ -217,7 +217,15 @@ def _answer(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClo
     return wire.StagedSettlementAnswer(settlement=output).model_dump_json(by_alias=True, exclude_unset=True)
 
 
-def wake_waiting(tx: Transaction, go_account_ids: Sequence[UUID]) -> int:
-    """Has settlements that wait for money on these Go Accounts tried again at once; how many were woken."""
-    partner_ids = lookups.partners_of_accounts(tx, go_account_ids)
-    return store.wake_waiting(tx, partner_ids) if partner_ids else 0
+def lock_partners_of(tx: Transaction, go_account_id: UUID) -> list[UUID]:
+    """Holds still whatever settles over a Go Account; gives the partners whose account it is."""
+    partner_ids = lookups.partners_of_accounts(tx, [go_account_id])
+    for partner_id in partner_ids:
+        network.lock_partner(tx, partner_id)
+    return partner_ids
+
+
+def wake_waiting(tx: Transaction, partner_ids: Sequence[UUID]) -> None:
+    """Has settlements of these partners that wait for money tried again at once; the partners are locked."""
+    if partner_ids:
+        store.wake_waiting(tx, partner_ids)
