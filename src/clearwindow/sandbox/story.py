@@ -27,8 +27,8 @@ from clearwindow.sandbox.cast import (
     connect,
     join,
     known_amounts,
+    new_operator,
     open_exchange,
-    second_operator,
 )
 from clearwindow.sandbox.course import Staged, await_stage, follow
 from clearwindow.sandbox.screen import Screen
@@ -69,14 +69,14 @@ PARTNER_NAMES: Final = ("BTC", "USDC")
 Amounts = Mapping[str, Mapping[str, str]]
 
 
-def set_up(screen: Screen, ada: Caller, base_url: str) -> Cast:
+def set_up(screen: Screen, starter: Caller, base_url: str) -> Cast:
     screen.act("An empty network fills")
     screen.say(
         "Two operators run the network. An exchange and three trading firms join. Each keeps its money in a Go "
         "Account in custody here; each makes its own key, and the server gets the public half alone."
     )
-    ben = second_operator(ada, base_url, "Ben")
-    screen.call(ADA, "POST /operators", "Ben is the second operator, for what needs four eyes")
+    ada, ben = (new_operator(starter, base_url, name) for name in ("Ada", "Ben"))
+    screen.call("The start token", "POST /operators, …/tokens", "Ada and Ben; it has done its work")
     traders = {name: Trader(**join(ada, base_url, name)) for name in (ASTER, BOREALIS, COBALT)}
     exchange = Participant(**join(ada, base_url, EXCHANGE))
     screen.call(ADA, "POST /enterprises, …/users, …/tokens, …/go-accounts", "4 enterprises, licensed")
