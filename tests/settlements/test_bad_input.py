@@ -168,7 +168,15 @@ def test_settlement_amounts_of_another_form_are_named(floor: Floor) -> None:
 def test_a_connection_id_in_another_spelling_is_refused(floor: Floor) -> None:
     desk = staging(floor)
     own = desk.connection.id
-    for spelling in (own.upper(), own.replace("-", ""), f"{{{own}}}", f"urn:uuid:{own}", f" {own}", f"{own}\n", "x"):
+    for spelling in (
+        own.upper(),
+        own.replace("-", ""),
+        f"{{{own}}}",
+        f"urn:uuid:{own}",
+        f" {own}",
+        f"{own}\n",
+        "x",
+    ):
         for amounts in ({spelling: {"BTC": "-1"}}, {own: {"BTC": "-1"}, spelling: {"BTC": "-1"}}):
             desk.refuses(desk.signed(settlementAmounts=amounts), "request_invalid", "settlementAmounts")
     desk.accepts()

@@ -23,7 +23,19 @@ def with_payload(desk: Staging, payload: str) -> Json:
 
 def test_a_body_that_is_no_json_object_is_refused(floor: Floor) -> None:
     desk = staging(floor)
-    for text in (b"", b" ", b"{", b"{}}", b"{'a': 1}", b"nul", b'{"a":1,}', b"//", b"externalId=1", b"\x00", b"NaN"):
+    for text in (
+        b"",
+        b" ",
+        b"{",
+        b"{}}",
+        b"{'a': 1}",
+        b"nul",
+        b'{"a":1,}',
+        b"//",
+        b"externalId=1",
+        b"\x00",
+        b"NaN",
+    ):
         desk.refuses(text, "body_not_json")
     for text in (b"[]", b'"x"', b"1", b"null", b"true", b"[" + raw(desk.signed()) + b"]"):
         desk.refuses(text, "body_not_object")

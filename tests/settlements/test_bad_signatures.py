@@ -105,7 +105,9 @@ def test_a_field_on_one_side_only_is_refused(floor: Floor) -> None:
     desk = staging(floor)
     for field in ("externalId", "nonce", "notes", "cutoffAt", "settlementAmounts"):
         short = desk.without(field)
-        desk.refuses({**desk.fields, **short}, "payload_differs", f"{field} is in the request but not in the payload")
+        desk.refuses(
+            {**desk.fields, **short}, "payload_differs", f"{field} is in the request but not in the payload"
+        )
     unnoted = {name: value for name, value in desk.signed().items() if name != "notes"}
     desk.refuses(unnoted, "payload_differs", "notes is in the payload but not in the request")
     for name, value in (("extra", 1), ("payload", "{}"), ("signature", "00"), ("notes ", "x")):
