@@ -22,12 +22,13 @@ NonEmptyText = Annotated[str, Field(min_length=1)]
 
 
 class SettlementFields(RequestModel):
-    """What a settlement says, before it is signed."""
+    """What a settlement says, before it is signed; the path's own id may be in it if it says the same."""
 
     external_id: ShortText
     notes: LongText | None = None
     settlement_amounts: Annotated[FlatAmounts, Field(min_length=1)]
     nonce: ShortText
+    enterprise_id: ShortText | None = None
 
 
 class SettlementSigningRequest(SettlementFields):
