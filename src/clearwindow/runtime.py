@@ -12,7 +12,6 @@ from clearwindow.database.pool import Database, Transaction
 from clearwindow.ids import Ids
 from clearwindow.vault import Vault
 
-
 _OTHER_ENTRIES: Final = 10_000
 
 

@@ -4,33 +4,90 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clearwindow.runtime import Limits
 
+ENV_PREFIX: Final = "CLEARWINDOW_"
+CONFIG_FILE_VARIABLE: Final = "CLEARWINDOW_CONFIG_FILE"
+MIN_OPERATOR_TOKEN_CHARACTERS: Final = 16
+
 _DEFAULT = Limits()
+
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+OperatorToken = Annotated[SecretStr, Field(min_length=MIN_OPERATOR_TOKEN_CHARACTERS)]
+
+
+class SettingsError(RuntimeError):
+    """A setting is wrong or missing; the message names it and says what it must be."""
 
 
 class Settings(BaseSettings):
-    """Everything that can be set from outside; see docs/settings.md."""
+    """Everything that can be set from outside; docs/settings.md is made of the descriptions here."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="CLEARWINDOW_", extra="forbid", hide_input_in_errors=True
+        env_prefix=ENV_PREFIX, extra="forbid", hide_input_in_errors=True
     )
 
-    database_url: SecretStr | None = None
-    data_dir: Path = Path("data")
-    postgres_bin_dir: Path | None = None
-    operator_token: SecretStr | None = None
-    secret_key: SecretStr | None = None
-    database_connections: int = Field(default=20, ge=2, le=500)
-    body_bytes_limit: int = Field(default=_DEFAULT.body_bytes, ge=1024)
-    connections_per_settlement_limit: int = Field(default=_DEFAULT.connections_per_settlement, ge=1)
-    amounts_per_settlement_limit: int = Field(default=_DEFAULT.amounts_per_settlement, ge=1)
-    worker_poll_seconds: float = Field(default=0.2, gt=0, le=60)
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="The PostgreSQL to use, 15 or newer, as a URL or as `key=value` pairs; several hosts may be "
+        "named. Without it, a PostgreSQL of our own runs in the data folder.",
+    )
+    data_dir: Folder = Field(
+        default=Path("data"), description="The data folder: the embedded database, its log, and the secret key."
+    )
+    postgres_bin_dir: Folder | None = Field(
+        default=None,
+        description="Where the programs of the embedded PostgreSQL are. Without it, the usual places are searched.",
+    )
+    operator_token: OperatorToken | None = Field(
+        default=None,
+        description="Makes this token, of at least 16 characters, that of the operator `bootstrap`: for first use "
+        "and automation. Only its hash is kept in memory, and nothing of it in the database.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="The key that connection keys are encrypted with at rest: 32 bytes as base64 or hexadecimal. "
+        "Without it, one is made once and kept in the data folder. Whoever loses it cannot read stored "
+        "connection keys any more.",
+    )
+    host: str = Field(default="127.0.0.1", description="The address that the server listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes a free one.")
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Addresses of reverse proxies, separated by commas, whose `X-Forwarded-For` is believed. It "
+        "decides which address a token's allow-list sees; without it, the header is ignored.",
+    )
+    database_connections: int = Field(
+        default=20, ge=2, le=500, description="The most connections that one process opens to the database."
+    )
+    body_bytes_limit: int = Field(
+        default=_DEFAULT.body_bytes, ge=1024, description="The largest request body, in bytes."
+    )
+    connections_per_settlement_limit: int = Field(
+        default=_DEFAULT.connections_per_settlement, ge=1, description="The most connections in one settlement."
+    )
+    amounts_per_settlement_limit: int = Field(
+        default=_DEFAULT.amounts_per_settlement, ge=1, description="The most amounts in one settlement."
+    )
+    worker_poll_seconds: float = Field(
+        default=0.2, gt=0, le=60, description="How often a worker looks for due work."
+    )
+    worker_lag_limit_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How long due work may be overdue before `/readyz` answers 503.",
+    )
+    shutdown_seconds: float = Field(
+        default=20, gt=0, description="How long a server that ends waits for requests that are under way."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe lines that are logged."
+    )
 
     def limits(self) -> Limits:
         return Limits(
@@ -40,7 +97,23 @@ class Settings(BaseSettings):
         )
 
 
-def load_settings() -> Settings:
-    """The settings of this process; a file named by ``CLEARWINDOW_CONFIG_FILE`` holds ``NAME=value`` lines."""
-    config_file = os.environ.get("CLEARWINDOW_CONFIG_FILE")
-    return Settings(_env_file=config_file)
+def load_settings(**flags: object) -> Settings:
+    """The settings of this process: flags that were given, then the environment, then the file it names.
+
+    Raises:
+        SettingsError: naming every setting that is wrong, and never its value, which may be a secret.
+    """
+    config_file = os.environ.get(CONFIG_FILE_VARIABLE)
+    if config_file is not None and not os.access(config_file, os.R_OK):
+        raise SettingsError(f"{CONFIG_FILE_VARIABLE} names {config_file}, which cannot be read.")
+    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(_env_file=config_file, **given)
+    except ValidationError as error:
+        wrong = [f"{_name(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False)]
+        raise SettingsError("; ".join(wrong)) from None
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]).upper()
+    return name if name.startswith(ENV_PREFIX) else f"{ENV_PREFIX}{name}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
 from tests.support.operators import READ, WRITE, OperatorClient, make_key
 
 CREATED_AT = "2026-01-05T12:00:00.000Z"
@@ -84,32 +82,33 @@ def test_a_token_shows_its_value_once_and_its_networks_normalised(operator: Oper
     assert value not in str(record)
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "named"),
-    [
-        ({"userId": "stranger"}, 400, "userId"),
-        ({"userId": "u2"}, 400, "userId"),
-        ({"scopes": []}, 400, "scopes"),
-        ({"scopes": ["everything"]}, 400, "scopes.0"),
-        ({"scopes": "settlement_network_read"}, 400, "scopes"),
-        ({"expiresAt": CREATED_AT}, 400, "expiresAt"),
-        ({"expiresAt": "2026-01-06"}, 400, "expiresAt"),
-        ({"expiresAt": 1767700000}, 400, "expiresAt"),
-        ({"ipAllowList": ["10.0.0.0/33"]}, 400, "ipAllowList.0"),
-        ({"ipAllowList": ["fe80::%eth0/64"]}, 400, "ipAllowList.0"),
-        ({"ipAllowList": ["everywhere"]}, 400, "ipAllowList.0"),
-        ({"ipAllowList": "10.0.0.0/8"}, 400, "ipAllowList"),
-        ({"custodianKey": True}, 400, "custodianKey"),
-    ],
-)
-def test_a_token_is_refused(operator: OperatorClient, change: dict[str, Any], status: int, named: str) -> None:
+BAD_TOKEN_TERMS: list[tuple[dict[str, Any], str]] = [
+    ({"userId": "stranger"}, "userId"),
+    ({"userId": "u2"}, "userId"),
+    ({"scopes": []}, "scopes"),
+    ({"scopes": ["everything"]}, "scopes.0"),
+    ({"scopes": READ}, "scopes"),
+    ({"expiresAt": CREATED_AT}, "expiresAt"),
+    ({"expiresAt": "2026-01-06"}, "expiresAt"),
+    ({"expiresAt": 1767700000}, "expiresAt"),
+    ({"ipAllowList": ["10.0.0.0/33"]}, "ipAllowList.0"),
+    ({"ipAllowList": ["fe80::%eth0/64"]}, "ipAllowList.0"),
+    ({"ipAllowList": ["everywhere"]}, "ipAllowList.0"),
+    ({"ipAllowList": "10.0.0.0/8"}, "ipAllowList"),
+    ({"unknown": True}, "unknown"),
+]
+
+
+def test_terms_that_a_token_cannot_have_are_refused(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     operator.user("acme", "u1")
     operator.enterprise("beta")
     operator.user("beta", "u2")
-    refused = operator.post("/enterprises/acme/tokens", {"userId": "u1", "scopes": [READ]} | change)
-    assert refused.status_code == status
-    assert refused.json()["error"].startswith(named)
+    for change, named in BAD_TOKEN_TERMS:
+        refused = operator.post("/enterprises/acme/tokens", {"userId": "u1", "scopes": [READ]} | change)
+        assert refused.status_code == 400, change
+        assert refused.json()["error"].startswith(named), change
+    assert operator.audit_log(action="token.created") == []
 
 
 def test_a_revoked_token_stays_revoked(operator: OperatorClient) -> None:
@@ -128,6 +127,16 @@ def test_operators_are_named_once_and_act_under_their_own_name(operator: Operato
         other.enterprise("acme")
     assert operator.audit_log(subjectId="acme")[0]["actorId"] == second["id"]
     assert operator.post("/operators/second/tokens", {}).status_code == 404
+
+
+def test_an_operator_makes_no_token_for_a_colleague(operator: OperatorClient) -> None:
+    colleague = operator.operator("colleague")
+    me = operator.operator("me")
+    with OperatorClient(operator.base_url, operator.operator_token(me["id"])) as mine:
+        refused = mine.post(f"/operators/{colleague['id']}/tokens")
+        assert refused.status_code == 403
+        assert refused.json()["name"] == "token_of_another_operator"
+        assert mine.operator_token(me["id"])
 
 
 def test_the_first_go_account_is_the_default(operator: OperatorClient) -> None:
@@ -190,25 +199,25 @@ def test_a_key_is_revoked_on_its_own_account_only(operator: OperatorClient) -> N
     assert operator.post(f"/go-accounts/{'0' * 32}/keys", {"pub": make_key().xpub}).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        [],
-        [{"pub": "xprv-looks-private"}],
-        [{"pub": make_key().xprv}],
-        [{"pub": "00" * 33}],
-        [{"pub": ""}],
-        [{}],
-        [{"pub": make_key().xpub}, {"pub": make_key().public_key.hex}],
-        [{"pub": make_key(number).xpub} for number in range(21)],
-    ],
-)
-def test_keys_that_cannot_be_used_are_refused(operator: OperatorClient, keys: list[object]) -> None:
+BAD_KEYS: list[list[dict[str, str]]] = [
+    [],
+    [{"pub": "xprv-looks-private"}],
+    [{"pub": make_key().xprv}],
+    [{"pub": "00" * 33}],
+    [{"pub": ""}],
+    [{}],
+    [{"pub": make_key().xpub}, {"pub": make_key().public_key.hex}],
+    [{"pub": make_key(number).xpub} for number in range(21)],
+]
+
+
+def test_keys_that_cannot_be_used_are_refused(operator: OperatorClient) -> None:
     operator.enterprise("acme")
-    refused = operator.post("/enterprises/acme/go-accounts", {"keys": keys})
-    assert refused.status_code == 400
-    assert refused.json()["error"].startswith("keys")
-    assert make_key().xprv not in refused.text
+    for keys in BAD_KEYS:
+        refused = operator.post("/enterprises/acme/go-accounts", {"keys": keys})
+        assert refused.status_code == 400, keys
+        assert refused.json()["error"].startswith("keys"), keys
+        assert make_key().xprv not in refused.text
     assert operator.audit_log(action="go_account.opened") == []
 
 

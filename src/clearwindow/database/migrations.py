@@ -59,10 +59,19 @@ def migrate(dsn: str) -> list[str]:
 def pending_migrations(dsn: str) -> list[str]:
     """The names of what ``migrate`` would apply, without applying it."""
     with psycopg.connect(dsn) as connection:
-        found = connection.execute("SELECT to_regclass('schema_migration')").fetchone()
-        if found is None or found[0] is None:
-            return [migration.name for migration in all_migrations()]
-        return [migration.name for migration in _pending(connection)]
+        return pending_on(connection)
+
+
+def pending_on(connection: psycopg.Connection) -> list[str]:
+    """The same over a connection that is there.
+
+    Raises:
+        MigrationError: the database has what this version does not know.
+    """
+    found = connection.execute("SELECT to_regclass('schema_migration')").fetchone()
+    if found is None or found[0] is None:
+        return [migration.name for migration in all_migrations()]
+    return [migration.name for migration in _pending(connection)]
 
 
 def _pending(connection: psycopg.Connection) -> list[Migration]:

@@ -94,8 +94,12 @@ class Database:
     def close(self) -> None:
         self._pool.close()
 
+    def pool_stats(self) -> dict[str, int]:
+        """The pool's own numbers since it was opened."""
+        return dict(self._pool.get_stats())
+
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Commits when the block ends, rolls back when it raises."""
-        with self._pool.connection() as connection:
+    def transaction(self, *, timeout_seconds: float | None = None) -> Iterator[Transaction]:
+        """Commits when the block ends, rolls back when it raises; waits for a connection at most that long."""
+        with self._pool.connection(timeout=timeout_seconds) as connection:
             yield Transaction(connection, self._clock)

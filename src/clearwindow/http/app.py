@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Final
 from uuid import uuid4
 
@@ -11,7 +12,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clearwindow.http import problems
+from clearwindow.http import docs_page, problems
+from clearwindow.http.metrics import RequestMetrics
 from clearwindow.runtime import Runtime
 
 SECURITY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -21,13 +23,18 @@ def create_app(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     app = FastAPI(
         title="Clearwindow",
         description="A self-hosted off-exchange settlement network.",
-        version="0.1.0",
+        version=version("clearwindow"),
         redirect_slashes=False,
+        # FastAPI's own pages load their scripts from a content network.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.runtime = runtime
     problems.register(app)
-    for router in routers:
+    for router in (docs_page.router, *routers):
         app.include_router(router)
+    # The last one added is the first to see a request: what is logged of it has its id.
+    app.add_middleware(RequestMetrics)
     app.add_middleware(RequestIds)
     return app
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from clearwindow.access import service as access
+from clearwindow.access.guards import BOOTSTRAP_OPERATOR
 from clearwindow.access.values import Enterprise, IssuedToken, Operator, OperatorRecord, User
 from clearwindow.audit import service as audit
 from clearwindow.clock import wire_time
+from clearwindow.errors import PermissionDeniedError
 from clearwindow.ids import NIL, parse_uuid
 from clearwindow.operator.people_wire import (
     EnterpriseRequest,
@@ -34,10 +36,21 @@ def create_operator(runtime: Runtime, actor: Operator, request: OperatorRequest)
 def create_operator_token(
     runtime: Runtime, actor: Operator, operator_id: str, request: OperatorTokenRequest
 ) -> IssuedToken:
+    _require_own_or_bootstrap(actor, operator_id)
     with runtime.transaction() as tx:
         issued = access.create_operator_token(tx, runtime.ids.new(), _id(operator_id), request.terms())
         audit.record(tx, actor, "token.created", issued.token.id, operatorId=operator_id, **_terms_of(issued))
     return issued
+
+
+def _require_own_or_bootstrap(actor: Operator, operator_id: str) -> None:
+    # With a token of a colleague in hand, one person could be both of the four eyes.
+    if actor.name != BOOTSTRAP_OPERATOR and str(actor.operator_id) != operator_id:
+        raise PermissionDeniedError(
+            "token_of_another_operator",
+            "an operator makes tokens for itself only; the first one of a new operator is made with the token"
+            " in the settings, or with the command line",
+        )
 
 
 def create_enterprise(runtime: Runtime, actor: Operator, request: EnterpriseRequest) -> Enterprise:

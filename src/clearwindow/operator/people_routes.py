@@ -51,7 +51,7 @@ async def create_operator(request: Request, actor: ActingOperator) -> Response:
     "/operators/{operator_id}/tokens",
     summary="Make a token for an operator; its value is in this answer only",
     response_model=TokenAnswer,
-    responses=may_answer(400, 401, 404),
+    responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_body(OperatorTokenRequest, required=False),
 )
 async def create_operator_token(request: Request, actor: ActingOperator, operator_id: str) -> Response:

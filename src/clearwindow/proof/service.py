@@ -56,6 +56,11 @@ def check_ledger(tx: Transaction) -> list[Finding]:
     another see the same moment while money moves on.
     """
     tx.run(sql["begin_snapshot"])
+    return findings(tx)
+
+
+def findings(tx: Transaction) -> list[Finding]:
+    """The same in the transaction as it stands, with what it has not committed yet."""
     found = (_check(tx, invariant, message) for invariant, message in INVARIANTS.items())
     return [finding for finding in found if finding is not None]
 

@@ -14,7 +14,7 @@ from clearwindow.accounts.values import BalanceKey, Entry, EntryKind
 from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
-from clearwindow.disputes.store import DisputeFilter
+from clearwindow.disputes.values import DisputeFilter
 from clearwindow.errors import ConflictError, NotFoundError
 from clearwindow.network import lookups
 from clearwindow.network import service as network

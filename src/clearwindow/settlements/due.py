@@ -29,3 +29,7 @@ class SettlementWork:
     def next_due_at(self, runtime: Runtime) -> datetime | None:
         with runtime.transaction() as tx:
             return store.next_due_at(tx)
+
+    def count_due(self, runtime: Runtime) -> int:
+        with runtime.transaction() as tx:
+            return store.count_due(tx)

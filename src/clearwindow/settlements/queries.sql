@@ -51,6 +51,9 @@ WHERE partner_id = ANY(%(partner_ids)s)
 SELECT id, partner_id FROM settlement
 WHERE due_at <= %(now)s ORDER BY due_at, id LIMIT %(limit)s
 
+-- name: count_due
+SELECT count(*) FROM settlement WHERE due_at <= %(now)s
+
 -- name: next_due_at
 SELECT min(due_at) FROM settlement WHERE due_at IS NOT NULL
 

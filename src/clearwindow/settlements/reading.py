@@ -11,7 +11,7 @@ from clearwindow.clock import wire_time
 from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
-from clearwindow.disputes.store import DisputeFilter
+from clearwindow.disputes.values import DisputeFilter
 from clearwindow.disputes.wire import DisputeWithClosureOutput
 from clearwindow.errors import NotFoundError
 from clearwindow.http.wire import present
@@ -20,8 +20,7 @@ from clearwindow.network import service as network
 from clearwindow.network.values import Client, Connection, Partner
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import rules, store, wire
-from clearwindow.settlements.store import SettlementFilter
-from clearwindow.settlements.values import Settlement
+from clearwindow.settlements.values import Settlement, SettlementFilter
 from clearwindow.transfers import service as transfers
 from clearwindow.transfers.values import Transfer
 from clearwindow.transfers.wire import SettlementTransferOutput, settlement_transfer

@@ -14,8 +14,7 @@ from clearwindow.audit import service as audit
 from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
-from clearwindow.disputes.store import DisputeFilter
-from clearwindow.disputes.values import AssignedClosure
+from clearwindow.disputes.values import AssignedClosure, DisputeFilter
 from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
 from clearwindow.http.wire import present
 from clearwindow.network import lookups

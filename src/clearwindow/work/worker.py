@@ -45,6 +45,10 @@ class DueWork(Protocol):
 
     def next_due_at(self, runtime: Runtime) -> datetime | None: ...
 
+    def count_due(self, runtime: Runtime) -> int:
+        """How many jobs' time has come."""
+        ...
+
 
 class Worker:
     """Runs due work until it is told to stop. Any number of workers may run against one database."""

@@ -1,0 +1,157 @@
+"""The one place that wires settings to a database, a runtime, an application and a worker.
+
+Everything here is a context: what was opened last is closed first, so that the embedded PostgreSQL, which all
+the rest needs, is always the last to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from fastapi import FastAPI
+from psycopg_pool import PoolTimeout
+from pydantic import SecretStr
+
+from clearwindow import secret_key
+from clearwindow.access import rules as access_rules
+from clearwindow.access.service import ensure_bootstrap_operator
+from clearwindow.clock import SystemClock
+from clearwindow.database.embedded import start_embedded
+from clearwindow.database.home import LOCATION_NAME, make_data_dir
+from clearwindow.database.migrations import migrate
+from clearwindow.database.pool import Database
+from clearwindow.http.app import create_app
+from clearwindow.http.health import health_router
+from clearwindow.ids import RandomIds
+from clearwindow.routers import ROUTERS
+from clearwindow.runtime import Runtime
+from clearwindow.settings import Settings, SettingsError
+from clearwindow.settlements.due import SettlementWork
+from clearwindow.vault import Vault
+from clearwindow.work.worker import DueWork, Worker
+
+WORK: Final[tuple[DueWork, ...]] = (SettlementWork(),)
+"""All kinds of due work there are."""
+
+
+class DatabaseUnreachableError(RuntimeError):
+    """The database of the settings does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A database that answers: the pool, and what ``migrate`` has just brought it."""
+
+    database: Database
+    applied_migrations: tuple[str, ...]
+
+
+@contextmanager
+def opened_database(settings: Settings, *, share_running: bool, apply_migrations: bool = True) -> Iterator[Opened]:
+    """The settings' database, embedded or by URL.
+
+    Args:
+        settings: where it is.
+        share_running: use the embedded database of the process that has the data folder, if there is one.
+        apply_migrations: bring it up to this version first.
+
+    Raises:
+        EmbeddedPostgresError: the embedded database cannot be had.
+        MigrationError: the database is of another version.
+        DatabaseUnreachableError: it does not answer.
+    """
+    with _dsn(settings, share_running=share_running) as dsn:
+        database = Database(dsn, SystemClock(), max_connections=settings.database_connections)
+        try:
+            applied = migrate(dsn) if apply_migrations else []
+            database.open()
+        except (psycopg.OperationalError, psycopg.ProgrammingError, PoolTimeout) as error:
+            database.close()
+            raise DatabaseUnreachableError(_why_unreachable(error)) from error
+        try:
+            yield Opened(database, tuple(applied))
+        finally:
+            database.close()
+
+
+@contextmanager
+def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runtime]:
+    """Everything a use case needs, over a database that is up to date.
+
+    Raises:
+        SettingsError: there is no secret key, or it is malformed.
+        And what ``opened_database`` raises.
+    """
+    vault = Vault(_secret_key(settings))
+    token = settings.operator_token
+    with opened_database(settings, share_running=share_running) as opened:
+        runtime = Runtime(
+            opened.database,
+            SystemClock(),
+            RandomIds(),
+            settings.limits(),
+            vault,
+            access_rules.token_sha256(token.get_secret_value()) if token else None,
+        )
+        if token is not None:
+            ensure_bootstrap_operator(runtime)
+        yield runtime
+
+
+def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
+    return create_app(runtime, (*ROUTERS, health_router(WORK, settings.worker_lag_limit_seconds)))
+
+
+def build_worker(runtime: Runtime, settings: Settings) -> Worker:
+    return Worker(runtime, WORK, poll_seconds=settings.worker_poll_seconds)
+
+
+@contextmanager
+def _dsn(settings: Settings, *, share_running: bool) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    # Before the cluster: every cluster of ours then has its key, and a missing key is always a lost one.
+    _secret_key(settings)
+    with start_embedded(
+        settings.data_dir, binaries_path=settings.postgres_bin_dir, share_running=share_running
+    ) as embedded:
+        yield embedded.dsn
+
+
+def _why_unreachable(error: Exception) -> str:
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        # The library's own message repeats parts of the URL, which may hold a password.
+        return "The database URL is not one that PostgreSQL knows: it must look like postgresql://user@host/name."
+    first_line = str(error).strip().partition("\n")[0]
+    return f"The database cannot be used: {first_line}"
+
+
+def _secret_key(settings: Settings) -> bytes:
+    configured: SecretStr | None = settings.secret_key
+    if configured is not None:
+        return secret_key.parse_secret_key(configured.get_secret_value(), secret_key.VARIABLE)
+    kept = secret_key.kept_key(settings.data_dir)
+    if kept is not None:
+        return kept
+    path = settings.data_dir / secret_key.FILE_NAME
+    if settings.database_url is not None:
+        raise SettingsError(
+            f"Set {secret_key.VARIABLE} (or put the key into {path}): with a database elsewhere no key is made "
+            "here, where it could be lost while the database lives on. A lost key makes stored connection keys "
+            "unreadable; `openssl rand -base64 32` makes a first one."
+        )
+    if any((settings.data_dir / name).exists() for name in ("postgres", LOCATION_NAME)):
+        raise SettingsError(
+            f"The data folder has a database but no {path}: put the file back, or set {secret_key.VARIABLE}. "
+            "A new key could not read the connection keys that are stored."
+        )
+    try:
+        folder = make_data_dir(settings.data_dir)
+    except OSError as error:
+        raise SettingsError(f"The data folder {settings.data_dir} cannot be made: {error.strerror}.") from None
+    return secret_key.make_key(folder)

@@ -1,0 +1,74 @@
+"""A server of one's own: ``clearwindow serve`` as a real process, on a free port, over an empty data folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from clearwindow.sandbox.calls import DemoError
+
+_STOP_SECONDS: Final = 20
+_START_SECONDS: Final = 60
+_KEPT_VARIABLE: Final = "CLEARWINDOW_POSTGRES_BIN_DIR"
+
+
+@contextmanager
+def serving(folder: Path, operator_token: str) -> Iterator[str]:
+    """The address of a server that ends with the block.
+
+    Raises:
+        DemoError: it did not start; the message ends with what it said.
+    """
+    log = folder / "server.log"
+    with log.open("w") as log_file:
+        process = subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, "-m", "clearwindow", "serve", "--port", "0", "--data", str(folder / "data"), "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            text=True,
+            env=_environment(operator_token),
+            # Ctrl-C goes to us alone, and we end the server in order.
+            start_new_session=True,
+        )
+    try:
+        yield _announced_address(process, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        finally:
+            process.kill()
+
+
+def _environment(operator_token: str) -> dict[str, str]:
+    """Ours without its settings: a demo must never touch a database that somebody uses."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CLEARWINDOW_") or name == _KEPT_VARIABLE
+    }
+    return kept | {"CLEARWINDOW_OPERATOR_TOKEN": operator_token}
+
+
+def _announced_address(process: subprocess.Popen[str], log: Path) -> str:
+    if process.stdout is None:
+        raise AssertionError("its output is a pipe")
+    overdue = threading.Timer(_START_SECONDS, process.kill)
+    overdue.start()
+    try:
+        line = process.stdout.readline()
+    finally:
+        overdue.cancel()
+    if not line:
+        process.wait()
+        said = log.read_text().strip() or "nothing"
+        raise DemoError(f"the server did not start; it said: {said}")
+    return str(json.loads(line)["address"])

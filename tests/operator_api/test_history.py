@@ -1,0 +1,106 @@
+"""Reading back: the audit trail, the journal, events; filtered, paged, counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.conftest import OPERATOR_TOKEN
+from tests.support.operators import PREFIX, OperatorClient
+
+LISTS = {"/audit-log": "records", "/ledger/entries": "entries", "/events": "events"}
+
+
+@pytest.fixture
+def accounts(operator: OperatorClient) -> tuple[str, str]:
+    """Two accounts of two enterprises, with three deposits and one."""
+    operator.enterprise("acme")
+    operator.enterprise("beta")
+    first, second = operator.go_account("acme").id, operator.go_account("beta").id
+    for number in range(3):
+        operator.deposit(first, "ofcbtc", number + 1, f"wire-{number}")
+    operator.deposit(second, "ofceth", 9)
+    return first, second
+
+
+def test_lists_are_paged_and_counted(operator: OperatorClient, accounts: tuple[str, str]) -> None:  # noqa: ARG001
+    for path, name in LISTS.items():
+        everything = operator.get(path)
+        rows: list[Any] = everything.json()[name]
+        total = str(len(rows))
+        assert everything.headers["X-Total-Count"] == total
+        paged = []
+        for number in range(len(rows)):
+            page = operator.get(path, pageSize=1, pageNumber=number)
+            assert page.headers["X-Total-Count"] == total
+            paged += page.json()[name]
+        assert paged == rows
+        beyond = operator.get(path, pageSize=100, pageNumber=7)
+        assert (beyond.json()[name], beyond.headers["X-Total-Count"]) == ([], total)
+
+
+def test_the_journal_shows_both_sides_of_an_entry(operator: OperatorClient, accounts: tuple[str, str]) -> None:
+    first, second = accounts
+    entry = operator.entries(accountId=second)[0]
+    assert entry == {
+        "id": entry["id"],
+        "kind": "deposit",
+        "causeId": entry["id"],
+        "reference": entry["reference"],
+        "createdAt": "2026-01-05T12:00:00.000Z",
+        "postings": [
+            {"accountKind": "outside", "currency": "ofceth", "bucket": "available", "quantity": "-9"},
+            {
+                "accountKind": "go",
+                "accountId": second,
+                "currency": "ofceth",
+                "bucket": "available",
+                "quantity": "9",
+            },
+        ],
+    }
+    assert operator.entries(causeId=entry["id"]) == [entry]
+    assert len(operator.entries(accountId=first)) == 3
+    assert operator.entries(accountId="0" * 31 + "1") == []
+
+
+def test_events_are_filtered(operator: OperatorClient, accounts: tuple[str, str]) -> None:
+    first, _ = accounts
+    assert len(operator.events(enterpriseId="acme")) == 3
+    assert len(operator.events(subjectId=first, types="balance.changed,settlement.failed")) == 3
+    assert operator.events(enterpriseId="acme", types=["settlement.failed", "dispute.created"]) == []
+
+
+def test_filters_may_come_as_a_body(operator: OperatorClient, accounts: tuple[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    with httpx2.Client(base_url=operator.base_url + PREFIX, headers=headers, trust_env=False) as client:
+        body = {"accountId": accounts[0], "pageSize": 2}
+        found = client.request("GET", "/ledger/entries", json=body)
+        assert (len(found.json()["entries"]), found.headers["X-Total-Count"]) == (2, "3")
+        twice = client.request("GET", "/ledger/entries", params={"pageSize": 1}, json=body)
+        assert (twice.status_code, twice.json()["name"]) == (400, "filter_twice")
+
+
+def test_the_description_of_the_api_is_whole(base_url: str) -> None:
+    """Every mutation describes its body and its errors; nothing refers to a definition that is not there."""
+    description = httpx2.get(f"{base_url}/openapi.json", trust_env=False).json()
+    schemas = description["components"]["schemas"]
+    for path, operations in description["paths"].items():
+        if not path.startswith(PREFIX):
+            continue
+        for method, operation in operations.items():
+            assert operation["summary"]
+            assert "401" in operation["responses"]
+            if method in {"post", "patch"}:
+                assert operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    for reference in _references(description):
+        assert reference.removeprefix("#/components/schemas/") in schemas
+
+
+def _references(part: object) -> list[str]:
+    if isinstance(part, dict):
+        own = [part["$ref"]] if "$ref" in part else []
+        return own + [found for value in part.values() for found in _references(value)]
+    return [found for value in part for found in _references(value)] if isinstance(part, list) else []

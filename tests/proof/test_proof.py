@@ -1,0 +1,206 @@
+"""The proof finds what is broken, and nothing in a network where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from clearwindow.clock import SystemClock
+from clearwindow.database.pool import Transaction
+from clearwindow.database.queries import Queries
+from clearwindow.proof.service import INVARIANTS, ROWS_SHOWN, check_ledger, findings
+from clearwindow.runtime import Runtime
+from tests.proof import world as w
+from tests.support.operators import OperatorClient
+
+IDS: Final = {name: value for name, value in vars(w).items() if isinstance(value, UUID)}
+BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
+    "a balance grows by itself": (
+        "UPDATE balance SET available = available + 1 WHERE account_id = %(GO)s",
+        {"balance_equals_its_postings", "currency_sums_to_zero", "accounts_hold_what_came_in"},
+    ),
+    "a balance moves to another account": (
+        (
+            "UPDATE balance SET available = available"
+            " + CASE account_id WHEN %(GO)s THEN -1 ELSE 1 END WHERE account_id <> %(NIL)s"
+        ),
+        {"balance_equals_its_postings"},
+    ),
+    "a balance vanishes": (
+        "DELETE FROM balance WHERE account_id = %(NIL)s",
+        {"balance_equals_its_postings", "currency_sums_to_zero"},
+    ),
+    "a deposit is rewritten": (
+        "UPDATE custody_movement SET quantity = quantity + 1",
+        {"accounts_hold_what_came_in", "custody_movement_is_its_entry"},
+    ),
+    "a deposit is forgotten": (
+        "DELETE FROM custody_movement",
+        {"accounts_hold_what_came_in", "custody_movement_is_its_entry"},
+    ),
+    "a deposit becomes a withdrawal": (
+        "UPDATE custody_movement SET kind = 'withdrawal'",
+        {"accounts_hold_what_came_in", "custody_movement_is_its_entry"},
+    ),
+    "an account is overdrawn": (
+        (
+            "ALTER TABLE balance DROP CONSTRAINT balance_available_not_negative;"
+            " UPDATE posting SET quantity = sign(quantity) * 1000 WHERE entry_id = %(EXECUTED_ENTRY)s;"
+            " UPDATE balance SET available = available"
+            " + CASE account_id WHEN %(GO)s THEN 995 ELSE -995 END WHERE account_id <> %(NIL)s"
+        ),
+        {"balance_not_negative"},
+    ),
+    "a hold is larger than what is held": (
+        "UPDATE hold SET quantity = quantity + 1 WHERE cause_id = %(OPEN)s",
+        {"held_equals_its_holds"},
+    ),
+    "a hold is lost": (
+        "DELETE FROM hold WHERE cause_id = %(RESERVED)s",
+        {"held_equals_its_holds", "reserved_allocation_is_held"},
+    ),
+    "an allocation ends and keeps its hold": (
+        "UPDATE allocation SET status = 'released'",
+        {"hold_has_an_open_cause"},
+    ),
+    "an allocation asks for less than it holds": (
+        "UPDATE allocation SET quantity = quantity - 1",
+        {"hold_has_an_open_cause", "reserved_allocation_is_held"},
+    ),
+    "a settlement ends and keeps its hold": (
+        (
+            "UPDATE settlement SET state = 'rejected', due_at = NULL, finalized_at = now(), reason = ''"
+            " WHERE id = %(OPEN)s"
+        ),
+        {"hold_has_an_open_cause"},
+    ),
+    "a dispute is retracted and keeps its hold": (
+        (
+            "UPDATE dispute SET retracted = true, retracted_by = 'u', retracted_at = now()"
+            " WHERE id = %(OPEN_DISPUTE)s"
+        ),
+        {"hold_has_an_open_cause"},
+    ),
+    "a hold names another kind of cause": (
+        "UPDATE hold SET cause_kind = 'deallocation' WHERE cause_id = %(RESERVED)s",
+        {"hold_has_an_open_cause", "reserved_allocation_is_held"},
+    ),
+    "a posting changes": (
+        "UPDATE posting SET quantity = quantity + 1 WHERE entry_id = %(HELD_ENTRY)s AND bucket = 'held'",
+        {"balance_equals_its_postings", "entry_sums_to_zero"},
+    ),
+    "an entry vanishes": (
+        "DELETE FROM ledger_entry WHERE id = %(HELD_ENTRY)s",
+        {"posting_has_its_entry"},
+    ),
+    "an externalId is used twice": (
+        (
+            "ALTER TABLE settlement DROP CONSTRAINT settlement_external_id_key;"
+            " UPDATE settlement SET external_id = 'same'"
+        ),
+        {"external_id_names_one_settlement"},
+    ),
+    "a settlement executes twice": (
+        (
+            "INSERT INTO ledger_entry SELECT gen_random_uuid(), partner_id, kind, cause_id, reference, now()"
+            " FROM ledger_entry WHERE id = %(EXECUTED_ENTRY)s"
+        ),
+        {"completed_settlement_executed_once"},
+    ),
+    "a settlement executes too early": (
+        (
+            "INSERT INTO ledger_entry SELECT gen_random_uuid(), partner_id, 'settlement_executed', cause_id, '',"
+            " now() FROM ledger_entry WHERE id = %(HELD_ENTRY)s"
+        ),
+        {"completed_settlement_executed_once"},
+    ),
+    "a settlement completes without executing": (
+        "UPDATE settlement_party SET disputed = false WHERE settlement_id = %(DISPUTED)s",
+        {"completed_settlement_executed_once"},
+    ),
+    "what executes is no settlement": (
+        "DELETE FROM settlement WHERE id = %(EXECUTED)s",
+        {"completed_settlement_executed_once"},
+    ),
+    "a transfer loses its party": (
+        "DELETE FROM settlement_party WHERE settlement_id = %(OPEN)s",
+        {"transfer_has_its_party"},
+    ),
+    "a dispute forgets where it was settled": (
+        "UPDATE dispute SET settled_in_settlement_id = NULL WHERE id = %(SETTLED_DISPUTE)s",
+        {"closure_is_assigned_as_its_dispute"},
+    ),
+    "a dispute is settled without a closure": (
+        "UPDATE dispute_closure SET status = 'rejected'",
+        {"closure_is_assigned_as_its_dispute"},
+    ),
+}
+
+
+@pytest.fixture
+def connection(dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(dsn) as connection:
+        w.build(connection)
+        connection.commit()
+        yield connection
+
+
+def _found(connection: psycopg.Connection) -> set[str]:
+    return {finding.invariant for finding in findings(Transaction(connection, SystemClock()))}
+
+
+def test_each_break_is_found_for_what_it_is(connection: psycopg.Connection) -> None:
+    assert _found(connection) == set()
+    for what, (change, expected) in BREAKS.items():
+        for statement in change.split("; "):
+            changed = connection.execute(statement, IDS)
+            assert changed.rowcount != 0, what
+        assert _found(connection) == expected, what
+        connection.rollback()
+
+
+def test_every_invariant_has_a_break_and_a_statement() -> None:
+    assert set().union(*(expected for _, expected in BREAKS.values())) == set(INVARIANTS)
+    assert Queries("clearwindow.proof").names() == {*INVARIANTS, "begin_snapshot"}
+
+
+def test_the_operator_is_shown_the_first_rows_and_the_number_of_all(
+    connection: psycopg.Connection, operator: OperatorClient
+) -> None:
+    checked = operator.get("/ledger/check").json()
+    assert checked == {"ok": True, "checkedAt": "2026-01-05T12:00:00.000Z", "findings": []}
+
+    count = ROWS_SHOWN + 50
+    connection.execute(
+        "INSERT INTO currency SELECT 'ofcz' || number, 'z', 0 FROM generate_series(1, %s) AS number", (count,)
+    )
+    statement = sql.SQL("INSERT INTO balance SELECT %s, name, 7, 0 FROM currency WHERE backing = 'z'")
+    connection.execute(statement, (w.GO,))
+    connection.commit()
+    found = {finding["invariant"]: finding for finding in operator.check()}
+    assert set(found) == BREAKS["a balance grows by itself"][1]
+    finding = found["balance_equals_its_postings"]
+    assert finding["message"] == "it does not hold that every balance is the sum of its journal postings"
+    assert finding["details"]["count"] == count
+    assert len(finding["details"]["rows"]) == ROWS_SHOWN
+    assert finding["details"]["rows"][0] == {
+        "account_id": str(w.GO),
+        "currency": "ofcz1",
+        "available": "7",
+        "posted_available": None,
+        "held": "0",
+        "posted_held": None,
+    }
+
+
+def test_the_check_is_one_read_only_snapshot(runtime: Runtime) -> None:
+    with runtime.transaction() as tx:
+        assert check_ledger(tx) == []
+        isolation = tx.connection.execute("SHOW transaction_isolation").fetchone()
+        read_only = tx.connection.execute("SHOW transaction_read_only").fetchone()
+    assert (isolation, read_only) == (("repeatable read",), ("on",))
