@@ -1,4 +1,4 @@
-"""Requests and workers that run at the same time leave what some order of them would have left. Protocol §5, §10."""
+"""Requests and workers that run at the same time leave what some order of them would have left."""
 
 from __future__ import annotations
 
@@ -96,14 +96,13 @@ def test_an_objection_that_is_in_before_the_deadline_counts_although_it_commits_
     desk = staging(floor)
     settlement_id = stage(desk.partner, {desk.connection.id: {"BTC": "-7"}})["id"]
     gate = Gate(floor.runtime)
-    with ExitStack() as threads:
+    with ExitStack() as threads, gate.closed("audit_record"):
         # The objection has passed its check of the time and waits to be written.
-        with gate.closed("audit_record"):
-            objection = threads.enter_context(in_background(partial(dispute, desk.connection, settlement_id)))
-            gate.wait_for(1)
-            floor.clock.advance(minutes=10)
-            threads.enter_context(in_background(floor.run_due))
-            gate.wait_for(2)
+        objection = threads.enter_context(in_background(partial(dispute, desk.connection, settlement_id)))
+        gate.wait_for(1)
+        floor.clock.advance(minutes=10)
+        threads.enter_context(in_background(floor.run_due))
+        gate.wait_for(2)
     assert objection.result().status_code == 200
     floor.assert_proven()
     floor.pass_minutes(10)
@@ -116,12 +115,11 @@ def test_an_objection_that_waits_past_the_deadline_is_too_late(floor: Floor) -> 
     desk = staging(floor)
     settlement_id = stage(desk.partner, {desk.connection.id: {"BTC": "-7"}})["id"]
     gate = Gate(floor.runtime)
-    with ExitStack() as threads:
-        with floor.runtime.transaction() as tx:
-            tx.connection.execute("SELECT FROM settlement_party FOR UPDATE")
-            objection = threads.enter_context(in_background(partial(dispute, desk.connection, settlement_id)))
-            gate.wait_for(1)
-            floor.clock.advance(minutes=10)
+    with ExitStack() as threads, floor.runtime.transaction() as tx:
+        tx.connection.execute("SELECT FROM settlement_party FOR UPDATE")
+        objection = threads.enter_context(in_background(partial(dispute, desk.connection, settlement_id)))
+        gate.wait_for(1)
+        floor.clock.advance(minutes=10)
     late = objection.result()
     assert (late.status_code, late.json()["name"]) == (422, "dispute_window_over")
     floor.run_due()
@@ -202,14 +200,11 @@ def test_a_partner_that_changes_while_its_request_waits_counts_as_it_is_then(
 ) -> None:
     desk = staging(floor)
     gate = Gate(floor.runtime)
-    with ExitStack() as threads:
-        with gate.closed("audit_record"):
-            threads.enter_context(
-                in_background(partial(floor.operator.patch, f"/partners/{desk.partner.id}", changes))
-            )
-            gate.wait_for(1)
-            request = threads.enter_context(in_background(partial(desk.send, desk.signed())))
-            gate.wait_for(2)
+    with ExitStack() as threads, gate.closed("audit_record"):
+        threads.enter_context(in_background(partial(floor.operator.patch, f"/partners/{desk.partner.id}", changes)))
+        gate.wait_for(1)
+        request = threads.enter_context(in_background(partial(desk.send, desk.signed())))
+        gate.wait_for(2)
     answer = request.result()
     assert answer.status_code == status, answer.text
     if status == 200:
