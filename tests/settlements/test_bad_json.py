@@ -1,4 +1,4 @@
-"""Bodies and payloads that are not one clear JSON document: refused before anything is read from them. Protocol §3."""
+"""Bodies and payloads that are not one clear JSON document are refused before anything is read from them."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_signature_in_another_spelling_is_refused(floor: Floor) -> None:
         f" {signature}",
         f"{signature}\n",
         signature[:-1] + "g",
-        signature[:-1] + "١",
+        signature[:-1] + "\u0661",
         f"{header - 4:02x}{rest}",
         f"{35:02x}{rest}",
         "x",

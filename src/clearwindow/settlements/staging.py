@@ -55,7 +55,7 @@ def stage_settlement(
         staged = amounts.stage(tx, partner, body.settlement_amounts, count)
         signing.verify(tx, partner.go_account_id, signed)
         # From here on the settlements of one partner come one after the other.
-        network.lock_partner(tx, partner.id)
+        partner = _allowed_to_stage(network.lock_partner(tx, partner.id))
         existing = store.find_by_external_id(tx, partner.id, body.external_id)
         if existing is not None:
             return _repeat(tx, member, existing, signed)
@@ -80,7 +80,10 @@ def stage_settlement(
 
 def staging_partner(tx: Transaction, member: Member) -> Partner:
     """The caller's partner, if it may stage settlements with a dispute window."""
-    partner = network.require_partner(tx, member.enterprise_id)
+    return _allowed_to_stage(network.require_partner(tx, member.enterprise_id))
+
+
+def _allowed_to_stage(partner: Partner) -> Partner:
     if not partner.active:
         raise PermissionDeniedError("partner_inactive", "the partner is inactive: ask the operator")
     if partner.client_dispute_window_minutes is None:
