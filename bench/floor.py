@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ import psycopg
 
 from bench.network import sql
 from bench.psql import Psql
+from clearwindow.ids import time_ordered_prefix
 
 _COLUMNS: Final[Mapping[str, str]] = {
     "change": "account_id, currency, available, held",
@@ -100,6 +102,7 @@ class FloorSettlement:
             "of": of,
             "id": self.id,
             "entry": uuid4(),
+            "id_prefix": time_ordered_prefix(datetime.now(UTC)),
             "name": f"floor-{self.id}",
             "kind": wanted.entry_kind,
             "types": list(wanted.event_types),

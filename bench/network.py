@@ -25,8 +25,8 @@ _SEED_STEPS: Final = (
     *("configuration", "partner_currencies", "partner", "connections"),
     *("funds", "deposits", "entries", "postings", "custody_movements", "balances"),
 )
-_LARGEST_AMOUNT: Final = 10**9  # in millionths of a coin: a thousandth of what every account is given
-_AMOUNT_DECIMALS: Final = 6
+_LARGEST_AMOUNT: Final = 1_000  # whole coins, of the million of each that every account is given
+_SCATTER: Final = 2_654_435_761_000_000_007
 _CONNECTION_STRIDE, _CURRENCY_STRIDE = 7_919, 104_729
 
 
@@ -88,8 +88,8 @@ def signed_request(network: Network, name: str) -> bytes:
 
 
 def _amount(row: int, column: int, decimals: int) -> str:
-    digits = min(decimals, _AMOUNT_DECIMALS)
-    quantity = (row * _CONNECTION_STRIDE + column * _CURRENCY_STRIDE) % _LARGEST_AMOUNT
-    whole, fraction = divmod(quantity // 10 ** (_AMOUNT_DECIMALS - digits) + 1, 10**digits)
+    """Some coins down to the currency's last decimal, as an exchange settles them."""
+    number = (row * _CONNECTION_STRIDE + column * _CURRENCY_STRIDE + 1) * _SCATTER
+    whole, fraction = number % _LARGEST_AMOUNT + 1, number // _LARGEST_AMOUNT % 10**decimals
     sign = "-" if (row + column) % 2 else ""
-    return f"{sign}{whole}.{fraction:0{digits}d}"
+    return f"{sign}{whole}.{fraction:0{decimals}d}"

@@ -135,8 +135,8 @@ COPY (SELECT %(id)s::uuid, partner_id, connection_id, dispute_deadline_at, dispu
       FROM settlement_party WHERE settlement_id = %(of)s) TO STDOUT
 
 -- name: copy_settlement_transfer
-COPY (SELECT gen_random_uuid(), partner_id, %(id)s::uuid, dispute_closure_id, connection_id, network_account_id,
-             currency, quantity, created_at, assigned_at
+COPY (SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, partner_id, %(id)s::uuid,
+             dispute_closure_id, connection_id, network_account_id, currency, quantity, created_at, assigned_at
       FROM settlement_transfer WHERE settlement_id = %(of)s) TO STDOUT
 
 -- name: copy_hold
@@ -159,7 +159,8 @@ COPY (SELECT account_id, currency, coalesce(sum(quantity) FILTER (WHERE bucket =
       WHERE entry.cause_id = %(of)s AND entry.kind = %(kind)s GROUP BY account_id, currency) TO STDOUT
 
 -- name: copy_event
-COPY (SELECT gen_random_uuid(), enterprise_id, type, %(id)s::uuid, payload, created_at
+COPY (SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, enterprise_id, type, %(id)s::uuid,
+             payload, created_at
       FROM event WHERE subject_id = %(of)s AND type = ANY(%(types)s) ORDER BY sequence) TO STDOUT
 
 -- name: copy_audit_record

@@ -25,7 +25,7 @@ _DESCRIPTIONS: Final = {
 def print_report(measurement: Measurement, console: Console) -> None:
     amounts = measurement.connections * measurement.currencies
     table = Table(
-        title=f"{measurement.connections} connections × {measurement.currencies} currencies = {amounts} transfers,"
+        title=f"{measurement.connections} connections x {measurement.currencies} currencies = {amounts} transfers,"
         f" body {measurement.body_bytes / 1e6:.1f} MB",
         caption="median (lowest to highest) of the rounds, in milliseconds",
     )
@@ -40,7 +40,7 @@ def print_report(measurement: Measurement, console: Console) -> None:
             _DESCRIPTIONS[part],
             _milliseconds(measurement.product[part]),
             _milliseconds(measurement.floor[part]) if part in measurement.floor else "",
-            "" if ratio is None else f"{ratio:.2f}×",
+            "" if ratio is None else f"{ratio:.2f} x",
         )
     console.print(table)
     console.print(f"peak memory of the server's process: {measurement.peak_bytes / MEBIBYTE:.0f} MiB")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import logging
 import socket
 import sys
 import time
@@ -16,6 +17,7 @@ from types import ModuleType
 from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
+import structlog
 import uvicorn
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -101,6 +103,8 @@ def main() -> int:
     database.open()
     runtime = Runtime(database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)))
     app = create_app(runtime, (*ROUTERS, _bench_routes(runtime)))
+    # A line a request would run through what the benchmark prints.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=given.socket)])
     database.close()

@@ -167,6 +167,9 @@ SELECT connection.id, client.go_account_id AS value
 FROM connection JOIN client ON client.id = connection.client_id
 WHERE connection.id = ANY(%(ids)s)
 
+-- name: accounts_of_connections
+SELECT id, network_account_id AS value FROM connection WHERE partner_id = %(partner_id)s AND id = ANY(%(ids)s)
+
 -- name: connections_by_account
 SELECT network_account_id AS id, id AS value FROM connection
 WHERE partner_id = %(partner_id)s AND network_account_id = ANY(%(ids)s)

@@ -9,7 +9,7 @@ ORDER BY given.position
 -- One event for each enterprise of the temporary table `audience` (enterprise_id, connection_ids), in the order of
 -- their names whatever the database sorts by, so that sequences do not depend on how rows happened to lie.
 INSERT INTO event (id, enterprise_id, type, subject_id, payload, created_at)
-SELECT gen_random_uuid(), enterprise_id, %(type)s, %(subject_id)s,
+SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, enterprise_id, %(type)s, %(subject_id)s,
        %(payload)s || jsonb_build_object('connectionIds', connection_ids), %(now)s
 FROM audience ORDER BY enterprise_id COLLATE "C"
 

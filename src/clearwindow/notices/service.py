@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
+from clearwindow.ids import time_ordered_prefix
 from clearwindow.notices.values import Event, EventType
 
 sql: Final = Queries("clearwindow.notices")
@@ -45,8 +46,9 @@ def record(tx: Transaction, events: Sequence[Event]) -> None:
 
 def record_for_audience(tx: Transaction, kind: EventType, subject_id: UUID, payload: Mapping[str, object]) -> None:
     """Writes one event for each enterprise of the temporary table ``audience``, its own connections added to it."""
+    now = tx.now()
     values = {"type": kind, "subject_id": subject_id, "payload": Jsonb(dict(payload))}
-    tx.run(sql["insert_events_for_audience"], **values, now=tx.now())
+    tx.run(sql["insert_events_for_audience"], **values, id_prefix=time_ordered_prefix(now), now=now)
 
 
 def list_events(

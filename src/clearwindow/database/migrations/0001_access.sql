@@ -1,7 +1,7 @@
 -- Who may do what: enterprises, their members, operators, tokens. Protocol §1, §2.
 
--- A foreign key costs one look-up for every row, which for the 100 000 rows of a settlement is more than all else that
--- is done with them. The tables that grow so fast refer to others by two triggers in its place, which together
+-- A row-wise foreign key looks up every row by itself, which for the 100 000 rows of a settlement is more work than all
+-- else that is done with them. The tables that grow so fast refer to others by triggers in its place, which together
 -- guarantee the same: what a statement puts in is looked up all at once, under the name that the foreign key would
 -- have, and what is referred to can neither be removed nor get another key.
 
@@ -11,7 +11,7 @@ CREATE FUNCTION check_references() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     missing boolean;
 BEGIN
-    -- Dynamic, so that it is planned for the rows of this statement: a plan kept from a single row is wrong for 100 000.
+    -- Dynamic, so that it is planned for the rows at hand: a plan kept from a single row is wrong for 100 000.
     EXECUTE format(
         'SELECT EXISTS (SELECT FROM (SELECT DISTINCT %1$s FROM new_row WHERE (%1$s) IS NOT NULL) AS given'
         ' WHERE NOT EXISTS (SELECT FROM %2$I WHERE %3$s))', TG_ARGV[1], TG_ARGV[2], TG_ARGV[3]
