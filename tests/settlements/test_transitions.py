@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ import pytest
 from clearwindow.disputes.rules import CLOSURE_TRANSITIONS
 from clearwindow.disputes.values import ClosureStatus
 from clearwindow.settlements.values import TRANSITIONS, SettlementState
+from tests.support.databases import TestCluster
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 OPEN = (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW)
@@ -30,15 +32,12 @@ def columns_of(state: SettlementState) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def connection(request: pytest.FixtureRequest) -> psycopg.Connection:
-    cluster = request.getfixturevalue("cluster")
-    context = cluster.fresh_database()
-    made = psycopg.connect(context.__enter__())
-    request.addfinalizer(lambda: (made.close(), context.__exit__(None, None, None)))
-    return made
+def connection(cluster: TestCluster) -> Iterator[psycopg.Connection]:
+    with cluster.fresh_database() as dsn, psycopg.connect(dsn) as connection:
+        yield connection
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.permutations(SettlementState, 2))
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(SettlementState, 2)))
 def test_settlements(connection: psycopg.Connection, before: SettlementState, after: SettlementState) -> None:
     with connection.transaction(force_rollback=True):
         # The rows around this one, which foreign keys would ask for, decide nothing here.
@@ -66,7 +65,7 @@ def test_settlements(connection: psycopg.Connection, before: SettlementState, af
             assert refused.value.diag.constraint_name == "settlement_transition_allowed"
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.permutations(ClosureStatus, 2))
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(ClosureStatus, 2)))
 def test_closures(connection: psycopg.Connection, before: ClosureStatus, after: ClosureStatus) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
