@@ -118,7 +118,11 @@ def list_for_client(
     with runtime.transaction() as tx:
         client = network.require_client(tx, member.enterprise_id)
         own = list(lookups.connections_of_client(tx, client.id))
-        page = store.list_settlements(tx, replace(wanted, own_connection_ids=own))
+        # Asking for another client's connection must not tell that it is in one of these settlements.
+        asked = wanted.party_connection_ids
+        parties = None if asked is None else [connection_id for connection_id in asked if connection_id in own]
+        narrowed = replace(wanted, own_connection_ids=own, party_connection_ids=parties)
+        page = store.list_settlements(tx, narrowed)
         ids = [settlement.id for settlement in page.items]
         disputed = disputes.disputed_among(tx, ids, own)
         directions = {direction.settlement_id: direction for direction in transfers.directions(tx, ids, own)}

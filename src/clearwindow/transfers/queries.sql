@@ -10,8 +10,9 @@ COPY staged_amount (connection_id, account_id, currency_number, amount) FROM STD
 ANALYZE staged_amount
 
 -- name: unfit_amounts
+-- Decimals count as written: 1.0 from a partner that sends base units is a whole coin meant, not one base unit.
 WITH unit AS (
-    SELECT number, power(10::numeric, decimals) AS base_units
+    SELECT number, decimals, power(10::numeric, decimals) AS base_units
     FROM unnest(%(decimals)s::integer[]) WITH ORDINALITY AS given (decimals, number)
 )
 SELECT connection_id, currency_number, amount,
@@ -22,7 +23,7 @@ SELECT connection_id, currency_number, amount,
        END AS problem
 FROM staged_amount JOIN unit ON unit.number = currency_number
 WHERE amount = 0
-   OR scale(trim_scale(amount * base_units)) > 0
+   OR scale(amount) > decimals
    OR abs(amount * base_units) >= 1e78
 LIMIT 20
 
