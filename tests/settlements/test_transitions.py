@@ -39,7 +39,7 @@ def connection(cluster: TestCluster) -> Iterator[psycopg.Connection]:
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(SettlementState, 2)))
 def test_settlements(connection: psycopg.Connection, before: SettlementState, after: SettlementState) -> None:
-    with connection.transaction(force_rollback=True):
+    with connection.transaction():
         # The rows around this one, which foreign keys would ask for, decide nothing here.
         connection.execute("SET LOCAL session_replication_role = replica")
         settlement_id = uuid4()
@@ -47,11 +47,11 @@ def test_settlements(connection: psycopg.Connection, before: SettlementState, af
             "INSERT INTO settlement (id, partner_id, external_id, state, settlement_type, request_sha256,"
             " staged_answer, initiated_by, cutoff_at, created_at, updated_at, dispute_deadline_at,"
             " top_up_deadline_at, execute_when_funded, due_at, reason, finalized_at)"
-            " VALUES (%(id)s, %(id)s, 'x', %(state)s, 'offchain', '', '', 'x', %(now)s, %(now)s, %(now)s, %(now)s,"
+            " VALUES (%(id)s, %(id)s, %(id)s::text, %(state)s, 'offchain', '', '', 'x', %(now)s, %(now)s, %(now)s, %(now)s,"
             " %(now)s, false, %(due_at)s, %(reason)s, %(finalized_at)s)",
             {"id": settlement_id, "now": NOW, **columns_of(before)},
         )
-        connection.execute("SET LOCAL session_replication_role = origin")
+    with connection.transaction(force_rollback=True):
         update = (
             "UPDATE settlement SET state = %(state)s, due_at = %(due_at)s, reason = %(reason)s,"
             " finalized_at = %(finalized_at)s WHERE id = %(id)s"
@@ -67,7 +67,7 @@ def test_settlements(connection: psycopg.Connection, before: SettlementState, af
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(ClosureStatus, 2)))
 def test_closures(connection: psycopg.Connection, before: ClosureStatus, after: ClosureStatus) -> None:
-    with connection.transaction(force_rollback=True):
+    with connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
         closure_id = uuid4()
         connection.execute(
@@ -76,7 +76,7 @@ def test_closures(connection: psycopg.Connection, before: ClosureStatus, after: 
             " VALUES (%(id)s, %(id)s, %(id)s, %(status)s, 'client', 'x', 'x', '{}', '', %(by)s, %(now)s, %(now)s)",
             {"id": closure_id, "status": before, "by": reviewer(before), "now": NOW},
         )
-        connection.execute("SET LOCAL session_replication_role = origin")
+    with connection.transaction(force_rollback=True):
         update = "UPDATE dispute_closure SET status = %(status)s, reviewed_by = %(by)s WHERE id = %(id)s"
         values = {"id": closure_id, "status": after, "by": reviewer(after)}
         if after in CLOSURE_TRANSITIONS[before]:
