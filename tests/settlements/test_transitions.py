@@ -47,8 +47,8 @@ def test_settlements(connection: psycopg.Connection, before: SettlementState, af
             "INSERT INTO settlement (id, partner_id, external_id, state, settlement_type, request_sha256,"
             " staged_answer, initiated_by, cutoff_at, created_at, updated_at, dispute_deadline_at,"
             " top_up_deadline_at, execute_when_funded, due_at, reason, finalized_at)"
-            " VALUES (%(id)s, %(id)s, %(id)s::text, %(state)s, 'offchain', '', '', 'x', %(now)s, %(now)s, %(now)s, %(now)s,"
-            " %(now)s, false, %(due_at)s, %(reason)s, %(finalized_at)s)",
+            " VALUES (%(id)s, %(id)s, %(id)s::text, %(state)s, 'offchain', '', '', 'x', %(now)s, %(now)s, %(now)s,"
+            " %(now)s, %(now)s, false, %(due_at)s, %(reason)s, %(finalized_at)s)",
             {"id": settlement_id, "now": NOW, **columns_of(before)},
         )
     with connection.transaction(force_rollback=True):
