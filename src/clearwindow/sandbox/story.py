@@ -119,7 +119,7 @@ def refuse_uncovered(screen: Screen, cast: Cast) -> tuple[Staged, Request, Answe
         "Borealis owes 78,000 USDC but has allocated 60,000: nothing is written, and the answer says why."
     )
     _show_amounts(screen, FIRST_DAY)
-    asked = _settlement(cast, "day-1", FIRST_DAY)
+    asked = settlement_request(cast, "day-1", FIRST_DAY)
     refused = cast.exchange.caller.send(asked, expect=HTTPStatus.UNPROCESSABLE_ENTITY)
     screen.call(EXCHANGE, "POST /api/network/v2/…/settlements", f"422 {refused.body['name']}", good=False)
     for short in refused.body["details"]["shortfalls"]:
@@ -226,7 +226,7 @@ def settle_dispute(screen: Screen, cast: Cast, dispute_id: str) -> None:
     path = f"{OPERATOR_API}/partners/{cast.partner_id}"
     cast.ada.send(request("PATCH", path, SHORTER))
     _show_amounts(screen, SECOND_DAY)
-    answer = cast.exchange.caller.send(_settlement(cast, "day-2", SECOND_DAY))
+    answer = cast.exchange.caller.send(settlement_request(cast, "day-2", SECOND_DAY))
     settlement = answer.body["settlement"]
     taken = [each for each in settlement["settlingDisputes"] if each["id"] == dispute_id]
     if not taken or taken[0]["settledInSettlementId"] != settlement["id"]:
@@ -241,7 +241,7 @@ def settle_dispute(screen: Screen, cast: Cast, dispute_id: str) -> None:
 def fail_and_mend(screen: Screen, cast: Cast) -> None:
     screen.act("A settlement that the exchange cannot pay waits for it")
     screen.say("Day three: Cobalt wins 95,000 USDC. The exchange tops nothing up. All or none, so none:")
-    answer = cast.exchange.caller.send(_settlement(cast, "day-3", THIRD_DAY))
+    answer = cast.exchange.caller.send(settlement_request(cast, "day-3", THIRD_DAY))
     staged = Staged(answer.body["settlement"]["id"], "day-3")
     screen.call(EXCHANGE, "POST /api/network/v2/…/settlements", "200 pending, staged")
     if follow(cast.ada, screen, staged) != "failed":
@@ -256,7 +256,7 @@ def fail_and_mend(screen: Screen, cast: Cast) -> None:
     screen.call("Clearwindow", "settlement.completed", "Cobalt has its 95,000 USDC")
 
 
-def _settlement(cast: Cast, name: str, amounts: Amounts) -> Request:
+def settlement_request(cast: Cast, name: str, amounts: Amounts) -> Request:
     fields = {
         "externalId": name,
         "cutoffAt": _CUTOFF,

@@ -78,6 +78,12 @@ def stage_settlement(
         return StagedAnswer(answer, replayed=False)
 
 
+def require_partner(runtime: Runtime, member: Member) -> None:
+    """Whether a request that is about to be signed comes from a partner."""
+    with runtime.transaction() as tx:
+        network.require_partner(tx, member.enterprise_id)
+
+
 def staging_partner(tx: Transaction, member: Member) -> Partner:
     """The caller's partner, if it may stage settlements with a dispute window."""
     return _allowed_to_stage(network.require_partner(tx, member.enterprise_id))

@@ -8,45 +8,34 @@ from pydantic import Field
 
 from clearwindow.clock import wire_time
 from clearwindow.disputes.wire import DisputeWithClosureOutput
-from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, WireMoment, present
+from clearwindow.http.wire import LongText, ShortText, WireModel, WireMoment, present
 from clearwindow.ids import UuidText
 from clearwindow.money import SignedDecimal
 from clearwindow.settlements import rules
 from clearwindow.settlements.values import Settlement, SettlementState
+from clearwindow.signing.wire import Signed, ToSign
 from clearwindow.transfers.wire import SettlementTransferOutput
 
 FlatAmounts = dict[UuidText, dict[ShortText, SignedDecimal]]
 """``{connectionId: {currency: amount}}`` in the partner's own names and unit; + the connection gains."""
 
-NonEmptyText = Annotated[str, Field(min_length=1)]
 
-
-class SettlementFields(RequestModel):
-    """What a settlement says, before it is signed; the path's own id may be in it if it says the same."""
+class SettlementFields(ToSign):
+    """What a settlement says, before it is signed."""
 
     external_id: ShortText
     notes: LongText | None = None
     settlement_amounts: Annotated[FlatAmounts, Field(min_length=1)]
-    nonce: ShortText
-    enterprise_id: ShortText | None = None
 
 
 class SettlementSigningRequest(SettlementFields):
     cutoff_at: WireMoment | None = None
 
 
-class StageSettlementRequest(SettlementFields):
+class StageSettlementRequest(SettlementFields, Signed):
     """One signed instruction of a partner. Protocol §5."""
 
     cutoff_at: WireMoment
-    payload: NonEmptyText
-    signature: NonEmptyText
-
-
-class PayloadAnswer(WireModel):
-    """The exact text to sign."""
-
-    payload: str
 
 
 class SettlementOutput(WireModel):
