@@ -127,7 +127,7 @@ def refuse_uncovered(screen: Screen, cast: Cast) -> tuple[Staged, Request, Answe
         owes, has, lacks = (
             cast.amounts.shown(short[field], short["currency"]) for field in ("liability", "available", "shortfall")
         )
-        screen.quote(f"{name}: liability {owes}, available {has}, shortfall {lacks}")
+        screen.quote(f"{name}: liability {owes}, available {has}: short of {lacks}")
     screen.say("Borealis allocates more. Then the very same request, the same bytes and the same nonce, works:")
     _allocate(screen, cast, cast.traders[BOREALIS], "20000", USDC)
     answer = cast.exchange.caller.send(asked)
