@@ -12,6 +12,7 @@ from uuid import UUID
 
 from clearwindow.database.pool import Transaction
 from clearwindow.errors import InvalidRequestError
+from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.runtime import Limits
@@ -94,7 +95,7 @@ def stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> St
 
 def _network_accounts(tx: Transaction, partner: Partner, amounts: Amounts) -> dict[str, UUID]:
     wanted = {connection_id: UUID(connection_id) for connection_id in amounts}
-    own = network.connections_of_partner(tx, partner.id, list(wanted.values()))
+    own = lookups.accounts_of_connections(tx, partner.id, wanted.values())
     missing = [connection_id for connection_id, key in wanted.items() if key not in own]
     if missing:
         raise InvalidRequestError(
@@ -102,7 +103,7 @@ def _network_accounts(tx: Transaction, partner: Partner, amounts: Amounts) -> di
             f"settlementAmounts.{missing[0]}: you have no such connection",
             {"connectionIds": missing[:_ENTRIES_NAMED], "connectionCount": len(missing)},
         )
-    return {connection_id: own[key].network_account_id for connection_id, key in wanted.items()}
+    return {connection_id: own[key] for connection_id, key in wanted.items()}
 
 
 def _refuse_unmapped(amounts: Amounts, unmapped: list[str]) -> None:
