@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import psycopg
+
+from clearwindow.runtime import Runtime
+from clearwindow.settlements.due import SettlementWork
+from clearwindow.settlements.values import DueSettlement
+from clearwindow.work.worker import Worker
 from tests.support.networks import ok
 from tests.support.settling import Floor, dispute, stage
 
@@ -56,4 +62,28 @@ def test_a_disputed_connection_is_left_out_and_stays_held(floor: Floor) -> None:
     }
     assert sorted(statuses.values()) == ["completed", "disputed"]
     assert raised["retracted"] is False
+    floor.assert_proven()
+
+
+class WithoutAnswer(SettlementWork):
+    """Loses its connection when the step is committed and the database's answer is on its way."""
+
+    def perform(self, runtime: Runtime, job: DueSettlement) -> bool:
+        super().perform(runtime, job)
+        raise psycopg.OperationalError("the connection is lost")
+
+
+def test_a_step_that_was_done_is_not_done_again_before_its_time(floor: Floor) -> None:
+    partner = floor.network.partner(deposits={"ofcusd": 1_000})
+    connection = floor.network.funded(partner, {"ofcusd": 100})
+    settlement = stage(partner, {connection.id: {"USD": "50"}})
+    floor.clock.advance(minutes=10)
+
+    Worker(floor.runtime, [WithoutAnswer()]).run_due()
+
+    assert floor.state(settlement["id"]) == "top_up_window"
+    floor.pass_minutes(5)
+    assert floor.state(settlement["id"]) == "top_up_window"
+    floor.pass_minutes(5)
+    assert floor.state(settlement["id"]) == "completed"
     floor.assert_proven()
