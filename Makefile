@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: install lock lint format test serve demo bench clean
+.PHONY: install lock lint format test serve demo bench crash clean
 
 install: .venv/.installed
 
@@ -38,6 +38,9 @@ test: lint
 
 serve: install
 	$(BIN)/clearwindow serve --host 127.0.0.1 --port 8080 --data ./data
+
+crash: install
+	$(BIN)/python -m tests.crash
 
 demo: install
 	$(BIN)/clearwindow demo
