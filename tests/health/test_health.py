@@ -33,13 +33,13 @@ class FakeWork:
     due_at: datetime | None = None
 
     def due(self, runtime: Runtime, limit: int) -> Sequence[object]:
-        raise NotImplementedError
+        raise AssertionError("health asks for nothing else")
 
     def perform(self, runtime: Runtime, job: object) -> bool:
-        raise NotImplementedError
+        raise AssertionError("health asks for nothing else")
 
     def postpone(self, runtime: Runtime, job: object, error: str) -> None:
-        raise NotImplementedError
+        raise AssertionError("health asks for nothing else")
 
     def next_due_at(self, runtime: Runtime) -> datetime | None:  # noqa: ARG002
         return self.due_at
