@@ -62,5 +62,8 @@ serve: install
 demo: install
 	@$(BIN)/clearwindow demo
 
+bench: install
+	$(BIN)/python -m bench
+
 clean:
 	rm -rf .venv .uv

@@ -169,13 +169,28 @@ def test_two_workers_execute_each_due_settlement_once(floor: Floor, partners: in
         while due(floor):
             worker.run_due()
 
-    for _ in range(2):
+    for expected in ("top_up_window", "completed"):
         floor.clock.advance(minutes=10)
         at_once([work, work])
-    assert {floor.state(settlement_id) for settlement_id in made} == {"completed"}
+        assert {floor.state(settlement_id) for settlement_id in made} == {expected}
     for _, connection in desks:
         assert connection.balances() == {"ofcbtc": (100 - 30 // partners, 0)}
     assert executions(floor) == Counter(made)
+    floor.assert_proven()
+
+
+def test_a_job_that_another_worker_has_just_done_is_not_done_again(floor: Floor) -> None:
+    desk = staging(floor)
+    settlement_id = stage(desk.partner, {desk.connection.id: {"BTC": "-7"}})["id"]
+    work = SettlementWork()
+    for expected in ("top_up_window", "completed"):
+        floor.clock.advance(minutes=10)
+        (job,) = work.due(floor.runtime, 10)
+        for _ in range(2):
+            assert work.perform(floor.runtime, job)
+            assert floor.state(settlement_id) == expected
+    assert desk.connection.balances() == {"ofcbtc": (993, 0)}
+    assert executions(floor) == {settlement_id: 1}
     floor.assert_proven()
 
 

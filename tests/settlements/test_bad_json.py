@@ -153,10 +153,10 @@ def test_numbers_beyond_reason_are_refused(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_body_of_a_million_wrong_entries_is_refused_without_an_error_for_each(floor: Floor) -> None:
+def test_a_body_of_very_many_wrong_entries_is_refused_without_an_error_for_each(floor: Floor) -> None:
     desk = staging(floor)
-    million = b"".join(b',"k%d":0' % number for number in range(1_000_000))
-    for text in (b'{"externalId":"x"' + million + b"}", b'{"settlementAmounts":{"":0' + million + b"}}"):
+    many = b"".join(b',"k%d":0' % number for number in range(150_000))
+    for text in (b'{"externalId":"x"' + many + b"}", b'{"settlementAmounts":{"":0' + many + b"}}"):
         desk.refuses(text, "too_many_entries", "120000")
-    desk.refuses(b'{"unknown":[' + b"[]," * 1_000_000 + b"[]]}", "too_many_entries")
+    desk.refuses(b'{"unknown":[' + b"[]," * 150_000 + b"[]]}", "too_many_entries")
     desk.accepts()

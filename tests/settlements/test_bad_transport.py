@@ -34,6 +34,7 @@ class Wire:
         enterprise = desk.partner.enterprise.id
         self.base_url = operator.base_url
         self.path = f"/api/network/v2/enterprises/{enterprise}/partners/settlements"
+        self.http = httpx2.Client(base_url=self.base_url, trust_env=False)
         self.authorization = f"Bearer {operator.user_token(enterprise, scopes=(READ, WRITE))}"
 
     def body(self) -> bytes:
@@ -66,14 +67,15 @@ class Wire:
             for part in parts:
                 connection.sendall(part)
 
-    def request(self, method: str, path: str, **more: str) -> httpx2.Response:
-        headers = {"Authorization": self.authorization, **more}
-        return httpx2.request(method, self.base_url + path, headers=headers, trust_env=False)
+    def request(self, method: str, path: str) -> httpx2.Response:
+        return self.http.request(method, path, headers={"Authorization": self.authorization})
 
 
 @pytest.fixture
-def wire(floor: Floor) -> Wire:
-    return Wire(staging(floor))
+def wire(floor: Floor) -> Iterator[Wire]:
+    wire = Wire(staging(floor))
+    with wire.http:
+        yield wire
 
 
 @contextmanager

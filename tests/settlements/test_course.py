@@ -10,7 +10,7 @@ from clearwindow.database.pool import Transaction
 from clearwindow.settlements import course
 from clearwindow.settlements.values import Settlement
 from tests.support.networks import ok
-from tests.support.settling import Floor, dispute, stage
+from tests.support.settling import Floor, dispute, stage, try_stage
 
 
 def test_a_settlement_moves_what_it_says_after_its_windows(floor: Floor) -> None:
@@ -242,6 +242,22 @@ def test_what_carries_disputes_is_not_rejected(floor: Floor) -> None:
     assert floor.operator.post(path).json()["name"] == "settlement_disputed"
     floor.pass_minutes(20)
     assert floor.operator.post(path).json()["name"] == "settlement_state"
+
+
+def test_a_brokers_amounts_sum_to_zero(floor: Floor) -> None:
+    partner = floor.network.partner(broker=True, currencies={"BTC": "ofcbtc", "XBT": "ofcbtc", "USD": "ofcusd"})
+    one = floor.network.funded(partner, {"ofcbtc": 100}, name="one")
+    other = floor.network.funded(partner, {"ofcusd": 100}, name="other")
+
+    refused = try_stage(partner, {one.id: {"BTC": "-10", "USD": "5"}, other.id: {"XBT": "9", "USD": "-5"}})
+
+    assert refused.status_code == 400
+    assert refused.json()["name"] == "amounts_not_net_zero"
+    assert refused.json()["details"] == {"sums": {"ofcbtc": "-1"}}
+    stage(partner, {one.id: {"BTC": "-10", "USD": "5"}, other.id: {"XBT": "10", "USD": "-5"}})
+    floor.pass_minutes(20)
+    assert one.balances() == {"ofcbtc": (90, 0), "ofcusd": (5, 0)}
+    assert other.balances() == {"ofcbtc": (10, 0), "ofcusd": (95, 0)}
 
 
 def test_everybody_concerned_hears_of_it(floor: Floor) -> None:

@@ -132,6 +132,16 @@ def test_a_client_sees_its_own(scene: Scene) -> None:
     assert anna.id in views["disputes"].text
 
 
+def test_a_client_sees_no_settlement_that_it_is_not_in(scene: Scene) -> None:
+    anna, berta = scene.connections["anna"], scene.connections["berta"]
+    without_anna = stage(scene.partner, {berta.id: {"BTC": "-1"}})["id"]
+    ok(dispute(berta, without_anna))
+    everything = {view: response.text for view, response in client_views(scene, "anna").items()}
+    assert not [view for view, text in everything.items() if without_anna in text]
+    assert anna.client.api.get(f"/clients/settlements/{without_anna}").status_code == 404
+    assert without_anna in client_views(scene, "berta")["settlements"].text
+
+
 def test_a_retracted_dispute_of_one_client_makes_no_settlement_disputed_for_another(scene: Scene) -> None:
     for name, disputed in (("anna", True), ("berta", True), ("clara", False)):
         view = client_views(scene, name)["settlement"].json()["settlement"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 from uuid import uuid4
 
 import httpx2
+import pytest
 
 from clearwindow.signing.keys import PrivateKey
 from tests.support.networks import Json, sign_body
@@ -27,12 +28,11 @@ class Call:
     fields: Json
     unsigned: Json = field(default_factory=dict)
 
-    def send(self, base_url: str) -> httpx2.Response:
-        return httpx2.post(
-            f"{base_url}/api/network/v2/enterprises/{self.enterprise}/partners/settlements",
+    def send(self, http: httpx2.Client) -> httpx2.Response:
+        return http.post(
+            f"/api/network/v2/enterprises/{self.enterprise}/partners/settlements",
             headers={"Authorization": f"Bearer {self.token}"},
             json={**sign_body(self.fields, self.key), **self.unsigned},
-            trust_env=False,
         )
 
 
@@ -110,19 +110,25 @@ DEFECTS = [
 ]
 
 
-def test_each_defect_alone_has_its_answer(floor: Floor) -> None:
+@pytest.fixture
+def http(base_url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=base_url, trust_env=False) as http:
+        yield http
+
+
+def test_each_defect_alone_has_its_answer(floor: Floor, http: httpx2.Client) -> None:
     scene = Scene(floor)
     for defect in DEFECTS:
         call = scene.call()
         defect.spoil(scene, call)
         with nothing_written(floor.runtime):
-            response = call.send(floor.operator.base_url)
+            response = call.send(http)
         assert (response.status_code, response.json()["name"]) == (defect.status, defect.name), response.text
         scene.mend()
-    assert scene.call().send(floor.operator.base_url).status_code == 200
+    assert scene.call().send(http).status_code == 200
 
 
-def test_of_two_defects_the_earlier_answers(floor: Floor) -> None:
+def test_of_two_defects_the_earlier_answers(floor: Floor, http: httpx2.Client) -> None:
     scene = Scene(floor)
     tried = 0
     for earlier, later in combinations(DEFECTS, 2):
@@ -131,7 +137,7 @@ def test_of_two_defects_the_earlier_answers(floor: Floor) -> None:
         call = scene.call()
         later.spoil(scene, call)
         earlier.spoil(scene, call)
-        response = call.send(floor.operator.base_url)
+        response = call.send(http)
         expected = (earlier.status, earlier.name)
         assert (response.status_code, response.json()["name"]) == expected, (
             earlier.name,
@@ -142,5 +148,5 @@ def test_of_two_defects_the_earlier_answers(floor: Floor) -> None:
             scene.mend()
         tried += 1
     assert tried == 87
-    assert scene.call().send(floor.operator.base_url).status_code == 200
+    assert scene.call().send(http).status_code == 200
     floor.assert_proven()
