@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 
+import psycopg
 import pytest
 
 from clearwindow.database.pool import Transaction
+from clearwindow.runtime import Runtime
 from clearwindow.settlements import course
-from clearwindow.settlements.values import Settlement
+from clearwindow.settlements.due import SettlementWork
+from clearwindow.settlements.values import DueSettlement, Settlement
+from clearwindow.work.worker import Worker
 from tests.support.networks import ok
 from tests.support.settling import Floor, dispute, stage, try_stage
 
@@ -325,3 +329,27 @@ def test_a_defect_is_noted_and_tried_again_later(floor: Floor, monkeypatch: pyte
 
     assert floor.state(settlement["id"]) == "top_up_window"
     assert ok(floor.operator.get("/work"))["work"][0]["status"] == "waiting"
+
+
+class WithoutAnswer(SettlementWork):
+    """Loses its connection when the step is committed and the database's answer is on its way."""
+
+    def perform(self, runtime: Runtime, job: DueSettlement) -> bool:
+        super().perform(runtime, job)
+        raise psycopg.OperationalError("the connection is lost")
+
+
+def test_a_step_that_was_done_is_not_done_again_before_its_time(floor: Floor) -> None:
+    partner = floor.network.partner(deposits={"ofcusd": 1_000})
+    connection = floor.network.funded(partner, {"ofcusd": 100})
+    settlement = stage(partner, {connection.id: {"USD": "50"}})
+    floor.clock.advance(minutes=10)
+
+    Worker(floor.runtime, [WithoutAnswer()]).run_due()
+
+    assert floor.state(settlement["id"]) == "top_up_window"
+    floor.pass_minutes(5)
+    assert floor.state(settlement["id"]) == "top_up_window"
+    floor.pass_minutes(5)
+    assert floor.state(settlement["id"]) == "completed"
+    floor.assert_proven()
