@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,15 +31,6 @@ class FakeWork:
 
     name: str = "fake"
     due_at: datetime | None = None
-
-    def due(self, runtime: Runtime, limit: int) -> Sequence[object]:
-        raise AssertionError("health asks for nothing else")
-
-    def perform(self, runtime: Runtime, job: object) -> bool:
-        raise AssertionError("health asks for nothing else")
-
-    def postpone(self, runtime: Runtime, job: object, error: str) -> None:
-        raise AssertionError("health asks for nothing else")
 
     def next_due_at(self, runtime: Runtime) -> datetime | None:  # noqa: ARG002
         return self.due_at
