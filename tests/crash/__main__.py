@@ -19,6 +19,7 @@ from tests.crash.servers import Target
 from tests.crash.steps import STEPS, Step
 
 SEED: Final = 1_067
+_WIDTH: Final = 130
 
 
 @dataclass
@@ -96,12 +97,16 @@ class Run:
 def main() -> int:
     repeats, rounds = int(os.environ.get("CRASH_REPEATS", "2")), int(os.environ.get("CRASH_ROUNDS", "50"))
     console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
     run = Run(console)
     console.rule(f"kills at every step, {repeats} times")
     of_steps = run.steps(repeats)
     console.rule(f"kills at random moments under load, {rounds} rounds")
     of_rounds = run.rounds(rounds)
-    table = Table("step", *(f"{target} killed" for target in Target), title="kills, and their mean duration")
+    table = Table(title="kills, and their mean duration")
+    for title in ("step", *Target):
+        table.add_column(title, no_wrap=True)
     for step in STEPS:
         table.add_row(step.id, *(str(of_steps[step, target]) for target in Target))
     table.add_section()
