@@ -38,9 +38,9 @@ class Measurement:
     first: dict[str, float] = field(default_factory=dict)
     peak_bytes: int = 0
 
-    def ratio(self, part: str) -> float | None:
+    def ratio(self, part: str, of: Callable[[list[float]], float] = median) -> float | None:
         """How many times the floor a part takes; None where it has no floor."""
-        return median(self.product[part]) / median(self.floor[part]) if part in self.floor else None
+        return of(self.product[part]) / of(self.floor[part]) if part in self.floor else None
 
 
 def measure(connections: int, currencies: int, rounds: int, say: Say) -> Measurement:
