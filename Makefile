@@ -5,21 +5,43 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: install lock lint format test serve demo bench crash clean
+.PHONY: help install lock lint format test serve demo bench crash clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make install  build the environment in .venv; the command is .venv/bin/clearwindow'
+	@echo 'make demo     a network from nothing to balanced books, in under a minute'
+	@echo 'make serve    the server on http://127.0.0.1:8080, its database under ./data'
+	@echo 'make test     lint, types, layering and the whole test suite'
+	@echo 'make bench    one large settlement beside psql copying the same rows'
+	@echo 'make crash    SIGKILL at every step of a settlement, then 50 rounds at random moments'
+	@echo 'make format   format the code and mend what the linter can mend'
+	@echo 'make lock     bring requirements.lock up to date'
+	@echo 'make clean    remove the environment'
 
 install: .venv/.installed
 
-.uv/bin/uv:
+# Before anything is built, because what fails without it says nothing that helps.
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed, but $(PYTHON) is older or does not run: say make PYTHON=/path/to/python3"; exit 1; }
+
+.uv/bin/uv: | python
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make environments (no ensurepip): on Debian and Ubuntu, apt install python3-venv;"; \
+	    echo "or put uv on PATH."; exit 1; }
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-.venv/.installed: requirements.lock pyproject.toml | $(filter .uv/bin/uv,$(UV))
+.venv/.installed: requirements.lock pyproject.toml | python $(filter .uv/bin/uv,$(UV))
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock: | $(filter .uv/bin/uv,$(UV))
+lock: | python $(filter .uv/bin/uv,$(UV))
 	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --group dev \
 	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
 
@@ -43,7 +65,10 @@ crash: install
 	$(BIN)/python -m tests.crash
 
 demo: install
-	$(BIN)/clearwindow demo
+	@$(BIN)/clearwindow demo
+
+bench: install
+	$(BIN)/python -m bench
 
 clean:
 	rm -rf .venv .uv

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from clearwindow.access import rules
@@ -22,6 +23,9 @@ from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.server import serving
 from tests.support.settling import Floor
+
+# Logging to the standard output that pytest captures would outlive the capture.
+structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Final, Protocol
 from uuid import UUID, uuid4
 
@@ -33,6 +34,16 @@ class Ids(Protocol):
 class RandomIds:
     def new(self) -> UUID:
         return uuid4()
+
+
+def time_ordered_prefix(moment: datetime) -> str:
+    """The beginning of version 7 UUIDs of this moment, to which a statement appends the rest of random ones.
+
+    Rows of one settlement get ids side by side, so that inserting 100 000 of them touches a few hundred pages of an
+    index and not every page it has.
+    """
+    milliseconds = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-7"
 
 
 def parse_uuid(text: str) -> UUID | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from clearwindow.clock import Clock
 from clearwindow.database.pool import Database, Transaction
 from clearwindow.ids import Ids
 from clearwindow.vault import Vault
+
+_OTHER_ENTRIES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,11 @@ class Limits:
     body_bytes: int = 32 * 1024 * 1024
     connections_per_settlement: int = 10_000
     amounts_per_settlement: int = 100_000
+
+    @property
+    def body_entries(self) -> int:
+        """How many members and elements a body may have in all: the largest settlement, and all else small."""
+        return self.connections_per_settlement + self.amounts_per_settlement + _OTHER_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,26 +73,27 @@ def test_the_same_request_gives_the_same_partner_and_another_is_refused(network:
         assert (refused.status_code, refused.json()["name"]) == (422, "partner_differs")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"clientDisputeWindowMinutes": -1},
-        {"clientDisputeWindowMinutes": 525_601},
-        {"clientDisputeWindowMinutes": "5"},
-        {"clientDisputeWindowMinutes": 0.0000001},
-        {"topUpWindowMinutes": True},
-        {"connectionKeySchema": "password"},
-        {"institutionId": "not-a-uuid"},
-        {"name": ""},
-        {"broker": "false"},
-        {"unknown": 1},
-    ],
-)
-def test_a_partner_request_is_of_its_shape(network: Network, change: dict[str, object]) -> None:
+WRONG_FIELDS: list[dict[str, object]] = [
+    {"clientDisputeWindowMinutes": -1},
+    {"clientDisputeWindowMinutes": 525_601},
+    {"clientDisputeWindowMinutes": "5"},
+    {"clientDisputeWindowMinutes": 0.0000001},
+    {"topUpWindowMinutes": True},
+    {"connectionKeySchema": "password"},
+    {"institutionId": "not-a-uuid"},
+    {"name": ""},
+    {"broker": "false"},
+    {"unknown": 1},
+]
+
+
+def test_a_partner_request_is_of_its_shape(network: Network, subtests: pytest.Subtests) -> None:
     enterprise = network.enterprise("exchange")
     network.configure("exchange")
-    refused = enterprise.api.post("/partners", WANTED | change)
-    assert (refused.status_code, refused.json()["name"]) == (400, "request_invalid")
+    for change in WRONG_FIELDS:
+        with subtests.test(change=repr(change)):
+            refused = enterprise.api.post("/partners", WANTED | change)
+            assert (refused.status_code, refused.json()["name"]) == (400, "request_invalid")
 
 
 def test_a_number_beyond_all_numbers_is_refused(network: Network) -> None:
@@ -121,21 +122,22 @@ def test_a_configuration_is_replaced_as_a_whole(network: Network) -> None:
     assert (replaced["currencies"], replaced["executeWhenFunded"]) == ({"ETH": "ofceth"}, False)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"currencies": {}, "amountUnit": "base"},
-        {"currencies": {"BTC": "ofcnone"}, "amountUnit": "base"},
-        {"currencies": {"": "ofcbtc"}, "amountUnit": "base"},
-        {"currencies": {"BTC": 5}, "amountUnit": "base"},
-        {"currencies": CURRENCIES, "amountUnit": "cents"},
-        {"currencies": CURRENCIES},
-        {"currencies": CURRENCIES, "amountUnit": "base", "callbackUrl": "https://example.org"},
-    ],
-)
-def test_a_configuration_that_cannot_be_is_refused(network: Network, body: dict[str, object]) -> None:
+WRONG_CONFIGURATIONS: list[dict[str, object]] = [
+    {"currencies": {}, "amountUnit": "base"},
+    {"currencies": {"BTC": "ofcnone"}, "amountUnit": "base"},
+    {"currencies": {"": "ofcbtc"}, "amountUnit": "base"},
+    {"currencies": {"BTC": 5}, "amountUnit": "base"},
+    {"currencies": CURRENCIES, "amountUnit": "cents"},
+    {"currencies": CURRENCIES},
+    {"currencies": CURRENCIES, "amountUnit": "base", "callbackUrl": "https://example.org"},
+]
+
+
+def test_a_configuration_that_cannot_be_is_refused(network: Network, subtests: pytest.Subtests) -> None:
     network.enterprise("exchange")
-    assert network.operator.put("/enterprises/exchange/partner-configuration", body).status_code == 400
+    for body in WRONG_CONFIGURATIONS:
+        with subtests.test(body=repr(body)):
+            assert network.operator.put("/enterprises/exchange/partner-configuration", body).status_code == 400
 
 
 def test_only_what_exists_is_configured_and_changed(operator: OperatorClient) -> None:

@@ -34,9 +34,10 @@ class TestCluster:
         return make_conninfo(self._admin_dsn, dbname=database)
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
+    def fresh_database(self, template: str | None = None) -> Iterator[str]:
+        """A database that lives as long as the block: a migrated one, or a copy of another template."""
         name = f"test_{uuid4().hex}"
-        self._run("CREATE DATABASE {} TEMPLATE {}", name, self._template)
+        self._run("CREATE DATABASE {} TEMPLATE {}", name, template or self._template)
         try:
             yield self.dsn(name)
         finally:

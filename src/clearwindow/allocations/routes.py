@@ -56,9 +56,15 @@ async def _submit(request: Request, member: Member, connection_id: str, kind: Al
     return json_response(wire.submitted(outcome), headers=headers)
 
 
-@router.api_route(
+@router.get(
     "/clients/connections/{connection_id}/allocations/signing",
-    methods=["GET", "POST"],
+    summary="The exact text to sign for an allocation",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404),
+    openapi_extra=takes_body(wire.AllocationToSign),
+)
+@router.post(
+    "/clients/connections/{connection_id}/allocations/signing",
     summary="The exact text to sign for an allocation",
     response_model=SigningPayload,
     responses=may_answer(400, 401, 403, 404),
@@ -68,9 +74,15 @@ async def allocation_to_sign(request: Request, member: ReadingMember, connection
     return await _to_sign(request, member, connection_id)
 
 
-@router.api_route(
+@router.get(
     "/clients/connections/{connection_id}/deallocations/signing",
-    methods=["GET", "POST"],
+    summary="The exact text to sign for a deallocation",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404),
+    openapi_extra=takes_body(wire.AllocationToSign),
+)
+@router.post(
+    "/clients/connections/{connection_id}/deallocations/signing",
     summary="The exact text to sign for a deallocation",
     response_model=SigningPayload,
     responses=may_answer(400, 401, 403, 404),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from clearwindow import bootstrap
 from clearwindow.access import service as access
+from clearwindow.access.guards import BOOTSTRAP_OPERATOR
 from clearwindow.access.values import IssuedToken, Operator, Scope
 from clearwindow.clock import wire_time
 from clearwindow.http.bodies import validate
@@ -17,8 +17,6 @@ from clearwindow.operator import people
 from clearwindow.operator.people_wire import OperatorRequest, OperatorTokenRequest, TokenRequest
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings
-
-COMMAND_LINE_OPERATOR: Final = "command-line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def issue_for_member(
 
 
 def _command_line(runtime: Runtime) -> Operator:
-    """Who acts here in the audit trail: whoever has this machine's shell."""
+    """Who acts here in the audit trail: whoever has the shell could set the token in the settings as well."""
     with runtime.transaction() as tx:
-        record, _ = access.create_operator(tx, runtime.ids.new(), COMMAND_LINE_OPERATOR)
+        record, _ = access.create_operator(tx, runtime.ids.new(), BOOTSTRAP_OPERATOR)
     return Operator(record.id, record.name, f"command-line-{runtime.ids.new()}")

@@ -9,7 +9,7 @@ from fastapi import Response
 from clearwindow.access.values import Member
 from clearwindow.database.listing import Listing
 from clearwindow.disputes import service, wire
-from clearwindow.disputes.store import DisputeFilter
+from clearwindow.disputes.values import DisputeFilter
 from clearwindow.http.filters import TOTAL_COUNT_HEADER, Flag, Page, Texts, Uuids
 from clearwindow.http.wire import json_response
 from clearwindow.network import lookups

@@ -9,18 +9,16 @@ from starlette.concurrency import run_in_threadpool
 
 from clearwindow.access.guards import ReadingMember, WritingMember
 from clearwindow.disputes import closing, listing, service, wire
-from clearwindow.http.bodies import Body, read_body
+from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body, takes_filters
 from clearwindow.http.filters import read_filters
 from clearwindow.http.wire import json_response, replay_headers
 from clearwindow.ids import parse_uuid
 from clearwindow.runtime import Runtime
-from clearwindow.signing.values import SignedRequest
+from clearwindow.signing.wire import signed_request
 
 router: Final = APIRouter(prefix="/api/network/v1/enterprises/{enterprise_id}", tags=["disputes"])
 _ERRORS: Final = may_answer(400, 401, 403, 404, 409, 422, 500)
-
-SignedBody = Body[wire.RaiseDisputeRequest] | Body[wire.UpdateDisputeRequest] | Body[wire.CloseDisputeRequest]
 
 
 @router.post(
@@ -36,7 +34,7 @@ async def raise_dispute(
 ) -> Response:
     """Objects to one settlement on one connection, inside its dispute window."""
     body = await read_body(request, wire.RaiseDisputeRequest)
-    signed = _signed(body, enterpriseId=enterprise_id, settlementId=settlement_id)
+    signed = signed_request(body, {"enterpriseId": enterprise_id, "settlementId": settlement_id})
     runtime: Runtime = request.app.state.runtime
     dispute, replayed = await run_in_threadpool(
         service.raise_dispute, runtime, member, parse_uuid(settlement_id), body.model, signed
@@ -55,7 +53,7 @@ async def raise_dispute(
 async def update_dispute(request: Request, enterprise_id: str, dispute_id: str, member: WritingMember) -> Response:
     """Inside the dispute window only; a retracted dispute lets the transfers run as normal."""
     body = await read_body(request, wire.UpdateDisputeRequest)
-    signed = _signed(body, enterpriseId=enterprise_id, disputeId=dispute_id)
+    signed = signed_request(body, {"enterpriseId": enterprise_id, "disputeId": dispute_id})
     runtime: Runtime = request.app.state.runtime
     dispute, replayed = await run_in_threadpool(
         service.update_dispute, runtime, member, parse_uuid(dispute_id), body.model, signed
@@ -74,7 +72,7 @@ async def update_dispute(request: Request, enterprise_id: str, dispute_id: str, 
 async def close_dispute(request: Request, enterprise_id: str, dispute_id: str, member: WritingMember) -> Response:
     """After the window: the original transfers stand and run with the partner's next settlement, once reviewed."""
     body = await read_body(request, wire.CloseDisputeRequest)
-    signed = _signed(body, enterpriseId=enterprise_id, disputeId=dispute_id)
+    signed = signed_request(body, {"enterpriseId": enterprise_id, "disputeId": dispute_id})
     runtime: Runtime = request.app.state.runtime
     closure, replayed = await run_in_threadpool(
         closing.close_by_client, runtime, member, parse_uuid(dispute_id), body.model, signed
@@ -111,8 +109,3 @@ async def list_for_partner(request: Request, member: ReadingMember) -> Response:
     runtime: Runtime = request.app.state.runtime
     found = await run_in_threadpool(listing.list_for_partner, runtime, member, filters)
     return listing.page_response(found)
-
-
-def _signed(body: SignedBody, **path_ids: str) -> SignedRequest:
-    model = body.model
-    return SignedRequest(model.payload, model.signature, model.nonce, body.fields, path_ids)

@@ -11,8 +11,7 @@ from clearwindow.audit import service as audit
 from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import rules, store, wire
-from clearwindow.disputes.store import DisputeFilter
-from clearwindow.disputes.values import AssignedClosure, Closure, Dispute
+from clearwindow.disputes.values import AssignedClosure, Closure, Dispute, DisputeFilter
 from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
 from clearwindow.network import lookups
 from clearwindow.network import service as network

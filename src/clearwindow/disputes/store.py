@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -12,29 +11,9 @@ from psycopg.types.json import Jsonb
 from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
-from clearwindow.disputes.values import AssignedClosure, Closure, ClosureStatus, Dispute, OpenDispute
+from clearwindow.disputes.values import AssignedClosure, Closure, ClosureStatus, Dispute, DisputeFilter, OpenDispute
 
 sql: Final = Queries("clearwindow.disputes")
-
-
-@dataclass(frozen=True, slots=True)
-class DisputeFilter:
-    """What a list of disputes shows; ``own_connection_ids`` limits a client to its own."""
-
-    partner_ids: Sequence[UUID] | None = None
-    own_connection_ids: Sequence[UUID] | None = None
-    connection_ids: Sequence[UUID] | None = None
-    dispute_ids: Sequence[UUID] | None = None
-    settlement_ids: Sequence[UUID] | None = None
-    settled_in_settlement_ids: Sequence[UUID] | None = None
-    closure_ids: Sequence[UUID] | None = None
-    client_ids: Sequence[UUID] | None = None
-    settlement_external_ids: Sequence[str] | None = None
-    settled_in_settlement_external_ids: Sequence[str] | None = None
-    closed: bool | None = None
-    show_retracted: bool = True
-    limit: int = 100
-    offset: int = 0
 
 
 def insert_dispute(tx: Transaction, dispute: Dispute) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -79,3 +80,23 @@ class OpenDispute:
 
     dispute_id: UUID
     connection_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFilter:
+    """What a list of disputes shows; ``own_connection_ids`` limits a client to its own."""
+
+    partner_ids: Sequence[UUID] | None = None
+    own_connection_ids: Sequence[UUID] | None = None
+    connection_ids: Sequence[UUID] | None = None
+    dispute_ids: Sequence[UUID] | None = None
+    settlement_ids: Sequence[UUID] | None = None
+    settled_in_settlement_ids: Sequence[UUID] | None = None
+    closure_ids: Sequence[UUID] | None = None
+    client_ids: Sequence[UUID] | None = None
+    settlement_external_ids: Sequence[str] | None = None
+    settled_in_settlement_external_ids: Sequence[str] | None = None
+    closed: bool | None = None
+    show_retracted: bool = True
+    limit: int = 100
+    offset: int = 0

@@ -10,46 +10,40 @@ from pydantic import Field
 
 from clearwindow.clock import wire_time
 from clearwindow.disputes.values import Closure, Dispute
-from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, present
+from clearwindow.http.wire import LongText, ShortText, WireModel, present
 from clearwindow.ids import WireUuid
 from clearwindow.money import SignedBaseUnits
+from clearwindow.signing.wire import Signed
 from clearwindow.transfers.wire import DisputedTransferOutput
 
 MAX_CURRENCIES = 1_000
 ExpectedTransfers = Annotated[dict[ShortText, SignedBaseUnits], Field(max_length=MAX_CURRENCIES)]
-Payload = Annotated[str, Field(min_length=1)]
 
 
-class RaiseDisputeRequest(RequestModel):
+class RaiseDisputeRequest(Signed):
     """A client's objection. ``expectedTransfers``: base units, + the client receives, - it sends; may be empty."""
 
     connection_id: WireUuid
     reason: LongText | None = None
     expected_transfers: ExpectedTransfers
-    payload: Payload
-    signature: Payload
-    nonce: ShortText
+    settlement_id: WireUuid | None = None
 
 
-class UpdateDisputeRequest(RequestModel):
+class UpdateDisputeRequest(Signed):
     """Retracts a dispute, takes a retraction back, or changes what is expected; inside the window only."""
 
     connection_id: WireUuid
     retracted: bool
     reason: LongText | None = None
     expected_transfers: ExpectedTransfers | None = None
-    payload: Payload
-    signature: Payload
-    nonce: ShortText
+    dispute_id: WireUuid | None = None
 
 
-class CloseDisputeRequest(RequestModel):
+class CloseDisputeRequest(Signed):
     """The client withdraws its objection after the window: the original transfers stand."""
 
     notes: LongText
-    payload: Payload
-    signature: Payload
-    nonce: ShortText
+    dispute_id: WireUuid | None = None
 
 
 class DisputeOutput(WireModel):

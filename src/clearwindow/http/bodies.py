@@ -18,6 +18,7 @@ from clearwindow.strict_json import JsonError, JsonValue, parse_json
 M = TypeVar("M", bound=BaseModel)
 
 _ERRORS_NAMED: Final = 20
+_LENGTH_DIGITS: Final = 19
 _QUOTED_CHARACTERS: Final = 80
 
 
@@ -34,19 +35,19 @@ async def read_body(request: Request, model: type[M], *, optional: bool = False)
 
     Raises:
         TooLargeError: more bytes than the limit.
-        InvalidRequestError: not strict JSON, not an object, or not of the model's shape.
+        InvalidRequestError: not strict JSON, not an object, too many entries, or not of the model's shape.
     """
     runtime: Runtime = request.app.state.runtime
     raw = await read_bytes(request, runtime.limits.body_bytes)
     if not raw and optional:
         raw = b"{}"
-    return await run_in_threadpool(parse_body, raw, model)
+    return await run_in_threadpool(parse_body, raw, model, runtime.limits.body_entries)
 
 
 async def read_bytes(request: Request, limit_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
     chunks: list[bytes] = []
-    size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < _ERRORS_NAMED else 0
+    size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS else 0
     if size <= limit_bytes:
         size = 0
         try:
@@ -66,14 +67,35 @@ async def read_bytes(request: Request, limit_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def parse_body(raw: bytes, model: type[M]) -> Body[M]:
+def parse_body(raw: bytes, model: type[M], limit_entries: int) -> Body[M]:
     try:
         document = parse_json(raw)
     except JsonError as error:
         raise InvalidRequestError("body_not_json", str(error)) from None
     if not isinstance(document, dict):
         raise InvalidRequestError("body_not_object", "the request body must be a JSON object")
+    _require_few_entries(document, limit_entries)
     return Body(validate(document, model), document)
+
+
+def _require_few_entries(document: dict[str, JsonValue], limit: int) -> None:
+    """Before validation, which makes an error of a thousand bytes for every entry that is wrong."""
+    level: list[dict[str, JsonValue] | list[JsonValue]] = [document]
+    count = 0
+    while level:
+        count += sum(map(len, level))
+        if count > limit:
+            raise InvalidRequestError(
+                "too_many_entries",
+                f"the request body has more than {limit} entries: split it into smaller requests",
+                {"limitEntries": limit},
+            )
+        level = [
+            member
+            for container in level
+            for member in (container.values() if isinstance(container, dict) else container)
+            if isinstance(member, dict | list)
+        ]
 
 
 def validate(document: Mapping[str, object], model: type[M]) -> M:

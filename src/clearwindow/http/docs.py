@@ -48,5 +48,6 @@ def _inlined(part: object, definitions: dict[str, object]) -> object:
     if isinstance(part, dict):
         if "$ref" in part:
             return _inlined(definitions[part["$ref"].rpartition("/")[2]], definitions)
-        return {name: _inlined(value, definitions) for name, value in part.items()}
+        # A discriminator's mapping names definitions, too, and says nothing that the variants do not.
+        return {name: _inlined(value, definitions) for name, value in part.items() if name != "discriminator"}
     return [_inlined(value, definitions) for value in part] if isinstance(part, list) else part

@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BeforeValidator, Field
+from starlette.concurrency import run_in_threadpool
 
 from clearwindow.errors import InvalidRequestError
 from clearwindow.http.bodies import parse_body, read_bytes, validate
@@ -89,12 +90,12 @@ async def read_filters(request: Request, model: type[F]) -> F:
         given[name] = values if len(values) > 1 else values[0]
     raw = await read_bytes(request, runtime.limits.body_bytes)
     if raw:
-        body = parse_body(raw, _AnyObject)
+        body = await run_in_threadpool(parse_body, raw, _AnyObject, runtime.limits.body_entries)
         twice = sorted(set(given) & set(body.fields))
         if twice:
             raise InvalidRequestError("filter_twice", f"{twice[0]} is given in the query and in the body")
         given.update(body.fields)
-    return validate(given, model)
+    return await run_in_threadpool(validate, given, model)
 
 
 class _AnyObject(RequestModel):

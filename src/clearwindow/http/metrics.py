@@ -55,10 +55,22 @@ class RequestMetrics:
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    route = str(getattr(scope.get("route"), "path", _UNMATCHED))
+    route = _template(scope)
     requests_total.labels(method, route, status).inc()
     request_seconds.labels(method, route).observe(seconds)
     # An address that is no route's may hold anything, and is not repeated in the log.
     path = _UNMATCHED if route == _UNMATCHED else scope["path"]
     write = log.debug if route in _QUIET_ROUTES else log.info
     write("request", method=method, path=path, route=route, status=status, milliseconds=round(seconds * 1000, 1))
+
+
+def _template(scope: Scope) -> str:
+    """The route's whole template. A route knows it without the prefix of the routers that include its own."""
+    own: str | None = getattr(scope.get("route"), "path", None)
+    if own is None:
+        return _UNMATCHED
+    if not all(f"{{{name}}}" in own for name in scope.get("path_params", {})):
+        # The prefix has parameters too: their values must not become labels.
+        return own
+    prefix = scope["path"].split("/")[: -own.count("/")]
+    return "/".join(prefix) + own

@@ -51,7 +51,9 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     name = _HTTP_NAMES.get(error.status_code, "request_refused")
-    return problem(error.status_code, name, str(error.detail), request_id_of(request))
+    answer = problem(error.status_code, name, str(error.detail), request_id_of(request))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _on_defect(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, ClassVar, Final
@@ -44,8 +45,8 @@ def _moment(value: object) -> datetime:
 
 
 def _parsed(text: str) -> datetime | None:
-    # fromisoformat also takes week dates and a date without time; the wire's date-time has a T.
-    if "T" not in text:
+    # fromisoformat also takes week dates, dates without hyphens and a date without time.
+    if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", text) is None:
         return None
     try:
         return datetime.fromisoformat(text)

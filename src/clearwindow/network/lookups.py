@@ -50,6 +50,12 @@ def connections_by_account(tx: Transaction, partner_id: UUID, account_ids: Colle
     return {row.id: row.value for row in tx.all(_Pair, sql["connections_by_account"], **values)}
 
 
+def accounts_of_connections(tx: Transaction, partner_id: UUID, ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The network account of each connection of the partner; those that are not its own are left out."""
+    values = {"partner_id": partner_id, "ids": list(ids)}
+    return {row.id: row.value for row in tx.all(_Pair, sql["accounts_of_connections"], **values)}
+
+
 def network_account_of(tx: Transaction, connection_id: UUID) -> UUID:
     """The network account of a connection that exists."""
     connection = store.find_connection(tx, connection_id)
@@ -62,6 +68,11 @@ def connections_of_client(tx: Transaction, client_id: UUID) -> dict[UUID, Connec
     """All connections of a client, by id."""
     found = tx.all(Connection, sql["connections_of_client"], client_id=client_id)
     return {connection.id: connection for connection in found}
+
+
+def group_audience(tx: Transaction) -> None:
+    """Makes the temporary table ``audience``: the owners of ``informed_connection``, each with its own."""
+    tx.run(sql["create_audience"])
 
 
 def partners_of_accounts(tx: Transaction, go_account_ids: Collection[UUID]) -> list[UUID]:

@@ -147,6 +147,15 @@ FROM connection
 JOIN client ON client.id = connection.client_id
 WHERE connection.id = ANY(%(ids)s)
 
+-- name: create_audience
+-- Each owner of connections in the temporary table `informed_connection` (connection_id), with those of its own.
+CREATE TEMPORARY TABLE audience ON COMMIT DROP AS
+SELECT client.enterprise_id, jsonb_agg(connection.id ORDER BY connection.id) AS connection_ids
+FROM informed_connection
+JOIN connection ON connection.id = informed_connection.connection_id
+JOIN client ON client.id = connection.client_id
+GROUP BY client.enterprise_id
+
 -- name: try_lock_partner
 SELECT id FROM partner WHERE id = %(id)s FOR NO KEY UPDATE SKIP LOCKED
 
@@ -157,6 +166,9 @@ SELECT id, go_account_id AS value FROM partner WHERE id = ANY(%(ids)s)
 SELECT connection.id, client.go_account_id AS value
 FROM connection JOIN client ON client.id = connection.client_id
 WHERE connection.id = ANY(%(ids)s)
+
+-- name: accounts_of_connections
+SELECT id, network_account_id AS value FROM connection WHERE partner_id = %(partner_id)s AND id = ANY(%(ids)s)
 
 -- name: connections_by_account
 SELECT network_account_id AS id, id AS value FROM connection

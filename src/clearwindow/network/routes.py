@@ -75,9 +75,15 @@ async def supported_currencies(request: Request, member: ReadingMember) -> Respo
     return json_response(answers.supported_currencies(maps))
 
 
-@router.api_route(
+@router.get(
     "/clients/connections/signing",
-    methods=["GET", "POST"],
+    summary="The exact text to sign for a new connection",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404),
+    openapi_extra=takes_body(wire.ConnectionToSign),
+)
+@router.post(
+    "/clients/connections/signing",
     summary="The exact text to sign for a new connection",
     response_model=SigningPayload,
     responses=may_answer(400, 401, 403, 404),

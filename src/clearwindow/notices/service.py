@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
-from clearwindow.notices.values import Event
+from clearwindow.ids import time_ordered_prefix
+from clearwindow.notices.values import Event, EventType
 
 sql: Final = Queries("clearwindow.notices")
 
@@ -41,6 +42,13 @@ def record(tx: Transaction, events: Sequence[Event]) -> None:
         payloads=[Jsonb(dict(event.payload)) for event in events],
         now=tx.now(),
     )
+
+
+def record_for_audience(tx: Transaction, kind: EventType, subject_id: UUID, payload: Mapping[str, object]) -> None:
+    """Writes one event for each enterprise of the temporary table ``audience``, its own connections added to it."""
+    now = tx.now()
+    values = {"type": kind, "subject_id": subject_id, "payload": Jsonb(dict(payload))}
+    tx.run(sql["insert_events_for_audience"], **values, id_prefix=time_ordered_prefix(now), now=now)
 
 
 def list_events(

@@ -20,7 +20,7 @@ from clearwindow.settlements import staging
 def deposit(runtime: Runtime, actor: Operator, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
     with runtime.transaction() as tx:
         account, key = _place(tx, go_account_id, request.currency)
-        # Before the balance: a settlement that is just failing for want of this money must end first, to be woken.
+        # Before the balance, as executing does: the two would otherwise wait for each other.
         waiting = staging.lock_partners_of(tx, account.id)
         outcome = custody.deposit(tx, runtime.ids.new(), key, int(request.quantity), request.reference)
         if not outcome.replayed:

@@ -7,8 +7,7 @@ from uuid import UUID
 from clearwindow.clock import wire_time
 from clearwindow.database.listing import Listing
 from clearwindow.disputes import service as disputes
-from clearwindow.disputes.store import DisputeFilter
-from clearwindow.disputes.values import Closure
+from clearwindow.disputes.values import Closure, DisputeFilter
 from clearwindow.disputes.wire import DisputeWithClosureOutput
 from clearwindow.http.filters import Page
 from clearwindow.operator import settlement_wire as wire
@@ -16,8 +15,7 @@ from clearwindow.runtime import Runtime
 from clearwindow.settlements import reading
 from clearwindow.settlements.filters import states_of
 from clearwindow.settlements.reading import TransferFilter
-from clearwindow.settlements.store import SettlementFilter
-from clearwindow.settlements.values import Settlement
+from clearwindow.settlements.values import Settlement, SettlementFilter
 
 
 def list_settlements(

@@ -72,9 +72,10 @@ class Cast:
             caller.close()
 
 
-def second_operator(first: Caller, base_url: str, name: str) -> Caller:
-    made = first.post(f"{OPERATOR_API}/operators", {"name": name}).body["operator"]
-    token = first.post(f"{OPERATOR_API}/operators/{made['id']}/tokens", {}).body["token"]
+def new_operator(starter: Caller, base_url: str, name: str) -> Caller:
+    """An operator with a token of its own, made with the token in the settings."""
+    made = starter.post(f"{OPERATOR_API}/operators", {"name": name}).body["operator"]
+    token = starter.post(f"{OPERATOR_API}/operators/{made['id']}/tokens", {}).body["token"]
     return Caller(base_url, token["value"])
 
 

@@ -45,8 +45,9 @@ def _play_in(folder: Path, screen: Screen) -> None:
     started = time.monotonic()
     with serving(folder, operator_token) as base_url:
         screen.call("Server", f"listens on {base_url}", f"up in {time.monotonic() - started:.1f} s")
-        ada = Caller(base_url, operator_token)
-        cast = story.set_up(screen, ada, base_url)
+        starter = Caller(base_url, operator_token)
+        cast = story.set_up(screen, starter, base_url)
+        starter.close()
         try:
             _act(screen, cast)
         finally:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from clearwindow.sandbox import books
+from clearwindow.sandbox.amounts import ticker
 from clearwindow.sandbox.calls import (
     OPERATOR_API,
     Answer,
@@ -27,8 +28,8 @@ from clearwindow.sandbox.cast import (
     connect,
     join,
     known_amounts,
+    new_operator,
     open_exchange,
-    second_operator,
 )
 from clearwindow.sandbox.course import Staged, await_stage, follow
 from clearwindow.sandbox.screen import Screen
@@ -69,14 +70,14 @@ PARTNER_NAMES: Final = ("BTC", "USDC")
 Amounts = Mapping[str, Mapping[str, str]]
 
 
-def set_up(screen: Screen, ada: Caller, base_url: str) -> Cast:
+def set_up(screen: Screen, starter: Caller, base_url: str) -> Cast:
     screen.act("An empty network fills")
     screen.say(
         "Two operators run the network. An exchange and three trading firms join. Each keeps its money in a Go "
         "Account in custody here; each makes its own key, and the server gets the public half alone."
     )
-    ben = second_operator(ada, base_url, "Ben")
-    screen.call(ADA, "POST /operators", "Ben is the second operator, for what needs four eyes")
+    ada, ben = (new_operator(starter, base_url, name) for name in ("Ada", "Ben"))
+    screen.call("The start token", "POST /operators, …/tokens", "Ada and Ben; it has done its work")
     traders = {name: Trader(**join(ada, base_url, name)) for name in (ASTER, BOREALIS, COBALT)}
     exchange = Participant(**join(ada, base_url, EXCHANGE))
     screen.call(ADA, "POST /enterprises, …/users, …/tokens, …/go-accounts", "4 enterprises, licensed")
@@ -119,15 +120,17 @@ def refuse_uncovered(screen: Screen, cast: Cast) -> tuple[Staged, Request, Answe
         "Borealis owes 78,000 USDC but has allocated 60,000: nothing is written, and the answer says why."
     )
     _show_amounts(screen, FIRST_DAY)
-    asked = _settlement(cast, "day-1", FIRST_DAY)
+    asked = settlement_request(cast, "day-1", FIRST_DAY)
     refused = cast.exchange.caller.send(asked, expect=HTTPStatus.UNPROCESSABLE_ENTITY)
     screen.call(EXCHANGE, "POST /api/network/v2/…/settlements", f"422 {refused.body['name']}", good=False)
     for short in refused.body["details"]["shortfalls"]:
         name = _name_of(cast, short["connectionId"])
         owes, has, lacks = (
-            cast.amounts.shown(short[field], short["currency"]) for field in ("liability", "available", "shortfall")
+            cast.amounts.number(short[field], short["currency"])
+            for field in ("liability", "available", "shortfall")
         )
-        screen.quote(f"{name}: liability {owes}, available {has}, shortfall {lacks}")
+        unit = ticker(short["currency"])
+        screen.quote(f"{name}: liability {owes}, available {has}, shortfall {lacks} {unit}")
     screen.say("Borealis allocates more. Then the very same request, the same bytes and the same nonce, works:")
     _allocate(screen, cast, cast.traders[BOREALIS], "20000", USDC)
     answer = cast.exchange.caller.send(asked)
@@ -226,7 +229,7 @@ def settle_dispute(screen: Screen, cast: Cast, dispute_id: str) -> None:
     path = f"{OPERATOR_API}/partners/{cast.partner_id}"
     cast.ada.send(request("PATCH", path, SHORTER))
     _show_amounts(screen, SECOND_DAY)
-    answer = cast.exchange.caller.send(_settlement(cast, "day-2", SECOND_DAY))
+    answer = cast.exchange.caller.send(settlement_request(cast, "day-2", SECOND_DAY))
     settlement = answer.body["settlement"]
     taken = [each for each in settlement["settlingDisputes"] if each["id"] == dispute_id]
     if not taken or taken[0]["settledInSettlementId"] != settlement["id"]:
@@ -241,7 +244,7 @@ def settle_dispute(screen: Screen, cast: Cast, dispute_id: str) -> None:
 def fail_and_mend(screen: Screen, cast: Cast) -> None:
     screen.act("A settlement that the exchange cannot pay waits for it")
     screen.say("Day three: Cobalt wins 95,000 USDC. The exchange tops nothing up. All or none, so none:")
-    answer = cast.exchange.caller.send(_settlement(cast, "day-3", THIRD_DAY))
+    answer = cast.exchange.caller.send(settlement_request(cast, "day-3", THIRD_DAY))
     staged = Staged(answer.body["settlement"]["id"], "day-3")
     screen.call(EXCHANGE, "POST /api/network/v2/…/settlements", "200 pending, staged")
     if follow(cast.ada, screen, staged) != "failed":
@@ -256,7 +259,7 @@ def fail_and_mend(screen: Screen, cast: Cast) -> None:
     screen.call("Clearwindow", "settlement.completed", "Cobalt has its 95,000 USDC")
 
 
-def _settlement(cast: Cast, name: str, amounts: Amounts) -> Request:
+def settlement_request(cast: Cast, name: str, amounts: Amounts) -> Request:
     fields = {
         "externalId": name,
         "cutoffAt": _CUTOFF,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from clearwindow.database.pool import Transaction
 from clearwindow.errors import InvalidRequestError
+from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.runtime import Limits
@@ -89,12 +90,27 @@ def stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> St
         raise InvalidRequestError(
             "amount_unfit", f"{entries[0]['entry']}: {entries[0]['problem']}", {"problems": entries}
         )
+    if partner.broker:
+        _require_net_zero(tx, staged)
     return staged
+
+
+def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
+    # A broker stands between its clients and has no part of its own in what they trade.
+    unbalanced = transfers.unbalanced_currencies(tx, staged.currencies)
+    if unbalanced:
+        sums = {currency: f"{quantity:f}" for currency, quantity in unbalanced.items()}
+        currency, quantity = next(iter(sums.items()))
+        raise InvalidRequestError(
+            "amounts_not_net_zero",
+            f"settlementAmounts: a broker's amounts must sum to zero, those of {currency} sum to {quantity}",
+            {"sums": sums},
+        )
 
 
 def _network_accounts(tx: Transaction, partner: Partner, amounts: Amounts) -> dict[str, UUID]:
     wanted = {connection_id: UUID(connection_id) for connection_id in amounts}
-    own = network.connections_of_partner(tx, partner.id, list(wanted.values()))
+    own = lookups.accounts_of_connections(tx, partner.id, wanted.values())
     missing = [connection_id for connection_id, key in wanted.items() if key not in own]
     if missing:
         raise InvalidRequestError(
@@ -102,7 +118,7 @@ def _network_accounts(tx: Transaction, partner: Partner, amounts: Amounts) -> di
             f"settlementAmounts.{missing[0]}: you have no such connection",
             {"connectionIds": missing[:_ENTRIES_NAMED], "connectionCount": len(missing)},
         )
-    return {connection_id: own[key].network_account_id for connection_id, key in wanted.items()}
+    return {connection_id: own[key] for connection_id, key in wanted.items()}
 
 
 def _refuse_unmapped(amounts: Amounts, unmapped: list[str]) -> None:

@@ -5,6 +5,7 @@ Each step is one transaction that takes the partner's lock, then the settlement'
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from clearwindow.access.values import Operator
@@ -14,7 +15,7 @@ from clearwindow.accounts.values import BalanceKey, Entry, EntryKind
 from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
-from clearwindow.disputes.store import DisputeFilter
+from clearwindow.disputes.values import DisputeFilter
 from clearwindow.errors import ConflictError, NotFoundError
 from clearwindow.network import lookups
 from clearwindow.network import service as network
@@ -53,7 +54,7 @@ def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None
     due_at = tx.now() if settlement.execute_when_funded else settlement.top_up_deadline_at
     final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
     notifying.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
-    change = _partner_change(tx, settlement)
+    change = _seen_by_partner(transfers.net_of_final(tx, settlement.id))
     gaps = rules.funding_gaps(_available(tx, partner, change), change)
     if gaps:
         notifying.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)
@@ -77,6 +78,10 @@ def _execute(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Se
 def _partner_change(tx: Transaction, settlement: Settlement) -> dict[str, int]:
     """By how much executing would change the partner's account; makes the run that would do it."""
     net = transfers.compute_run(tx, settlement.id, disputes.unapproved_disputes(tx, settlement.id))
+    return _seen_by_partner(net)
+
+
+def _seen_by_partner(net: Mapping[str, int]) -> dict[str, int]:
     return {currency: -quantity for currency, quantity in net.items()}
 
 

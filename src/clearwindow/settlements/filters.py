@@ -12,8 +12,7 @@ from clearwindow.http.filters import Flag, Many, Moment, Page, Texts, Uuids
 from clearwindow.ids import parse_go_account_id
 from clearwindow.money import canonical_currency
 from clearwindow.settlements.reading import TransferFilter
-from clearwindow.settlements.store import SettlementFilter
-from clearwindow.settlements.values import SettlementState
+from clearwindow.settlements.values import SettlementFilter, SettlementState
 
 _STATES_OF: dict[str, tuple[SettlementState, ...]] = {
     "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW),

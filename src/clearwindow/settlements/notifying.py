@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
-from clearwindow.network import service as network
+from clearwindow.network import lookups
 from clearwindow.network.values import Partner
 from clearwindow.notices import service as notices
 from clearwindow.notices.values import Event, EventType
@@ -18,26 +18,15 @@ from clearwindow.transfers import service as transfers
 def notify_all(
     tx: Transaction, kind: EventType, partner: Partner, settlement: Settlement, *, balances_changed: bool = False
 ) -> None:
-    """Tells the partner and the owner of every connection in the settlement."""
-    head = _head(settlement)
-    own: dict[str, list[str]] = {}
-    connection_ids = transfers.party_connections(tx, settlement.id)
-    for connection_id, enterprise_id in network.owners(tx, connection_ids).items():
-        own.setdefault(enterprise_id, []).append(str(connection_id))
-    events = [Event(kind, partner.enterprise_id, settlement.id, head)]
-    events += [
-        Event(kind, enterprise_id, settlement.id, head | {"connectionIds": sorted(connections)})
-        for enterprise_id, connections in sorted(own.items())
-    ]
+    """Tells the partner and the owner of every connection in the settlement; owners are never listed in Python."""
+    transfers.list_informed_connections(tx, settlement.id)
+    lookups.group_audience(tx)
+    told: dict[EventType, dict[str, object]] = {kind: _head(settlement)}
     if balances_changed:
-        cause: dict[str, object] = {"cause": "settlement", "settlementId": str(settlement.id)}
-        changed = EventType.BALANCE_CHANGED
-        events.append(Event(changed, partner.enterprise_id, settlement.id, cause))
-        events += [
-            Event(changed, enterprise_id, settlement.id, cause | {"connectionIds": sorted(connections)})
-            for enterprise_id, connections in sorted(own.items())
-        ]
-    notices.record(tx, events)
+        told[EventType.BALANCE_CHANGED] = {"cause": "settlement", "settlementId": str(settlement.id)}
+    for told_kind, payload in told.items():
+        notices.record(tx, [Event(told_kind, partner.enterprise_id, settlement.id, payload)])
+        notices.record_for_audience(tx, told_kind, settlement.id, payload)
 
 
 def notify_partner(

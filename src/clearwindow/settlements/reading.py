@@ -11,7 +11,7 @@ from clearwindow.clock import wire_time
 from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
-from clearwindow.disputes.store import DisputeFilter
+from clearwindow.disputes.values import DisputeFilter
 from clearwindow.disputes.wire import DisputeWithClosureOutput
 from clearwindow.errors import NotFoundError
 from clearwindow.http.wire import present
@@ -20,8 +20,7 @@ from clearwindow.network import service as network
 from clearwindow.network.values import Client, Connection, Partner
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import rules, store, wire
-from clearwindow.settlements.store import SettlementFilter
-from clearwindow.settlements.values import Settlement
+from clearwindow.settlements.values import Settlement, SettlementFilter
 from clearwindow.transfers import service as transfers
 from clearwindow.transfers.values import Transfer
 from clearwindow.transfers.wire import SettlementTransferOutput, settlement_transfer
@@ -119,7 +118,11 @@ def list_for_client(
     with runtime.transaction() as tx:
         client = network.require_client(tx, member.enterprise_id)
         own = list(lookups.connections_of_client(tx, client.id))
-        page = store.list_settlements(tx, replace(wanted, own_connection_ids=own))
+        # Asking for another client's connection must not tell that it is in one of these settlements.
+        asked = wanted.party_connection_ids
+        parties = None if asked is None else [connection_id for connection_id in asked if connection_id in own]
+        narrowed = replace(wanted, own_connection_ids=own, party_connection_ids=parties)
+        page = store.list_settlements(tx, narrowed)
         ids = [settlement.id for settlement in page.items]
         disputed = disputes.disputed_among(tx, ids, own)
         directions = {direction.settlement_id: direction for direction in transfers.directions(tx, ids, own)}

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from clearwindow.access.guards import ReadingMember, WritingMember
+from clearwindow.access.values import Member
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body, takes_filters
 from clearwindow.http.filters import TOTAL_COUNT_HEADER, read_filters
@@ -15,8 +16,7 @@ from clearwindow.http.wire import json_response, replay_headers
 from clearwindow.ids import parse_uuid
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import filters, reading, staging, wire
-from clearwindow.signing.payload import payload_text
-from clearwindow.signing.values import SignedRequest
+from clearwindow.signing.wire import SigningPayload, signed_request, signing_payload
 
 V1: Final = "/api/network/v1/enterprises/{enterprise_id}"
 V2: Final = "/api/network/v2/enterprises/{enterprise_id}"
@@ -40,12 +40,9 @@ async def stage_settlement(request: Request, enterprise_id: str, member: Writing
     same answer, marked with ``Idempotent-Replayed``.
     """
     body = await read_body(request, wire.StageSettlementRequest)
-    model = body.model
-    signed = SignedRequest(
-        model.payload, model.signature, model.nonce, body.fields, {"enterpriseId": enterprise_id}
-    )
+    signed = signed_request(body, {"enterpriseId": enterprise_id})
     runtime: Runtime = request.app.state.runtime
-    answer = await run_in_threadpool(staging.stage_settlement, runtime, member, model, signed)
+    answer = await run_in_threadpool(staging.stage_settlement, runtime, member, body.model, signed)
     headers = replay_headers(replayed=answer.replayed)
     return Response(answer.body, media_type="application/json", headers=headers)
 
@@ -54,31 +51,32 @@ async def stage_settlement(request: Request, enterprise_id: str, member: Writing
     f"{V1}/partners/settlements-signing",
     operation_id="v1PartnerSettlementSigningGetRoute",
     summary="The exact text to sign for a settlement",
-    response_model=wire.PayloadAnswer,
+    response_model=SigningPayload,
     responses=may_answer(400, 401, 403, 409, 500),
     openapi_extra=takes_body(wire.SettlementSigningRequest),
 )
-async def settlement_payload_of_get(request: Request, _member: ReadingMember) -> Response:
+async def settlement_payload_of_get(request: Request, enterprise_id: str, member: ReadingMember) -> Response:
     """Takes the fields as a JSON body on the GET."""
-    return await _payload(request)
+    return await _payload(request, enterprise_id, member)
 
 
 @router.post(
     f"{V1}/partners/settlements-signing",
     operation_id="v1PartnerSettlementsSigningPostRoute",
     summary="The exact text to sign for a settlement",
-    response_model=wire.PayloadAnswer,
+    response_model=SigningPayload,
     responses=may_answer(400, 401, 403, 409, 500),
     openapi_extra=takes_body(wire.SettlementSigningRequest),
 )
-async def settlement_payload_of_post(request: Request, _member: WritingMember) -> Response:
+async def settlement_payload_of_post(request: Request, enterprise_id: str, member: WritingMember) -> Response:
     """The same for clients that cannot send a body with a GET."""
-    return await _payload(request)
+    return await _payload(request, enterprise_id, member)
 
 
-async def _payload(request: Request) -> Response:
+async def _payload(request: Request, enterprise_id: str, member: Member) -> Response:
     body = await read_body(request, wire.SettlementSigningRequest)
-    return json_response(wire.PayloadAnswer(payload=payload_text(body.fields)))
+    await run_in_threadpool(staging.require_partner, request.app.state.runtime, member)
+    return json_response(await run_in_threadpool(signing_payload, body, {"enterpriseId": enterprise_id}))
 
 
 @router.get(

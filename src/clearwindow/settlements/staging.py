@@ -14,8 +14,7 @@ from clearwindow.audit import service as audit
 from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
-from clearwindow.disputes.store import DisputeFilter
-from clearwindow.disputes.values import AssignedClosure
+from clearwindow.disputes.values import AssignedClosure, DisputeFilter
 from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
 from clearwindow.http.wire import present
 from clearwindow.network import lookups
@@ -56,7 +55,7 @@ def stage_settlement(
         staged = amounts.stage(tx, partner, body.settlement_amounts, count)
         signing.verify(tx, partner.go_account_id, signed)
         # From here on the settlements of one partner come one after the other.
-        network.lock_partner(tx, partner.id)
+        partner = _allowed_to_stage(network.lock_partner(tx, partner.id))
         existing = store.find_by_external_id(tx, partner.id, body.external_id)
         if existing is not None:
             return _repeat(tx, member, existing, signed)
@@ -79,9 +78,18 @@ def stage_settlement(
         return StagedAnswer(answer, replayed=False)
 
 
+def require_partner(runtime: Runtime, member: Member) -> None:
+    """Whether a request that is about to be signed comes from a partner."""
+    with runtime.transaction() as tx:
+        network.require_partner(tx, member.enterprise_id)
+
+
 def staging_partner(tx: Transaction, member: Member) -> Partner:
     """The caller's partner, if it may stage settlements with a dispute window."""
-    partner = network.require_partner(tx, member.enterprise_id)
+    return _allowed_to_stage(network.require_partner(tx, member.enterprise_id))
+
+
+def _allowed_to_stage(partner: Partner) -> Partner:
     if not partner.active:
         raise PermissionDeniedError("partner_inactive", "the partner is inactive: ask the operator")
     if partner.client_dispute_window_minutes is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,28 +11,15 @@ from uuid import UUID
 from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
-from clearwindow.settlements.values import DueSettlement, Settlement, SettlementState, SettlementType
+from clearwindow.settlements.values import (
+    DueSettlement,
+    Settlement,
+    SettlementFilter,
+    SettlementState,
+    SettlementType,
+)
 
 sql: Final = Queries("clearwindow.settlements")
-
-
-@dataclass(frozen=True, slots=True)
-class SettlementFilter:
-    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own."""
-
-    partner_ids: Sequence[UUID] | None = None
-    own_connection_ids: Sequence[UUID] | None = None
-    party_connection_ids: Sequence[UUID] | None = None
-    settlement_ids: Sequence[UUID] | None = None
-    external_ids: Sequence[str] | None = None
-    states: Sequence[SettlementState] | None = None
-    created_on_or_after: datetime | None = None
-    created_before: datetime | None = None
-    updated_on_or_after: datetime | None = None
-    updated_before: datetime | None = None
-    only_disputed: bool = False
-    limit: int = 100
-    offset: int = 0
 
 
 def insert(tx: Transaction, settlement: Settlement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -83,3 +84,22 @@ class FundingGap:
     @property
     def shortfall(self) -> int:
         return self.needed - self.available
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementFilter:
+    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own."""
+
+    partner_ids: Sequence[UUID] | None = None
+    own_connection_ids: Sequence[UUID] | None = None
+    party_connection_ids: Sequence[UUID] | None = None
+    settlement_ids: Sequence[UUID] | None = None
+    external_ids: Sequence[str] | None = None
+    states: Sequence[SettlementState] | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
+    updated_on_or_after: datetime | None = None
+    updated_before: datetime | None = None
+    only_disputed: bool = False
+    limit: int = 100
+    offset: int = 0

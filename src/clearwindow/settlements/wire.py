@@ -4,48 +4,52 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from clearwindow.clock import wire_time
 from clearwindow.disputes.wire import DisputeWithClosureOutput
-from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, WireMoment, present
+from clearwindow.http.wire import LongText, ShortText, WireModel, WireMoment, present
 from clearwindow.ids import UuidText
 from clearwindow.money import SignedDecimal
 from clearwindow.settlements import rules
 from clearwindow.settlements.values import Settlement, SettlementState
+from clearwindow.signing.wire import Signed, ToSign
 from clearwindow.transfers.wire import SettlementTransferOutput
 
 FlatAmounts = dict[UuidText, dict[ShortText, SignedDecimal]]
 """``{connectionId: {currency: amount}}`` in the partner's own names and unit; + the connection gains."""
 
-NonEmptyText = Annotated[str, Field(min_length=1)]
+
+def _flat(amounts: object) -> object:
+    if isinstance(amounts, dict) and any(
+        isinstance(amount, dict)
+        for given in amounts.values()
+        if isinstance(given, dict)
+        for amount in given.values()
+    ):
+        raise ValueError(
+            "amounts between two connections are not supported: send {connectionId: {currency: amount}},"
+            " each as the connection's gain or loss"
+        )
+    return amounts
 
 
-class SettlementFields(RequestModel):
+class SettlementFields(ToSign):
     """What a settlement says, before it is signed."""
 
     external_id: ShortText
     notes: LongText | None = None
-    settlement_amounts: Annotated[FlatAmounts, Field(min_length=1)]
-    nonce: ShortText
+    settlement_amounts: Annotated[FlatAmounts, Field(min_length=1), BeforeValidator(_flat)]
 
 
 class SettlementSigningRequest(SettlementFields):
     cutoff_at: WireMoment | None = None
 
 
-class StageSettlementRequest(SettlementFields):
+class StageSettlementRequest(SettlementFields, Signed):
     """One signed instruction of a partner. Protocol §5."""
 
     cutoff_at: WireMoment
-    payload: NonEmptyText
-    signature: NonEmptyText
-
-
-class PayloadAnswer(WireModel):
-    """The exact text to sign."""
-
-    payload: str
 
 
 class SettlementOutput(WireModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,5 +22,10 @@ class SignedRequest:
 
     @property
     def sha256(self) -> bytes:
-        """The same for a byte-identical repeat, and for nothing else: the payload equals all other fields."""
-        return hashlib.sha256(f"{len(self.payload)}:{self.payload}{self.signature}".encode()).digest()
+        """The same for a byte-identical repeat on the same path, and for nothing else.
+
+        The payload equals all other fields. The path's ids need not be in it, and a text that was signed for one
+        settlement or dispute must not pass as a repeat on another.
+        """
+        text = json.dumps([dict(self.path_ids), self.payload, self.signature], sort_keys=True)
+        return hashlib.sha256(text.encode()).digest()

@@ -7,24 +7,32 @@ CREATE TEMPORARY TABLE staged_amount (
 COPY staged_amount (connection_id, account_id, currency_number, amount) FROM STDIN
 
 -- name: analyze_staged_amount
-ANALYZE staged_amount
+ANALYZE staged_amount (connection_id)
 
 -- name: unfit_amounts
+-- Decimals count as written: 1.0 from a partner that sends base units is a whole coin meant, not one base unit.
+-- The amounts are not scaled to be looked at: multiplying each of 100 000 costs more than the rest of this statement.
 WITH unit AS (
-    SELECT number, power(10::numeric, decimals) AS base_units
+    SELECT number, decimals, power(10::numeric, 78 - decimals) AS too_large_from
     FROM unnest(%(decimals)s::integer[]) WITH ORDINALITY AS given (decimals, number)
 )
 SELECT connection_id, currency_number, amount,
        CASE
            WHEN amount = 0 THEN 'zero'
-           WHEN abs(amount * base_units) >= 1e78 THEN 'too_large'
+           WHEN abs(amount) >= too_large_from THEN 'too_large'
            ELSE 'too_fine'
        END AS problem
 FROM staged_amount JOIN unit ON unit.number = currency_number
 WHERE amount = 0
-   OR scale(trim_scale(amount * base_units)) > 0
-   OR abs(amount * base_units) >= 1e78
+   OR scale(amount) > decimals
+   OR abs(amount) >= too_large_from
 LIMIT 20
+
+-- name: unbalanced_currencies
+SELECT currency, sum(amount) AS quantity
+FROM staged_amount
+JOIN unnest(%(currencies)s::text[]) WITH ORDINALITY AS given (currency, number) ON number = currency_number
+GROUP BY currency HAVING sum(amount) <> 0 ORDER BY currency
 
 -- name: insert_parties_of_amounts
 INSERT INTO settlement_party (settlement_id, partner_id, connection_id, dispute_deadline_at, disputed)
@@ -39,8 +47,8 @@ WITH unit AS (
 )
 INSERT INTO settlement_transfer
     (id, partner_id, settlement_id, connection_id, network_account_id, currency, quantity, created_at, assigned_at)
-SELECT gen_random_uuid(), %(partner_id)s, %(settlement_id)s, connection_id, account_id, unit.currency,
-       trim_scale(amount * base_units), %(now)s, %(now)s
+SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, %(partner_id)s, %(settlement_id)s,
+       connection_id, account_id, unit.currency, trim_scale(amount * base_units), %(now)s, %(now)s
 FROM staged_amount JOIN unit ON unit.number = currency_number
 
 -- name: insert_parties
@@ -82,6 +90,10 @@ WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids
 -- name: parties
 SELECT connection_id FROM settlement_party WHERE settlement_id = %(settlement_id)s ORDER BY connection_id
 
+-- name: create_informed_connection
+CREATE TEMPORARY TABLE informed_connection ON COMMIT DROP AS
+SELECT connection_id FROM settlement_party WHERE settlement_id = %(settlement_id)s
+
 -- name: parties_among
 SELECT connection_id FROM settlement_party
 WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids)s) ORDER BY connection_id
@@ -93,16 +105,22 @@ GROUP BY currency HAVING sum(quantity) <> 0 ORDER BY currency
 
 -- name: create_liability
 -- What a settlement may come to take from each balance: the worst case over "the client disputes" and "does not".
+-- Where it takes nothing, a pulled-in dispute may still hold something that has to be given back.
 CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
-SELECT connection_id, account_id, currency, greatest(0, -(new + pulled_in), -pulled_in) AS needed
+SELECT account_id, currency, greatest(0, -(new + pulled_in), -pulled_in) AS needed
 FROM (
-    SELECT connection_id, network_account_id AS account_id, currency,
+    SELECT network_account_id AS account_id, currency,
            coalesce(sum(quantity) FILTER (WHERE dispute_closure_id IS NULL), 0) AS new,
-           coalesce(sum(quantity) FILTER (WHERE dispute_closure_id IS NOT NULL), 0) AS pulled_in
+           coalesce(sum(quantity) FILTER (WHERE dispute_closure_id IS NOT NULL), 0) AS pulled_in,
+           bool_or(dispute_closure_id IS NOT NULL) AS pulls_in
     FROM settlement_transfer
     WHERE settlement_id = %(settlement_id)s
-    GROUP BY connection_id, network_account_id, currency
+    GROUP BY network_account_id, currency
 ) AS quantities
+WHERE pulls_in OR new < 0
+
+-- name: analyze_liability
+ANALYZE liability (account_id)
 
 -- name: create_kept
 -- For each disputed balance: what the settlement itself still needs held, once its new transfers are disputed.
@@ -136,10 +154,21 @@ WHERE transfer.settlement_id = %(settlement_id)s
 GROUP BY transfer.network_account_id, transfer.currency, filled.dispute_id
 
 -- name: analyze_run
-ANALYZE run
+ANALYZE run (account_id, dispute_id)
 
 -- name: net_of_run
 SELECT currency, sum(quantity) AS quantity FROM run GROUP BY currency ORDER BY currency
+
+-- name: net_of_settlement
+-- The same sums without making the run: for looking ahead to it.
+SELECT transfer.currency,
+       coalesce(sum(transfer.quantity)
+           FILTER (WHERE transfer.dispute_closure_id IS NOT NULL OR NOT party.disputed), 0) AS quantity
+FROM settlement_transfer AS transfer
+JOIN settlement_party AS party
+    ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
+WHERE transfer.settlement_id = %(settlement_id)s
+GROUP BY transfer.currency ORDER BY transfer.currency
 
 -- name: list_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id, currency, quantity,

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
+from clearwindow.ids import time_ordered_prefix
 from clearwindow.transfers.values import Party, Transfer, UnfitAmount
 
 sql: Final = Queries("clearwindow.transfers")
@@ -47,6 +48,12 @@ def unfit_amounts(tx: Transaction, decimals: Sequence[int]) -> list[UnfitAmount]
     return tx.all(UnfitAmount, sql["unfit_amounts"], decimals=list(decimals))
 
 
+def unbalanced_currencies(tx: Transaction, currencies: Sequence[str]) -> dict[str, Decimal]:
+    """The currencies in which the staged amounts do not sum to zero, and what they sum to, as they were given."""
+    rows = tx.all(_CurrencyQuantity, sql["unbalanced_currencies"], currencies=list(currencies))
+    return {row.currency: row.quantity for row in rows}
+
+
 def insert_staged(
     tx: Transaction,
     *,
@@ -60,7 +67,8 @@ def insert_staged(
     head = {"settlement_id": settlement_id, "partner_id": partner_id}
     tx.run(sql["insert_parties_of_amounts"], **head, dispute_deadline_at=dispute_deadline_at)
     units = {"currencies": list(currencies), "decimals": list(decimals)}
-    tx.run(sql["insert_transfers_of_amounts"], **head, **units, now=tx.now())
+    now = tx.now()
+    tx.run(sql["insert_transfers_of_amounts"], **head, **units, id_prefix=time_ordered_prefix(now), now=now)
 
 
 def insert_parties(
@@ -119,17 +127,30 @@ def party_connections(tx: Transaction, settlement_id: UUID, among: Sequence[UUID
     return tx.scalars(UUID, sql["parties_among"], settlement_id=settlement_id, connection_ids=list(among))
 
 
+def list_informed_connections(tx: Transaction, settlement_id: UUID) -> None:
+    """Makes the temporary table ``informed_connection``: whose owners hear of the settlement."""
+    tx.run(sql["create_informed_connection"], settlement_id=settlement_id)
+
+
 def new_quantities(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> dict[str, int]:
     values = {"settlement_id": settlement_id, "connection_id": connection_id}
     return {row.currency: int(row.quantity) for row in tx.all(_CurrencyQuantity, sql["new_quantities"], **values)}
 
 
 def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
-    tx.run(sql["create_liability"], settlement_id=settlement_id)
+    made = tx.run(sql["create_liability"], settlement_id=settlement_id)
+    if made >= _ANALYZE_FROM_ROWS:
+        tx.run(sql["analyze_liability"])
 
 
 def compute_kept(tx: Transaction, settlement_id: UUID, disputes: Mapping[UUID, UUID]) -> None:
     tx.run(sql["create_kept"], settlement_id=settlement_id, **_dispute_arrays(disputes))
+
+
+def net_of_final(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
+    """The sum per currency that the run of the settlement would have, as things stand."""
+    rows = tx.all(_CurrencyQuantity, sql["net_of_settlement"], settlement_id=settlement_id)
+    return {row.currency: int(row.quantity) for row in rows}
 
 
 def compute_run(tx: Transaction, settlement_id: UUID, disputes: Mapping[UUID, UUID]) -> dict[str, int]:

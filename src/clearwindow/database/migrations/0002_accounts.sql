@@ -71,6 +71,8 @@ CREATE TABLE balance (
         (available >= 0 OR account_id = '00000000-0000-0000-0000-000000000000'),
     CONSTRAINT balance_held_not_negative CHECK (held >= 0)
 ) WITH (fillfactor = 50);
+CREATE TRIGGER balance_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF account_id, currency ON balance
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
 
 CREATE TABLE ledger_entry (
     id          uuid        NOT NULL,
@@ -165,7 +167,12 @@ CREATE TABLE hold (
     currency    text       NOT NULL,
     quantity    base_units NOT NULL,
     CONSTRAINT hold_pkey PRIMARY KEY (cause_id, account_id, currency),
-    CONSTRAINT hold_balance_fkey FOREIGN KEY (account_id, currency) REFERENCES balance (account_id, currency),
     CONSTRAINT hold_cause_known CHECK (cause_kind IN ('allocation', 'deallocation', 'settlement', 'dispute')),
     CONSTRAINT hold_positive CHECK (quantity > 0)
 );
+CREATE TRIGGER hold_balance_fkey AFTER INSERT ON hold
+    REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT
+    EXECUTE FUNCTION check_references('hold_balance_fkey', 'account_id, currency', 'balance',
+        '(balance.account_id, balance.currency) = (given.account_id, given.currency)');
+CREATE TRIGGER hold_key_kept BEFORE UPDATE OF cause_id, account_id, currency ON hold
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();

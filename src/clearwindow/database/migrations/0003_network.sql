@@ -86,6 +86,8 @@ CREATE TABLE connection (
     CONSTRAINT connection_account_key UNIQUE (network_account_id),
     CONSTRAINT connection_nonce_key UNIQUE (client_id, nonce)
 );
+CREATE TRIGGER connection_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON connection
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
 CREATE INDEX connection_partner ON connection (partner_id, created_at, id);
 CREATE INDEX connection_client ON connection (client_id, created_at, id);
 

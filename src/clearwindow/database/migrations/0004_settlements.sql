@@ -36,6 +36,8 @@ CREATE TABLE settlement (
     CONSTRAINT settlement_reason_when_not_executed CHECK
         ((state IN ('failed', 'rejected')) = (reason IS NOT NULL))
 );
+CREATE TRIGGER settlement_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON settlement
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
 CREATE INDEX settlement_due ON settlement (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX settlement_partner_created ON settlement (partner_id, created_at, id);
 
@@ -61,10 +63,19 @@ CREATE TABLE settlement_party (
     connection_id        uuid        NOT NULL,
     dispute_deadline_at  timestamptz NOT NULL,
     disputed             boolean     NOT NULL,
-    CONSTRAINT settlement_party_pkey PRIMARY KEY (settlement_id, connection_id),
-    CONSTRAINT settlement_party_settlement_fkey FOREIGN KEY (settlement_id) REFERENCES settlement (id),
-    CONSTRAINT settlement_party_connection_fkey FOREIGN KEY (connection_id) REFERENCES connection (id)
+    CONSTRAINT settlement_party_pkey PRIMARY KEY (settlement_id, connection_id)
 );
+CREATE TRIGGER settlement_party_settlement_fkey AFTER INSERT ON settlement_party
+    REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT
+    EXECUTE FUNCTION check_references('settlement_party_settlement_fkey', 'settlement_id', 'settlement',
+        'settlement.id = given.settlement_id');
+CREATE TRIGGER settlement_party_connection_fkey AFTER INSERT ON settlement_party
+    REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT
+    EXECUTE FUNCTION check_references('settlement_party_connection_fkey', 'connection_id', 'connection',
+        'connection.id = given.connection_id');
+CREATE TRIGGER settlement_party_kept
+    BEFORE DELETE OR TRUNCATE OR UPDATE OF settlement_id, connection_id ON settlement_party
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
 CREATE INDEX settlement_party_connection ON settlement_party (connection_id, settlement_id);
 
 CREATE TABLE dispute (
@@ -130,6 +141,8 @@ CREATE TABLE dispute_closure (
     CONSTRAINT dispute_closure_four_eyes CHECK (closed_by = 'client' OR reviewed_by IS DISTINCT FROM user_id),
     CONSTRAINT dispute_closure_review_whole CHECK ((status = 'pending_review') = (reviewed_by IS NULL))
 );
+CREATE TRIGGER dispute_closure_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON dispute_closure
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
 CREATE UNIQUE INDEX dispute_closure_one_standing ON dispute_closure (dispute_id) WHERE status <> 'rejected';
 CREATE INDEX dispute_closure_approved ON dispute_closure (partner_id, dispute_id) WHERE status = 'approved';
 
@@ -156,13 +169,25 @@ CREATE TABLE settlement_transfer (
     created_at          timestamptz NOT NULL,
     assigned_at         timestamptz,
     CONSTRAINT settlement_transfer_pkey PRIMARY KEY (id),
-    CONSTRAINT settlement_transfer_settlement_fkey FOREIGN KEY (settlement_id, connection_id)
-        REFERENCES settlement_party (settlement_id, connection_id),
-    CONSTRAINT settlement_transfer_closure_fkey FOREIGN KEY (dispute_closure_id) REFERENCES dispute_closure (id),
     CONSTRAINT settlement_transfer_not_zero CHECK (quantity <> 0),
     CONSTRAINT settlement_transfer_waits_for_settlement CHECK
         (settlement_id IS NOT NULL OR dispute_closure_id IS NOT NULL)
 );
+CREATE TRIGGER settlement_transfer_settlement_fkey AFTER INSERT ON settlement_transfer
+    REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT
+    EXECUTE FUNCTION check_references('settlement_transfer_settlement_fkey', 'settlement_id, connection_id',
+        'settlement_party', '(settlement_party.settlement_id, settlement_party.connection_id)'
+        ' = (given.settlement_id, given.connection_id)');
+CREATE TRIGGER settlement_transfer_settlement_fkey_update AFTER UPDATE ON settlement_transfer
+    REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT
+    EXECUTE FUNCTION check_references('settlement_transfer_settlement_fkey', 'settlement_id, connection_id',
+        'settlement_party', '(settlement_party.settlement_id, settlement_party.connection_id)'
+        ' = (given.settlement_id, given.connection_id)');
+-- No update changes the closure: see check_transfer_change.
+CREATE TRIGGER settlement_transfer_closure_fkey AFTER INSERT ON settlement_transfer
+    REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT
+    EXECUTE FUNCTION check_references('settlement_transfer_closure_fkey', 'dispute_closure_id',
+        'dispute_closure', 'dispute_closure.id = given.dispute_closure_id');
 CREATE INDEX settlement_transfer_settlement ON settlement_transfer (settlement_id, connection_id);
 CREATE INDEX settlement_transfer_closure ON settlement_transfer (dispute_closure_id)
     WHERE dispute_closure_id IS NOT NULL;

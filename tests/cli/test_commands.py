@@ -1,0 +1,191 @@
+"""Commands against a database by URL, in this process: what they print and how they end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from clearwindow.access import rules
+from clearwindow.access.service import create_enterprise, create_user
+from clearwindow.access.values import Enterprise, TrustOrg, User
+from clearwindow.cli.main import run
+from clearwindow.runtime import Runtime
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Runs a command: its exit code, what it printed, and what it said beside that."""
+    monkeypatch.setenv("CLEARWINDOW_DATABASE_URL", dsn)
+    monkeypatch.setenv("CLEARWINDOW_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CLEARWINDOW_SECRET_KEY", "ab" * 32)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["clearwindow", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    yield call
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_an_operator_gets_a_token_from_the_shell(command: Command, runtime: Runtime) -> None:
+    code, printed, note = command("token", "create", "--operator", "ada", "--expires-in-days", "1.5")
+    assert (code, note) == (0, "It is shown this once: only its hash is stored.\n")
+    with runtime.transaction() as tx:
+        (made,) = tx.records(
+            "SELECT operator.name, expires_at > now() + interval '1 day' AS in_time FROM access_token"
+            " JOIN operator ON operator.id = operator_id WHERE token_sha256 = %(sha256)s",
+            sha256=rules.token_sha256(printed.strip()),
+        )
+        (record,) = tx.records("SELECT * FROM audit_record WHERE action = 'token.created'")
+    assert made == {"name": "ada", "in_time": True}
+    assert str(record["request_id"]).startswith("command-line-")
+    assert printed.strip() not in str(record)
+
+
+def test_a_member_gets_a_token_from_the_shell(command: Command, runtime: Runtime) -> None:
+    with runtime.transaction() as tx:
+        now = tx.now()
+        create_enterprise(
+            tx, Enterprise("acme", "Acme", TrustOrg.TRUST, licensed=True, created_at=now, updated_at=now)
+        )
+        create_user(tx, "acme", User("u1", "Ada", None, now))
+    member = ("token", "create", "--enterprise", "acme", "--user", "u1", "--json")
+    code, printed, _ = command(*member)
+    assert code == 0
+    assert json.loads(printed)["token"]["scopes"] == ["settlement_network_read", "settlement_network_write"]
+    _, printed, _ = command(*member, "--scope", "settlement_network_read", "--label", "reports")
+    token = json.loads(printed)["token"]
+    assert (token["scopes"], token["label"]) == (["settlement_network_read"], "reports")
+    assert command(*member, "--scope", "everything")[0] == 2
+    assert command("token", "create", "--enterprise", "acme", "--user", "stranger")[::2] == (
+        2,
+        "clearwindow: userId: there is no such user in this enterprise\n",
+    )
+    assert command("token", "create", "--enterprise", "nobody", "--user", "u1")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--enterprise", "acme"),
+        ("--user", "u1"),
+        ("--operator", "ada", "--user", "u1"),
+        ("--operator", "ada", "--scope", "settlement_network_read"),
+    ],
+)
+def test_a_token_is_for_an_operator_or_for_a_member(command: Command, arguments: tuple[str, ...]) -> None:
+    code, printed, said = command("token", "create", *arguments)
+    assert (code, printed) == (2, "")
+    assert "--operator NAME, or --enterprise ID and --user ID" in said
+
+
+def test_migrate_says_what_it_applied(command: Command, dsn: str) -> None:
+    assert command("migrate") == (0, "The database is up to date.\n", "")
+    assert command("migrate", "--json")[1] == '{"applied": []}\n'
+    with psycopg.connect(dsn) as connection:
+        connection.execute("INSERT INTO schema_migration (name, sha256) VALUES ('9999_newer', 'x')")
+    code, printed, said = command("migrate")
+    assert (code, printed) == (1, "")
+    assert "9999_newer" in said
+
+
+def test_check_lists_what_holds_and_what_does_not(command: Command, dsn: str) -> None:
+    code, printed, _ = command("check")
+    assert code == 0
+    assert "  ok  no balance is negative" in printed
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO ledger_entry SELECT (jsonb_populate_record(NULL::ledger_entry, %s)).*", [ENTRY]
+        )
+        connection.execute("INSERT INTO posting SELECT (jsonb_populate_record(NULL::posting, %s)).*", [POSTING])
+    code, printed, _ = command("check")
+    assert code == 1
+    assert "BROKEN  it does not hold that every journal entry sums to zero (1 rows)" in printed
+    code, printed, _ = command("check", "--json")
+    assert (code, json.loads(printed)["ok"]) == (1, False)
+
+
+def test_check_neither_makes_nor_changes_a_database(command: Command, tmp_path: Path, dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DROP TABLE schema_migration")
+    code, _, said = command("check")
+    assert (code, said) == (1, "clearwindow: The database is not of this version: run clearwindow migrate first.\n")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://someone:hunter2@127.0.0.1:1/x", "The database cannot be used: "),
+        ("hunter2 hunter2", "The database URL is not one that PostgreSQL knows"),
+    ],
+)
+def test_a_database_that_is_not_there_is_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.setenv("CLEARWINDOW_DATABASE_URL", url)
+    code, printed, line = command("migrate")
+    assert (code, printed) == (1, "")
+    assert line.startswith(f"clearwindow: {said}")
+    assert line.count("\n") == 1
+    assert "hunter2" not in line
+
+
+def test_a_wrong_setting_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARWINDOW_DATABASE_CONNECTIONS", "many")
+    code, _, line = command("check")
+    assert code == 2
+    assert line.startswith("clearwindow: CLEARWINDOW_DATABASE_CONNECTIONS: ")
+
+
+def test_an_address_in_use_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearwindow.logs.configure_logging", lambda _level: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, _, line = command("serve", "--port", str(taken.getsockname()[1]))
+    assert code == 1
+    assert line.endswith("Address already in use. Choose another one with --port.\n")
+    code, _, line = command("serve", "--host", "nowhere.invalid")
+    assert code == 1
+    assert line.startswith("clearwindow: There is no address nowhere.invalid")
+
+
+def test_the_version_is_printed(command: Command) -> None:
+    assert command("--version")[1].startswith("0.")
+
+
+ENTRY = json.dumps(
+    {
+        "id": "00000000-0000-0000-0000-000000000001",
+        "partner_id": "00000000-0000-0000-0000-000000000000",
+        "kind": "settlement_held",
+        "cause_id": "00000000-0000-0000-0000-000000000002",
+        "created_at": "2026-01-05T12:00:00Z",
+    }
+)
+POSTING = json.dumps(
+    {
+        "entry_id": "00000000-0000-0000-0000-000000000001",
+        "partner_id": "00000000-0000-0000-0000-000000000000",
+        "account_id": "00000000-0000-0000-0000-000000000000",
+        "currency": "ofcbtc",
+        "bucket": "available",
+        "quantity": "5",
+    }
+)

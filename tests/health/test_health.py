@@ -1,0 +1,142 @@
+"""What machines ask of a server: whether it lives, whether it can serve, what it counts, and its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+
+from clearwindow import bootstrap
+from clearwindow.clock import ManualClock
+from clearwindow.database.migrations import all_migrations
+from clearwindow.http import health
+from clearwindow.http.app import create_app
+from clearwindow.http.docs_page import CONTENT_SECURITY_POLICY
+from clearwindow.http.health import health_router
+from clearwindow.routers import ROUTERS
+from clearwindow.runtime import Runtime
+from clearwindow.work.backlog import Waiting
+from tests.support.server import serving
+
+LAG_LIMIT_SECONDS = 60
+
+
+@dataclass
+class FakeWork:
+    """Work of which a test says when it is due."""
+
+    name: str = "fake"
+    due_at: datetime | None = None
+
+    def next_due_at(self, runtime: Runtime) -> datetime | None:  # noqa: ARG002
+        return self.due_at
+
+    def count_due(self, runtime: Runtime) -> int:  # noqa: ARG002
+        return 3
+
+
+@pytest.fixture
+def work() -> FakeWork:
+    return FakeWork()
+
+
+@pytest.fixture
+def client(runtime: Runtime, work: FakeWork) -> Iterator[httpx2.Client]:
+    kinds: tuple[Waiting, ...] = (*bootstrap.WORK, work)
+    app = create_app(runtime, (*ROUTERS, health_router(kinds, LAG_LIMIT_SECONDS)))
+    with serving(app) as url, httpx2.Client(base_url=url, trust_env=False, timeout=30) as client:
+        yield client
+
+
+def readiness(client: httpx2.Client) -> tuple[int, dict[str, Any]]:
+    answer = client.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+def test_a_server_that_can_serve_says_so(client: httpx2.Client) -> None:
+    part = {"ready": True}
+    parts = {"database": part, "migrations": part, "work": part}
+    assert readiness(client) == (200, {"ready": True, **parts, "longestOverdueWorkSeconds": 0.0})
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(("overdue_seconds", "status"), [(-5, 200), (LAG_LIMIT_SECONDS, 200), (61, 503)])
+def test_work_may_be_overdue_up_to_the_limit(
+    client: httpx2.Client, clock: ManualClock, work: FakeWork, overdue_seconds: int, status: int
+) -> None:
+    work.due_at = clock.now() - timedelta(seconds=overdue_seconds)
+    code, body = readiness(client)
+    assert (code, body["ready"], body["work"]["ready"]) == (status, status == 200, status == 200)
+    assert body["longestOverdueWorkSeconds"] == max(0, overdue_seconds)
+    assert body["database"] == {"ready": True}
+
+
+def test_a_database_of_another_version_is_not_ready(client: httpx2.Client, dsn: str) -> None:
+    last = all_migrations()[-1].name
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DELETE FROM schema_migration WHERE name = %s", [last])
+    code, body = readiness(client)
+    assert (code, body["database"]["ready"], body["migrations"]["ready"]) == (503, True, False)
+    assert "clearwindow migrate" in body["migrations"]["problem"]
+
+    with psycopg.connect(dsn) as connection:
+        connection.execute("INSERT INTO schema_migration (name, sha256) VALUES ('9999_newer', 'x')")
+    code, body = readiness(client)
+    assert (code, body["migrations"]["ready"], body["work"]["ready"]) == (503, False, False)
+
+
+def test_a_database_that_is_away_is_not_ready(client: httpx2.Client, runtime: Runtime) -> None:
+    runtime.database.close()
+    code, body = readiness(client)
+    assert (code, body["database"]["ready"], body["migrations"]["problem"]) == (503, False, "not known")
+    assert client.get("/healthz").status_code == 200
+    assert "clearwindow_database_pool" in client.get("/metrics").text
+
+
+def test_a_database_that_hangs_is_not_ready_in_time(
+    client: httpx2.Client, runtime: Runtime, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.3)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("LOCK TABLE schema_migration IN ACCESS EXCLUSIVE MODE")
+        code, body = readiness(client)
+    assert (code, body["database"]["problem"]) == (503, "the database did not answer within 0.3 s")
+    assert runtime.database.pool_stats()["pool_size"] >= 1
+
+
+def test_metrics_name_routes_and_never_what_callers_sent(
+    client: httpx2.Client, clock: ManualClock, work: FakeWork
+) -> None:
+    work.due_at = clock.now() - timedelta(seconds=7)
+    client.get("/api/operator/v1/settlements/secret-of-a-caller")
+    client.get("/api/network/v1/enterprises/secret-of-a-caller/partners")
+    client.get("/secret-of-a-caller")
+    client.request("SECRET", "/healthz")
+    text = client.get("/metrics").text
+    assert "secret-of-a-caller" not in text
+    assert "SECRET" not in text
+    counted = 'clearwindow_http_requests_total{method="GET",route="%s",status="%d"}'
+    assert counted % ("/api/operator/v1/settlements/{settlement_id}", 401) in text
+    assert counted % ("/api/network/v1/enterprises/{enterprise_id}/partners", 401) in text
+    assert counted % ("unmatched", 404) in text
+    assert 'clearwindow_work_due{kind="fake"} 3.0' in text
+    assert 'clearwindow_work_overdue_seconds{kind="fake"} 7.0' in text
+    assert 'clearwindow_database_pool{of="pool_max"} 20.0' in text
+    assert "clearwindow_http_request_duration_seconds_bucket" in text
+
+
+def test_the_reference_loads_nothing_from_elsewhere(client: httpx2.Client) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert page.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert "//" not in page.text.replace("<!DOCTYPE html>", "")
+    for name in ("assets/swagger-ui.css", "assets/swagger-ui-bundle.js", "assets/favicon.png", "start.js"):
+        assert f"docs/{name}" in page.text
+        assert client.get(f"/docs/{name}").status_code == 200
+    assert client.get("/docs/assets/redoc.standalone.js").status_code == 404
+    assert client.get("/openapi.json").json()["info"]["title"] == "Clearwindow"

@@ -1,0 +1,98 @@
+"""Requests that must be refused: each is a valid one but for one thing, and leaves the database as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx2
+from psycopg import sql
+
+from clearwindow.runtime import Runtime
+from clearwindow.signing.keys import PrivateKey
+from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok, sign_body
+from tests.support.settling import Floor, fields_of, post
+
+PATH = "/partners/settlements"
+
+
+def all_rows(runtime: Runtime) -> dict[str, tuple[int, int]]:
+    """Per table the number of its rows and a sum over all that they hold."""
+    with runtime.transaction() as tx:
+        tables = tx.scalars(
+            str,
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+        )
+        each = [
+            sql.SQL("SELECT {}, count(*), coalesce(sum(hashtext(t::text)), 0)::bigint FROM {} AS t").format(
+                sql.Literal(table), sql.Identifier(table)
+            )
+            for table in tables
+        ]
+        rows = tx.connection.execute(sql.SQL(" UNION ALL ").join(each)).fetchall()
+    assert len(rows) > 20
+    return {table: (count, content) for table, count, content in rows}
+
+
+@contextmanager
+def nothing_written(runtime: Runtime) -> Iterator[None]:
+    before = all_rows(runtime)
+    yield
+    assert all_rows(runtime) == before
+
+
+class Staging:
+    """A partner with one valid settlement request, and requests that are like it but for one thing."""
+
+    def __init__(self, floor: Floor, partner: PartnerHandle, connection: ConnectionHandle) -> None:
+        self.floor = floor
+        self.partner = partner
+        self.connection = connection
+        self.fields = fields_of({connection.id: {"BTC": "-7"}}, notes="of the fifth of January")
+
+    @property
+    def key(self) -> PrivateKey:
+        return self.partner.enterprise.account.key
+
+    def signed(self, **changes: object) -> Json:
+        return sign_body({**self.fields, **changes}, self.key)
+
+    def without(self, *names: str) -> Json:
+        return sign_body({name: value for name, value in self.fields.items() if name not in names}, self.key)
+
+    def amounts(self, amounts: object) -> Json:
+        """The request with these amounts of its connection."""
+        return self.signed(settlementAmounts={self.connection.id: amounts})
+
+    def send(self, body: Mapping[str, object] | bytes) -> httpx2.Response:
+        if isinstance(body, bytes):
+            return self.partner.api.post_raw(PATH, body, version=2)
+        return post(self.partner, body)
+
+    def refuses(
+        self, body: Mapping[str, object] | bytes, name: str, *mentions: str, status: int = 400
+    ) -> httpx2.Response:
+        """Fails unless the body is refused by this name, in words that mention this, and nothing is written."""
+        with nothing_written(self.floor.runtime):
+            response = self.send(body)
+            shown = f"{str(body)[:500]} answered {response.status_code} {response.text[:1000]}"
+            assert response.status_code == status, shown
+        assert response.json()["name"] == name, shown
+        for text in mentions:
+            assert text in response.json()["error"], shown
+        assert len(response.text) < 20_000, "an error must not echo a large request"
+        return response
+
+    def accepts(self, body: Mapping[str, object] | bytes | None = None) -> Json:
+        """The valid request passes, although refused ones had its externalId and its nonce: none was burnt."""
+        answer = ok(self.send(self.signed() if body is None else body))
+        self.floor.assert_proven()
+        settlement: Json = answer["settlement"]
+        return settlement
+
+
+def staging(floor: Floor, *, allocated: int = 1_000, **settings: object) -> Staging:
+    """A new partner with one connection that has this many satoshi."""
+    partner = floor.network.partner(**settings)  # type: ignore[arg-type]  # settings of its configuration
+    return Staging(floor, partner, floor.network.funded(partner, {"ofcbtc": allocated}))
