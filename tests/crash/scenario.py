@@ -146,7 +146,8 @@ class _Course:
             made = _settlements(connection, self.external_id)
         assert len(made) == int(self.step.committed)
         if answered is not None:
-            assert self.target in LIVES_ON
+            # Of everything the database dies first, and the server may still say so.
+            assert self.target is not Target.SERVER
             assert answered.status_code == 500
             assert not (made and "nothing was written" in answered.text), answered.text
         again = self.town.partner.api.post_raw(PATH, self.content, version=2)
