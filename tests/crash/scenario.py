@@ -62,6 +62,12 @@ class Place:
     thorough: bool
     waiting: dict[str, int] = field(default_factory=dict)
 
+    def leave_a_closure(self) -> None:
+        """Drives one settlement through its whole course in peace, so that the next one has a closure to take."""
+        course = _Course(self, None, Target.SERVER)
+        course.run()
+        self.waiting = dict(course.amounts[self.town.disputer.id])
+
     def crash(self, step: Step, target: Target) -> None:
         """Drives one settlement through its whole course, and kills the target at the step."""
         course = _Course(self, step, target)
@@ -99,28 +105,36 @@ def open_place(seed: int, *, thorough: bool) -> Iterator[Place]:
     ):
         town = build_town(network, server.dsn)
         holding.install(server, town)
-        yield Place(server, operator, town, random.Random(seed), thorough)  # noqa: S311 - amounts are no secrets
+        place = Place(server, operator, town, random.Random(seed), thorough)  # noqa: S311 - amounts are no secrets
+        place.leave_a_closure()
+        yield place
 
 
 class _Course:
-    def __init__(self, place: Place, step: Step, target: Target) -> None:
+    def __init__(self, place: Place, step: Step | None, target: Target) -> None:
         self.place, self.server, self.town = place, place.server, place.town
-        self.step, self.target = step, target
+        self.kill_at, self.target = step, target
         self.amounts: Amounts = self.town.amounts(place.dice)
         self.external_id, self.content = self.town.request(self.amounts)
         self.answer: Json = {}
         self.settlement_id = UUID(int=0)
 
+    @property
+    def step(self) -> Step:
+        assert self.kill_at is not None, "this settlement is left in peace"
+        return self.kill_at
+
     def run(self) -> None:
+        killed_in = self.kill_at.phase if self.kill_at else None
         with connected(self.server.dsn) as connection:
             before = self.town.balances(connection)
-        if self.step.phase is Phase.STAGING:
+        if killed_in is Phase.STAGING:
             self._kill_staging()
         else:
             self._stage()
         self._raise_dispute()
         for phase, window in ((Phase.FINALISATION, "dispute"), (Phase.EXECUTION, "top_up")):
-            if self.step.phase is phase:
+            if killed_in is phase:
                 self._kill_worker(window)
             else:
                 self._end_window(window)
