@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install lock lint format test serve demo clean
+.PHONY: help install lock lint format test serve demo bench crash clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,8 @@ help:
 	@echo 'make demo     a network from nothing to balanced books, in under a minute'
 	@echo 'make serve    the server on http://127.0.0.1:8080, its database under ./data'
 	@echo 'make test     lint, types, layering and the whole test suite'
+	@echo 'make bench    one large settlement beside psql copying the same rows'
+	@echo 'make crash    SIGKILL at every step of a settlement, then 50 rounds at random moments'
 	@echo 'make format   format the code and mend what the linter can mend'
 	@echo 'make lock     bring requirements.lock up to date'
 	@echo 'make clean    remove the environment'
@@ -58,6 +60,9 @@ test: lint
 
 serve: install
 	$(BIN)/clearwindow serve --host 127.0.0.1 --port 8080 --data ./data
+
+crash: install
+	$(BIN)/python -m tests.crash
 
 demo: install
 	@$(BIN)/clearwindow demo

@@ -24,10 +24,7 @@ from clearwindow.database.embedded import start_embedded
 from clearwindow.database.home import LOCATION_NAME, make_data_dir
 from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
-from clearwindow.http.app import create_app
-from clearwindow.http.health import health_router
 from clearwindow.ids import RandomIds
-from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
@@ -103,6 +100,11 @@ def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runti
 
 
 def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
+    # Importing the routes builds the models of the whole API, which only a server should wait for.
+    from clearwindow.http.app import create_app  # noqa: PLC0415
+    from clearwindow.http.health import health_router  # noqa: PLC0415
+    from clearwindow.routers import ROUTERS  # noqa: PLC0415
+
     return create_app(runtime, (*ROUTERS, health_router(WORK, settings.worker_lag_limit_seconds)))
 
 

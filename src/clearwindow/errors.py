@@ -50,6 +50,6 @@ class UnprocessableError(RequestError):
 
 
 class UnavailableError(RequestError):
-    """Nothing was written and nothing is wrong with the request: the same request may be sent again."""
+    """Nothing is wrong with the request: the same request may be sent again."""
 
     status = 500

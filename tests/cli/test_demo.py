@@ -8,7 +8,7 @@ from tests.support.processes import command
 
 LINES = (
     r"Meridian X +POST /api/network/v2/…/settlements  → 422 liabilities_exceed_balance",
-    r"Borealis Fund: liability 78,000 USDC, available 60,000 USDC, shortfall 18,000",
+    r"“Borealis Fund: liability 78,000, available 60,000, shortfall 18,000 USDC”",
     r"the same request again  → 200, the same answer, Idempotent-Replayed: true",
     r"Borealis Fund +POST …/disputes  → 200",
     r"settlement.top_up_required  → the exchange is short of 28,000 USDC",

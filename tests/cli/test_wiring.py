@@ -119,11 +119,12 @@ def test_a_database_elsewhere_needs_a_key_that_does_not_live_here_alone(tmp_path
 def logged() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
+    before = structlog.get_config()
     stream = io.StringIO()
     configure_logging("info", stream)
     yield stream
     root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def test_a_line_has_its_request_and_nothing_that_a_caller_sent(logged: io.StringIO, dsn: str) -> None:

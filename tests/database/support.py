@@ -107,6 +107,12 @@ def wait_until(done: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.01)
 
 
+def answers(server: EmbeddedPostgres) -> bool:
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(server.dsn):
+        return True
+    return False
+
+
 def write_row(dsn: str, text: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (line text PRIMARY KEY)")

@@ -15,6 +15,7 @@ from clearwindow.database.embedded import DataFolderInUseError, start_embedded
 from clearwindow.database.lock import holder_pid
 
 from .support import (
+    answers,
     each_installation,
     each_role,
     is_alive,
@@ -101,6 +102,19 @@ def test_a_killed_server_keeps_what_was_committed(binaries: Binaries, data_dir: 
         assert rows(server) == ["a"]
 
 
+def test_a_server_killed_while_its_owner_lives_is_started_again(data_dir: Path) -> None:
+    with start_embedded(data_dir) as server:
+        for line in ("a", "b"):
+            killed = server_pid(data_dir)
+            write_row(server.dsn, line)
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda: answers(server))
+            assert server_pid(data_dir) != killed
+        assert rows(server) == ["a", "b"]
+        last = server_pid(data_dir)
+    assert not is_alive(last)
+
+
 def test_a_query_that_outlives_a_killed_server_does_not_block_the_next(data_dir: Path) -> None:
     with start_fast(data_dir) as server:
         connection = psycopg.connect(server.dsn)
@@ -115,9 +129,9 @@ def test_a_query_that_outlives_a_killed_server_does_not_block_the_next(data_dir:
         with psycopg.connect(server.dsn, autocommit=True) as observer:
             active = "SELECT state = 'active' FROM pg_stat_activity WHERE pid = %s"
             wait_until(lambda: observer.execute(active, [orphan]).fetchone() == (True,))
-        os.kill(server_pid(data_dir), signal.SIGKILL)
-    assert is_alive(orphan)
-    with start_fast(data_dir) as server:
+        killed = server_pid(data_dir)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: answers(server))
         assert not is_alive(orphan)
         write_row(server.dsn, "a")
     query.join()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from clearwindow.http.docs_page import CONTENT_SECURITY_POLICY
 from clearwindow.http.health import health_router
 from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Runtime
+from clearwindow.work.backlog import Waiting
 from tests.support.server import serving
 
 LAG_LIMIT_SECONDS = 60
@@ -31,15 +32,6 @@ class FakeWork:
 
     name: str = "fake"
     due_at: datetime | None = None
-
-    def due(self, runtime: Runtime, limit: int) -> Sequence[object]:
-        raise NotImplementedError
-
-    def perform(self, runtime: Runtime, job: object) -> bool:
-        raise NotImplementedError
-
-    def postpone(self, runtime: Runtime, job: object, error: str) -> None:
-        raise NotImplementedError
 
     def next_due_at(self, runtime: Runtime) -> datetime | None:  # noqa: ARG002
         return self.due_at
@@ -55,7 +47,7 @@ def work() -> FakeWork:
 
 @pytest.fixture
 def client(runtime: Runtime, work: FakeWork) -> Iterator[httpx2.Client]:
-    kinds = (*bootstrap.WORK, work)
+    kinds: tuple[Waiting, ...] = (*bootstrap.WORK, work)
     app = create_app(runtime, (*ROUTERS, health_router(kinds, LAG_LIMIT_SECONDS)))
     with serving(app) as url, httpx2.Client(base_url=url, trust_env=False, timeout=30) as client:
         yield client

@@ -65,7 +65,7 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         {"held_equals_its_holds", "reserved_allocation_is_held"},
     ),
     "an allocation ends and keeps its hold": (
-        "UPDATE allocation SET status = 'released'",
+        "UPDATE allocation SET status = 'cleared'",
         {"hold_has_an_open_cause"},
     ),
     "an allocation asks for less than it holds": (

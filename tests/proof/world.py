@@ -186,6 +186,7 @@ def _reserve(world: World) -> None:
         "allocation",
         id=RESERVED,
         partner_id=PARTNER,
+        client_id=UUID(int=9),
         connection_id=CONNECTION,
         type="allocation",
         status="reserved",

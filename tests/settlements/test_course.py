@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 
+import psycopg
 import pytest
 
 from clearwindow.database.pool import Transaction
+from clearwindow.runtime import Runtime
 from clearwindow.settlements import course
-from clearwindow.settlements.values import Settlement
+from clearwindow.settlements.due import SettlementWork
+from clearwindow.settlements.values import DueSettlement, Settlement
+from clearwindow.work.worker import Worker
 from tests.support.networks import ok
-from tests.support.settling import Floor, dispute, stage
+from tests.support.settling import Floor, dispute, stage, try_stage
 
 
 def test_a_settlement_moves_what_it_says_after_its_windows(floor: Floor) -> None:
@@ -244,6 +248,22 @@ def test_what_carries_disputes_is_not_rejected(floor: Floor) -> None:
     assert floor.operator.post(path).json()["name"] == "settlement_state"
 
 
+def test_a_brokers_amounts_sum_to_zero(floor: Floor) -> None:
+    partner = floor.network.partner(broker=True, currencies={"BTC": "ofcbtc", "XBT": "ofcbtc", "USD": "ofcusd"})
+    one = floor.network.funded(partner, {"ofcbtc": 100}, name="one")
+    other = floor.network.funded(partner, {"ofcusd": 100}, name="other")
+
+    refused = try_stage(partner, {one.id: {"BTC": "-10", "USD": "5"}, other.id: {"XBT": "9", "USD": "-5"}})
+
+    assert refused.status_code == 400
+    assert refused.json()["name"] == "amounts_not_net_zero"
+    assert refused.json()["details"] == {"sums": {"ofcbtc": "-1"}}
+    stage(partner, {one.id: {"BTC": "-10", "USD": "5"}, other.id: {"XBT": "10", "USD": "-5"}})
+    floor.pass_minutes(20)
+    assert one.balances() == {"ofcbtc": (90, 0), "ofcusd": (5, 0)}
+    assert other.balances() == {"ofcbtc": (10, 0), "ofcusd": (95, 0)}
+
+
 def test_everybody_concerned_hears_of_it(floor: Floor) -> None:
     partner = floor.network.partner()
     connection = floor.network.funded(partner, {"ofcbtc": 100})
@@ -309,3 +329,27 @@ def test_a_defect_is_noted_and_tried_again_later(floor: Floor, monkeypatch: pyte
 
     assert floor.state(settlement["id"]) == "top_up_window"
     assert ok(floor.operator.get("/work"))["work"][0]["status"] == "waiting"
+
+
+class WithoutAnswer(SettlementWork):
+    """Loses its connection when the step is committed and the database's answer is on its way."""
+
+    def perform(self, runtime: Runtime, job: DueSettlement) -> bool:
+        super().perform(runtime, job)
+        raise psycopg.OperationalError("the connection is lost")
+
+
+def test_a_step_that_was_done_is_not_done_again_before_its_time(floor: Floor) -> None:
+    partner = floor.network.partner(deposits={"ofcusd": 1_000})
+    connection = floor.network.funded(partner, {"ofcusd": 100})
+    settlement = stage(partner, {connection.id: {"USD": "50"}})
+    floor.clock.advance(minutes=10)
+
+    Worker(floor.runtime, [WithoutAnswer()]).run_due()
+
+    assert floor.state(settlement["id"]) == "top_up_window"
+    floor.pass_minutes(5)
+    assert floor.state(settlement["id"]) == "top_up_window"
+    floor.pass_minutes(5)
+    assert floor.state(settlement["id"]) == "completed"
+    floor.assert_proven()

@@ -40,11 +40,13 @@ TRANSIENT: Final = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.QueryCanceled,
     psycopg.errors.IdleInTransactionSessionTimeout,
-    psycopg.errors.AdminShutdown,
     psycopg.errors.CannotConnectNow,
     psycopg.errors.LockNotAvailable,
     psycopg.errors.TooManyConnections,
 )
+
+LOST: Final = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
+"""The server ended the session, perhaps in the middle of its commit."""
 
 
 def as_request_error(error: psycopg.Error) -> RequestError | None:
@@ -57,7 +59,13 @@ def as_request_error(error: psycopg.Error) -> RequestError | None:
         # psycopg's own refusal of a NUL. Bodies cannot hold one; an address and its query can.
         return InvalidRequestError("text_has_nul", "a NUL character (%00) cannot be in the address or its query")
     lost = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
-    if lost or isinstance(error, TRANSIENT):
+    if lost or isinstance(error, LOST):
+        return UnavailableError(
+            "outcome_unknown",
+            "the connection to the database broke, so that we cannot say whether your request was carried out: "
+            "send the very same request again, it is never carried out twice",
+        )
+    if isinstance(error, TRANSIENT):
         return UnavailableError(
             "database_unavailable",
             "the database did not answer in time: nothing was written, send the same request again",

@@ -1,7 +1,7 @@
 """PostgreSQL that Clearwindow brings along: its own cluster in the data folder, started and stopped with us.
 
-It listens on a Unix socket in a private folder only. Nothing of it outlives the process that owns it: a
-killed server recovers at the next start, and the server of a killed owner ends by itself.
+It listens on a Unix socket in a private folder only. Nothing of it outlives the process that owns it: the
+server of a killed owner ends by itself. A server that is killed while its owner lives is started again at once.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +28,7 @@ from clearwindow.database.binaries import (
     find_binaries,
 )
 from clearwindow.database.home import PORT, Home, find_home, known_home, make_data_dir, sync_folder
+from clearwindow.database.keeper import Keeper
 from clearwindow.database.lock import FolderLock, holder_pid
 from clearwindow.database.postmaster import Postmaster, clean_environment, launch_command, stop_leftovers
 
@@ -185,7 +186,8 @@ def _start(
     stack.callback(home.remove_socket_dir)
     _rotate_log(home.log)
     said_before_bytes = home.log.stat().st_size if home.log.exists() else 0
-    postmaster = Postmaster(_server_command(home, binaries, durable=durable), home)
+    command = _server_command(home, binaries, durable=durable)
+    postmaster = Postmaster(command, home)
     stack.callback(postmaster.stop)
     dsn = _dsn(home)
     try:
@@ -196,7 +198,16 @@ def _start(
         raise StartError(
             f"PostgreSQL {binaries.major} did not come up on {home.cluster}; {home.log} ends with:\n{tail or error}"
         ) from error
+    keeper = Keeper(postmaster, lambda: _restart(home, command))
+    stack.callback(keeper.stop)
     return EmbeddedPostgres(dsn, binaries.major, home.cluster, stack.pop_all())
+
+
+def _restart(home: Home, command: Sequence[str]) -> Postmaster:
+    """The next server process after one that was killed; what it left running is ended first."""
+    stop_leftovers(home)
+    home.prepare_socket_dir()
+    return Postmaster(command, home)
 
 
 def _join(folder: Path) -> EmbeddedPostgres:

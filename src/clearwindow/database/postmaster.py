@@ -86,6 +86,10 @@ class Postmaster:
     def running(self) -> bool:
         return not self._ended.is_set()
 
+    def wait(self, patience_seconds: float) -> bool:
+        """Whether the server has ended, after waiting for that at most so long."""
+        return self._ended.wait(patience_seconds)
+
     @property
     def pid(self) -> int:
         if self._process is None:

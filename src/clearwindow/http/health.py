@@ -17,8 +17,7 @@ from prometheus_client.registry import Collector
 from clearwindow.database.migrations import pending_on
 from clearwindow.http.wire import WireModel, json_response
 from clearwindow.runtime import Runtime
-from clearwindow.work.backlog import Backlog, backlogs
-from clearwindow.work.worker import DueWork
+from clearwindow.work.backlog import Backlog, Waiting, backlogs
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +44,7 @@ class Readiness(WireModel):
     longest_overdue_work_seconds: float | None = None
 
 
-def health_router(kinds: Sequence[DueWork], work_lag_limit_seconds: float) -> APIRouter:
+def health_router(kinds: Sequence[Waiting], work_lag_limit_seconds: float) -> APIRouter:
     router = APIRouter(tags=["health"])
     # A database that hangs must not let probes pile up in threads.
     limiter = anyio.CapacityLimiter(_PROBES_AT_ONCE)
@@ -85,7 +84,7 @@ async def _within_time(probe: Callable[[], Readiness], limiter: anyio.CapacityLi
     return _not_ready("database", f"the database did not answer within {PROBE_SECONDS:g} s")
 
 
-def _probe(runtime: Runtime, kinds: Sequence[DueWork], work_lag_limit_seconds: float) -> Readiness:
+def _probe(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: float) -> Readiness:
     part = "database"
     try:
         with runtime.database.transaction(timeout_seconds=PROBE_SECONDS) as tx:
@@ -123,7 +122,7 @@ def _not_ready(part: str, problem: str, lag: float | None = None) -> Readiness:
     return Readiness(ready=False, **parts)
 
 
-def _exposition(runtime: Runtime, kinds: Sequence[DueWork]) -> bytes:
+def _exposition(runtime: Runtime, kinds: Sequence[Waiting]) -> bytes:
     of_runtime = CollectorRegistry()
     of_runtime.register(_RuntimeCollector(runtime, kinds))
     return generate_latest(REGISTRY) + generate_latest(of_runtime)
@@ -132,7 +131,7 @@ def _exposition(runtime: Runtime, kinds: Sequence[DueWork]) -> bytes:
 class _RuntimeCollector(Collector):
     """What is asked at the time of the scrape rather than counted: the backlog and the connection pool."""
 
-    def __init__(self, runtime: Runtime, kinds: Sequence[DueWork]) -> None:
+    def __init__(self, runtime: Runtime, kinds: Sequence[Waiting]) -> None:
         self._runtime = runtime
         self._kinds = kinds
 

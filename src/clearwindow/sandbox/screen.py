@@ -16,7 +16,7 @@ from rich.text import Text
 WIDTH: Final = 100
 _INDENT: Final = 3
 _BAR_WIDTH: Final = 40
-_LABEL_WIDTH: Final = 16
+_LABEL_WIDTH: Final = 17
 
 
 class Waiting:

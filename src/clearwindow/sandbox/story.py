@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from clearwindow.sandbox import books
+from clearwindow.sandbox.amounts import ticker
 from clearwindow.sandbox.calls import (
     OPERATOR_API,
     Answer,
@@ -125,9 +126,11 @@ def refuse_uncovered(screen: Screen, cast: Cast) -> tuple[Staged, Request, Answe
     for short in refused.body["details"]["shortfalls"]:
         name = _name_of(cast, short["connectionId"])
         owes, has, lacks = (
-            cast.amounts.shown(short[field], short["currency"]) for field in ("liability", "available", "shortfall")
+            cast.amounts.number(short[field], short["currency"])
+            for field in ("liability", "available", "shortfall")
         )
-        screen.quote(f"{name}: liability {owes}, available {has}, shortfall {lacks}")
+        unit = ticker(short["currency"])
+        screen.quote(f"{name}: liability {owes}, available {has}, shortfall {lacks} {unit}")
     screen.say("Borealis allocates more. Then the very same request, the same bytes and the same nonce, works:")
     _allocate(screen, cast, cast.traders[BOREALIS], "20000", USDC)
     answer = cast.exchange.caller.send(asked)

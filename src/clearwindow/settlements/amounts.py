@@ -90,7 +90,22 @@ def stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> St
         raise InvalidRequestError(
             "amount_unfit", f"{entries[0]['entry']}: {entries[0]['problem']}", {"problems": entries}
         )
+    if partner.broker:
+        _require_net_zero(tx, staged)
     return staged
+
+
+def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
+    # A broker stands between its clients and has no part of its own in what they trade.
+    unbalanced = transfers.unbalanced_currencies(tx, staged.currencies)
+    if unbalanced:
+        sums = {currency: f"{quantity:f}" for currency, quantity in unbalanced.items()}
+        currency, quantity = next(iter(sums.items()))
+        raise InvalidRequestError(
+            "amounts_not_net_zero",
+            f"settlementAmounts: a broker's amounts must sum to zero, those of {currency} sum to {quantity}",
+            {"sums": sums},
+        )
 
 
 def _network_accounts(tx: Transaction, partner: Partner, amounts: Amounts) -> dict[str, UUID]:

@@ -37,10 +37,12 @@ WHERE id = %(id)s AND state = %(from)s
 UPDATE settlement SET due_at = %(due_at)s, attempts = 0, last_error = NULL WHERE id = %(id)s
 
 -- name: record_failed_attempt
+-- Only while the step is still due: an attempt that failed for the loss of its connection may have been committed,
+-- or another worker may have been faster, and the next step must not be taken before its own time.
 UPDATE settlement
 SET attempts = attempts + 1, last_error = %(error)s,
     due_at = %(now)s + make_interval(secs => least(300, power(2, least(attempts, 10))))
-WHERE id = %(id)s AND due_at IS NOT NULL
+WHERE id = %(id)s AND due_at <= %(now)s
 
 -- name: wake_waiting
 UPDATE settlement SET due_at = %(now)s

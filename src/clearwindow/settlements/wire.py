@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from clearwindow.clock import wire_time
 from clearwindow.disputes.wire import DisputeWithClosureOutput
@@ -20,12 +20,26 @@ FlatAmounts = dict[UuidText, dict[ShortText, SignedDecimal]]
 """``{connectionId: {currency: amount}}`` in the partner's own names and unit; + the connection gains."""
 
 
+def _flat(amounts: object) -> object:
+    if isinstance(amounts, dict) and any(
+        isinstance(amount, dict)
+        for given in amounts.values()
+        if isinstance(given, dict)
+        for amount in given.values()
+    ):
+        raise ValueError(
+            "amounts between two connections are not supported: send {connectionId: {currency: amount}},"
+            " each as the connection's gain or loss"
+        )
+    return amounts
+
+
 class SettlementFields(ToSign):
     """What a settlement says, before it is signed."""
 
     external_id: ShortText
     notes: LongText | None = None
-    settlement_amounts: Annotated[FlatAmounts, Field(min_length=1)]
+    settlement_amounts: Annotated[FlatAmounts, Field(min_length=1), BeforeValidator(_flat)]
 
 
 class SettlementSigningRequest(SettlementFields):

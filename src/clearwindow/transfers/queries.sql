@@ -28,6 +28,12 @@ WHERE amount = 0
    OR abs(amount) >= too_large_from
 LIMIT 20
 
+-- name: unbalanced_currencies
+SELECT currency, sum(amount) AS quantity
+FROM staged_amount
+JOIN unnest(%(currencies)s::text[]) WITH ORDINALITY AS given (currency, number) ON number = currency_number
+GROUP BY currency HAVING sum(amount) <> 0 ORDER BY currency
+
 -- name: insert_parties_of_amounts
 INSERT INTO settlement_party (settlement_id, partner_id, connection_id, dispute_deadline_at, disputed)
 SELECT %(settlement_id)s, %(partner_id)s, connection_id, %(dispute_deadline_at)s, false

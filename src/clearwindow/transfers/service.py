@@ -48,6 +48,12 @@ def unfit_amounts(tx: Transaction, decimals: Sequence[int]) -> list[UnfitAmount]
     return tx.all(UnfitAmount, sql["unfit_amounts"], decimals=list(decimals))
 
 
+def unbalanced_currencies(tx: Transaction, currencies: Sequence[str]) -> dict[str, Decimal]:
+    """The currencies in which the staged amounts do not sum to zero, and what they sum to, as they were given."""
+    rows = tx.all(_CurrencyQuantity, sql["unbalanced_currencies"], currencies=list(currencies))
+    return {row.currency: row.quantity for row in rows}
+
+
 def insert_staged(
     tx: Transaction,
     *,

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from clearwindow.runtime import Runtime
-from clearwindow.work.worker import DueWork
+
+
+class Waiting(Protocol):
+    """Due work, as far as looking at it goes."""
+
+    @property
+    def name(self) -> str: ...
+
+    def next_due_at(self, runtime: Runtime) -> datetime | None: ...
+
+    def count_due(self, runtime: Runtime) -> int:
+        """How many jobs' time has come."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +31,11 @@ class Backlog:
     overdue_seconds: float
 
 
-def backlogs(runtime: Runtime, kinds: Sequence[DueWork]) -> Mapping[str, Backlog]:
+def backlogs(runtime: Runtime, kinds: Sequence[Waiting]) -> Mapping[str, Backlog]:
     return {kind.name: _backlog(runtime, kind) for kind in kinds}
 
 
-def _backlog(runtime: Runtime, kind: DueWork) -> Backlog:
+def _backlog(runtime: Runtime, kind: Waiting) -> Backlog:
     next_due_at = kind.next_due_at(runtime)
     if next_due_at is None:
         return Backlog(0, 0.0)

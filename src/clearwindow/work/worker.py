@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final, Protocol
 
 import structlog
 from prometheus_client import Counter
 
 from clearwindow.runtime import Runtime
+from clearwindow.work.backlog import Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -25,11 +25,8 @@ performed_total = Counter("clearwindow_work_performed_total", "Due jobs that wer
 failed_total = Counter("clearwindow_work_failed_total", "Due jobs that raised and will be tried again.", ["kind"])
 
 
-class DueWork(Protocol):
+class DueWork(Waiting, Protocol):
     """One kind of due work."""
-
-    @property
-    def name(self) -> str: ...
 
     def due(self, runtime: Runtime, limit: int) -> Sequence[Any]:
         """The jobs whose time has come, the longest due first."""
@@ -41,12 +38,6 @@ class DueWork(Protocol):
 
     def postpone(self, runtime: Runtime, job: Any, error: str) -> None:  # noqa: ANN401 - the same
         """Has a job that raised tried again later."""
-        ...
-
-    def next_due_at(self, runtime: Runtime) -> datetime | None: ...
-
-    def count_due(self, runtime: Runtime) -> int:
-        """How many jobs' time has come."""
         ...
 
 

@@ -1,0 +1,196 @@
+"""Where a settlement is killed: every step of it, and how the step is held until the kill.
+
+A step is held in the middle of its own statement. Triggers that exist in the tests' database alone wait for an
+advisory lock when they come to one certain row; rows are locked where a statement only reads; and a commit
+that is written but not yet answered is held by a standby server that does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+LOCK_SPACE: Final = 1_067
+
+
+class Phase(StrEnum):
+    STAGING = "staging"
+    FINALISATION = "finalisation"
+    EXECUTION = "execution"
+
+
+class Held(StrEnum):
+    """By what a step is held, and what ``Step.where`` says then."""
+
+    BY_TRIGGER = "a trigger: its events and its condition"
+    BY_TABLE = "a trigger on a temporary table, or on its making: the table's name"
+    BY_ROW = "a locked row: the statement that locks it"
+    BY_STANDBY = "a standby server that does not exist: nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``marker`` is in the text of the statement that must be running when the kill comes."""
+
+    phase: Phase
+    name: str
+    marker: str
+    where: str
+    held: Held = Held.BY_TRIGGER
+
+    @property
+    def id(self) -> str:
+        return f"{self.phase}: {self.name}"
+
+    @property
+    def committed(self) -> bool:
+        """Whether the transaction is durable when the kill comes."""
+        return self.held is Held.BY_STANDBY
+
+
+STAGING, FINALISATION, EXECUTION = Phase
+_MIDDLE: Final = "NEW.connection_id = {middle}"
+_MIDDLE_BALANCE: Final = "(NEW.account_id, NEW.currency) = ({middle_account}, 'ofcbtc')"
+_MIDDLE_EVENT: Final = "NEW.enterprise_id = {middle_enterprise} AND NEW.type = '{type}'"
+
+
+def _event(kind: str) -> str:
+    return f"BEFORE INSERT ON event FOR EACH ROW WHEN ({_MIDDLE_EVENT.replace('{type}', kind)})"
+
+
+def _deferred(events: str, condition: str = "true") -> str:
+    return f"{events} ON settlement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ({condition})"
+
+
+STEPS: Final = (
+    Step(STAGING, "copy of the amounts", "COPY staged_amount", "staged_amount", Held.BY_TABLE),
+    Step(
+        STAGING,
+        "lock of the partner",
+        "FROM partner",
+        "SELECT FROM partner WHERE id = {partner} FOR UPDATE",
+        Held.BY_ROW,
+    ),
+    Step(
+        STAGING,
+        "use of the nonce",
+        "INSERT INTO nonce",
+        "AFTER INSERT ON nonce FOR EACH ROW WHEN (NEW.enterprise_id = {enterprise})",
+    ),
+    Step(STAGING, "insert of the settlement", "INSERT INTO settlement ", "AFTER INSERT ON settlement FOR EACH ROW"),
+    Step(
+        STAGING,
+        "insert of the parties",
+        "INSERT INTO settlement_party",
+        f"BEFORE INSERT ON settlement_party FOR EACH ROW WHEN ({_MIDDLE})",
+    ),
+    Step(
+        STAGING,
+        "insert of the transfers",
+        "INSERT INTO settlement_transfer",
+        f"BEFORE INSERT ON settlement_transfer FOR EACH ROW WHEN ({_MIDDLE} AND NEW.currency = 'ofceth')",
+    ),
+    Step(
+        STAGING,
+        "assignment of the disputes",
+        "UPDATE dispute SET settled_in",
+        "AFTER UPDATE OF settled_in_settlement_id ON dispute FOR EACH ROW",
+    ),
+    Step(
+        STAGING,
+        "assignment of the closures' transfers",
+        "UPDATE settlement_transfer",
+        "AFTER UPDATE OF settlement_id ON settlement_transfer FOR EACH ROW",
+    ),
+    Step(STAGING, "computation of the liabilities", "CREATE TEMPORARY TABLE liability", "liability", Held.BY_TABLE),
+    Step(
+        STAGING,
+        "move of the liabilities",
+        "WITH former AS",
+        f"BEFORE UPDATE ON balance FOR EACH ROW WHEN (NEW.held > OLD.held AND {_MIDDLE_BALANCE})",
+    ),
+    Step(
+        STAGING,
+        "insert of the holds",
+        "WITH former AS",
+        f"BEFORE INSERT ON hold FOR EACH ROW WHEN (NEW.cause_kind = 'settlement' AND {_MIDDLE_BALANCE})",
+    ),
+    Step(STAGING, "insert of the events", "INSERT INTO event", _event("settlement.initiated")),
+    Step(
+        STAGING,
+        "insert of the audit record",
+        "INSERT INTO audit_record",
+        "AFTER INSERT ON audit_record FOR EACH ROW WHEN (NEW.action = 'settlement.stage')",
+    ),
+    Step(
+        STAGING,
+        "write of the stored answer",
+        "SET staged_answer",
+        "AFTER UPDATE OF staged_answer ON settlement FOR EACH ROW",
+    ),
+    Step(STAGING, "commit", "COMMIT", _deferred("AFTER INSERT")),
+    Step(STAGING, "committed, not answered", "COMMIT", "", Held.BY_STANDBY),
+    Step(
+        FINALISATION,
+        "lock of the parties",
+        "FROM settlement_party",
+        "SELECT FROM settlement_party WHERE connection_id = {middle} FOR UPDATE",
+        Held.BY_ROW,
+    ),
+    Step(
+        FINALISATION,
+        "mark of the disputed parties",
+        "UPDATE settlement_party",
+        "AFTER UPDATE OF disputed ON settlement_party FOR EACH ROW",
+    ),
+    Step(FINALISATION, "computation of what is kept", "CREATE TEMPORARY TABLE kept", "kept", Held.BY_TABLE),
+    Step(
+        FINALISATION,
+        "hand-over of the holds",
+        "WITH share AS",
+        "AFTER INSERT ON hold FOR EACH ROW WHEN (NEW.cause_kind = 'dispute')",
+    ),
+    Step(
+        FINALISATION,
+        "change of state",
+        "UPDATE settlement",
+        "AFTER UPDATE OF state ON settlement FOR EACH ROW WHEN (NEW.state = 'top_up_window')",
+    ),
+    Step(FINALISATION, "insert of the events", "INSERT INTO event", _event("settlement.finalizing")),
+    Step(
+        FINALISATION,
+        "commit",
+        "COMMIT",
+        _deferred("AFTER UPDATE OF state", "NEW.state = 'top_up_window'"),
+    ),
+    Step(FINALISATION, "committed, not noticed", "COMMIT", "", Held.BY_STANDBY),
+    Step(EXECUTION, "computation of the run", "CREATE TEMPORARY TABLE run", "run", Held.BY_TABLE),
+    Step(
+        EXECUTION,
+        "lock of the partner's balances",
+        "FROM balance",
+        "SELECT FROM balance WHERE account_id = {partner_account} FOR UPDATE",
+        Held.BY_ROW,
+    ),
+    Step(
+        EXECUTION,
+        "move of the balances",
+        "WITH settled AS",
+        f"BEFORE UPDATE ON balance FOR EACH ROW WHEN (NEW.held < OLD.held AND {_MIDDLE_BALANCE})",
+    ),
+    Step(
+        EXECUTION,
+        "completion",
+        "UPDATE settlement",
+        "AFTER UPDATE OF state ON settlement FOR EACH ROW WHEN (NEW.state = 'completed')",
+    ),
+    Step(EXECUTION, "insert of the events", "INSERT INTO event", _event("settlement.completed")),
+    Step(
+        EXECUTION,
+        "commit",
+        "COMMIT",
+        _deferred("AFTER UPDATE OF state", "NEW.state = 'completed'"),
+    ),
+    Step(EXECUTION, "committed, not noticed", "COMMIT", "", Held.BY_STANDBY),
+)

@@ -1,0 +1,147 @@
+"""A partner with some hundred connections, all of them funded: a settlement of them can be caught half-way."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+import psycopg
+
+from tests.support.networks import ConnectionHandle, Network, PartnerHandle
+
+FUNDS: Final = 10**12
+LARGEST_AMOUNT: Final = 1_000
+CURRENCIES: Final = {"BTC": "ofcbtc", "ETH": "ofceth", "USD": "ofcusd"}
+WINDOW_MINUTES: Final = 60
+CUTOFF: Final = "2026-01-05T11:59:00.000Z"
+PATH: Final = "/partners/settlements"
+Amounts = Mapping[str, Mapping[str, int]]
+Balances = dict[tuple[UUID, str], tuple[int, int]]
+"""Per account and currency: available, held."""
+
+
+@dataclass(frozen=True)
+class Town:
+    """``disputer`` and ``middle`` lose in every settlement; the latter's rows are where statements are caught."""
+
+    partner: PartnerHandle
+    clients: tuple[ConnectionHandle, ...]
+    accounts: Mapping[str, UUID]
+    """Every connection's network account."""
+
+    @property
+    def disputer(self) -> ConnectionHandle:
+        return self.clients[0]
+
+    @property
+    def middle(self) -> ConnectionHandle:
+        return self.clients[1]
+
+    @property
+    def partner_account(self) -> UUID:
+        return UUID(self.partner.enterprise.account.id)
+
+    @property
+    def enterprises(self) -> set[str]:
+        """Whoever a settlement of all connections concerns."""
+        return {self.partner.enterprise.id, *(one.client.enterprise.id for one in self.clients)}
+
+    def amounts(self, dice: random.Random) -> Amounts:
+        """An amount for every connection and currency; some gain and some lose."""
+        drawn = {
+            connection: {name: dice.choice((-1, 1)) * dice.randint(1, LARGEST_AMOUNT) for name in CURRENCIES}
+            for connection in sorted(self.accounts)
+        }
+        for loser in (self.disputer, self.middle):
+            drawn[loser.id] = {name: -abs(amount) for name, amount in drawn[loser.id].items()}
+        return drawn
+
+    def request(self, amounts: Amounts) -> tuple[str, bytes]:
+        """The externalId and the signed request, byte for byte, so that it can be sent again."""
+        external_id = uuid4().hex
+        fields = {
+            "externalId": external_id,
+            "cutoffAt": CUTOFF,
+            "settlementAmounts": {
+                connection: {name: str(amount) for name, amount in given.items()}
+                for connection, given in amounts.items()
+            },
+        }
+        return external_id, json.dumps(self.partner.enterprise.sign(fields)).encode()
+
+    def balances(self, connection: psycopg.Connection) -> Balances:
+        accounts = [self.partner_account, *self.accounts.values()]
+        rows = connection.execute(
+            "SELECT account_id, currency, available, held FROM balance WHERE account_id = ANY(%s)", [accounts]
+        )
+        return {(account, currency): (int(available), int(held)) for account, currency, available, held in rows}
+
+
+def build_town(
+    network: Network,
+    dsn: str,
+    *,
+    name: str = "exchange",
+    clients: int = 4,
+    connections: int = 240,
+    window_minutes: float = WINDOW_MINUTES,
+) -> Town:
+    """One connection of each client is made and funded over HTTP; the others are copies of these."""
+    partner = network.partner(
+        name,
+        dispute_window=window_minutes,
+        top_up_window=window_minutes,
+        deposits=dict.fromkeys(CURRENCIES.values(), FUNDS * connections),
+        autoApproveClientClosures=True,
+    )
+    share = connections // clients
+    made = tuple(
+        network.funded(partner, dict.fromkeys(CURRENCIES.values(), FUNDS * share), name=f"{name}-trader-{number}")
+        for number in range(clients)
+    )
+    with psycopg.connect(dsn) as connection:
+        for handle in made:
+            _copy_connections(connection, UUID(handle.id), share - 1)
+        rows = connection.execute(
+            "SELECT id, network_account_id FROM connection WHERE partner_id = %s", [partner.id]
+        ).fetchall()
+    return Town(partner, made, {str(row[0]): row[1] for row in rows})
+
+
+def _copy_connections(connection: psycopg.Connection, original: UUID, count: int) -> None:
+    """Makes copies of a connection and shares its funds with them, in one entry of the journal."""
+    values = {"original": original, "count": count, "entry": uuid4(), "funds": FUNDS}
+    for statement in _COPYING:
+        connection.execute(statement, values)
+
+
+_COPYING: Final = (
+    """CREATE TEMPORARY TABLE copied ON COMMIT DROP AS
+       SELECT gen_random_uuid() AS connection_id, gen_random_uuid() AS account_id, connection.*
+       FROM connection CROSS JOIN generate_series(1, %(count)s) WHERE id = %(original)s""",
+    "INSERT INTO account SELECT account_id, 'network', partner_id, created_at FROM copied",
+    """INSERT INTO connection
+       SELECT connection_id, partner_id, client_id, account_id, name, active, encrypted_key, connection_id::text,
+              proof, partners_client_id, partners_connection_id, initiated_by, created_at, updated_at
+       FROM copied""",
+    """INSERT INTO ledger_entry
+       SELECT DISTINCT %(entry)s::uuid, partner_id, 'allocation_cleared', %(entry)s::uuid, NULL, created_at
+       FROM copied""",
+    """INSERT INTO balance
+       SELECT copied.account_id, currency, %(funds)s, 0
+       FROM copied JOIN balance ON balance.account_id = copied.network_account_id""",
+    """UPDATE balance SET available = available - %(funds)s * %(count)s
+       FROM connection WHERE connection.id = %(original)s AND balance.account_id = network_account_id""",
+    """INSERT INTO posting
+       SELECT copied.partner_id, %(entry)s, account, currency, 'available', sum(quantity)
+       FROM copied
+       JOIN balance ON balance.account_id = copied.network_account_id
+       CROSS JOIN LATERAL (VALUES (copied.account_id, %(funds)s), (copied.network_account_id, -%(funds)s))
+           AS part (account, quantity)
+       GROUP BY copied.partner_id, account, currency""",
+    "DROP TABLE copied",
+)
