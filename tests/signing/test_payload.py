@@ -87,7 +87,8 @@ def test_any_single_change_on_either_side_is_found(
     for signed, asked in ((document, changed), (changed, document)):
         with pytest.raises(PayloadMismatchError) as caught:
             match_payload(payload_text(signed), asked, {})
-        assert " in the " in caught.value.message
+        # Of a name that sounds like a secret the message gives no values, only that they differ.
+        assert " in the " in caught.value.message or caught.value.message.endswith(" differs.")
 
 
 def test_neither_envelope_nor_order_is_part_of_the_match() -> None:
