@@ -22,6 +22,8 @@ class Limits:
     body_bytes: int = 32 * 1024 * 1024
     connections_per_settlement: int = 10_000
     amounts_per_settlement: int = 100_000
+    page_size: int = 500
+    body_seconds: float = 60
 
     @property
     def body_entries(self) -> int:

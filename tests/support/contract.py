@@ -17,8 +17,8 @@ from referencing.jsonschema import DRAFT4
 CONTRACT: Final = Path(__file__).parent.parent / "contract" / "oes-network.json"
 _URI: Final = "urn:oes-network"
 
-# The guards stand before every route, and the contract names their answers on some operations only.
-_OF_GUARDS: Final = frozenset({401, 403, 413})
+# The guards and limits stand before every route, and the contract names their answers on some operations only.
+_OF_GUARDS: Final = frozenset({401, 403, 408, 413, 429})
 
 
 def assert_answers_contract(method: str, path: str, response: httpx2.Response) -> None:

@@ -13,13 +13,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clearwindow.http import docs_page, problems
+from clearwindow.http.limits import CallerLimits, Gate
 from clearwindow.http.metrics import RequestMetrics
 from clearwindow.runtime import Runtime
 
 SECURITY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_UNLIMITED: Final = CallerLimits()
 
 
-def create_app(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
+def create_app(runtime: Runtime, routers: Sequence[APIRouter], limits: CallerLimits = _UNLIMITED) -> FastAPI:
     app = FastAPI(
         title="Clearwindow",
         description="A self-hosted off-exchange settlement network.",
@@ -33,6 +35,7 @@ def create_app(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     problems.register(app)
     for router in (docs_page.router, *routers):
         app.include_router(router)
+    app.add_middleware(Gate, limits=limits)
     # The last one added is the first to see a request: what is logged of it has its id.
     app.add_middleware(RequestMetrics)
     app.add_middleware(RequestIds)
