@@ -17,7 +17,7 @@ from clearwindow.http.problems import request_id_of
 from clearwindow.runtime import Runtime
 
 BOOTSTRAP_OPERATOR: Final = "bootstrap"
-_bearer: Final = HTTPBearer(auto_error=False, description="A token made by the operator.")
+_bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
