@@ -14,7 +14,7 @@ from clearwindow.http.app import create_app
 from clearwindow.http.health import health_router
 from clearwindow.http.openapi import NETWORK_PREFIX, operations
 from clearwindow.routers import ROUTERS
-from tests.support.contract import CONTRACT
+from tests.support.descriptions import CONTRACT
 
 Json = dict[str, Any]
 
