@@ -44,10 +44,14 @@ def assert_answers_contract(method: str, path: str, response: httpx2.Response) -
 
 
 def _assert_problem(response: httpx2.Response) -> None:
-    """Protocol §2: every error names itself, in one form."""
+    """Protocol §2: every error names itself, in one form.
+
+    Where the contract wants a settlement or an ``error`` and not both, a settlement's ``reason`` is the sentence.
+    """
     problem = response.json()
-    assert isinstance(problem["error"], str), response.text
-    assert problem["error"], response.text
+    sentence = problem["settlement"]["reason"] if "settlement" in problem else problem["error"]
+    assert isinstance(sentence, str), response.text
+    assert sentence, response.text
     assert re.fullmatch("[a-z][a-z0-9_]+", problem["name"]), response.text
     assert problem["requestId"] == response.headers["X-Request-Id"], response.text
 
