@@ -11,10 +11,12 @@ from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.operator.routes import router as operator_router
+from clearwindow.settlements.immediate_routes import router as immediate_settlements_router
 from clearwindow.settlements.routes import router as settlements_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     settlements_router,
+    immediate_settlements_router,
     disputes_router,
     allocations_router,
     network_router,

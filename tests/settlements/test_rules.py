@@ -206,3 +206,60 @@ def _balance(tx: Transaction, account: UUID) -> tuple[int, int]:
 def _holds(tx: Transaction, cause: UUID) -> dict[UUID, int]:
     rows = tx.connection.execute("SELECT account_id, quantity FROM hold WHERE cause_id = %s", (cause,)).fetchall()
     return {account: int(quantity) for account, quantity in rows}
+
+
+@given(
+    balances=st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 100), max_size=6),
+    change=st.dictionaries(st.sampled_from("abcdef"), st.integers(-120, 120), max_size=6),
+)
+def test_a_balance_covers_what_does_not_take_it_below_nothing(
+    balances: dict[str, int], change: dict[str, int]
+) -> None:
+    for name, by in change.items():
+        gap = rules.uncovered(balances.get(name, 0), by)
+        assert gap >= 0
+        assert (gap == 0) == (balances.get(name, 0) + by >= 0)
+        assert balances.get(name, 0) + gap + by >= 0
+
+
+def test_sql_and_rules_agree_on_what_settling_at_once_is_short_of(cluster: TestCluster) -> None:
+    with cluster.fresh_database() as dsn:
+        database = Database(dsn, ManualClock(START))
+        database.open()
+
+        @settings(max_examples=100, deadline=None)
+        @given(parts=st.lists(st.tuples(st.none() | st.integers(0, 10) | st.just(RICH), QUANTITY), max_size=8))
+        def agree(parts: list[tuple[int | None, int]]) -> None:
+            with database.transaction() as tx:
+                given = {uuid4(): part for part in parts}
+                _seed_run(tx, given)
+                expected = {
+                    account: rules.uncovered(available or 0, by) for account, (available, by) in given.items()
+                }
+                short = {gap.account_id: gap.shortfall for gap in batches.uncovered_losses(tx)}
+                assert short == {account: gap for account, gap in expected.items() if gap}
+                tx.connection.rollback()
+
+        agree()
+        database.close()
+
+
+def _seed_run(tx: Transaction, parts: dict[UUID, tuple[int | None, int]]) -> None:
+    """A run with one balance to each line; None where the account has no balance yet."""
+    connection = tx.connection
+    connection.execute("SET LOCAL session_replication_role = replica")
+    connection.execute(
+        "CREATE TEMPORARY TABLE run (account_id uuid, currency text, quantity numeric) ON COMMIT DROP"
+    )
+    for account, (available, by) in parts.items():
+        connection.execute("INSERT INTO run VALUES (%s, 'ofcbtc', %s)", (account, Decimal(by)))
+        if available is not None:
+            connection.execute("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", (account, Decimal(available)))
+
+
+def test_the_reason_of_settling_at_once_names_both_sides() -> None:
+    gaps = [FundingGap("ofcbtc", 10, 4)]
+    assert rules.not_covered_reason("connection c is short of 1", []) == "connection c is short of 1"
+    assert rules.not_covered_reason(None, gaps) == rules.failure_reason(gaps)
+    both = rules.not_covered_reason("connection c is short of 1", gaps)
+    assert both == f"connection c is short of 1; {rules.failure_reason(gaps)}"

@@ -76,6 +76,13 @@ def settle_run(tx: Transaction, entry: Entry, partner_account_id: UUID, partner_
         raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
 
 
+def uncovered_losses(tx: Transaction) -> list[Shortfall]:
+    """The losses of ``run`` that what is available does not cover. The losing balances stay locked."""
+    tx.run(sql["lock_losing_balances"])
+    rows = tx.all(_ShortfallRow, sql["uncovered_losses"])
+    return [Shortfall(row.account_id, row.currency, int(row.liability), int(row.available)) for row in rows]
+
+
 def release_holds(tx: Transaction, entry: Entry) -> None:
     """Gives back all that the entry's cause holds."""
     store.insert_entry(tx, entry)

@@ -188,6 +188,18 @@ FROM run LEFT JOIN balance USING (account_id, currency)
 WHERE balance.account_id IS NULL
 ON CONFLICT DO NOTHING
 
+-- name: lock_losing_balances
+SELECT count(*) FROM (
+    SELECT FROM balance JOIN run USING (account_id, currency) WHERE run.quantity < 0 FOR UPDATE OF balance
+) AS locked
+
+-- name: uncovered_losses
+-- A statement of its own: it sees the balances as they are once they are locked.
+SELECT run.account_id, run.currency, -run.quantity AS liability, coalesce(balance.available, 0) AS available
+FROM run LEFT JOIN balance USING (account_id, currency)
+WHERE run.quantity < 0 AND coalesce(balance.available, 0) + run.quantity < 0
+ORDER BY run.account_id, run.currency
+
 -- name: settle_run
 -- Executes the temporary table `run` (account_id, currency, quantity, dispute_id, dispute_target): each balance
 -- gets back what the settlement held on it, and gains or loses its quantity; a gain first fills a dispute's hold

@@ -42,6 +42,21 @@ def require_transition(settlement: Settlement, to: SettlementState) -> None:
         )
 
 
+def require_same_request(existing: Settlement, request_sha256: bytes, *, immediate: bool) -> None:
+    """Of two requests with one externalId the second must be the first again, byte for byte and to the same place.
+
+    Raises:
+        ConflictError: it is another.
+    """
+    if existing.immediate is not immediate or existing.request_sha256 != request_sha256:
+        raise ConflictError(
+            "external_id_taken",
+            "a settlement with this externalId exists with other properties: choose a new externalId,"
+            " or send the first request again byte for byte",
+            {"settlementId": str(existing.id)},
+        )
+
+
 def liability(new: int, pulled_in: int) -> int:
     """What must be held on a balance: the worst case over "the client disputes" and "does not".
 
@@ -92,6 +107,17 @@ def funding_gaps(available: Mapping[str, int], change: Mapping[str, int]) -> lis
         for currency, quantity in sorted(change.items())
         if available.get(currency, 0) + quantity < 0
     ]
+
+
+def uncovered(available: int, change: int) -> int:
+    """By how much a balance does not cover what executing at once would do to it."""
+    return max(0, -(available + change))
+
+
+def not_covered_reason(of_connections: str | None, gaps: list[FundingGap]) -> str:
+    """Why an immediate settlement failed: what connections are short of, in words, and the partner's account."""
+    parts = [of_connections] if of_connections else []
+    return "; ".join([*parts, failure_reason(gaps)] if gaps else parts)
 
 
 def failure_reason(gaps: list[FundingGap]) -> str:

@@ -52,6 +52,10 @@ class StageSettlementRequest(SettlementFields, Signed):
     cutoff_at: WireMoment
 
 
+class SettleAtOnceRequest(SettlementSigningRequest, Signed):
+    """One signed instruction of a partner without a dispute window. Protocol §5."""
+
+
 class SettlementOutput(WireModel):
     """A settlement; ``reason`` while failed or rejected, ``finalizedAt`` once ended."""
 
@@ -69,8 +73,24 @@ class SettlementOutput(WireModel):
     reason: str | None = None
     loss_sla_alert_sent: Annotated[bool, Field(alias="lossSLAAlertSent")]
     gain_sla_alert_sent: Annotated[bool, Field(alias="gainSLAAlertSent")]
-    cutoff_at: str
+    cutoff_at: str | None = None
     disputed: bool | None = None
+
+
+class ExecutedSettlementAnswer(WireModel):
+    settlement: SettlementOutput
+
+
+class NotExecutedSettlementAnswer(WireModel):
+    """A settlement that was recorded and did not execute: its ``reason`` is the sentence that an error would have.
+
+    The contract allows either a settlement or an ``error`` in one answer, never both.
+    """
+
+    settlement: SettlementOutput
+    name: str
+    request_id: str
+    details: dict[str, object] | None = None
 
 
 class StagedSettlementOutput(SettlementOutput):
@@ -132,6 +152,7 @@ class ClientSettlementAnswer(WireModel):
 
 
 CLIENT_SIDE_REASON = "the partner's account does not cover the settlement yet"
+CLIENT_SIDE_REASON_AT_ONCE = "not everything in the settlement was covered when the partner sent it"
 
 
 def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, object]:
@@ -151,7 +172,7 @@ def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, ob
         reason=settlement.reason,
         loss_sla_alert_sent=False,
         gain_sla_alert_sent=False,
-        cutoff_at=wire_time(settlement.cutoff_at),
+        cutoff_at=wire_time(settlement.cutoff_at) if settlement.cutoff_at else None,
         disputed=disputed,
     )
 
@@ -164,5 +185,5 @@ def client_fields(settlement: Settlement, *, disputed: bool) -> dict[str, object
     """The same for a client: why a settlement failed is the partner's own affair."""
     fields = settlement_fields(settlement, disputed=disputed)
     if settlement.state is SettlementState.FAILED:
-        fields["reason"] = CLIENT_SIDE_REASON
+        fields["reason"] = CLIENT_SIDE_REASON_AT_ONCE if settlement.immediate else CLIENT_SIDE_REASON
     return fields
