@@ -79,6 +79,12 @@ WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(party_connection_ids)s::uuid[] IS NULL
        OR EXISTS (SELECT FROM settlement_party AS party
                   WHERE party.settlement_id = settlement.id AND party.connection_id = ANY(%(party_connection_ids)s)))
+  AND (%(counterparty_connection_ids)s::uuid[] IS NULL
+       OR EXISTS (SELECT FROM settlement_leg AS leg
+                  WHERE leg.settlement_id = settlement.id
+                    AND leg.counterparty_connection_id = ANY(%(counterparty_connection_ids)s)
+                    AND (%(party_connection_ids)s::uuid[] IS NULL
+                         OR leg.connection_id = ANY(%(party_connection_ids)s))))
   AND (%(settlement_ids)s::uuid[] IS NULL OR id = ANY(%(settlement_ids)s))
   AND (%(external_ids)s::text[] IS NULL OR external_id = ANY(%(external_ids)s))
   AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))

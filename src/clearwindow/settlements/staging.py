@@ -159,14 +159,16 @@ def _create(
 def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClosure]:
     taken = disputes.take_approved_closures(tx, settlement.partner_id, settlement.id)
     if taken:
-        transfers.insert_parties(
+        closure_ids = [closure.closure_id for closure in taken]
+        transfers.insert_parties_of_closures(
             tx,
             settlement_id=settlement.id,
             partner_id=settlement.partner_id,
             dispute_deadline_at=settlement.dispute_deadline_at,
             connection_ids=sorted({closure.connection_id for closure in taken}),
+            closure_ids=closure_ids,
         )
-        transfers.assign_closure_transfers(tx, settlement.id, [closure.closure_id for closure in taken])
+        transfers.assign_closure_transfers(tx, settlement.id, closure_ids)
     return taken
 
 

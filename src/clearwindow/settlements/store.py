@@ -121,6 +121,7 @@ def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settl
         "partner_ids": _array(wanted.partner_ids),
         "own_connection_ids": _array(wanted.own_connection_ids),
         "party_connection_ids": _array(wanted.party_connection_ids),
+        "counterparty_connection_ids": _array(wanted.counterparty_connection_ids),
         "settlement_ids": _array(wanted.settlement_ids),
         "external_ids": _array(wanted.external_ids),
         "states": _array(wanted.states),

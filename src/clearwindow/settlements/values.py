@@ -92,11 +92,15 @@ class FundingGap:
 
 @dataclass(frozen=True, slots=True)
 class SettlementFilter:
-    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own."""
+    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own.
+
+    ``counterparty_connection_ids`` asks for transfers between one of these and a party that is asked for.
+    """
 
     partner_ids: Sequence[UUID] | None = None
     own_connection_ids: Sequence[UUID] | None = None
     party_connection_ids: Sequence[UUID] | None = None
+    counterparty_connection_ids: Sequence[UUID] | None = None
     settlement_ids: Sequence[UUID] | None = None
     external_ids: Sequence[str] | None = None
     states: Sequence[SettlementState] | None = None
