@@ -6,7 +6,9 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from clearwindow.allocations.approval_routes import router as deciding_router
 from clearwindow.allocations.routes import router as allocations_router
+from clearwindow.approvals.routes import router as approvals_router
 from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
@@ -19,6 +21,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     immediate_settlements_router,
     disputes_router,
     allocations_router,
+    approvals_router,
+    deciding_router,
     network_router,
     network_operator_router,
     operator_router,
