@@ -22,7 +22,7 @@ from clearwindow.runtime import Runtime
 from clearwindow.settlements import rules, store, wire
 from clearwindow.settlements.values import Settlement, SettlementFilter
 from clearwindow.transfers import service as transfers
-from clearwindow.transfers.values import Transfer
+from clearwindow.transfers.values import Transfer, TransferSearch
 from clearwindow.transfers.wire import SettlementTransferOutput, settlement_transfer
 
 _ALL_DISPUTES = 100_000
@@ -168,6 +168,25 @@ def get_for_client(
         return answer, total
 
 
+def list_transfers_for_client(
+    runtime: Runtime, member: Member, wanted: TransferSearch
+) -> Listing[wire.MaskedTransferOutput]:
+    """The client's own transfers in all settlements that it is in."""
+    with runtime.transaction() as tx:
+        client = network.require_client(tx, member.enterprise_id)
+        connections = lookups.connections_of_client(tx, client.id)
+        page = transfers.search(tx, replace(wanted, own_connection_ids=list(connections)))
+        ids = {transfer.settlement_id for transfer in page.items if transfer.settlement_id}
+        listed = SettlementFilter(settlement_ids=sorted(ids), limit=len(ids))
+        settlements = {found.id: found for found in store.list_settlements(tx, listed).items}
+    shown = [
+        _masked(transfer, settlements[transfer.settlement_id], client, connections[transfer.connection_id])
+        for transfer in page.items
+        if transfer.settlement_id
+    ]
+    return Listing(shown, page.total)
+
+
 def _connections_shown(
     tx: Transaction, partner: Partner, settlement: Settlement, wanted: TransferFilter
 ) -> list[UUID] | None:
@@ -199,6 +218,7 @@ def _masked(
         id=str(transfer.id),
         destination_trading_account_id=client.go_account_id.hex,
         destination_network_account_id=str(transfer.network_account_id),
+        destination_client_name=client.name,
         destination_connection_name=connection.name,
         currency=transfer.currency,
         quantity=str(transfer.quantity),

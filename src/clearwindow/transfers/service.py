@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 from clearwindow.ids import time_ordered_prefix
-from clearwindow.transfers.values import Party, Transfer, UnfitAmount
+from clearwindow.transfers.values import Party, Transfer, TransferSearch, UnfitAmount
 
 sql: Final = Queries("clearwindow.transfers")
 
@@ -182,6 +183,24 @@ def list_transfers(
     return page, tx.scalars(int, sql["count_transfers"], **filters)[0]
 
 
+def search(tx: Transaction, wanted: TransferSearch) -> Listing[Transfer]:
+    """A page of a client's transfers in settlements of any partner, by when their settlements changed."""
+    filters = {
+        "own_connection_ids": list(wanted.own_connection_ids),
+        "partner_ids": _array(wanted.partner_ids),
+        "settlement_ids": _array(wanted.settlement_ids),
+        "settlement_states": _array(wanted.settlement_states),
+        "initiated_by": _array(wanted.initiated_by),
+        "settlement_updated_on_or_after": wanted.settlement_updated_on_or_after,
+        "settlement_updated_before": wanted.settlement_updated_before,
+        "currencies": _array(wanted.currencies),
+        "statuses": _array(wanted.statuses),
+        "ascending": wanted.ascending,
+    }
+    statement = sql["search_transfers"]
+    return list_page(tx, Transfer, statement, filters, limit=wanted.limit, offset=wanted.offset)
+
+
 def closure_transfers(tx: Transaction, closure_ids: Sequence[UUID]) -> list[Transfer]:
     return tx.all(Transfer, sql["list_closure_transfers"], closure_ids=list(closure_ids))
 
@@ -193,3 +212,7 @@ def directions(tx: Transaction, settlement_ids: Sequence[UUID], connection_ids: 
 
 def _dispute_arrays(disputes: Mapping[UUID, UUID]) -> dict[str, list[UUID]]:
     return {"dispute_ids": list(disputes), "connection_ids": list(disputes.values())}
+
+
+def _array(values: Sequence[object] | None) -> list[object] | None:
+    return None if values is None else list(values)
