@@ -15,10 +15,12 @@ from clearwindow.network.routes import router as network_router
 from clearwindow.operator.routes import router as operator_router
 from clearwindow.settlements.immediate_routes import router as immediate_settlements_router
 from clearwindow.settlements.routes import router as settlements_router
+from clearwindow.trades.routes import router as trades_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     settlements_router,
     immediate_settlements_router,
+    trades_router,
     disputes_router,
     allocations_router,
     approvals_router,

@@ -31,7 +31,7 @@ ON CONFLICT (enterprise_id) DO NOTHING
 
 -- name: find_client
 SELECT client.id, client.enterprise_id, client.go_account_id, client.active, client.created_at, client.updated_at,
-       enterprise.trust_org
+       enterprise.trust_org, enterprise.name
 FROM client
 JOIN enterprise ON enterprise.id = client.enterprise_id
 WHERE client.id = %(id)s OR client.enterprise_id = %(enterprise_id)s

@@ -26,7 +26,7 @@ class ConnectionKeySchema(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An enterprise as trader."""
+    """An enterprise as trader; its name is the enterprise's."""
 
     id: UUID
     enterprise_id: str
@@ -35,6 +35,7 @@ class Client:
     created_at: datetime
     updated_at: datetime
     trust_org: TrustOrg
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

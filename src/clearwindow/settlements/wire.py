@@ -150,6 +150,7 @@ class MaskedTransferOutput(WireModel):
     id: str
     destination_trading_account_id: str
     destination_network_account_id: str
+    destination_client_name: str
     destination_connection_name: str
     currency: str
     quantity: str
@@ -162,6 +163,10 @@ class MaskedTransferOutput(WireModel):
     updated_at: str
     settlement_status: str
     settlement_notes: str | None = None
+
+
+class MaskedTransfersAnswer(WireModel):
+    settlement_transfers: list[MaskedTransferOutput]
 
 
 class ClientSettlementAnswer(WireModel):

@@ -265,6 +265,33 @@ WHERE settlement_id = %(settlement_id)s
        OR counterparty_account_id = ANY(%(counterparty_account_ids)s))
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
 
+-- name: search_transfers
+-- Beginning with the parties, whose index knows a connection's settlements; the transfers of one are side by side.
+SELECT transfer.id, transfer.partner_id, transfer.settlement_id, transfer.dispute_closure_id,
+       transfer.connection_id, transfer.network_account_id, transfer.counterparty_connection_id,
+       transfer.counterparty_account_id, transfer.currency, transfer.quantity, transfer.status,
+       transfer.created_at, transfer.updated_at, count(*) OVER () AS total
+FROM settlement_transfer_view AS transfer
+JOIN settlement ON settlement.id = transfer.settlement_id
+WHERE transfer.settlement_id IN (SELECT settlement_id FROM settlement_party
+                                 WHERE connection_id = ANY(%(own_connection_ids)s))
+  AND (transfer.connection_id = ANY(%(own_connection_ids)s)
+       OR transfer.counterparty_connection_id = ANY(%(own_connection_ids)s))
+  AND (%(partner_ids)s::uuid[] IS NULL OR transfer.partner_id = ANY(%(partner_ids)s))
+  AND (%(settlement_ids)s::uuid[] IS NULL OR transfer.settlement_id = ANY(%(settlement_ids)s))
+  AND (%(settlement_states)s::text[] IS NULL OR settlement.state = ANY(%(settlement_states)s))
+  AND (%(initiated_by)s::text[] IS NULL OR settlement.initiated_by = ANY(%(initiated_by)s))
+  AND (%(settlement_updated_on_or_after)s::timestamptz IS NULL
+       OR settlement.updated_at >= %(settlement_updated_on_or_after)s)
+  AND (%(settlement_updated_before)s::timestamptz IS NULL
+       OR settlement.updated_at < %(settlement_updated_before)s)
+  AND (%(currencies)s::text[] IS NULL OR transfer.currency = ANY(%(currencies)s))
+  AND (%(statuses)s::text[] IS NULL OR transfer.status = ANY(%(statuses)s))
+ORDER BY CASE WHEN %(ascending)s THEN transfer.updated_at END,
+         CASE WHEN NOT %(ascending)s THEN transfer.updated_at END DESC,
+         transfer.settlement_id, transfer.id
+LIMIT %(limit)s OFFSET %(offset)s
+
 -- name: list_closure_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,
        counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at

@@ -52,6 +52,24 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferSearch:
+    """Which transfers of any settlements a client is shown; ``own_connection_ids`` limits them to its own."""
+
+    own_connection_ids: Sequence[UUID] = ()
+    partner_ids: Sequence[UUID] | None = None
+    settlement_ids: Sequence[UUID] | None = None
+    settlement_states: Sequence[str] | None = None
+    initiated_by: Sequence[str] | None = None
+    settlement_updated_on_or_after: datetime | None = None
+    settlement_updated_before: datetime | None = None
+    currencies: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+    ascending: bool = False
+    limit: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Party:
     """One connection's part in one settlement."""
 
