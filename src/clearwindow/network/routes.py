@@ -98,7 +98,9 @@ async def connection_to_sign(request: Request, member: ReadingMember) -> Respons
     """Takes the fields as a JSON body on the GET, and checks that the partner can be connected to."""
     body = await read_body(request, wire.ConnectionToSign)
     runtime, asked = request.app.state.runtime, body.model
-    await run_in_threadpool(connecting.require_connectable, runtime, member, asked.partner_id, asked.key_schema)
+    await run_in_threadpool(
+        connecting.require_connectable, runtime, member, asked.partner_id, asked.key_schema, asked.key_fields
+    )
     return json_response(signing_payload(body, {"enterpriseId": member.enterprise_id}))
 
 
