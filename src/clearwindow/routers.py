@@ -10,14 +10,18 @@ from clearwindow.allocations.routes import router as allocations_router
 from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
+from clearwindow.onchain.operator_routes import router as chain_operator_router
+from clearwindow.onchain.routes import router as onchain_router
 from clearwindow.operator.routes import router as operator_router
 from clearwindow.settlements.routes import router as settlements_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    onchain_router,
     settlements_router,
     disputes_router,
     allocations_router,
     network_router,
     network_operator_router,
+    chain_operator_router,
     operator_router,
 )

@@ -94,6 +94,29 @@ ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = excluded.q
 -- name: drop_hold
 DELETE FROM hold WHERE cause_id = %(cause_id)s AND account_id = %(account_id)s AND currency = %(currency)s
 
+-- name: reduce_holds
+-- Takes these quantities off what a cause holds; gives how many holds covered them.
+WITH given AS (
+    SELECT account_id, currency, quantity
+    FROM unnest(%(account_ids)s::uuid[], %(currencies)s::text[], %(quantities)s::numeric[])
+        AS given (account_id, currency, quantity)
+), ended AS (
+    DELETE FROM hold USING given
+    WHERE hold.cause_id = %(cause_id)s AND hold.quantity = given.quantity
+      AND (hold.account_id, hold.currency) = (given.account_id, given.currency)
+    RETURNING 1
+), reduced AS (
+    UPDATE hold SET quantity = hold.quantity - given.quantity
+    FROM given
+    WHERE hold.cause_id = %(cause_id)s AND hold.quantity > given.quantity
+      AND (hold.account_id, hold.currency) = (given.account_id, given.currency)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM reduced)
+
+-- name: drop_holds
+DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
+
 -- name: list_holds
 SELECT account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 

@@ -49,6 +49,9 @@ class PartnerConfiguration:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,10 @@ class Partner:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
     trust_org: TrustOrg
 
 

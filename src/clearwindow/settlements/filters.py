@@ -15,7 +15,7 @@ from clearwindow.settlements.reading import TransferFilter
 from clearwindow.settlements.values import SettlementFilter, SettlementState
 
 _STATES_OF: dict[str, tuple[SettlementState, ...]] = {
-    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW),
+    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN),
     "failed": (SettlementState.FAILED,),
     "completed": (SettlementState.COMPLETED,),
     "rejected": (SettlementState.REJECTED,),

@@ -202,7 +202,7 @@ def _masked(
         destination_connection_name=connection.name,
         currency=transfer.currency,
         quantity=str(transfer.quantity),
-        tx_ids=[],
+        tx_ids=transfer.tx_ids,
         status=transfer.status,
         settlement_id=str(settlement.id),
         dispute_closure_id=str(transfer.dispute_closure_id) if transfer.dispute_closure_id else None,

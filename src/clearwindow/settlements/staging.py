@@ -15,7 +15,7 @@ from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
 from clearwindow.disputes.values import AssignedClosure, DisputeFilter
-from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
+from clearwindow.errors import ConflictError, PermissionDeniedError, RequestError, UnprocessableError
 from clearwindow.http.wire import present
 from clearwindow.network import lookups
 from clearwindow.network import service as network
@@ -182,10 +182,16 @@ def _hold(
     entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
     short = batches.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
     if short:
-        raise _not_covered(tx, partner, short)
+        raise not_covered(tx, partner, short)
 
 
-def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) -> UnprocessableError:
+def not_covered(
+    tx: Transaction,
+    partner: Partner,
+    short: Sequence[Shortfall],
+    kind: type[RequestError] = UnprocessableError,
+) -> RequestError:
+    """Says of each connection and currency what it is short of."""
     connections = lookups.connections_by_account(tx, partner.id, {gap.account_id for gap in short})
     currency_map = network.currency_map(tx, partner)
     listed = [
@@ -202,7 +208,7 @@ def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) 
     listed.sort(key=lambda entry: (entry["connectionId"], entry["currency"]))
     first = listed[0]
     more = f" and {len(listed) - 1} more" if len(listed) > 1 else ""
-    return UnprocessableError(
+    return kind(
         "liabilities_exceed_balance",
         f"connection {first['connectionId']} is short of {first['shortfall']} base units of {first['currency']}"
         f"{more}: nothing was written; settle less, or have the clients allocate more",

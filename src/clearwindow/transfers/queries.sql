@@ -119,6 +119,14 @@ FROM (
 ) AS quantities
 WHERE pulls_in OR new < 0
 
+-- name: create_losses
+-- What a settlement takes from each balance where a gain cannot make up for a loss: on chain, losses go first.
+CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
+SELECT network_account_id AS account_id, currency, -sum(quantity) AS needed
+FROM settlement_transfer
+WHERE settlement_id = %(settlement_id)s AND quantity < 0
+GROUP BY network_account_id, currency
+
 -- name: analyze_liability
 ANALYZE liability (account_id)
 
@@ -172,7 +180,7 @@ GROUP BY transfer.currency ORDER BY transfer.currency
 
 -- name: list_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id, currency, quantity,
-       status, created_at, updated_at
+       status, created_at, updated_at, tx_ids
 FROM settlement_transfer_view
 WHERE settlement_id = %(settlement_id)s
   AND (%(connection_ids)s::uuid[] IS NULL OR connection_id = ANY(%(connection_ids)s))
@@ -190,7 +198,7 @@ WHERE settlement_id = %(settlement_id)s
 
 -- name: list_closure_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id, currency, quantity,
-       status, created_at, updated_at
+       status, created_at, updated_at, tx_ids
 FROM settlement_transfer_view
 WHERE dispute_closure_id = ANY(%(closure_ids)s)
 ORDER BY dispute_closure_id, currency, id

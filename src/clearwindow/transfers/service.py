@@ -143,6 +143,13 @@ def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
         tx.run(sql["analyze_liability"])
 
 
+def compute_losses(tx: Transaction, settlement_id: UUID) -> None:
+    """Makes the liabilities of a settlement whose losses are taken before its gains are given."""
+    made = tx.run(sql["create_losses"], settlement_id=settlement_id)
+    if made >= _ANALYZE_FROM_ROWS:
+        tx.run(sql["analyze_liability"])
+
+
 def compute_kept(tx: Transaction, settlement_id: UUID, disputes: Mapping[UUID, UUID]) -> None:
     tx.run(sql["create_kept"], settlement_id=settlement_id, **_dispute_arrays(disputes))
 

@@ -36,6 +36,7 @@ class Transfer:
     status: str
     created_at: datetime
     updated_at: datetime
+    tx_ids: list[str]
 
 
 @dataclass(frozen=True, slots=True)

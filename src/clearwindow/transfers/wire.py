@@ -57,7 +57,7 @@ def settlement_transfer(
             settlement_id=str(transfer.settlement_id),
             dispute_closure_id=_text(transfer.dispute_closure_id),
             quantity=str(transfer.quantity),
-            tx_ids=[],
+            tx_ids=transfer.tx_ids,
             status=transfer.status,
             source_trading_account_id=partner_account.hex,
             destination_trading_account_id=client_account.hex,
