@@ -103,9 +103,10 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
     # Importing the routes builds the models of the whole API, which only a server should wait for.
     from clearwindow.http.app import create_app  # noqa: PLC0415
     from clearwindow.http.health import health_router  # noqa: PLC0415
-    from clearwindow.routers import ROUTERS  # noqa: PLC0415
+    from clearwindow.routers import MIDDLEWARES, ROUTERS  # noqa: PLC0415
 
-    return create_app(runtime, (*ROUTERS, health_router(WORK, settings.worker_lag_limit_seconds)))
+    health = health_router(WORK, settings.worker_lag_limit_seconds)
+    return create_app(runtime, (*ROUTERS, health), MIDDLEWARES)
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:

@@ -1,4 +1,4 @@
-"""All routes of the application, in one list."""
+"""All routes of the application, and what stands before them, each in one list."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from clearwindow.access.signed_calls import SignedCalls
 from clearwindow.allocations.routes import router as allocations_router
 from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.operator.routes import router as operator_router
 from clearwindow.settlements.routes import router as settlements_router
+from clearwindow.wallets.routes import router as wallets_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    wallets_router,
     settlements_router,
     disputes_router,
     allocations_router,
@@ -21,3 +24,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     network_operator_router,
     operator_router,
 )
+
+MIDDLEWARES: Final = (SignedCalls,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import structlog
@@ -19,7 +19,16 @@ from clearwindow.runtime import Runtime
 SECURITY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
-def create_app(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
+def create_app(
+    runtime: Runtime, routers: Sequence[APIRouter], middlewares: Sequence[type[Middleware]] = ()
+) -> FastAPI:
+    """The application.
+
+    Args:
+        runtime: what every use case is handed.
+        routers: the routes.
+        middlewares: what stands before the routes; the last of them sees a request first.
+    """
     app = FastAPI(
         title="Clearwindow",
         description="A self-hosted off-exchange settlement network.",
@@ -34,9 +43,19 @@ def create_app(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
     for router in (docs_page.router, *routers):
         app.include_router(router)
     # The last one added is the first to see a request: what is logged of it has its id.
+    for middleware in middlewares:
+        app.add_middleware(middleware)
     app.add_middleware(RequestMetrics)
     app.add_middleware(RequestIds)
     return app
+
+
+class Middleware(Protocol):
+    """What is built around an application."""
+
+    def __init__(self, app: ASGIApp) -> None: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class RequestIds:
