@@ -12,11 +12,12 @@ from clearwindow.access import rules, store
 from clearwindow.access.signer import address_of, signer_of
 from clearwindow.access.values import Member, Operator, Scope, Token
 from clearwindow.errors import InvalidRequestError, NotAuthenticatedError
+from clearwindow.http.limits import visit_of
 from clearwindow.http.problems import request_id_of
 from clearwindow.runtime import Runtime
 
 BOOTSTRAP_OPERATOR: Final = "bootstrap"
-_bearer: Final = HTTPBearer(auto_error=False, description="A token made by the operator.")
+_bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
@@ -48,6 +49,7 @@ def acting_operator(request: Request, bearer: Bearer) -> Operator:
             record = store.find_operator_by_name(tx, BOOTSTRAP_OPERATOR)
             if record is None:
                 raise LookupError("the bootstrap operator is made when the server starts")
+            _recognise(request, f"operator {record.id}", limited=False)
             return Operator(record.id, record.name, request_id_of(request))
         token = _usable(request, runtime, store.find_token(tx, presented))
     if token.operator_id is None or token.operator_name is None:
@@ -89,9 +91,25 @@ def _presented(request: Request, bearer: HTTPAuthorizationCredentials | None) ->
 
 
 def _usable(request: Request, runtime: Runtime, token: Token | None) -> Token:
-    usable = rules.require_usable(token, runtime.clock.now(), address_of(request))
-    rules.require_proof(usable, signed=signer_of(request) is not None)
+    try:
+        usable = rules.require_usable(token, runtime.clock.now(), address_of(request))
+        rules.require_proof(usable, signed=signer_of(request) is not None)
+    except NotAuthenticatedError:
+        visit = visit_of(request)
+        if visit is not None:
+            visit.refuse()
+        raise
+    if usable.operator_id is not None:
+        _recognise(request, f"operator {usable.operator_id}", limited=False)
+    else:
+        _recognise(request, f"enterprise {usable.enterprise_id}", limited=True)
     return usable
+
+
+def _recognise(request: Request, owner: str, *, limited: bool) -> None:
+    visit = visit_of(request)
+    if visit is not None:
+        visit.recognise(owner, limited=limited)
 
 
 ReadingMember = Annotated[Member, Depends(reading_member)]

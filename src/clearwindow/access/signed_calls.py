@@ -18,8 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clearwindow.access import codes, service
 from clearwindow.access.signer import address_of, note_signer
 from clearwindow.clock import Clock, SystemClock
+from clearwindow.errors import NotAuthenticatedError
 from clearwindow.http import problems
 from clearwindow.http.bodies import read_bytes
+from clearwindow.http.limits import visit_of
 from clearwindow.runtime import Runtime
 
 CODE_HEADER: Final = "HMAC"
@@ -75,8 +77,14 @@ class SignedCalls:
             headers.get("auth-timestamp"),
             self._clock.now(),
         )
-        secret = await run_in_threadpool(service.signing_secret, runtime, token_sha256, address_of(request))
-        body = await read_bytes(request, runtime.limits.body_bytes)
+        try:
+            secret = await run_in_threadpool(service.signing_secret, runtime, token_sha256, address_of(request))
+        except NotAuthenticatedError:
+            visit = visit_of(request)
+            if visit is not None:
+                visit.refuse()
+            raise
+        body = await read_bytes(request, runtime.limits)
         await run_in_threadpool(codes.require_request_code, secret, call, body, headers[CODE_HEADER])
         return _Signed(secret, call, body)
 

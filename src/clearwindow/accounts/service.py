@@ -154,11 +154,12 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
     rules.require_zero_sum(movements)
     store.insert_entry(tx, entry)
     store.post_movements(tx, entry, movements)
-    for hold in holds:
-        store.put_hold(tx, hold)
+    if holds:
+        store.put_holds(tx, holds)
 
 
-def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[BalanceKey, int]:
+def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[BalanceKey, int]]:
+    """Per cause, what it holds on each balance."""
     return store.holds_of(tx, cause_ids)
 
 

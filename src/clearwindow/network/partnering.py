@@ -62,6 +62,7 @@ def configure(runtime: Runtime, operator: Operator, asked: PartnerConfiguration)
             amountUnit=str(configuration.amount_unit),
             executeWhenFunded=configuration.execute_when_funded,
             autoApproveClientClosures=configuration.auto_approve_client_closures,
+            publicKey=configuration.public_key,
         )
         return configuration
 

@@ -41,7 +41,7 @@ class Client:
 class PartnerConfiguration:
     """What the operator settled with an enterprise before it became a partner.
 
-    ``currencies`` maps the partner's names to ours.
+    ``currencies`` maps the partner's names to ours; ``public_key`` is RSA in PEM, for its clients' connection keys.
     """
 
     enterprise_id: str
@@ -49,6 +49,7 @@ class PartnerConfiguration:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Partner:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
     trust_org: TrustOrg
 
 
