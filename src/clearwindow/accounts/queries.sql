@@ -236,7 +236,7 @@ WHERE hold.cause_id = %(settlement_id)s AND rest.keeps > 0
 INSERT INTO balance (account_id, currency, available, held)
 SELECT run.account_id, run.currency, 0, 0
 FROM run LEFT JOIN balance USING (account_id, currency)
-WHERE balance.account_id IS NULL
+WHERE run.quantity <> 0 AND balance.account_id IS NULL
 ON CONFLICT DO NOTHING
 
 -- name: lock_losing_balances
