@@ -21,10 +21,17 @@ from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.exchanges import judged
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.server import serving
 from tests.support.settling import Floor
+from tests.support.summary import (  # noqa: F401 - hooks of pytest
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 # Logging to the standard output that pytest captures would outlive the capture.
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -36,6 +43,12 @@ if os.environ.get("CI"):
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _judged() -> Iterator[None]:
+    with judged():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
-from tests.support.contract import CONTRACT
+from tests.support.descriptions import CONTRACT
 
 _URI: Final = "urn:oes-network"
 _METHODS: Final = ("get", "put", "post", "delete", "patch")

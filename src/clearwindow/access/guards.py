@@ -12,11 +12,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from clearwindow.access import rules, store
 from clearwindow.access.values import Member, Operator, Scope, Token
 from clearwindow.errors import InvalidRequestError, NotAuthenticatedError
+from clearwindow.http.limits import visit_of
 from clearwindow.http.problems import request_id_of
 from clearwindow.runtime import Runtime
 
 BOOTSTRAP_OPERATOR: Final = "bootstrap"
-_bearer: Final = HTTPBearer(auto_error=False, description="A token made by the operator.")
+_bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
@@ -39,6 +40,7 @@ def acting_operator(request: Request, bearer: Bearer) -> Operator:
             record = store.find_operator_by_name(tx, BOOTSTRAP_OPERATOR)
             if record is None:
                 raise LookupError("the bootstrap operator is made when the server starts")
+            _recognise(request, f"operator {record.id}", limited=False)
             return Operator(record.id, record.name, request_id_of(request))
         token = _usable(request, runtime, store.find_token(tx, rules.token_sha256(presented)))
     if token.operator_id is None or token.operator_name is None:
@@ -76,7 +78,24 @@ def _presented(bearer: HTTPAuthorizationCredentials | None) -> str:
 
 def _usable(request: Request, runtime: Runtime, token: Token | None) -> Token:
     address = ip_address(request.client.host) if request.client else None
-    return rules.require_usable(token, runtime.clock.now(), address)
+    try:
+        usable = rules.require_usable(token, runtime.clock.now(), address)
+    except NotAuthenticatedError:
+        visit = visit_of(request)
+        if visit is not None:
+            visit.refuse()
+        raise
+    if usable.operator_id is not None:
+        _recognise(request, f"operator {usable.operator_id}", limited=False)
+    else:
+        _recognise(request, f"enterprise {usable.enterprise_id}", limited=True)
+    return usable
+
+
+def _recognise(request: Request, owner: str, *, limited: bool) -> None:
+    visit = visit_of(request)
+    if visit is not None:
+        visit.recognise(owner, limited=limited)
 
 
 ReadingMember = Annotated[Member, Depends(reading_member)]

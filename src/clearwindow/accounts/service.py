@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from clearwindow.accounts import rules, store
@@ -135,11 +135,29 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
     rules.require_zero_sum(movements)
     store.insert_entry(tx, entry)
     store.post_movements(tx, entry, movements)
-    for hold in holds:
-        store.put_hold(tx, hold)
+    if holds:
+        store.put_holds(tx, holds)
 
 
-def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[BalanceKey, int]:
+def reduce_holds(tx: Transaction, cause_id: UUID, quantities: Mapping[BalanceKey, int]) -> None:
+    """Takes these quantities, which an entry has moved, off what the cause holds."""
+    covered = store.reduce_holds(tx, cause_id, quantities)
+    if covered != len(quantities):
+        raise AssertionError(f"{len(quantities)} holds had to cover a movement, {covered} did")
+
+
+def put_holds(tx: Transaction, holds: Sequence[Hold]) -> None:
+    """Holds for a cause what another cause has held until now: no balance changes."""
+    store.put_holds(tx, holds)
+
+
+def drop_holds(tx: Transaction, cause_ids: Iterable[UUID]) -> None:
+    """Ends what these causes hold; the caller gives the balances back or holds them for another cause."""
+    store.drop_holds(tx, cause_ids)
+
+
+def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[BalanceKey, int]]:
+    """Per cause, what it holds on each balance."""
     return store.holds_of(tx, cause_ids)
 
 
