@@ -20,6 +20,7 @@ from clearwindow.ids import RandomIds
 from clearwindow.routers import MIDDLEWARES, ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
+from tests.operations import shown_in
 from tests.support.databases import TestCluster, running_cluster
 from tests.support.exchanges import judged
 from tests.support.networks import Network
@@ -46,8 +47,8 @@ START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _judged() -> Iterator[None]:
-    with judged():
+def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
+    with judged(shown_in(request.node.nodeid)):
         yield
 
 
