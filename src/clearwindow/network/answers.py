@@ -42,9 +42,11 @@ class PartnerOutput(WireModel):
     client_id: str
     broker: bool
     active: bool
+    settlement_transaction_route_id: str | None = None
     client_dispute_window_minutes: int | float | None = None
     top_up_window_minutes: int | float | None = None
     allocation_policies_enabled: bool
+    public_key: str | None = None
 
 
 class PartnerAnswer(WireModel):
@@ -60,11 +62,13 @@ class ListedPartner(WireModel):
     institution_identifier: str
     connection_key_schema: str
     active: bool
+    settlement_transaction_route_id: str | None = None
     enterprise_id: str | None = None
     client_dispute_window_minutes: int | float | None = None
     top_up_window_minutes: int | float | None = None
     trust_org: str
     stable_partner: bool
+    public_key: str | None = None
 
 
 class PartnerList(WireModel):
@@ -186,9 +190,11 @@ def _shared(partner: Partner) -> dict[str, object]:
         institution_identifier=partner.institution_identifier,
         connection_key_schema=str(partner.connection_key_schema),
         active=partner.active,
+        settlement_transaction_route_id=partner.settlement_transaction_route_id,
         client_dispute_window_minutes=minutes(partner.client_dispute_window_minutes),
         top_up_window_minutes=minutes(partner.top_up_window_minutes),
         trust_org=str(partner.trust_org),
+        public_key=partner.public_key,
     )
 
 

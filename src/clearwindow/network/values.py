@@ -42,7 +42,7 @@ class Client:
 class PartnerConfiguration:
     """What the operator settled with an enterprise before it became a partner.
 
-    ``currencies`` maps the partner's names to ours.
+    ``currencies`` maps the partner's names to ours; ``public_key`` is RSA in PEM, for its clients' connection keys.
     """
 
     enterprise_id: str
@@ -50,6 +50,10 @@ class PartnerConfiguration:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Partner:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
     trust_org: TrustOrg
 
 

@@ -44,10 +44,10 @@ def advance(runtime: Runtime, due: DueSettlement) -> bool:
 def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Ends the dispute window: what is disputed stays held for the dispute, the rest is final."""
     transfers.lock_parties(tx, settlement.id)
-    standing = disputes.open_disputes(tx, settlement.id)
-    if standing:
-        transfers.mark_disputed(tx, settlement.id, list(standing.values()))
-        transfers.compute_kept(tx, settlement.id, standing)
+    objections = disputes.objections(tx, settlement.id)
+    if objections.standing:
+        transfers.mark_disputed(tx, settlement.id, list(objections.standing.values()))
+        transfers.compute_dispute_targets(tx, settlement.id, objections)
         batches.hand_holds_to_disputes(tx, partner.id, settlement.id)
     due_at = tx.now() if settlement.execute_when_funded else settlement.top_up_deadline_at
     final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
@@ -74,7 +74,7 @@ def _execute(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Se
 
 def _partner_change(tx: Transaction, settlement: Settlement) -> dict[str, int]:
     """By how much executing would change the partner's account; makes the run that would do it."""
-    net = transfers.compute_run(tx, settlement.id, disputes.unapproved_disputes(tx, settlement.id))
+    net = transfers.compute_run(tx, settlement.id, disputes.objections(tx, settlement.id))
     return funding.seen_by_partner(net)
 
 
@@ -128,7 +128,7 @@ def reject(runtime: Runtime, operator: Operator, settlement_id: UUID | None, rea
                 "settlement_settles_disputes",
                 "the settlement carries out closed disputes, which are settled once: fund the partner and retry it",
             )
-        if disputes.open_disputes(tx, settlement.id):
+        if disputes.is_disputed(tx, settlement.id):
             raise ConflictError(
                 "settlement_disputed",
                 "the settlement is disputed: close the disputes, or have them retracted, first",

@@ -24,6 +24,7 @@ from clearwindow.settlements.values import FundingGap, Settlement, SettlementSta
 from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
 from clearwindow.transfers import service as transfers
+from clearwindow.transfers.values import NO_OBJECTIONS
 
 _NOT_TRIED = "not tried yet"
 
@@ -83,7 +84,7 @@ def attempt(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Set
 
     The caller holds the partner's lock and the settlement's.
     """
-    change = funding.seen_by_partner(transfers.compute_run(tx, settlement.id, {}))
+    change = funding.seen_by_partner(transfers.compute_run(tx, settlement.id, NO_OBJECTIONS))
     gaps = funding.gaps(tx, partner, change)
     short = batches.uncovered_losses(tx)
     if gaps or short:

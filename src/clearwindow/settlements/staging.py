@@ -15,7 +15,7 @@ from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
 from clearwindow.disputes.values import AssignedClosure, DisputeFilter
-from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
+from clearwindow.errors import ConflictError, PermissionDeniedError, RequestError, UnprocessableError
 from clearwindow.http.wire import present
 from clearwindow.network import lookups
 from clearwindow.network import service as network
@@ -159,14 +159,16 @@ def _create(
 def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClosure]:
     taken = disputes.take_approved_closures(tx, settlement.partner_id, settlement.id)
     if taken:
-        transfers.insert_parties(
+        closure_ids = [closure.closure_id for closure in taken]
+        transfers.insert_parties_of_closures(
             tx,
             settlement_id=settlement.id,
             partner_id=settlement.partner_id,
             dispute_deadline_at=settlement.dispute_deadline_at,
             connection_ids=sorted({closure.connection_id for closure in taken}),
+            closure_ids=closure_ids,
         )
-        transfers.assign_closure_transfers(tx, settlement.id, [closure.closure_id for closure in taken])
+        transfers.assign_closure_transfers(tx, settlement.id, closure_ids)
     return taken
 
 
@@ -177,12 +179,18 @@ def _hold(
     entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
     short = batches.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
     if short:
-        raise _not_covered(tx, partner, short)
+        raise not_covered(tx, partner, short)
 
 
-def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) -> UnprocessableError:
+def not_covered(
+    tx: Transaction,
+    partner: Partner,
+    short: Sequence[Shortfall],
+    kind: type[RequestError] = UnprocessableError,
+) -> RequestError:
+    """Says of each connection and currency what it is short of."""
     listed = shortfalls.of_connections(tx, partner, short)
-    return UnprocessableError(
+    return kind(
         "liabilities_exceed_balance",
         f"{shortfalls.in_words(listed)}: nothing was written; settle less, or have the clients allocate more",
         {"shortfalls": listed, "shortfallCount": len(listed)},
