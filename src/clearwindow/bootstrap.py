@@ -25,13 +25,15 @@ from clearwindow.database.home import LOCATION_NAME, make_data_dir
 from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
 from clearwindow.ids import RandomIds
+from clearwindow.onchain.due import DepositWork, OnchainWork
+from clearwindow.onchain.simulated import SimulatedChain
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
 from clearwindow.work.worker import DueWork, Worker
 
-WORK: Final[tuple[DueWork, ...]] = (SettlementWork(),)
+WORK: Final[tuple[DueWork, ...]] = (SettlementWork(), OnchainWork(SimulatedChain), DepositWork(SimulatedChain))
 """All kinds of due work there are."""
 
 

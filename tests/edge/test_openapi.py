@@ -23,8 +23,6 @@ NOT_YET: Final = frozenset(
         "v1ClientSettlementTransfersGetRoute",
         "v1PartnerAllocationsPutRoute",
         "V1PartnerDeallocationsPutRoute",
-        "v1PartnerSettlementsPostRoute",
-        "v1PartnerSettlementsNonReconciledPostRoute",
         "v1PartnerOnChainSettlementPostRoute",
         "v1PartnerExtDepositsPostRoute",
         "v1PartnerExtDepositsSigningGetRoute",

@@ -116,6 +116,29 @@ INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quanti
 SELECT partner_id, cause_id, cause_kind, account_id, currency, quantity FROM given WHERE quantity > 0
 ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = excluded.quantity
 
+-- name: reduce_holds
+-- Takes these quantities off what a cause holds; gives how many holds covered them.
+WITH given AS (
+    SELECT account_id, currency, quantity
+    FROM unnest(%(account_ids)s::uuid[], %(currencies)s::text[], %(quantities)s::numeric[])
+        AS given (account_id, currency, quantity)
+), ended AS (
+    DELETE FROM hold USING given
+    WHERE hold.cause_id = %(cause_id)s AND hold.quantity = given.quantity
+      AND (hold.account_id, hold.currency) = (given.account_id, given.currency)
+    RETURNING 1
+), reduced AS (
+    UPDATE hold SET quantity = hold.quantity - given.quantity
+    FROM given
+    WHERE hold.cause_id = %(cause_id)s AND hold.quantity > given.quantity
+      AND (hold.account_id, hold.currency) = (given.account_id, given.currency)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM reduced)
+
+-- name: drop_holds
+DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
+
 -- name: list_holds
 SELECT cause_id, account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from clearwindow.accounts import rules, store
@@ -156,6 +156,23 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
     store.post_movements(tx, entry, movements)
     if holds:
         store.put_holds(tx, holds)
+
+
+def reduce_holds(tx: Transaction, cause_id: UUID, quantities: Mapping[BalanceKey, int]) -> None:
+    """Takes these quantities, which an entry has moved, off what the cause holds."""
+    covered = store.reduce_holds(tx, cause_id, quantities)
+    if covered != len(quantities):
+        raise AssertionError(f"{len(quantities)} holds had to cover a movement, {covered} did")
+
+
+def put_holds(tx: Transaction, holds: Sequence[Hold]) -> None:
+    """Holds for a cause what another cause has held until now: no balance changes."""
+    store.put_holds(tx, holds)
+
+
+def drop_holds(tx: Transaction, cause_ids: Iterable[UUID]) -> None:
+    """Ends what these causes hold; the caller gives the balances back or holds them for another cause."""
+    store.drop_holds(tx, cause_ids)
 
 
 def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[BalanceKey, int]]:

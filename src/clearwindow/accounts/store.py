@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -183,6 +183,22 @@ def put_holds(tx: Transaction, holds: Sequence[Hold]) -> None:
         currencies=[hold.key.currency for hold in holds],
         quantities=[Decimal(hold.quantity) for hold in holds],
     )
+
+
+def reduce_holds(tx: Transaction, cause_id: UUID, quantities: Mapping[BalanceKey, int]) -> int:
+    """How many of the quantities were covered by what the cause held."""
+    return tx.scalars(
+        int,
+        sql["reduce_holds"],
+        cause_id=cause_id,
+        account_ids=[key.account_id for key in quantities],
+        currencies=[key.currency for key in quantities],
+        quantities=[Decimal(quantity) for quantity in quantities.values()],
+    )[0]
+
+
+def drop_holds(tx: Transaction, cause_ids: Iterable[UUID]) -> None:
+    tx.run(sql["drop_holds"], cause_ids=list(cause_ids))
 
 
 def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[BalanceKey, int]]:

@@ -27,6 +27,10 @@ class EntryKind(StrEnum):
     SETTLEMENT_EXECUTED = "settlement_executed"
     SETTLEMENT_REJECTED = "settlement_rejected"
     DISPUTE_CLOSURE_HELD = "dispute_closure_held"
+    ONCHAIN_LOSS_PAID = "onchain_loss_paid"
+    ONCHAIN_GAIN_PAID = "onchain_gain_paid"
+    ONCHAIN_DEPOSIT_CREDITED = "onchain_deposit_credited"
+    ONCHAIN_DEPOSIT_RELEASED = "onchain_deposit_released"
 
 
 class HoldCause(StrEnum):
@@ -34,6 +38,7 @@ class HoldCause(StrEnum):
     DEALLOCATION = "deallocation"
     SETTLEMENT = "settlement"
     DISPUTE = "dispute"
+    ONCHAIN_DEPOSIT = "onchain_deposit"
 
 
 class BalanceKey(NamedTuple):

@@ -36,6 +36,10 @@ _MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "nonce_pkey": (ConflictError, "the nonce was used by another request: choose a new one"),
     "operator_name_key": (ConflictError, "an operator of this name exists already"),
     "partner_enterprise_key": (ConflictError, "the enterprise is a partner already"),
+    "settlement_external_id_reserved": (
+        ConflictError,
+        "this externalId is that of deposits for an on-chain settlement: choose another one",
+    ),
     "settlement_external_id_key": (ConflictError, "a settlement with this externalId exists already"),
 }
 

@@ -23,7 +23,7 @@ from clearwindow.runtime import Runtime
 from clearwindow.settlements import rules, store, wire
 from clearwindow.settlements.values import Settlement, SettlementFilter
 from clearwindow.transfers import service as transfers
-from clearwindow.transfers.values import Transfer, TransferFilter
+from clearwindow.transfers.values import Transfer, TransferFilter, TransferSearch
 from clearwindow.transfers.wire import SettlementTransferOutput, settlement_transfer
 
 _ALL_DISPUTES = 100_000
@@ -157,6 +157,25 @@ def get_for_client(
         return answer, total
 
 
+def list_transfers_for_client(
+    runtime: Runtime, member: Member, wanted: TransferSearch
+) -> Listing[wire.MaskedTransferOutput]:
+    """The client's own transfers in all settlements that it is in."""
+    with runtime.transaction() as tx:
+        client = network.require_client(tx, member.enterprise_id)
+        connections = lookups.connections_of_client(tx, client.id)
+        page = transfers.search(tx, replace(wanted, own_connection_ids=list(connections)))
+        ids = {transfer.settlement_id for transfer in page.items if transfer.settlement_id}
+        listed = SettlementFilter(settlement_ids=sorted(ids), limit=len(ids))
+        settlements = {found.id: found for found in store.list_settlements(tx, listed).items}
+    shown = [
+        _masked(transfer, settlements[transfer.settlement_id], client, connections)
+        for transfer in page.items
+        if transfer.settlement_id
+    ]
+    return Listing(shown, page.total)
+
+
 def _narrowed(tx: Transaction, partner: Partner, settlement: Settlement, wanted: WantedTransfers) -> TransferFilter:
     """What is asked for by trading account, by the connections that these accounts are behind."""
     sources, destinations = wanted.source_trading_account_ids, wanted.destination_trading_account_ids
@@ -201,7 +220,7 @@ def _masked(
         **_own_side("destination", own.get(transfer.connection_id), client),
         currency=transfer.currency,
         quantity=str(transfer.quantity),
-        tx_ids=[],
+        tx_ids=transfer.tx_ids,
         status=transfer.status,
         settlement_id=str(settlement.id),
         dispute_closure_id=_own_closure(transfer, own),
@@ -219,6 +238,7 @@ def _own_side(side: str, connection: Connection | None, client: Client) -> dict[
     return {
         f"{side}_trading_account_id": client.go_account_id.hex,
         f"{side}_network_account_id": str(connection.network_account_id),
+        f"{side}_client_name": client.name,
         f"{side}_connection_name": connection.name,
     }
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 from clearwindow.ids import time_ordered_prefix
@@ -22,6 +23,7 @@ from clearwindow.transfers.values import (
     Quantity,
     Transfer,
     TransferFilter,
+    TransferSearch,
     UnfitAmount,
 )
 
@@ -160,6 +162,13 @@ def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
         tx.run(sql["analyze_liability"])
 
 
+def compute_losses(tx: Transaction, settlement_id: UUID) -> None:
+    """Makes the liabilities of a settlement whose losses are taken before its gains are given."""
+    made = tx.run(sql["create_losses"], settlement_id=settlement_id)
+    if made >= _ANALYZE_FROM_ROWS:
+        tx.run(sql["analyze_liability"])
+
+
 def compute_dispute_targets(tx: Transaction, settlement_id: UUID, objections: Objections) -> None:
     """Makes the temporary table ``dispute_target``: what each standing dispute's transfers would take."""
     connection_ids = list(objections.standing.values())
@@ -229,6 +238,24 @@ def list_transfers(tx: Transaction, settlement_id: UUID, wanted: TransferFilter)
     }
     page = tx.all(Transfer, sql["list_transfers"], **filters, limit=wanted.limit, offset=wanted.offset)
     return page, tx.scalars(int, sql["count_transfers"], **filters)[0]
+
+
+def search(tx: Transaction, wanted: TransferSearch) -> Listing[Transfer]:
+    """A page of a client's transfers in settlements of any partner, by when their settlements changed."""
+    filters = {
+        "own_connection_ids": list(wanted.own_connection_ids),
+        "partner_ids": _array(wanted.partner_ids),
+        "settlement_ids": _array(wanted.settlement_ids),
+        "settlement_states": _array(wanted.settlement_states),
+        "initiated_by": _array(wanted.initiated_by),
+        "settlement_updated_on_or_after": wanted.settlement_updated_on_or_after,
+        "settlement_updated_before": wanted.settlement_updated_before,
+        "currencies": _array(wanted.currencies),
+        "statuses": _array(wanted.statuses),
+        "ascending": wanted.ascending,
+    }
+    statement = sql["search_transfers"]
+    return list_page(tx, Transfer, statement, filters, limit=wanted.limit, offset=wanted.offset)
 
 
 def closure_transfers(tx: Transaction, closure_ids: Sequence[UUID]) -> list[Transfer]:

@@ -43,12 +43,31 @@ class Transfer:
     status: str
     created_at: datetime
     updated_at: datetime
+    tx_ids: list[str]
 
     @property
     def connection_ids(self) -> tuple[UUID, ...]:
         """The connections on its sides: one or two."""
         other = self.counterparty_connection_id
         return (self.connection_id,) if other is None else (self.connection_id, other)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSearch:
+    """Which transfers of any settlements a client is shown; ``own_connection_ids`` limits them to its own."""
+
+    own_connection_ids: Sequence[UUID] = ()
+    partner_ids: Sequence[UUID] | None = None
+    settlement_ids: Sequence[UUID] | None = None
+    settlement_states: Sequence[str] | None = None
+    initiated_by: Sequence[str] | None = None
+    settlement_updated_on_or_after: datetime | None = None
+    settlement_updated_before: datetime | None = None
+    currencies: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+    ascending: bool = False
+    limit: int = 100
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
