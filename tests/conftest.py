@@ -17,7 +17,7 @@ from clearwindow.clock import ManualClock
 from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
 from clearwindow.ids import RandomIds
-from clearwindow.routers import ROUTERS
+from clearwindow.routers import MIDDLEWARES, ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.operations import shown_in
@@ -84,7 +84,7 @@ def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
 @pytest.fixture(scope="session")
 def served_app() -> Iterator[tuple[FastAPI, str]]:
     """One server for the whole run; each test gives it its own runtime."""
-    app = create_app(None, ROUTERS)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    app = create_app(None, ROUTERS, middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
     with serving(app) as url:
         yield app, url
 

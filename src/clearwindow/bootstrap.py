@@ -25,13 +25,15 @@ from clearwindow.database.home import LOCATION_NAME, make_data_dir
 from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
 from clearwindow.ids import RandomIds
+from clearwindow.onchain.due import DepositWork, OnchainWork
+from clearwindow.onchain.simulated import SimulatedChain
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
 from clearwindow.work.worker import DueWork, Worker
 
-WORK: Final[tuple[DueWork, ...]] = (SettlementWork(),)
+WORK: Final[tuple[DueWork, ...]] = (SettlementWork(), OnchainWork(SimulatedChain), DepositWork(SimulatedChain))
 """All kinds of due work there are."""
 
 
@@ -104,14 +106,15 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
     from clearwindow.http.app import create_app  # noqa: PLC0415
     from clearwindow.http.health import health_router  # noqa: PLC0415
     from clearwindow.http.limits import CallerLimits  # noqa: PLC0415
-    from clearwindow.routers import ROUTERS  # noqa: PLC0415
+    from clearwindow.routers import MIDDLEWARES, ROUTERS  # noqa: PLC0415
 
     limits = CallerLimits(
         requests_per_minute=settings.rate_limit_per_minute,
         requests_at_once=settings.concurrent_requests_limit or max(1, settings.database_connections // 3),
         wait_seconds=settings.concurrent_requests_wait_seconds,
     )
-    return create_app(runtime, (*ROUTERS, health_router(WORK, settings.worker_lag_limit_seconds)), limits)
+    health = health_router(WORK, settings.worker_lag_limit_seconds)
+    return create_app(runtime, (*ROUTERS, health), limits, MIDDLEWARES)
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from functools import cache
+
+import httpx2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +43,13 @@ class HttpOptions:
                 raise ValueError(f"{name} must be above 0: a call without a limit may never end")
         if self.repeats < 0 or self.first_wait_seconds < 0 or self.longest_wait_seconds < 0:
             raise ValueError("repeats, first_wait_seconds and longest_wait_seconds must not be negative")
+
+    def tls(self) -> bool | ssl.SSLContext:
+        """What certificates are checked against."""
+        return _system_context(self.trust_env) if self.verify is True else self.verify
+
+
+@cache
+def _system_context(trust_env: bool) -> ssl.SSLContext:  # noqa: FBT001 - a key of the cache
+    # Reading all certificates of the system takes longer than everything else about a new client.
+    return httpx2.create_ssl_context(trust_env=trust_env)

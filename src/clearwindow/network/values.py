@@ -51,6 +51,9 @@ class PartnerConfiguration:
     execute_when_funded: bool
     auto_approve_client_closures: bool
     public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,10 @@ class Partner:
     execute_when_funded: bool
     auto_approve_client_closures: bool
     public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
     trust_org: TrustOrg
 
 

@@ -16,7 +16,7 @@ from clearwindow.settlements.values import SettlementFilter, SettlementState
 from clearwindow.transfers.values import TransferSearch, TransferStatus
 
 _STATES_OF: dict[str, tuple[SettlementState, ...]] = {
-    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW),
+    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN),
     "failed": (SettlementState.FAILED,),
     "completed": (SettlementState.COMPLETED,),
     "rejected": (SettlementState.REJECTED,),

@@ -220,7 +220,7 @@ def _masked(
         **_own_side("destination", own.get(transfer.connection_id), client),
         currency=transfer.currency,
         quantity=str(transfer.quantity),
-        tx_ids=[],
+        tx_ids=transfer.tx_ids,
         status=transfer.status,
         settlement_id=str(settlement.id),
         dispute_closure_id=_own_closure(transfer, own),

@@ -30,7 +30,7 @@ def deadlines(created_at: datetime, dispute_minutes: Decimal, top_up_minutes: De
 
 
 def wire_status(state: SettlementState) -> str:
-    if state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW):
+    if state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN):
         return "pending"
     return state.value
 

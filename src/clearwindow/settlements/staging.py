@@ -15,7 +15,7 @@ from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
 from clearwindow.disputes.values import AssignedClosure, DisputeFilter
-from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
+from clearwindow.errors import ConflictError, PermissionDeniedError, RequestError, UnprocessableError
 from clearwindow.http.wire import present
 from clearwindow.network import lookups
 from clearwindow.network import service as network
@@ -179,12 +179,18 @@ def _hold(
     entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
     short = batches.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
     if short:
-        raise _not_covered(tx, partner, short)
+        raise not_covered(tx, partner, short)
 
 
-def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) -> UnprocessableError:
+def not_covered(
+    tx: Transaction,
+    partner: Partner,
+    short: Sequence[Shortfall],
+    kind: type[RequestError] = UnprocessableError,
+) -> RequestError:
+    """Says of each connection and currency what it is short of."""
     listed = shortfalls.of_connections(tx, partner, short)
-    return UnprocessableError(
+    return kind(
         "liabilities_exceed_balance",
         f"{shortfalls.in_words(listed)}: nothing was written; settle less, or have the clients allocate more",
         {"shortfalls": listed, "shortfallCount": len(listed)},

@@ -41,6 +41,7 @@ def insert(tx: Transaction, settlement: Settlement) -> None:
         immediate=settlement.immediate,
         due_at=settlement.due_at,
         reason=settlement.reason,
+        rt_id=settlement.rt_id,
     )
 
 
@@ -96,20 +97,32 @@ def record_failed_attempt(tx: Transaction, settlement_id: UUID, error: str) -> N
     tx.run(sql["record_failed_attempt"], id=settlement_id, error=error, now=tx.now())
 
 
+def claim_step(tx: Transaction, settlement_id: UUID, due_at: datetime) -> None:
+    tx.run(sql["claim_step"], id=settlement_id, due_at=due_at)
+
+
+def record_failed_step(tx: Transaction, settlement_id: UUID, error: str) -> None:
+    tx.run(sql["record_failed_step"], id=settlement_id, error=error, now=tx.now())
+
+
+def mark_sla_alerts(tx: Transaction, settlement_id: UUID, *, loss: bool, gain: bool) -> None:
+    tx.run(sql["mark_sla_alerts"], id=settlement_id, loss=loss, gain=gain, now=tx.now())
+
+
 def wake_waiting(tx: Transaction, partner_ids: Sequence[UUID]) -> int:
     return tx.run(sql["wake_waiting"], partner_ids=list(partner_ids), now=tx.now())
 
 
-def list_due(tx: Transaction, limit: int) -> list[DueSettlement]:
-    return tx.all(DueSettlement, sql["list_due"], now=tx.now(), limit=limit)
+def list_due(tx: Transaction, kind: SettlementType, limit: int) -> list[DueSettlement]:
+    return tx.all(DueSettlement, sql["list_due"], now=tx.now(), settlement_type=kind, limit=limit)
 
 
-def next_due_at(tx: Transaction) -> datetime | None:
-    return tx.scalars(datetime, sql["next_due_at"])[0]
+def next_due_at(tx: Transaction, kind: SettlementType) -> datetime | None:
+    return tx.scalars(datetime, sql["next_due_at"], settlement_type=kind)[0]
 
 
-def count_due(tx: Transaction) -> int:
-    return tx.scalars(int, sql["count_due"], now=tx.now())[0]
+def count_due(tx: Transaction, kind: SettlementType) -> int:
+    return tx.scalars(int, sql["count_due"], now=tx.now(), settlement_type=kind)[0]
 
 
 def list_work(tx: Transaction, limit: int, offset: int) -> Listing[Settlement]:

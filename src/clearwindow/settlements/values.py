@@ -11,10 +11,11 @@ from uuid import UUID
 
 
 class SettlementState(StrEnum):
-    """Where a settlement stands; the wire shows the first two as ``pending``."""
+    """Where a settlement stands; the wire shows the first three as ``pending``."""
 
     DISPUTE_WINDOW = "dispute_window"
     TOP_UP_WINDOW = "top_up_window"
+    ONCHAIN = "onchain"
     FAILED = "failed"
     COMPLETED = "completed"
     REJECTED = "rejected"
@@ -25,8 +26,16 @@ TRANSITIONS: Final[dict[SettlementState, frozenset[SettlementState]]] = {
     SettlementState.TOP_UP_WINDOW: frozenset(
         {SettlementState.COMPLETED, SettlementState.FAILED, SettlementState.REJECTED}
     ),
+    SettlementState.ONCHAIN: frozenset(
+        {SettlementState.COMPLETED, SettlementState.FAILED, SettlementState.REJECTED}
+    ),
     SettlementState.FAILED: frozenset(
-        {SettlementState.TOP_UP_WINDOW, SettlementState.COMPLETED, SettlementState.REJECTED}
+        {
+            SettlementState.TOP_UP_WINDOW,
+            SettlementState.ONCHAIN,
+            SettlementState.COMPLETED,
+            SettlementState.REJECTED,
+        }
     ),
     SettlementState.COMPLETED: frozenset(),
     SettlementState.REJECTED: frozenset(),
@@ -67,6 +76,9 @@ class Settlement:
     last_error: str | None
     finalized_at: datetime | None
     reason: str | None
+    rt_id: str | None = None
+    loss_sla_alert_sent: bool = False
+    gain_sla_alert_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from clearwindow.http.wire import LongText, ShortText, WireModel, WireMoment, pr
 from clearwindow.ids import UuidText
 from clearwindow.money import SignedDecimal
 from clearwindow.settlements import rules
-from clearwindow.settlements.values import Settlement, SettlementState
+from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
 from clearwindow.signing.wire import Signed, ToSign
 from clearwindow.transfers.wire import SettlementTransferOutput
 
@@ -93,6 +93,7 @@ class SettlementOutput(WireModel):
     updated_at: str
     finalized_at: str | None = None
     reason: str | None = None
+    rt_id: str | None = None
     loss_sla_alert_sent: Annotated[bool, Field(alias="lossSLAAlertSent")]
     gain_sla_alert_sent: Annotated[bool, Field(alias="gainSLAAlertSent")]
     cutoff_at: str | None = None
@@ -148,10 +149,14 @@ class MaskedTransferOutput(WireModel):
     """A transfer as its client sees it: the other side stays unnamed."""
 
     id: str
-    destination_trading_account_id: str
-    destination_network_account_id: str
-    destination_client_name: str
-    destination_connection_name: str
+    source_trading_account_id: str | None = None
+    source_network_account_id: str | None = None
+    source_client_name: str | None = None
+    source_connection_name: str | None = None
+    destination_trading_account_id: str | None = None
+    destination_network_account_id: str | None = None
+    destination_client_name: str | None = None
+    destination_connection_name: str | None = None
     currency: str
     quantity: str
     tx_ids: list[str]
@@ -180,6 +185,7 @@ class ClientSettlementAnswer(WireModel):
 
 CLIENT_SIDE_REASON = "the partner's account does not cover the settlement yet"
 CLIENT_SIDE_REASON_AT_ONCE = "not everything in the settlement was covered when the partner sent it"
+CLIENT_SIDE_ONCHAIN_REASON = "a transaction of the settlement failed on the chain and waits to be sent again"
 
 
 def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, object]:
@@ -197,8 +203,9 @@ def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, ob
         updated_at=wire_time(settlement.updated_at),
         finalized_at=wire_time(settlement.finalized_at) if ended and settlement.finalized_at else None,
         reason=settlement.reason,
-        loss_sla_alert_sent=False,
-        gain_sla_alert_sent=False,
+        rt_id=settlement.rt_id,
+        loss_sla_alert_sent=settlement.loss_sla_alert_sent,
+        gain_sla_alert_sent=settlement.gain_sla_alert_sent,
         cutoff_at=wire_time(settlement.cutoff_at) if settlement.cutoff_at else None,
         disputed=disputed,
     )
@@ -212,5 +219,11 @@ def client_fields(settlement: Settlement, *, disputed: bool) -> dict[str, object
     """The same for a client: why a settlement failed is the partner's own affair."""
     fields = settlement_fields(settlement, disputed=disputed)
     if settlement.state is SettlementState.FAILED:
-        fields["reason"] = CLIENT_SIDE_REASON_AT_ONCE if settlement.immediate else CLIENT_SIDE_REASON
+        fields["reason"] = _client_side_reason(settlement)
     return fields
+
+
+def _client_side_reason(settlement: Settlement) -> str:
+    if settlement.settlement_type is SettlementType.ONCHAIN:
+        return CLIENT_SIDE_ONCHAIN_REASON
+    return CLIENT_SIDE_REASON_AT_ONCE if settlement.immediate else CLIENT_SIDE_REASON

@@ -162,6 +162,14 @@ FROM (
 ) AS quantities
 WHERE pulls_in OR new < 0 OR lost < 0
 
+-- name: create_losses
+-- What a settlement takes from each balance where a gain cannot make up for a loss: on chain, losses go first.
+CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
+SELECT network_account_id AS account_id, currency, -sum(quantity) AS needed
+FROM settlement_transfer
+WHERE settlement_id = %(settlement_id)s AND quantity < 0
+GROUP BY network_account_id, currency
+
 -- name: analyze_liability
 ANALYZE liability (account_id)
 
@@ -235,7 +243,8 @@ GROUP BY transfer.currency ORDER BY transfer.currency
 
 -- name: list_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,
-       counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at
+       counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at,
+       tx_ids
 FROM settlement_transfer_view
 WHERE settlement_id = %(settlement_id)s
   AND (%(own_connection_ids)s::uuid[] IS NULL OR connection_id = ANY(%(own_connection_ids)s)
@@ -270,7 +279,7 @@ WHERE settlement_id = %(settlement_id)s
 SELECT transfer.id, transfer.partner_id, transfer.settlement_id, transfer.dispute_closure_id,
        transfer.connection_id, transfer.network_account_id, transfer.counterparty_connection_id,
        transfer.counterparty_account_id, transfer.currency, transfer.quantity, transfer.status,
-       transfer.created_at, transfer.updated_at, count(*) OVER () AS total
+       transfer.created_at, transfer.updated_at, transfer.tx_ids, count(*) OVER () AS total
 FROM settlement_transfer_view AS transfer
 JOIN settlement ON settlement.id = transfer.settlement_id
 WHERE transfer.settlement_id IN (SELECT settlement_id FROM settlement_party
@@ -294,7 +303,8 @@ LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_closure_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,
-       counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at
+       counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at,
+       tx_ids
 FROM settlement_transfer_view
 WHERE dispute_closure_id = ANY(%(closure_ids)s)
 ORDER BY dispute_closure_id, currency, id

@@ -162,6 +162,13 @@ def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
         tx.run(sql["analyze_liability"])
 
 
+def compute_losses(tx: Transaction, settlement_id: UUID) -> None:
+    """Makes the liabilities of a settlement whose losses are taken before its gains are given."""
+    made = tx.run(sql["create_losses"], settlement_id=settlement_id)
+    if made >= _ANALYZE_FROM_ROWS:
+        tx.run(sql["analyze_liability"])
+
+
 def compute_dispute_targets(tx: Transaction, settlement_id: UUID, objections: Objections) -> None:
     """Makes the temporary table ``dispute_target``: what each standing dispute's transfers would take."""
     connection_ids = list(objections.standing.values())

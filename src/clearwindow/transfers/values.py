@@ -43,6 +43,7 @@ class Transfer:
     status: str
     created_at: datetime
     updated_at: datetime
+    tx_ids: list[str]
 
     @property
     def connection_ids(self) -> tuple[UUID, ...]:

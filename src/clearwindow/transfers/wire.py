@@ -62,7 +62,7 @@ def settlement_transfer(transfer: Transfer, trading_accounts: TradingAccounts) -
             settlement_id=str(transfer.settlement_id),
             dispute_closure_id=_text(transfer.dispute_closure_id),
             quantity=str(transfer.quantity),
-            tx_ids=[],
+            tx_ids=transfer.tx_ids,
             status=transfer.status,
         )
     )

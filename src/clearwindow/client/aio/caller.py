@@ -56,7 +56,7 @@ class AsyncCaller:
         self._http = httpx2.AsyncClient(
             base_url=_root(base_url),
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            verify=self._options.verify,
+            verify=self._options.tls(),
             trust_env=self._options.trust_env,
             transport=transport,
             follow_redirects=False,

@@ -40,6 +40,8 @@ class Value(BaseModel):
         validate_by_name=True,
         extra="ignore",
         frozen=True,
+        # Importing the SDK builds none of the hundred models; using one builds that one.
+        defer_build=True,
         hide_input_in_errors=True,
     )
 

@@ -57,7 +57,7 @@ class Caller:
         self._http = httpx2.Client(
             base_url=_root(base_url),
             headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            verify=self._options.verify,
+            verify=self._options.tls(),
             trust_env=self._options.trust_env,
             transport=transport,
             follow_redirects=False,
