@@ -22,6 +22,8 @@ _PARTNERING: Final = "tests/network/test_partnering.py::"
 _BALANCES: Final = "tests/network/test_balances.py::"
 _READING: Final = "tests/settlements/test_reading.py::"
 _TRANSFERS: Final = "tests/settlements/test_client_transfers.py::"
+_ONCHAIN: Final = "tests/onchain/"
+_DEPOSITING: Final = "tests/onchain/test_depositing.py::"
 _IMMEDIATE: Final = "tests/settlements/test_immediate.py::"
 _SIGNING: Final = "tests/settlements/test_signing.py::"
 _CLOSING: Final = "tests/disputes/test_closing.py::"
@@ -66,6 +68,9 @@ SHOWN_BY: Final[dict[str, str]] = {
     "v1ClientSettlementTransfersGetRoute": f"{_TRANSFERS}test_a_client_lists_its_own_the_last_changed_first",
     "v1PartnerSettlementsPostRoute": f"{_IMMEDIATE}test_losses_and_gains_move_at_once",
     "v1PartnerSettlementsNonReconciledPostRoute": f"{_IMMEDIATE}test_the_alias_is_the_same_use_case",
+    "v1PartnerOnChainSettlementPostRoute": f"{_ONCHAIN}test_course.py::test_everybody_is_told",
+    "v1PartnerExtDepositsPostRoute": f"{_DEPOSITING}test_a_deposit_given_again_is_the_same_deposit",
+    "v1PartnerExtDepositsSigningGetRoute": f"{_DEPOSITING}test_the_text_to_sign_is_the_one_that_is_taken",
     "v1PartnerTradesSigningGetRoute": "tests/trades/test_signing.py::test_the_text_is_exactly_what_was_given",
     "v2PartnerSettlementsPostRoute": (
         "tests/settlements/test_course.py::test_a_settlement_moves_what_it_says_after_its_windows"

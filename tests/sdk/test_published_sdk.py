@@ -130,10 +130,10 @@ def refused(desk: Desk, connection: str) -> None:
     with pytest.raises(SdkError) as thrown:
         allocate(desk, "createAllocation", connection, 1_000_000)
     assert thrown.value.status == 422
-    with pytest.raises(SdkError, match="there is no|has no") as thrown:
+    with pytest.raises(SdkError, match=r"there is no|has no") as thrown:
         desk.network("getAllocationById", {"allocationId": str(uuid4())})
     assert thrown.value.status == 404
-    with pytest.raises(SdkError, match="password error|decrypting"):
+    with pytest.raises(SdkError, match=r"password error|decrypting"):
         desk.ask("signPayload", payload="{}", passphrase="wrong")
 
 
