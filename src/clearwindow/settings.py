@@ -51,9 +51,9 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(
         default=None,
-        description="The key that connection keys are encrypted with at rest: 32 bytes as base64 or hexadecimal. "
-        "Without it, one is made once and kept in the data folder. Whoever loses it cannot read stored "
-        "connection keys any more.",
+        description="The key that connection keys, custodian keys and v2x tokens are encrypted with at rest: 32 "
+        "bytes as base64 or hexadecimal. Without it, one is made once and kept in the data folder. Whoever loses "
+        "it cannot use what is stored under it any more.",
     )
     host: str = Field(default="127.0.0.1", description="The address that the server listens on.")
     port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes a free one.")
