@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from clearwindow.access.values import Operator
@@ -33,9 +32,6 @@ from clearwindow.runtime import Runtime
 from clearwindow.settlements import notifying
 from clearwindow.settlements import service as settlements
 from clearwindow.settlements.values import DueSettlement, Settlement, SettlementState
-
-PAYMENTS_UNDER_WAY: Final = 1_000
-"""The most payments of one settlement that the chain has at a time: a step stays small, however large the whole."""
 
 
 def advance(runtime: Runtime, chain: Chain, due: DueSettlement) -> bool:
@@ -67,9 +63,9 @@ def _write_down(runtime: Runtime, due: DueSettlement) -> list[Payment] | None:
             return []
         settlements.claim_step(tx, settlement.id, now + timedelta(seconds=rules.CLAIM_SECONDS))
         if course.phase is not Phase.DEPOSITS:
-            room = PAYMENTS_UNDER_WAY - store.count_under_way(tx, settlement.id)
+            room = rules.PAYMENTS_UNDER_WAY - store.count_under_way(tx, settlement.id)
             store.initiate(tx, settlement.id, rules.side_of(course.phase), room)
-        return store.payments_under_way(tx, settlement.id, settlement.rt_id, PAYMENTS_UNDER_WAY)
+        return store.payments_under_way(tx, settlement.id, settlement.rt_id, rules.PAYMENTS_UNDER_WAY)
 
 
 def _note(runtime: Runtime, due: DueSettlement, reports: Sequence[PaymentReport]) -> None:
