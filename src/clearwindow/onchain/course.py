@@ -35,7 +35,7 @@ from clearwindow.settlements.values import DueSettlement, Settlement, Settlement
 
 
 def advance(runtime: Runtime, chain: Chain, due: DueSettlement) -> bool:
-    """Takes the next step of a settlement whose time has come; False where another worker has its partner."""
+    """Takes the next step of a settlement whose time has come; False where another worker takes it."""
     payments = _write_down(runtime, due)
     if payments is None:
         return False
@@ -48,7 +48,7 @@ def advance(runtime: Runtime, chain: Chain, due: DueSettlement) -> bool:
 
 
 def _write_down(runtime: Runtime, due: DueSettlement) -> list[Payment] | None:
-    """The payments that the chain must have, written down first; None where another worker has the partner."""
+    """The payments that the chain must have, written down first; None where another worker has the step."""
     with runtime.transaction() as tx:
         partner = lookups.try_lock_partner(tx, due.partner_id)
         if partner is None:
@@ -56,7 +56,7 @@ def _write_down(runtime: Runtime, due: DueSettlement) -> list[Payment] | None:
         settlement = settlements.lock(tx, due.id)
         now = tx.now()
         if settlement.due_at is None or settlement.due_at > now:
-            return []
+            return None
         course = store.course(tx, settlement.id)
         settlement = _alert(tx, partner, settlement, course)
         if settlement.state is not SettlementState.ONCHAIN:
