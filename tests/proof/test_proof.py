@@ -16,6 +16,7 @@ from clearwindow.database.queries import Queries
 from clearwindow.proof.service import INVARIANTS, ROWS_SHOWN, check_ledger, findings
 from clearwindow.runtime import Runtime
 from tests.proof import world as w
+from tests.proof.onchain_breaks import ONCHAIN_BREAKS
 from tests.support.operators import OperatorClient
 
 IDS: Final = {name: value for name, value in vars(w).items() if isinstance(value, UUID)}
@@ -165,7 +166,8 @@ def test_each_break_is_found_for_what_it_is(connection: psycopg.Connection) -> N
 
 
 def test_every_invariant_has_a_break_and_a_statement() -> None:
-    assert set().union(*(expected for _, expected in BREAKS.values())) == set(INVARIANTS)
+    breaks = [*BREAKS.values(), *ONCHAIN_BREAKS.values()]
+    assert set().union(*(expected for _, expected in breaks)) == set(INVARIANTS)
     assert Queries("clearwindow.proof").names() == {*INVARIANTS, "begin_snapshot"}
 
 
