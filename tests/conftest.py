@@ -17,9 +17,10 @@ from clearwindow.clock import ManualClock
 from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
 from clearwindow.ids import RandomIds
-from clearwindow.routers import ROUTERS
+from clearwindow.routers import MIDDLEWARES, ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
+from tests.operations import shown_in
 from tests.support.databases import TestCluster, running_cluster
 from tests.support.exchanges import judged
 from tests.support.networks import Network
@@ -46,8 +47,8 @@ START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _judged() -> Iterator[None]:
-    with judged():
+def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
+    with judged(shown_in(request.node.nodeid)):
         yield
 
 
@@ -83,7 +84,7 @@ def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
 @pytest.fixture(scope="session")
 def served_app() -> Iterator[tuple[FastAPI, str]]:
     """One server for the whole run; each test gives it its own runtime."""
-    app = create_app(None, ROUTERS)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    app = create_app(None, ROUTERS, middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
     with serving(app) as url:
         yield app, url
 

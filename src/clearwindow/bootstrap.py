@@ -106,14 +106,15 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
     from clearwindow.http.app import create_app  # noqa: PLC0415
     from clearwindow.http.health import health_router  # noqa: PLC0415
     from clearwindow.http.limits import CallerLimits  # noqa: PLC0415
-    from clearwindow.routers import ROUTERS  # noqa: PLC0415
+    from clearwindow.routers import MIDDLEWARES, ROUTERS  # noqa: PLC0415
 
     limits = CallerLimits(
         requests_per_minute=settings.rate_limit_per_minute,
         requests_at_once=settings.concurrent_requests_limit or max(1, settings.database_connections // 3),
         wait_seconds=settings.concurrent_requests_wait_seconds,
     )
-    return create_app(runtime, (*ROUTERS, health_router(WORK, settings.worker_lag_limit_seconds)), limits)
+    health = health_router(WORK, settings.worker_lag_limit_seconds)
+    return create_app(runtime, (*ROUTERS, health), limits, MIDDLEWARES)
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:

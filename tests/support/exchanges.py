@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -141,11 +141,17 @@ def hold_to_account(response: httpx2.Response) -> None:
 
 
 @contextmanager
-def judged() -> Iterator[None]:
-    """A test, which fails where anything that was answered in it is not as described."""
+def judged(must_show: Collection[str] = ()) -> Iterator[None]:
+    """A test, which fails where anything that was answered in it is not as described.
+
+    Args:
+        must_show: the operations that are to be carried out in it.
+    """
     RECORDER.new_test()
     yield
     RECORDER.raise_new_mismatches()
+    for operation_id in must_show:
+        assert any(status < 300 for status in RECORDER.seen.get(operation_id, ())), f"{operation_id} is not shown"
 
 
 def examples() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.support.networks import ConnectionHandle, Json, Network, PartnerHandl
 from tests.support.operators import OperatorClient
 
 CUTOFF = "2026-01-05T11:59:00.000Z"
-Amounts = Mapping[str, Mapping[str, str]]
+Amounts = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)

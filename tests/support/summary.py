@@ -1,4 +1,4 @@
-"""The line at the end of a test run that says how many exchanges were judged. Summed over all workers."""
+"""The lines at the end of a test run that say what was exchanged and judged. Summed over all workers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from tests.support.exchanges import RECORDER, examples
 
 _KEY: Final = "clearwindow_exchanges"
 _EXAMPLES: Final = Path(openapi.__file__).parent / openapi.EXAMPLES_FILE
+LINES: Final[list[str]] = []
+"""What else a test has to say at the end of the run."""
+
+_lines: Final[list[str]] = []
 _totals: Final = {"contract": 0, "own": 0, "mismatches": 0}
 
 
@@ -24,7 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     tally = RECORDER.tally
-    counted = {"contract": tally.by_contract, "own": tally.by_own, "mismatches": len(tally.mismatches)}
+    counted: dict[str, Any] = {
+        "contract": tally.by_contract,
+        "own": tally.by_own,
+        "mismatches": len(tally.mismatches),
+    }
+    counted["lines"] = LINES
     workeroutput: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if workeroutput is not None:
         workeroutput[_KEY] = counted
@@ -42,12 +51,15 @@ def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - a class of pytest-
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in sorted(_lines):
+        terminalreporter.write_line(line)
     terminalreporter.write_line(
         f"exchanges: {_totals['contract']} validated against the contract, {_totals['own']} against our own "
         f"document, {_totals['mismatches']} mismatches"
     )
 
 
-def _add(counted: dict[str, int]) -> None:
-    for name, number in counted.items():
-        _totals[name] += number
+def _add(counted: dict[str, Any]) -> None:
+    _lines.extend(counted.get("lines", []))
+    for name in _totals:
+        _totals[name] += counted.get(name, 0)

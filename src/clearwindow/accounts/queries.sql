@@ -15,21 +15,35 @@ SELECT account_id AS id, enterprise_id, label, is_default, created_at
 FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default
 
 -- name: insert_key
-INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, created_at)
-VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(now)s)
+INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, custodian, sealed_prv, created_at)
+VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(custodian)s, %(sealed_prv)s, %(now)s)
 
 -- name: revoke_key
 -- The row is locked before it is read, so that of two revocations at once one alone is told that it was the first.
 WITH before AS (
     SELECT id, revoked_at FROM go_account_key WHERE id = %(id)s AND account_id = %(account_id)s FOR UPDATE
 )
-UPDATE go_account_key SET revoked_at = coalesce(before.revoked_at, %(now)s)
+UPDATE go_account_key SET revoked_at = coalesce(before.revoked_at, %(now)s), sealed_prv = NULL
 FROM before WHERE go_account_key.id = before.id
 RETURNING before.revoked_at IS NULL
 
 -- name: list_keys
-SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at
+SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at, custodian
 FROM go_account_key WHERE account_id = %(account_id)s ORDER BY created_at, id
+
+-- name: find_key
+SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at, custodian
+FROM go_account_key WHERE id = %(id)s AND revoked_at IS NULL
+
+-- name: find_key_account
+SELECT go_account.account_id AS id, go_account.enterprise_id, go_account.label, go_account.is_default,
+       go_account.created_at
+FROM go_account JOIN go_account_key ON go_account_key.account_id = go_account.account_id
+WHERE go_account_key.id = %(id)s AND go_account_key.revoked_at IS NULL
+
+-- name: find_sealed_key
+SELECT id, sealed_prv FROM go_account_key
+WHERE account_id = %(account_id)s AND custodian AND revoked_at IS NULL
 
 -- name: insert_currency
 INSERT INTO currency (name, backing, decimals) VALUES (%(name)s, %(backing)s, %(decimals)s)
@@ -222,7 +236,7 @@ WHERE hold.cause_id = %(settlement_id)s AND rest.keeps > 0
 INSERT INTO balance (account_id, currency, available, held)
 SELECT run.account_id, run.currency, 0, 0
 FROM run LEFT JOIN balance USING (account_id, currency)
-WHERE balance.account_id IS NULL
+WHERE run.quantity <> 0 AND balance.account_id IS NULL
 ON CONFLICT DO NOTHING
 
 -- name: lock_losing_balances

@@ -17,6 +17,7 @@ from clearwindow.accounts.values import (
     Hold,
     JournalEntry,
     Movement,
+    SealedKey,
 )
 from clearwindow.database.pool import Transaction
 from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -36,6 +37,10 @@ def open_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, label
     """A Go Account of the enterprise, whose row the caller has locked: it is the default if it is the first."""
     store.insert_account(tx, account_id, "go", NIL)
     return store.insert_go_account(tx, account_id, enterprise_id, label)
+
+
+def go_account(tx: Transaction, account_id: UUID) -> GoAccount | None:
+    return store.find_go_account(tx, account_id)
 
 
 def require_go_account(tx: Transaction, account_id: UUID | None) -> GoAccount:
@@ -67,6 +72,20 @@ def add_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> tuple[GoAcc
             return found, False
     store.insert_key(tx, account_id, key)
     return key, True
+
+
+def custodian_key(tx: Transaction, account_id: UUID) -> SealedKey | None:
+    """The key in force that we hold for the account, if it has one."""
+    return store.find_sealed_key(tx, account_id)
+
+
+def add_custodian_key(tx: Transaction, account_id: UUID, key: GoAccountKey, sealed_prv: bytes) -> None:
+    store.insert_key(tx, account_id, key, sealed_prv)
+
+
+def key_in_force(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:
+    """The key with its account; None where it is revoked as where there is none."""
+    return store.find_key(tx, key_id)
 
 
 def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool:

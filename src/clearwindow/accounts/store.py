@@ -21,6 +21,7 @@ from clearwindow.accounts.values import (
     Hold,
     JournalEntry,
     Movement,
+    SealedKey,
 )
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
@@ -83,7 +84,7 @@ def find_default_go_account(tx: Transaction, enterprise_id: str) -> GoAccount | 
     return tx.first(GoAccount, sql["find_default_go_account"], enterprise_id=enterprise_id)
 
 
-def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> None:
+def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey, sealed_prv: bytes | None = None) -> None:
     tx.run(
         sql["insert_key"],
         id=key.id,
@@ -91,6 +92,8 @@ def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> None:
         pub=key.pub,
         public_key=key.public_key,
         encrypted_prv=key.encrypted_prv,
+        custodian=key.custodian,
+        sealed_prv=sealed_prv,
         now=key.created_at,
     )
 
@@ -103,6 +106,17 @@ def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool | None:
 
 def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
     return tx.all(GoAccountKey, sql["list_keys"], account_id=account_id)
+
+
+def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:
+    """The key, if it is in force, with its account."""
+    account = tx.first(GoAccount, sql["find_key_account"], id=key_id)
+    key = tx.first(GoAccountKey, sql["find_key"], id=key_id)
+    return (account, key) if account and key else None
+
+
+def find_sealed_key(tx: Transaction, account_id: UUID) -> SealedKey | None:
+    return tx.first(SealedKey, sql["find_sealed_key"], account_id=account_id)
 
 
 def insert_currency(tx: Transaction, currency: Currency) -> bool:

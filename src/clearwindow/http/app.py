@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import structlog
@@ -23,7 +23,20 @@ SECURITY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control":
 _UNLIMITED: Final = CallerLimits()
 
 
-def create_app(runtime: Runtime, routers: Sequence[APIRouter], limits: CallerLimits = _UNLIMITED) -> FastAPI:
+def create_app(
+    runtime: Runtime,
+    routers: Sequence[APIRouter],
+    limits: CallerLimits = _UNLIMITED,
+    middlewares: Sequence[type[Middleware]] = (),
+) -> FastAPI:
+    """The application.
+
+    Args:
+        runtime: what every use case is handed.
+        routers: the routes.
+        limits: what one caller may do.
+        middlewares: what stands between the limits and the routes; the last of them sees a request first.
+    """
     app = FastAPI(
         title="Clearwindow",
         version=version("clearwindow"),
@@ -38,11 +51,21 @@ def create_app(runtime: Runtime, routers: Sequence[APIRouter], limits: CallerLim
     problems.register(app)
     for router in (docs_page.router, *routers):
         app.include_router(router)
+    for middleware in middlewares:
+        app.add_middleware(middleware)
     app.add_middleware(Gate, limits=limits)
     # The last one added is the first to see a request: what is logged of it has its id.
     app.add_middleware(RequestMetrics)
     app.add_middleware(RequestIds)
     return app
+
+
+class Middleware(Protocol):
+    """What is built around an application."""
+
+    def __init__(self, app: ASGIApp) -> None: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class RequestIds:

@@ -31,7 +31,8 @@ A self-hosted off-exchange settlement network: funds stay in custody while they 
 and lost is settled by signed instructions.
 
 **Getting in.** Send `Authorization: Bearer <token>`; the operator makes tokens. Reading needs the scope
-`settlement_network_read`, everything else `settlement_network_write` too.
+`settlement_network_read`, everything else `settlement_network_write` too. A token of the kind `v2x` is not sent:
+its holder sends its SHA-256, signs each call with an HMAC and gets signed answers.
 
 **Signed requests.** Where a body has `payload` and `signature`, the payload is a JSON text of the other fields, and
 the signature is a Bitcoin signed message over exactly its bytes. The signing helpers give the text to sign.
@@ -48,6 +49,7 @@ TAGS: Final = {
     "disputes": "Objecting to a settlement inside its dispute window, and closing the objection afterwards.",
     "allocations": "Moving funds between a Go Account and a partner.",
     "network": "Clients, partners, connections, balances and currencies.",
+    "wallets": "A Go Account as wallet clients know it, its keys, and the custodian's signature.",
     "operator: people": "Operators, enterprises, users and tokens.",
     "operator: network": "Partner configurations, partners and clients.",
     "operator: accounts": "Go Accounts, deposits and withdrawals, currencies.",

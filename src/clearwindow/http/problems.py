@@ -85,13 +85,22 @@ def _defect(request: Request, error: Exception) -> Response:
     )
 
 
+_HANDLERS: Final[dict[Any, Any]] = {
+    RequestError: _on_request_error,
+    psycopg.Error: _on_database_error,
+    PoolTimeout: _on_database_error,
+    HTTPException: _on_http_exception,
+    Exception: _on_defect,
+}
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """The answer that the handlers would give, for who stands before them."""
+    handler = next(handler for kind, handler in _HANDLERS.items() if isinstance(error, kind))
+    answer: Response = await handler(request, error)
+    return answer
+
+
 def register(app: FastAPI) -> None:
-    handlers: dict[Any, Any] = {
-        RequestError: _on_request_error,
-        psycopg.Error: _on_database_error,
-        PoolTimeout: _on_database_error,
-        HTTPException: _on_http_exception,
-        Exception: _on_defect,
-    }
-    for kind, handler in handlers.items():
+    for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)

@@ -149,10 +149,14 @@ class MaskedTransferOutput(WireModel):
     """A transfer as its client sees it: the other side stays unnamed."""
 
     id: str
-    destination_trading_account_id: str
-    destination_network_account_id: str
-    destination_client_name: str
-    destination_connection_name: str
+    source_trading_account_id: str | None = None
+    source_network_account_id: str | None = None
+    source_client_name: str | None = None
+    source_connection_name: str | None = None
+    destination_trading_account_id: str | None = None
+    destination_network_account_id: str | None = None
+    destination_client_name: str | None = None
+    destination_connection_name: str | None = None
     currency: str
     quantity: str
     tx_ids: list[str]
