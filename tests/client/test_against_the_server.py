@@ -197,7 +197,7 @@ def test_settling_on_chain(town: Town) -> None:
         onchain_enabled=True,
         loss_sla_minutes=1.5,
     )
-    assert (configured.onchain_enabled, configured.loss_sla_minutes) == (True, 1.5)
+    assert (configured.onchain_enabled, configured.loss_sla_minutes) == (True, Decimal("1.5"))
     settlements, connection_id = town.partner.settlements, town.connection.id
     deposits = [Deposit("BTC", "0xabc")]
     text = settlements.deposits_payload(external_settlement_id="day-1", deposits=deposits)
@@ -270,6 +270,7 @@ def test_the_operator_keeps_accounts(town: Town) -> None:
     operator = town.operator
     key = operator.go_accounts.add_key(town.client_account, NewKey(make_key(7).xpub, encrypted_prv="theirs"))
     operator.go_accounts.revoke_key(town.client_account, key.id)
+    assert operator.go_accounts.add_custodian_key(town.client_account).custodian
     out = operator.go_accounts.withdraw(town.client_account, currency="ofcbtc", quantity=BTC, reference="w")
     assert out.entry.quantity in (BTC, -BTC)
     assert operator.go_accounts.withdraw(
@@ -283,6 +284,10 @@ def test_the_operator_keeps_accounts(town: Town) -> None:
 def test_the_operator_looks_after_people(town: Town, shapes: Shapes) -> None:
     operator = town.operator
     assert operator.enterprises.update("aster", name="Aster & Sons").name == "Aster & Sons"
+    signing = operator.enterprises.create_token(
+        "aster", user_id="desk@aster", scopes=["settlement_network_read"], kind="v2x"
+    )
+    assert signing.kind == "v2x"
     token = operator.enterprises.create_token(
         "aster",
         user_id="desk@aster",
