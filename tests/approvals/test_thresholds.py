@@ -24,18 +24,6 @@ from tests.support.snapshots import snapshot
 NOBODY = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
 
 
-@pytest.fixture
-def anna(network: Network) -> NetworkClient:
-    network.client()
-    return user(network, "trader", "anna")
-
-
-@pytest.fixture
-def berta(network: Network, anna: NetworkClient) -> NetworkClient:
-    assert anna.enterprise_id == "trader"
-    return user(network, "trader", "berta")
-
-
 def test_a_stricter_threshold_counts_at_once(network: Network, anna: NetworkClient) -> None:
     assert thresholds_of(anna) == {}
     answer = ok(set_thresholds(anna, {"btc": 100, "ofceth": 0}))

@@ -35,9 +35,8 @@ def evaluate(tx: Transaction, runtime: Runtime, new: Allocation, client: Client,
     return Verdict(rules.waiting(new, evaluation_id, runtime.ids.new()), wish)
 
 
-def request_approval(tx: Transaction, member: Member, verdict: Verdict) -> None:
+def request_approval(tx: Transaction, member: Member, reserved: Allocation, wish: Wish) -> None:
     """Lets the allocation wait, once it is stored and its funds are held."""
-    approval_id = verdict.allocation.pending_approval_id
-    if approval_id is None or verdict.wish is None:
+    if reserved.pending_approval_id is None:
         raise AssertionError("only what waits needs an approval")
-    approvals.request(tx, member, approval_id, verdict.wish)
+    approvals.request(tx, member, reserved.pending_approval_id, wish)

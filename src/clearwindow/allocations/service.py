@@ -159,11 +159,11 @@ def _carry_out(
     why = rules.refusal(
         asked.type, parties.client, parties.partner, parties.connection, balances[source], asked.quantity
     )
+    verdict = None
     if why is None:
         verdict = policies.evaluate(tx, runtime, new, parties.client, parties.partner)
         reserved = _reserve(tx, runtime, verdict.allocation, source)
         if reserved.waits_for_approval:
-            policies.request_approval(tx, member, verdict)
             done, history = reserved, [reserved]
         else:
             done = _clear(tx, runtime, reserved, source, destination)
@@ -177,6 +177,8 @@ def _carry_out(
     # The signed text is the proof of what the client asked for.
     evidence = {"status": str(done.status), "payload": request.payload, "signature": request.signature}
     audit.record(tx, member, f"{asked.type}.submitted", done.id, **evidence)
+    if verdict is not None and verdict.wish is not None:
+        policies.request_approval(tx, member, done, verdict.wish)
     return Outcome(done, replayed=False, details=details)
 
 
