@@ -35,6 +35,7 @@ HOLD_CAUSES: Final[Mapping[AllocationType, HoldCause]] = {
 _REASONS: Final[Mapping[Refusal, str]] = {
     Refusal.INSUFFICIENT_FUNDS: "the available balance does not cover the amount",
     Refusal.CONNECTION_INACTIVE: "the connection is inactive and takes no allocations",
+    Refusal.CONNECTION_NOT_INITIALIZED: "the partner has not answered to the connection yet",
     Refusal.CLIENT_INACTIVE: "the client is inactive and makes no allocations",
     Refusal.PARTNER_INACTIVE: "the partner is inactive and takes no allocations",
 }
@@ -76,6 +77,8 @@ def refusal(
             return Refusal.PARTNER_INACTIVE
         if not connection.active:
             return Refusal.CONNECTION_INACTIVE
+    if not connection.initialized:
+        return Refusal.CONNECTION_NOT_INITIALIZED
     return Refusal.INSUFFICIENT_FUNDS if source.available < quantity else None
 
 

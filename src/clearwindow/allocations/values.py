@@ -27,6 +27,7 @@ class Refusal(StrEnum):
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     CONNECTION_INACTIVE = "connection_inactive"
+    CONNECTION_NOT_INITIALIZED = "connection_not_initialized"
     CLIENT_INACTIVE = "client_inactive"
     PARTNER_INACTIVE = "partner_inactive"
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from clearwindow.http.wire import RequestModel, ShortText, WireModel
+from clearwindow.http.wire import RequestModel, ShortText, WireModel, present
 from clearwindow.money import AmountUnit
 from clearwindow.network.answers import PartnerOutput, minutes, partner_answer
 from clearwindow.network.partnering import ClientChanges, PartnerChanges
 from clearwindow.network.values import Partner, PartnerConfiguration
 from clearwindow.network.wire import WindowMinutes
+from clearwindow.partnercalls.values import Endpoint
 
 MAX_CURRENCIES = 1_000
+MAX_PATHS = 20
+
+_Address = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 class ConfigurationRequest(RequestModel):
@@ -21,6 +25,12 @@ class ConfigurationRequest(RequestModel):
     amount_unit: Literal["base", "decimal"]
     execute_when_funded: bool = False
     auto_approve_client_closures: bool = False
+    callback_url: _Address | None = None
+    callback_paths: Annotated[dict[ShortText, ShortText], Field(max_length=MAX_PATHS)] = Field(default_factory=dict)
+    async_allocations: bool = False
+
+    def endpoint(self, enterprise_id: str) -> Endpoint:
+        return Endpoint(enterprise_id, self.callback_url, self.callback_paths, self.async_allocations)
 
     def value(self, enterprise_id: str) -> PartnerConfiguration:
         return PartnerConfiguration(
@@ -66,6 +76,9 @@ class ConfigurationOutput(WireModel):
     amount_unit: str
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    callback_url: str | None = None
+    callback_paths: dict[str, str]
+    async_allocations: bool
 
 
 class ConfigurationAnswer(WireModel):
@@ -82,16 +95,18 @@ class OperatorPartnerAnswer(WireModel):
     partner: OperatorPartner
 
 
-def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAnswer:
-    return ConfigurationAnswer(
-        partner_configuration=ConfigurationOutput(
-            enterprise_id=configuration.enterprise_id,
-            currencies=dict(configuration.currencies),
-            amount_unit=configuration.amount_unit,
-            execute_when_funded=configuration.execute_when_funded,
-            auto_approve_client_closures=configuration.auto_approve_client_closures,
-        )
+def configuration_answer(configuration: PartnerConfiguration, endpoint: Endpoint) -> ConfigurationAnswer:
+    fields = present(
+        enterprise_id=configuration.enterprise_id,
+        currencies=dict(configuration.currencies),
+        amount_unit=str(configuration.amount_unit),
+        execute_when_funded=configuration.execute_when_funded,
+        auto_approve_client_closures=configuration.auto_approve_client_closures,
+        callback_url=endpoint.callback_url,
+        callback_paths=dict(endpoint.callback_paths),
+        async_allocations=endpoint.async_allocations,
     )
+    return ConfigurationAnswer(partner_configuration=ConfigurationOutput.model_validate(fields))
 
 
 def operator_partner_answer(partner: Partner) -> OperatorPartnerAnswer:
