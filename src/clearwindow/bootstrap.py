@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from clearwindow import secret_key
 from clearwindow.access import rules as access_rules
 from clearwindow.access.service import ensure_bootstrap_operator
+from clearwindow.allocations.asking import allocation_work
 from clearwindow.clock import SystemClock
 from clearwindow.database.embedded import start_embedded
 from clearwindow.database.home import LOCATION_NAME, make_data_dir
@@ -34,7 +35,12 @@ from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
 from clearwindow.work.worker import DueWork, Worker
 
-WORK: Final[tuple[DueWork, ...]] = (SettlementWork(), introduction_work(), telling_work())
+WORK: Final[tuple[DueWork, ...]] = (
+    SettlementWork(),
+    allocation_work(),
+    introduction_work(),
+    telling_work(),
+)
 """All kinds of due work there are."""
 
 

@@ -32,7 +32,7 @@ def assert_answers_contract(method: str, path: str, response: httpx2.Response) -
     operation = _operation(method.lower(), urlsplit(path).path)
     assert operation is not None, f"the contract has no {method} {path}"
     status = str(response.status_code)
-    if response.status_code >= 400:
+    if response.status_code >= 400 and not _is_unfinished(response):
         _assert_problem(response)
     answers = operation["responses"]
     if status not in answers:
@@ -41,6 +41,14 @@ def assert_answers_contract(method: str, path: str, response: httpx2.Response) -
     schema = answers[status]["content"]["application/json"]["schema"]
     errors = [f"{error.json_path}: {error.message}" for error in _validator(schema).iter_errors(response.json())]
     assert not errors, f"{method} {path} answered {status}, but {'; '.join(errors)}: {response.text}"
+
+
+def _is_unfinished(response: httpx2.Response) -> bool:
+    """A 500 that is the record of what goes on is no problem's body: the contract wants exactly one of the two."""
+    body = response.json()
+    return (
+        response.status_code == 500 and "error" not in body and bool({"allocation", "deallocation"} & body.keys())
+    )
 
 
 def _assert_problem(response: httpx2.Response) -> None:

@@ -8,11 +8,23 @@ from datetime import datetime
 from typing import Final
 
 from clearwindow.accounts.values import Balance, BalanceKey, EntryKind, HoldCause
-from clearwindow.allocations.values import Allocation, AllocationStatus, AllocationType, Refusal
+from clearwindow.allocations.values import (
+    Allocation,
+    AllocationStatus,
+    AllocationType,
+    Clear,
+    Refusal,
+    Release,
+    Unanswered,
+    Verdict,
+    Wait,
+)
 from clearwindow.errors import InvalidRequestError
 from clearwindow.http.bodies import quoted
 from clearwindow.money import canonical_currency
 from clearwindow.network.values import Client, Connection, CurrencyMap, Partner
+from clearwindow.partnercalls.rules import contradiction, partners_own
+from clearwindow.partnercalls.values import Accepted, Answer, NotCalled, Refused, Silent
 
 TRANSITIONS: Final[Mapping[AllocationStatus, frozenset[AllocationStatus]]] = {
     AllocationStatus.RESERVED: frozenset({AllocationStatus.CLEARED, AllocationStatus.RELEASED}),
@@ -23,8 +35,10 @@ TRANSITIONS: Final[Mapping[AllocationStatus, frozenset[AllocationStatus]]] = {
 ENTRY_KINDS: Final[Mapping[tuple[AllocationType, AllocationStatus], EntryKind]] = {
     (AllocationType.ALLOCATION, AllocationStatus.RESERVED): EntryKind.ALLOCATION_RESERVED,
     (AllocationType.ALLOCATION, AllocationStatus.CLEARED): EntryKind.ALLOCATION_CLEARED,
+    (AllocationType.ALLOCATION, AllocationStatus.RELEASED): EntryKind.ALLOCATION_RELEASED,
     (AllocationType.DEALLOCATION, AllocationStatus.RESERVED): EntryKind.DEALLOCATION_RESERVED,
     (AllocationType.DEALLOCATION, AllocationStatus.CLEARED): EntryKind.DEALLOCATION_CLEARED,
+    (AllocationType.DEALLOCATION, AllocationStatus.RELEASED): EntryKind.DEALLOCATION_RELEASED,
 }
 
 HOLD_CAUSES: Final[Mapping[AllocationType, HoldCause]] = {
@@ -38,7 +52,11 @@ _REASONS: Final[Mapping[Refusal, str]] = {
     Refusal.CONNECTION_NOT_INITIALIZED: "the partner has not answered to the connection yet",
     Refusal.CLIENT_INACTIVE: "the client is inactive and makes no allocations",
     Refusal.PARTNER_INACTIVE: "the partner is inactive and takes no allocations",
+    Refusal.PARTNER_REFUSED: "the partner refused it",
 }
+
+NOT_ANSWERED: Final = "the partner has not answered yet: it is asked again, and at once by the same request"
+DECIDES_LATER: Final = "the partner has been told and decides later"
 
 
 def require_mapped(name: str, currencies: CurrencyMap) -> str:
@@ -91,12 +109,71 @@ def direction(
     return network_account, go_account
 
 
-def released(allocation: Allocation, why: Refusal, now: datetime) -> Allocation:
-    return _moved(replace(allocation, refusal=why, reason=_REASONS[why]), AllocationStatus.RELEASED, now)
+def released(allocation: Allocation, why: Refusal, now: datetime, reason: str | None = None) -> Allocation:
+    given = replace(allocation, refusal=why, reason=reason or _REASONS[why])
+    return _moved(given, AllocationStatus.RELEASED, now)
 
 
 def cleared(allocation: Allocation, now: datetime) -> Allocation:
-    return _moved(allocation, AllocationStatus.CLEARED, now)
+    return _moved(replace(allocation, reason=None), AllocationStatus.CLEARED, now)
+
+
+def waiting(reserved: Allocation, reason: str, now: datetime, *, retriable: bool) -> Allocation:
+    if reserved.status is not AllocationStatus.RESERVED:
+        raise AssertionError(f"an allocation that is {reserved.status} waits for nothing")
+    return replace(reserved, reason=reason, retriable=retriable, updated_at=now)
+
+
+def named(allocation: Allocation, partner_external_id: str | None) -> Allocation:
+    """With the partner's own id, once it is known."""
+    return replace(allocation, partner_external_id=partner_external_id or allocation.partner_external_id)
+
+
+def question(allocation: Allocation, connection: Connection, currencies: CurrencyMap) -> dict[str, object]:
+    """What the partner is asked, in its own names and unit."""
+    ours = (allocation.currency, str(allocation.quantity))
+    currency, quantity = currencies.to_theirs(allocation.currency, allocation.quantity) or ours
+    return {
+        f"{allocation.type}Id": str(allocation.id),
+        "amount": {"currency": currency, "quantity": quantity},
+        "clientId": str(allocation.client_id),
+        "connectionId": str(allocation.connection_id),
+        "partnersClientId": connection.partners_client_id,
+        "partnersConnectionId": connection.partners_connection_id,
+    }
+
+
+def verdict(kind: AllocationType, answer: Answer, asked: Mapping[str, object], *, decides_later: bool) -> Verdict:
+    """What a partner's answer to the question means. Money moves on a yes that names this very question only."""
+    if isinstance(answer, Silent):
+        return Unanswered(answer.why)
+    if isinstance(answer, Refused):
+        return Release(answer.reason)
+    if isinstance(answer, NotCalled):
+        return Wait(None) if decides_later else Clear(None)
+    return _accepted(kind, answer, asked, decides_later=decides_later)
+
+
+def _accepted(
+    kind: AllocationType, answer: Accepted, asked: Mapping[str, object], *, decides_later: bool
+) -> Verdict:
+    differing = contradiction(answer, asked)
+    if differing is not None:
+        return Unanswered(f"the answer's {differing} is not the one that was sent")
+    own_id = partners_own(answer, f"{kind.capitalize()}Id")
+    if decides_later:
+        return Wait(own_id)
+    if own_id is None or f"{kind}Id" not in answer.fields:
+        return Unanswered(f"the answer has no {kind}Id or no partners{kind.capitalize()}Id")
+    return Clear(own_id)
+
+
+def outcome_told(asked: Mapping[str, object], done: Allocation) -> dict[str, object]:
+    """What the partner is told of the end: what it was asked, its own id, and how it went."""
+    own_name = f"partners{done.type.capitalize()}Id"
+    own = {own_name: done.partner_external_id} if done.partner_external_id else {}
+    reason = {"reason": done.reason} if done.reason else {}
+    return {**asked, **own, "status": str(done.status), **reason}
 
 
 def _moved(allocation: Allocation, status: AllocationStatus, now: datetime) -> Allocation:

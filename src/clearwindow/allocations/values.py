@@ -30,6 +30,7 @@ class Refusal(StrEnum):
     CONNECTION_NOT_INITIALIZED = "connection_not_initialized"
     CLIENT_INACTIVE = "client_inactive"
     PARTNER_INACTIVE = "partner_inactive"
+    PARTNER_REFUSED = "partner_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,38 @@ class Allocation:
     retriable: bool
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """The partner takes the allocation."""
+
+    partner_external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The partner does not take it."""
+
+    reason: str
+    partner_external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The partner has heard of it and says later what becomes of it."""
+
+    partner_external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What came is no answer, and why."""
+
+    why: str
+
+
+Verdict = Clear | Release | Wait | Unanswered
 
 
 @dataclass(frozen=True, slots=True)

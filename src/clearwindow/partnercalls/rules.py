@@ -92,9 +92,9 @@ def understood(reply: Reply) -> Answer:
         return Silent(f"HTTP {reply.status}")
     if reason:
         return Refused(reply.status, reason)
-    if fields is None:
+    if fields is None and reply.body:
         return Silent(f"HTTP {reply.status} without a JSON object")
-    return Accepted(fields)
+    return Accepted(fields or {})
 
 
 def heard(operation: Operation, reply: Reply) -> Answer:
