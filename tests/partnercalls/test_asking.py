@@ -107,7 +107,7 @@ def test_no_answer_keeps_the_funds_held_and_the_same_request_goes_on(
     assert "reason" not in ok(done)[what]
     assert len({call.raw for call in their_side.seen}) == 1
     kinds = [event["type"] for event in floor.operator.events(subjectId=record["id"])]
-    assert sorted(set(kinds)) == ["balance.changed", f"{what}.cleared", f"{what}.reserved"]
+    assert set(kinds) == {"balance.changed", f"{what}.cleared", f"{what}.reserved"}
     floor.assert_proven()
 
 
@@ -192,8 +192,9 @@ def test_the_outcome_is_told_until_it_is_heard(
     floor: Floor, connection: ConnectionHandle, their_side: FakePartner
 ) -> None:
     ok(send(connection, "allocation", 30)[0])
-    for reaction in (Reaction(503), Reaction(404), Reaction(body=b"thanks")):
-        their_side.behave = lambda _, reaction=reaction: reaction
+    reactions = [Reaction(503), Reaction(404), Reaction(body=b"thanks")]
+    their_side.behave = lambda _: reactions.pop(0)
+    for _ in range(3):
         floor.pass_minutes(2)
     floor.pass_minutes(60)
     told = their_side.asked("/clear")
