@@ -13,6 +13,8 @@ from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.operator.routes import router as operator_router
+from clearwindow.partnercalls.routes import operator_router as calls_operator_router
+from clearwindow.partnercalls.routes import public_router as calls_public_router
 from clearwindow.settlements.routes import router as settlements_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -24,4 +26,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     network_router,
     network_operator_router,
     operator_router,
+    calls_operator_router,
+    calls_public_router,
 )

@@ -34,7 +34,7 @@ def assert_answers_contract(method: str, path: str, response: httpx2.Response) -
         path: the whole path of the request, with or without a query.
         response: its body has been read.
     """
-    if response.status_code >= 400:
+    if response.status_code >= 400 and not _is_unfinished(response):
         _assert_problem(response)
     if _BESIDE.fullmatch(urlsplit(path).path):
         return
@@ -48,6 +48,13 @@ def assert_answers_contract(method: str, path: str, response: httpx2.Response) -
     schema = answers[status]["content"]["application/json"]["schema"]
     errors = [f"{error.json_path}: {error.message}" for error in _validator(schema).iter_errors(response.json())]
     assert not errors, f"{method} {path} answered {status}, but {'; '.join(errors)}: {response.text}"
+
+
+def _is_unfinished(response: httpx2.Response) -> bool:
+    """A 500 that is the record of what goes on is no problem's body: the contract wants exactly one of the two."""
+    answer = response.json()
+    records = {"allocation", "deallocation"} & answer.keys()
+    return response.status_code == 500 and bool(records) and "error" not in answer
 
 
 def _assert_problem(response: httpx2.Response) -> None:

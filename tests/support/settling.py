@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import httpx2
 
+from clearwindow.bootstrap import WORK
 from clearwindow.clock import ManualClock
 from clearwindow.proof.service import check_ledger
 from clearwindow.runtime import Runtime
-from clearwindow.settlements.due import SettlementWork
 from clearwindow.work.worker import Worker
 from tests.support.networks import ConnectionHandle, Json, Network, PartnerHandle, new_nonce, ok
 from tests.support.operators import OperatorClient
@@ -33,7 +33,7 @@ class Floor:
         return self.network.operator
 
     def run_due(self) -> int:
-        return Worker(self.runtime, [SettlementWork()]).run_due()
+        return Worker(self.runtime, WORK).run_due()
 
     def pass_minutes(self, minutes: float) -> int:
         """Moves the clock and runs what became due."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from clearwindow.access.values import Member
-from clearwindow.accounts import rules as money
-from clearwindow.accounts import service as accounts
-from clearwindow.accounts.values import BalanceKey
-from clearwindow.allocations import rules, service, store, tellings
+from clearwindow.allocations import asking, rules, settling, store, tellings
+from clearwindow.allocations import parties as between
+from clearwindow.allocations.parties import Parties
 from clearwindow.allocations.values import Allocation, AllocationStatus, Refusal
 from clearwindow.approvals import service as approvals
 from clearwindow.approvals.values import Approval, ApprovalStatus
@@ -31,47 +29,47 @@ class Outcome:
 def decide(
     runtime: Runtime, member: Member, approval_id: UUID, decision: ApprovalStatus, notes: str | None
 ) -> Outcome:
-    """Decides what waits for the enterprise's second user; an allocation goes on, or is released, with it."""
+    """Decides what waits for the enterprise's second user; an allocation goes on, or is released, with it.
+
+    The partner is asked after the commit, as it is where nothing had to be approved.
+    """
+    outcome = _decide(runtime, member, approval_id, decision, notes)
+    if outcome.allocation is None:
+        return outcome
+    return replace(outcome, allocation=asking.follow_up(runtime, outcome.allocation))
+
+
+def _decide(
+    runtime: Runtime, member: Member, approval_id: UUID, decision: ApprovalStatus, notes: str | None
+) -> Outcome:
     with runtime.transaction() as tx:
         network.require_client(tx, member.enterprise_id)
         decided = approvals.decide(tx, member, approval_id, decision, notes)
-        allocation = _allocation_of(tx, decided.approval)
-        if allocation is not None and not decided.replayed:
+        approval = decided.approval
+        if approval.allocation_id is None:
+            return Outcome(approval, None, decided.replayed)
+        allocation = store.lock_allocation(tx, approval.allocation_id)
+        if allocation is None:
+            raise LookupError(f"the approval {approval.id} is about an allocation that does not exist")
+        if not decided.replayed:
             allocation = _go_on(tx, runtime, allocation, decision)
-    return Outcome(decided.approval, allocation, decided.replayed)
-
-
-def _allocation_of(tx: Transaction, approval: Approval) -> Allocation | None:
-    if approval.allocation_id is None:
-        return None
-    found = store.find_allocation(tx, approval.allocation_id)
-    if found is None:
-        raise LookupError(f"the approval {approval.id} is about an allocation that does not exist")
-    return found
+        return Outcome(approval, allocation, decided.replayed)
 
 
 def _go_on(tx: Transaction, runtime: Runtime, waited: Allocation, decision: ApprovalStatus) -> Allocation:
-    client = network.client_by_id(tx, waited.client_id)
-    connection = network.connection_of_client(tx, waited.client_id, waited.connection_id)
-    partner = network.partner_by_id(tx, waited.partner_id)
-    if client is None or connection is None or partner is None:
-        raise LookupError(f"the allocation {waited.id} is of nobody")
-    source = BalanceKey(client.go_account_id, waited.currency)
-    destination = BalanceKey(connection.network_account_id, waited.currency)
-    accounts.lock_balances(tx, [source, destination])
-    done = _decided(waited, decision, rules.stopping(client, partner, connection), tx.now())
-    store.move_allocation(tx, done, expected=waited.status)
-    cleared = done.status is AllocationStatus.CLEARED
-    movements = (
-        money.clearing(source, destination, done.quantity) if cleared else money.release(source, done.quantity)
-    )
-    service.post(tx, runtime, done, movements, service.hold(done, source, 0))
-    tellings.tell(tx, [done], client, partner, network.currency_map(tx, partner))
+    parties = between.of_allocation(tx, waited)
+    if decision is ApprovalStatus.REJECTED:
+        done = settling.release(tx, runtime, rules.rejected(waited), parties, Refusal.APPROVAL_REJECTED)
+    else:
+        done = _approved(tx, runtime, rules.approved(waited), parties)
+    if done.status is not AllocationStatus.RESERVED:
+        tellings.tell(tx, [done], parties.client, parties.partner, parties.currencies)
     return done
 
 
-def _decided(waited: Allocation, decision: ApprovalStatus, stopped: Refusal | None, now: datetime) -> Allocation:
-    if decision is ApprovalStatus.REJECTED:
-        return rules.rejected(waited, now)
-    passed = rules.approved(waited, now)
-    return rules.cleared(passed, now) if stopped is None else rules.released(passed, stopped, now)
+def _approved(tx: Transaction, runtime: Runtime, reserved: Allocation, parties: Parties) -> Allocation:
+    """On as if there had been no policy, unless new business was stopped while it waited."""
+    stopped = rules.stopping(parties.client, parties.partner, parties.connection)
+    if stopped is not None:
+        return settling.release(tx, runtime, reserved, parties, stopped)
+    return asking.proceed(tx, runtime, reserved, parties)

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from clearwindow.access.guards import ReadingMember, WritingMember
 from clearwindow.access.values import Member
-from clearwindow.allocations import service, wire
+from clearwindow.allocations import reading, service, wire
 from clearwindow.allocations.values import AllocationType
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body, takes_filters
@@ -53,7 +53,8 @@ async def _submit(request: Request, member: Member, connection_id: str, kind: Al
     headers = replay_headers(replayed=outcome.replayed)
     if wire.is_refused(outcome):
         return json_response(wire.refused(outcome, member.request_id), status=422, headers=headers)
-    return json_response(wire.submitted(outcome), headers=headers)
+    status = 500 if wire.is_unanswered(outcome) else 200
+    return json_response(wire.submitted(outcome), status=status, headers=headers)
 
 
 @router.get(
@@ -114,7 +115,7 @@ async def list_client_allocations(request: Request, member: ReadingMember) -> Re
     filters = await read_filters(request, wire.ClientAllocationFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime = request.app.state.runtime
-    found = await run_in_threadpool(service.client_allocations, runtime, member, filters.value(), **page)
+    found = await run_in_threadpool(reading.client_allocations, runtime, member, filters.value(), **page)
     return counted_response(wire.client_list(found.items), found.total)
 
 
@@ -127,7 +128,7 @@ async def list_client_allocations(request: Request, member: ReadingMember) -> Re
 async def client_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
     runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
     return json_response(
-        wire.client_answer(await run_in_threadpool(service.allocation_of_client, runtime, member, known))
+        wire.client_answer(await run_in_threadpool(reading.allocation_of_client, runtime, member, known))
     )
 
 
@@ -142,7 +143,7 @@ async def list_partner_allocations(request: Request, member: ReadingMember) -> R
     filters = await read_filters(request, wire.PartnerAllocationFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime, wanted = request.app.state.runtime, filters.value()
-    found, currencies = await run_in_threadpool(service.partner_allocations, runtime, member, wanted, **page)
+    found, currencies = await run_in_threadpool(reading.partner_allocations, runtime, member, wanted, **page)
     return counted_response(wire.partner_list(found.items, currencies), found.total)
 
 
@@ -154,5 +155,5 @@ async def list_partner_allocations(request: Request, member: ReadingMember) -> R
 )
 async def partner_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
     runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
-    found, currencies = await run_in_threadpool(service.allocation_of_partner, runtime, member, known)
+    found, currencies = await run_in_threadpool(reading.allocation_of_partner, runtime, member, known)
     return json_response(wire.partner_answer(found, currencies))

@@ -194,6 +194,11 @@ def is_refused(outcome: Outcome) -> bool:
     return outcome.allocation.status is AllocationStatus.RELEASED
 
 
+def is_unanswered(outcome: Outcome) -> bool:
+    """Reserved, and the same request goes on with it."""
+    return outcome.allocation.retriable
+
+
 def client_list(allocations: Iterable[Allocation]) -> AllocationList:
     return AllocationList(allocations=[_client_entry(allocation) for allocation in allocations])
 

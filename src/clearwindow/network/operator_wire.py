@@ -12,10 +12,14 @@ from clearwindow.network.answers import PartnerOutput, minutes, partner_answer
 from clearwindow.network.partnering import ClientChanges, PartnerChanges
 from clearwindow.network.values import Partner, PartnerConfiguration
 from clearwindow.network.wire import WindowMinutes
+from clearwindow.partnercalls.values import Endpoint
 from clearwindow.signing.connection_keys import parse_rsa_public_key, public_pem
 
 MAX_CURRENCIES = 1_000
+MAX_PATHS = 20
 _MAX_KEY_LENGTH = 10_000
+
+_Address = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 def _canonical_pem(text: str) -> str:
@@ -32,6 +36,12 @@ class ConfigurationRequest(RequestModel):
     execute_when_funded: bool = False
     auto_approve_client_closures: bool = False
     public_key: RsaPublicKey | None = None
+    callback_url: _Address | None = None
+    callback_paths: Annotated[dict[ShortText, ShortText], Field(max_length=MAX_PATHS)] = Field(default_factory=dict)
+    async_allocations: bool = False
+
+    def endpoint(self, enterprise_id: str) -> Endpoint:
+        return Endpoint(enterprise_id, self.callback_url, self.callback_paths, self.async_allocations)
 
     def value(self, enterprise_id: str) -> PartnerConfiguration:
         return PartnerConfiguration(
@@ -79,6 +89,9 @@ class ConfigurationOutput(WireModel):
     execute_when_funded: bool
     auto_approve_client_closures: bool
     public_key: str | None = None
+    callback_url: str | None = None
+    callback_paths: dict[str, str]
+    async_allocations: bool
 
 
 class ConfigurationAnswer(WireModel):
@@ -95,7 +108,7 @@ class OperatorPartnerAnswer(WireModel):
     partner: OperatorPartner
 
 
-def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAnswer:
+def configuration_answer(configuration: PartnerConfiguration, endpoint: Endpoint) -> ConfigurationAnswer:
     fields = present(
         enterprise_id=configuration.enterprise_id,
         currencies=dict(configuration.currencies),
@@ -103,6 +116,9 @@ def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAn
         execute_when_funded=configuration.execute_when_funded,
         auto_approve_client_closures=configuration.auto_approve_client_closures,
         public_key=configuration.public_key,
+        callback_url=endpoint.callback_url,
+        callback_paths=dict(endpoint.callback_paths),
+        async_allocations=endpoint.async_allocations,
     )
     return ConfigurationAnswer(partner_configuration=ConfigurationOutput.model_validate(fields))
 
