@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -163,12 +164,9 @@ def test_only_the_partner_of_the_allocation_decides_and_only_with_its_key(
 
 def test_yes_and_no_at_once_are_one_of_them(floor: Floor, connection: ConnectionHandle) -> None:
     record = reserved(connection, "allocation")
-    bodies = [
-        decision(connection, "allocation", record, status=status)
-        for status in ("cleared", "released")
-        for _ in "1234"
-    ]
-    answers = at_once([lambda body=body: put(connection, "allocation", body) for body in bodies])
+    said = ["cleared", "released"] * 4
+    bodies = [decision(connection, "allocation", record, status=status) for status in said]
+    answers = at_once([partial(put, connection, "allocation", body) for body in bodies])
     assert Counter(answer.status_code for answer in answers) == {200: 4, 409: 4}
     assert funds(connection) in (((70, 0), (80, 0)), ((100, 0), (50, 0)))
     floor.assert_proven()
