@@ -14,6 +14,7 @@ from clearwindow.allocations.values import (
     AllocationStatus,
     AllocationType,
     Clear,
+    Decision,
     PolicyResult,
     Refusal,
     Release,
@@ -21,9 +22,9 @@ from clearwindow.allocations.values import (
     Verdict,
     Wait,
 )
-from clearwindow.errors import InvalidRequestError
+from clearwindow.errors import ConflictError, InvalidRequestError
 from clearwindow.http.bodies import quoted
-from clearwindow.money import canonical_currency
+from clearwindow.money import canonical_currency, from_partner_amount
 from clearwindow.network.values import Client, Connection, CurrencyMap, Partner
 from clearwindow.partnercalls.rules import contradiction, partners_own
 from clearwindow.partnercalls.values import Accepted, Answer, NotCalled, Refused, Silent
@@ -209,6 +210,69 @@ def _accepted(
     if own_id is None or f"{kind}Id" not in answer.fields:
         return Unanswered(f"the answer has no {kind}Id or no partners{kind.capitalize()}Id")
     return Clear(own_id)
+
+
+def require_agreement(
+    allocation: Allocation, decision: Decision, connection: Connection, currencies: CurrencyMap
+) -> None:
+    """What the partner repeats of the allocation is what the allocation is.
+
+    Raises:
+        ConflictError: naming the first entry that is not.
+    """
+    own_name = f"partners{allocation.type.capitalize()}Id"
+    known: dict[str, object] = {
+        "clientId": str(allocation.client_id),
+        "connectionId": str(allocation.connection_id),
+        "partnersClientId": connection.partners_client_id,
+        "partnersConnectionId": connection.partners_connection_id,
+        "evaluationId": allocation.evaluation_id and str(allocation.evaluation_id),
+        "pendingApprovalId": allocation.pending_approval_id and str(allocation.pending_approval_id),
+        "policyResult": allocation.policy_result,
+    }
+    given = dict(decision.echoed)
+    if allocation.partner_external_id is not None:
+        known[own_name], given[own_name] = allocation.partner_external_id, decision.partners_allocation_id
+    differing = [name for name, value in given.items() if value is not None and value != known[name]]
+    if differing:
+        raise _contradicts(allocation, differing[0])
+    mapped = currencies.to_ours(decision.currency)
+    if mapped is None:
+        # As the question was put where nothing was mapped: our name, in base units.
+        same = (decision.currency, decision.quantity) == (allocation.currency, str(allocation.quantity))
+    else:
+        quantity = from_partner_amount(decision.quantity, currencies.unit, mapped[1])
+        same = (mapped[0], quantity) == (allocation.currency, allocation.quantity)
+    if not same:
+        raise _contradicts(allocation, "amount")
+
+
+def require_approved(allocation: Allocation) -> None:
+    """Before the client's own enterprise has decided, the partner does not."""
+    if allocation.waits_for_approval:
+        raise ConflictError(
+            "approval_pending",
+            "status: the allocation waits for the approval of another user of the client's enterprise: try again"
+            " once its policyResult is there",
+        )
+
+
+def require_same_end(allocation: Allocation, decision: Decision) -> None:
+    """A decision stands; only the same one may be said again."""
+    if decision.status is not allocation.status:
+        raise ConflictError(
+            "allocation_decided",
+            f"status: the {allocation.type} is {allocation.status} already, which is its end",
+            {"status": str(allocation.status)},
+        )
+
+
+def _contradicts(allocation: Allocation, name: str) -> ConflictError:
+    return ConflictError(
+        "allocation_differs",
+        f"{name}: is not that of the {allocation.type} with this id: repeat it as it was sent to you",
+        {"entry": name},
+    )
 
 
 def outcome_told(asked: Mapping[str, object], done: Allocation) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +83,20 @@ class Allocation:
     def waits_for_approval(self) -> bool:
         """Whether nobody may carry it on until another user has decided."""
         return self.pending_approval_id is not None and self.policy_result is None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a partner says of an allocation, in its own currency name and unit; the ids are what it echoes."""
+
+    type: AllocationType
+    allocation_id: UUID
+    currency: str
+    quantity: str
+    echoed: Mapping[str, str | None]
+    partners_allocation_id: str
+    status: AllocationStatus
+    reject_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
