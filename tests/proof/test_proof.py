@@ -71,7 +71,19 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
     ),
     "an allocation asks for less than it holds": (
         "UPDATE allocation SET quantity = quantity - 1",
-        {"hold_has_an_open_cause", "reserved_allocation_is_held"},
+        {"hold_has_an_open_cause", "reserved_allocation_is_held", "approval_is_as_its_allocation"},
+    ),
+    "an approval is decided otherwise": (
+        "UPDATE approval SET status = 'rejected'",
+        {"approval_is_as_its_allocation"},
+    ),
+    "an approval is lost": (
+        "DELETE FROM approval",
+        {"approval_is_as_its_allocation"},
+    ),
+    "an allocation forgets its approval": (
+        "UPDATE allocation SET evaluation_id = NULL, pending_approval_id = NULL, policy_result = NULL",
+        {"approval_is_as_its_allocation"},
     ),
     "a settlement ends and keeps its hold": (
         (

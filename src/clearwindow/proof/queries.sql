@@ -111,6 +111,20 @@ HAVING allocation.quantity IS DISTINCT FROM sum(hold.quantity)
 ORDER BY allocation.id
 LIMIT %(limit)s
 
+-- name: approval_is_as_its_allocation
+SELECT asked.id AS allocation_id, answered.id AS approval_id, asked.status, asked.policy_result,
+       answered.status AS approval, asked.quantity, answered.quantity AS approval_quantity,
+       count(*) OVER () AS total
+FROM (SELECT * FROM allocation WHERE pending_approval_id IS NOT NULL) AS asked
+FULL JOIN (SELECT * FROM approval WHERE kind = 'allocation') AS answered ON answered.allocation_id = asked.id
+WHERE (asked.pending_approval_id, coalesce(asked.policy_result, 'pending'), asked.partner_id, asked.currency,
+       asked.quantity, asked.initiated_by)
+      IS DISTINCT FROM
+      (answered.id, answered.status, answered.partner_id, answered.currency, answered.quantity,
+       answered.initiated_by)
+ORDER BY asked.id, answered.id
+LIMIT %(limit)s
+
 -- name: entry_sums_to_zero
 SELECT entry_id, currency, sum(quantity) AS sum, count(*) OVER () AS total
 FROM posting GROUP BY entry_id, currency HAVING sum(quantity) <> 0

@@ -23,6 +23,9 @@ INVARIANTS: Final[Mapping[str, str]] = {
         "every hold belongs to an open allocation, deallocation, settlement or dispute, or to an on-chain deposit"
     ),
     "reserved_allocation_is_held": "what a reserved allocation or deallocation moves is held in full",
+    "approval_is_as_its_allocation": (
+        "an allocation that needs a second user's approval goes on exactly as that user decided"
+    ),
     "entry_sums_to_zero": "every journal entry sums to zero",
     "posting_has_its_entry": "every posting belongs to a journal entry and to an account",
     "external_id_names_one_settlement": "a partner's externalId names one settlement",
