@@ -27,7 +27,11 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "completed_settlement_executed_once": (
         "a settlement with final transfers executes once when it completes, and never otherwise"
     ),
-    "transfer_has_its_party": "every settlement transfer belongs to a party of its settlement",
+    "executed_settlement_posts_its_transfers": "a settlement's entry moves what its final transfers say",
+    "dispute_holds_what_its_transfers_take": (
+        "a dispute holds what the transfers that it keeps from running would take, or those of its closure will"
+    ),
+    "transfer_has_its_party": "every settlement transfer is between parties of its settlement",
     "closure_is_assigned_as_its_dispute": (
         "the transfers of an approved dispute closure are in the settlement that settles its dispute"
     ),
