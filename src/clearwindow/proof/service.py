@@ -39,7 +39,11 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "onchain_settlement_holds_what_it_still_moves": "an on-chain settlement holds what it still has to pay",
     "onchain_deposit_is_its_entry": "every confirmed on-chain deposit is one journal entry, held until it is used",
     "chain_paid_each_transfer_once": "the simulated chain pays a transfer once, as it is written down here",
-    "transfer_has_its_party": "every settlement transfer belongs to a party of its settlement",
+    "executed_settlement_posts_its_transfers": "a settlement's entry moves what its final transfers say",
+    "dispute_holds_what_its_transfers_take": (
+        "a dispute holds what the transfers that it keeps from running would take, or those of its closure will"
+    ),
+    "transfer_has_its_party": "every settlement transfer is between parties of its settlement",
     "closure_is_assigned_as_its_dispute": (
         "the transfers of an approved dispute closure are in the settlement that settles its dispute"
     ),
