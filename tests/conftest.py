@@ -17,14 +17,22 @@ from clearwindow.clock import ManualClock
 from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
 from clearwindow.ids import RandomIds
-from clearwindow.routers import ROUTERS
+from clearwindow.routers import MIDDLEWARES, ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
+from tests.operations import shown_in
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.exchanges import judged
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.server import serving
 from tests.support.settling import Floor
+from tests.support.summary import (  # noqa: F401 - hooks of pytest
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 # Logging to the standard output that pytest captures would outlive the capture.
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -36,6 +44,12 @@ if os.environ.get("CI"):
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
+    with judged(shown_in(request.node.nodeid)):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +84,7 @@ def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
 @pytest.fixture(scope="session")
 def served_app() -> Iterator[tuple[FastAPI, str]]:
     """One server for the whole run; each test gives it its own runtime."""
-    app = create_app(None, ROUTERS)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    app = create_app(None, ROUTERS, middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
     with serving(app) as url:
         yield app, url
 

@@ -117,7 +117,8 @@ class GoAccount:
 class GoAccountKey:
     """A key that signs for a Go Account: ``pub`` as it was given, ``public_key`` its 33 bytes.
 
-    ``encrypted_prv`` is the owner's own ciphertext, kept and given back as it is.
+    ``encrypted_prv`` is the owner's own ciphertext, kept and given back as it is. Of a ``custodian`` key we hold
+    the private half ourselves.
     """
 
     id: UUID
@@ -126,6 +127,15 @@ class GoAccountKey:
     encrypted_prv: str | None
     created_at: datetime
     revoked_at: datetime | None
+    custodian: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A custodian key in force with its private half, sealed by the vault."""
+
+    id: UUID
+    sealed_prv: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from clearwindow.access.values import Member
 from clearwindow.accounts import rules as money
 from clearwindow.accounts import service as accounts
 from clearwindow.accounts.values import Balance, BalanceKey, Entry, Hold, Movement
-from clearwindow.allocations import rules, store, tellings
+from clearwindow.allocations import policies, rules, store, tellings
 from clearwindow.allocations.values import (
     Allocation,
     AllocationFilter,
@@ -160,9 +160,15 @@ def _carry_out(
         asked.type, parties.client, parties.partner, parties.connection, balances[source], asked.quantity
     )
     if why is None:
-        reserved = _reserve(tx, runtime, new, source)
-        done = _clear(tx, runtime, reserved, source, destination)
-        history, details = [reserved, done], None
+        verdict = policies.evaluate(tx, runtime, new, parties.client, parties.partner)
+        reserved = _reserve(tx, runtime, verdict.allocation, source)
+        if reserved.waits_for_approval:
+            policies.request_approval(tx, member, verdict)
+            done, history = reserved, [reserved]
+        else:
+            done = _clear(tx, runtime, reserved, source, destination)
+            history = [reserved, done]
+        details = None
     else:
         done = rules.released(new, why, tx.now())
         store.insert_allocation(tx, done)
@@ -176,7 +182,7 @@ def _carry_out(
 
 def _reserve(tx: Transaction, runtime: Runtime, new: Allocation, source: BalanceKey) -> Allocation:
     store.insert_allocation(tx, new)
-    _post(tx, runtime, new, money.reservation(source, new.quantity), _hold(new, source, new.quantity))
+    post(tx, runtime, new, money.reservation(source, new.quantity), hold(new, source, new.quantity))
     return new
 
 
@@ -186,17 +192,17 @@ def _clear(
     cleared = rules.cleared(reserved, tx.now())
     store.move_allocation(tx, cleared, expected=reserved.status)
     movements = money.clearing(source, destination, cleared.quantity)
-    _post(tx, runtime, cleared, movements, _hold(cleared, source, 0))
+    post(tx, runtime, cleared, movements, hold(cleared, source, 0))
     return cleared
 
 
-def _post(tx: Transaction, runtime: Runtime, allocation: Allocation, movements: list[Movement], hold: Hold) -> None:
+def post(tx: Transaction, runtime: Runtime, allocation: Allocation, movements: list[Movement], hold: Hold) -> None:
     kind = rules.ENTRY_KINDS[allocation.type, allocation.status]
     entry = Entry(runtime.ids.new(), kind, allocation.id, allocation.partner_id, allocation.client_external_id)
     accounts.post(tx, entry, movements, [hold])
 
 
-def _hold(allocation: Allocation, source: BalanceKey, quantity: int) -> Hold:
+def hold(allocation: Allocation, source: BalanceKey, quantity: int) -> Hold:
     cause = rules.HOLD_CAUSES[allocation.type]
     return Hold(cause, allocation.id, allocation.partner_id, source, quantity)
 
@@ -229,6 +235,9 @@ def _new_allocation(
         retriable=False,
         created_at=now,
         updated_at=now,
+        evaluation_id=None,
+        pending_approval_id=None,
+        policy_result=None,
     )
 
 

@@ -12,6 +12,7 @@ from clearwindow.allocations.values import (
     AllocationFilter,
     AllocationStatus,
     AllocationType,
+    PolicyResult,
     Refusal,
 )
 from clearwindow.database.listing import Listing, list_page
@@ -35,6 +36,7 @@ def move_allocation(tx: Transaction, allocation: Allocation, *, expected: Alloca
         refusal=allocation.refusal,
         reason=allocation.reason,
         retriable=allocation.retriable,
+        policy_result=allocation.policy_result,
         updated_at=allocation.updated_at,
         expected=expected,
     )
@@ -73,6 +75,7 @@ def _allocation(
     status: str,
     quantity: Decimal,
     refusal: str | None,
+    policy_result: str | None,
     **columns: Any,  # noqa: ANN401 - the columns are the fields
 ) -> Allocation:
     return Allocation(
@@ -80,5 +83,6 @@ def _allocation(
         status=AllocationStatus(status),
         quantity=int(quantity),
         refusal=Refusal(refusal) if refusal else None,
+        policy_result=PolicyResult(policy_result) if policy_result else None,
         **columns,
     )

@@ -29,6 +29,14 @@ class Refusal(StrEnum):
     CONNECTION_INACTIVE = "connection_inactive"
     CLIENT_INACTIVE = "client_inactive"
     PARTNER_INACTIVE = "partner_inactive"
+    APPROVAL_REJECTED = "approval_rejected"
+
+
+class PolicyResult(StrEnum):
+    """How the policy of the client's enterprise ended for an allocation."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,14 @@ class Allocation:
     retriable: bool
     created_at: datetime
     updated_at: datetime
+    evaluation_id: UUID | None
+    pending_approval_id: UUID | None
+    policy_result: PolicyResult | None
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether nobody may carry it on until another user has decided."""
+        return self.pending_approval_id is not None and self.policy_result is None
 
 
 @dataclass(frozen=True, slots=True)

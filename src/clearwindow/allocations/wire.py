@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 from uuid import UUID
 
+from clearwindow.allocations.deciding import Outcome as Decision
 from clearwindow.allocations.service import Outcome
 from clearwindow.allocations.values import (
     Allocation,
@@ -14,6 +15,7 @@ from clearwindow.allocations.values import (
     AllocationType,
     AskedAllocation,
 )
+from clearwindow.approvals.wire import PendingApproval, pending_approval
 from clearwindow.clock import wire_time
 from clearwindow.http.filters import Many, Moment, Page, Texts, Uuids
 from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, present
@@ -123,6 +125,9 @@ class AllocationOutput(WireModel):
     retriable: bool
     status: str
     reason: str | None = None
+    evaluation_id: str | None = None
+    pending_approval_id: str | None = None
+    policy_result: str | None = None
 
 
 class ListedAllocation(AllocationOutput):
@@ -149,6 +154,13 @@ class RefusedAllocation(WireModel):
     details: dict[str, str] | None = None
     allocation: AllocationOutput | None = None
     deallocation: AllocationOutput | None = None
+
+
+class DecidedApproval(WireModel):
+    """The decision, and the allocation that it was about, as it now stands."""
+
+    pending_approval: PendingApproval
+    allocation: ListedAllocation | None = None
 
 
 class AllocationAnswer(WireModel):
@@ -188,6 +200,12 @@ def client_list(allocations: Iterable[Allocation]) -> AllocationList:
 
 def client_answer(allocation: Allocation) -> AllocationAnswer:
     return AllocationAnswer(allocation=_client_entry(allocation))
+
+
+def decided_approval(outcome: Decision) -> DecidedApproval:
+    entry = None if outcome.allocation is None else _client_entry(outcome.allocation)
+    fields = present(pending_approval=pending_approval(outcome.approval), allocation=entry)
+    return DecidedApproval.model_validate(fields)
 
 
 def partner_list(allocations: Iterable[Allocation], currencies: CurrencyMap) -> AllocationList:
@@ -233,4 +251,11 @@ def _fields(allocation: Allocation, amount: tuple[str, str]) -> dict[str, object
         retriable=allocation.retriable,
         status=str(allocation.status),
         reason=allocation.reason,
+        evaluation_id=_text(allocation.evaluation_id),
+        pending_approval_id=_text(allocation.pending_approval_id),
+        policy_result=allocation.policy_result,
     )
+
+
+def _text(id_: UUID | None) -> str | None:
+    return None if id_ is None else str(id_)

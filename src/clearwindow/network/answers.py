@@ -46,6 +46,7 @@ class PartnerOutput(WireModel):
     client_dispute_window_minutes: int | float | None = None
     top_up_window_minutes: int | float | None = None
     allocation_policies_enabled: bool
+    public_key: str | None = None
 
 
 class PartnerAnswer(WireModel):
@@ -67,6 +68,7 @@ class ListedPartner(WireModel):
     top_up_window_minutes: int | float | None = None
     trust_org: str
     stable_partner: bool
+    public_key: str | None = None
 
 
 class PartnerList(WireModel):
@@ -192,6 +194,7 @@ def _shared(partner: Partner) -> dict[str, object]:
         client_dispute_window_minutes=minutes(partner.client_dispute_window_minutes),
         top_up_window_minutes=minutes(partner.top_up_window_minutes),
         trust_org=str(partner.trust_org),
+        public_key=partner.public_key,
     )
 
 

@@ -29,6 +29,7 @@ class NewConnection:
     partner_id: UUID
     name: str
     key_schema: ConnectionKeySchema
+    key_fields: Mapping[str, str] = field(repr=False)
     key: bytes = field(repr=False)
 
 
@@ -46,19 +47,23 @@ class ConnectionChanges(TypedDict, total=False):
 
 
 def require_connectable(
-    runtime: Runtime, member: Member, partner_id: UUID, key_schema: ConnectionKeySchema
+    runtime: Runtime,
+    member: Member,
+    partner_id: UUID,
+    key_schema: ConnectionKeySchema,
+    key_fields: Mapping[str, str],
 ) -> None:
     """Whether a request that is about to be signed names a partner and a key that it takes."""
     with runtime.transaction() as tx:
         service.require_client(tx, member.enterprise_id)
-        _partner_for(tx, partner_id, key_schema)
+        _partner_for(tx, partner_id, key_schema, key_fields)
 
 
 def connect(runtime: Runtime, member: Member, asked: NewConnection, request: SignedRequest) -> Connected:
     """Makes the connection and the network account it owns. Protocol §1, §3."""
     with runtime.transaction() as tx:
         client = service.require_client(tx, member.enterprise_id)
-        partner = _partner_for(tx, asked.partner_id, asked.key_schema)
+        partner = _partner_for(tx, asked.partner_id, asked.key_schema, asked.key_fields)
         signing.verify(tx, client.go_account_id, request)
         if not signing.use_nonce(tx, member.enterprise_id, request, conflict=InvalidRequestError):
             return Connected(_made_before(tx, client, request), replayed=True)
@@ -131,11 +136,14 @@ def unknown_connection() -> NotFoundError:
     return NotFoundError("connection_unknown", "the enterprise has no connection with this id")
 
 
-def _partner_for(tx: Transaction, partner_id: UUID, key_schema: ConnectionKeySchema) -> Partner:
+def _partner_for(
+    tx: Transaction, partner_id: UUID, key_schema: ConnectionKeySchema, key_fields: Mapping[str, str]
+) -> Partner:
     partner = service.partner_by_id(tx, partner_id)
     if partner is None:
         raise NotFoundError("partner_unknown", "partnerId: there is no partner with this id")
     rules.require_key_schema(partner, key_schema)
+    rules.require_readable_key(partner, key_fields)
     return partner
 
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from clearwindow.http.wire import RequestModel, ShortText, WireModel
+from clearwindow.http.wire import RequestModel, ShortText, WireModel, present
 from clearwindow.money import AmountUnit
 from clearwindow.network.answers import PartnerOutput, minutes, partner_answer
 from clearwindow.network.partnering import ClientChanges, PartnerChanges
 from clearwindow.network.values import Partner, PartnerConfiguration
 from clearwindow.network.wire import SlaMinutes, WindowMinutes
+from clearwindow.signing.connection_keys import parse_rsa_public_key, public_pem
 
 MAX_CURRENCIES = 1_000
+_MAX_KEY_LENGTH = 10_000
+
+
+def _canonical_pem(text: str) -> str:
+    return public_pem(parse_rsa_public_key(text))
+
+
+RsaPublicKey = Annotated[str, StringConstraints(max_length=_MAX_KEY_LENGTH), AfterValidator(_canonical_pem)]
+"""An RSA public key: PEM, or base64 of its DER."""
 
 
 class ConfigurationRequest(RequestModel):
@@ -21,6 +31,7 @@ class ConfigurationRequest(RequestModel):
     amount_unit: Literal["base", "decimal"]
     execute_when_funded: bool = False
     auto_approve_client_closures: bool = False
+    public_key: RsaPublicKey | None = None
     onchain_enabled: bool = False
     loss_sla_minutes: SlaMinutes | None = None
     gain_sla_minutes: SlaMinutes | None = None
@@ -32,6 +43,7 @@ class ConfigurationRequest(RequestModel):
             amount_unit=AmountUnit(self.amount_unit),
             execute_when_funded=self.execute_when_funded,
             auto_approve_client_closures=self.auto_approve_client_closures,
+            public_key=self.public_key,
             onchain_enabled=self.onchain_enabled,
             loss_sla_minutes=self.loss_sla_minutes,
             gain_sla_minutes=self.gain_sla_minutes,
@@ -81,6 +93,7 @@ class ConfigurationOutput(WireModel):
     onchain_enabled: bool
     loss_sla_minutes: int | float | None
     gain_sla_minutes: int | float | None
+    public_key: str | None = None
 
 
 class ConfigurationAnswer(WireModel):
@@ -98,18 +111,20 @@ class OperatorPartnerAnswer(WireModel):
 
 
 def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAnswer:
-    return ConfigurationAnswer(
-        partner_configuration=ConfigurationOutput(
-            enterprise_id=configuration.enterprise_id,
-            currencies=dict(configuration.currencies),
-            amount_unit=configuration.amount_unit,
-            execute_when_funded=configuration.execute_when_funded,
-            auto_approve_client_closures=configuration.auto_approve_client_closures,
-            onchain_enabled=configuration.onchain_enabled,
-            loss_sla_minutes=minutes(configuration.loss_sla_minutes),
-            gain_sla_minutes=minutes(configuration.gain_sla_minutes),
-        )
+    fields = present(
+        enterprise_id=configuration.enterprise_id,
+        currencies=dict(configuration.currencies),
+        amount_unit=str(configuration.amount_unit),
+        execute_when_funded=configuration.execute_when_funded,
+        auto_approve_client_closures=configuration.auto_approve_client_closures,
+        public_key=configuration.public_key,
+        onchain_enabled=configuration.onchain_enabled,
     )
+    fields |= {
+        "loss_sla_minutes": minutes(configuration.loss_sla_minutes),
+        "gain_sla_minutes": minutes(configuration.gain_sla_minutes),
+    }
+    return ConfigurationAnswer(partner_configuration=ConfigurationOutput.model_validate(fields))
 
 
 def operator_partner_answer(partner: Partner) -> OperatorPartnerAnswer:

@@ -63,6 +63,7 @@ def configure(runtime: Runtime, operator: Operator, asked: PartnerConfiguration)
             amountUnit=str(configuration.amount_unit),
             executeWhenFunded=configuration.execute_when_funded,
             autoApproveClientClosures=configuration.auto_approve_client_closures,
+            publicKey=configuration.public_key,
             onchainEnabled=configuration.onchain_enabled,
             lossSlaMinutes=_plain(configuration.loss_sla_minutes),
             gainSlaMinutes=_plain(configuration.gain_sla_minutes),

@@ -8,6 +8,12 @@ from clearwindow.accounts.values import Balance
 from clearwindow.errors import InvalidRequestError, UnprocessableError
 from clearwindow.money import canonical_currency
 from clearwindow.network.values import Client, ConnectionKeySchema, CurrencyMap, Partner
+from clearwindow.signing.connection_keys import (
+    EncryptedFormError,
+    claims_encryption,
+    parse_rsa_public_key,
+    require_encrypted_form,
+)
 
 
 def require_key_schema(partner: Partner, given: ConnectionKeySchema) -> None:
@@ -17,6 +23,26 @@ def require_key_schema(partner: Partner, given: ConnectionKeySchema) -> None:
             f"connectionKey.schema: the partner takes a key of the schema {partner.connection_key_schema}",
             {"connectionKeySchema": str(partner.connection_key_schema)},
         )
+
+
+def require_readable_key(partner: Partner, key_fields: Mapping[str, str]) -> None:
+    """Each field clear, or in the form that the partner can decrypt; no message quotes a value."""
+    for name, value in key_fields.items():
+        if not claims_encryption(value):
+            continue
+        if partner.public_key is None:
+            raise InvalidRequestError(
+                "connection_key_not_readable",
+                f"connectionKey.{name}: has a line break, as if encrypted, but the partner has no public key to"
+                " encrypt to: send the value in clear, in one line",
+            )
+        try:
+            require_encrypted_form(value, parse_rsa_public_key(partner.public_key))
+        except EncryptedFormError as error:
+            raise InvalidRequestError(
+                "connection_key_not_readable",
+                f"connectionKey.{name}: {error.message}; encrypt it to the partner's publicKey again",
+            ) from None
 
 
 def require_may_connect(client: Client, partner: Partner) -> None:

@@ -45,6 +45,7 @@ def put_configuration(tx: Transaction, configuration: PartnerConfiguration) -> N
         amount_unit=configuration.amount_unit,
         execute_when_funded=configuration.execute_when_funded,
         auto_approve_client_closures=configuration.auto_approve_client_closures,
+        public_key=configuration.public_key,
         onchain_enabled=configuration.onchain_enabled,
         loss_sla_minutes=configuration.loss_sla_minutes,
         gain_sla_minutes=configuration.gain_sla_minutes,

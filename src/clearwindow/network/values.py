@@ -26,7 +26,7 @@ class ConnectionKeySchema(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An enterprise as trader."""
+    """An enterprise as trader; its name is the enterprise's."""
 
     id: UUID
     enterprise_id: str
@@ -35,13 +35,14 @@ class Client:
     created_at: datetime
     updated_at: datetime
     trust_org: TrustOrg
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerConfiguration:
     """What the operator settled with an enterprise before it became a partner.
 
-    ``currencies`` maps the partner's names to ours.
+    ``currencies`` maps the partner's names to ours; ``public_key`` is RSA in PEM, for its clients' connection keys.
     """
 
     enterprise_id: str
@@ -49,6 +50,7 @@ class PartnerConfiguration:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
     onchain_enabled: bool
     loss_sla_minutes: Decimal | None
     gain_sla_minutes: Decimal | None
@@ -77,6 +79,7 @@ class Partner:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
     onchain_enabled: bool
     loss_sla_minutes: Decimal | None
     gain_sla_minutes: Decimal | None

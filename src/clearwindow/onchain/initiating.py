@@ -147,6 +147,7 @@ def _create(
         dispute_deadline_at=now,
         top_up_deadline_at=now,
         execute_when_funded=False,
+        immediate=False,
         due_at=now,
         attempts=0,
         last_error=None,

@@ -10,7 +10,7 @@ from clearwindow.network import lookups
 from clearwindow.network.values import Partner
 from clearwindow.notices import service as notices
 from clearwindow.notices.values import Event, EventType
-from clearwindow.settlements import rules
+from clearwindow.settlements import rules, shortfalls
 from clearwindow.settlements.values import FundingGap, Settlement, SettlementState
 from clearwindow.transfers import service as transfers
 
@@ -33,16 +33,7 @@ def notify_partner(
     tx: Transaction, kind: EventType, partner: Partner, settlement: Settlement, gaps: Sequence[FundingGap]
 ) -> None:
     """Tells the partner alone what its account is short of."""
-    missing = [
-        {
-            "currency": gap.currency,
-            "needed": str(gap.needed),
-            "available": str(gap.available),
-            "shortfall": str(gap.shortfall),
-        }
-        for gap in gaps
-    ]
-    payload = head(settlement) | {"shortfalls": missing}
+    payload = head(settlement) | {"shortfalls": shortfalls.of_partner(gaps)}
     notices.record(tx, [Event(kind, partner.enterprise_id, settlement.id, payload)])
 
 
@@ -53,11 +44,12 @@ def head(settlement: Settlement) -> dict[str, object]:
         "partnerId": str(settlement.partner_id),
         "externalId": settlement.external_id,
         "status": rules.wire_status(settlement.state),
-        "disputeDeadlineAt": wire_time(settlement.dispute_deadline_at),
-        "topUpDeadlineAt": wire_time(settlement.top_up_deadline_at),
     }
     if settlement.cutoff_at:
         told["cutoffAt"] = wire_time(settlement.cutoff_at)
+    if not settlement.immediate:
+        told["disputeDeadlineAt"] = wire_time(settlement.dispute_deadline_at)
+        told["topUpDeadlineAt"] = wire_time(settlement.top_up_deadline_at)
     if settlement.state in (SettlementState.COMPLETED, SettlementState.REJECTED) and settlement.finalized_at:
         told["finalizedAt"] = wire_time(settlement.finalized_at)
     return told

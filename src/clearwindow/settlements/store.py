@@ -38,7 +38,9 @@ def insert(tx: Transaction, settlement: Settlement) -> None:
         dispute_deadline_at=settlement.dispute_deadline_at,
         top_up_deadline_at=settlement.top_up_deadline_at,
         execute_when_funded=settlement.execute_when_funded,
+        immediate=settlement.immediate,
         due_at=settlement.due_at,
+        reason=settlement.reason,
         rt_id=settlement.rt_id,
     )
 
@@ -83,10 +85,12 @@ def set_due(tx: Transaction, settlement_id: UUID, due_at: datetime | None) -> No
     tx.run(sql["set_due"], id=settlement_id, due_at=due_at)
 
 
-def keep_failed(tx: Transaction, settlement_id: UUID, reason: str) -> None:
+def keep_failed(tx: Transaction, settlement: Settlement, reason: str) -> Settlement:
     """A retry found the account still short, perhaps of something else."""
-    if tx.run(sql["keep_failed"], id=settlement_id, reason=reason, now=tx.now()) != 1:
+    now = tx.now()
+    if tx.run(sql["keep_failed"], id=settlement.id, reason=reason, now=now) != 1:
         raise AssertionError("a locked settlement changed its state")
+    return replace(settlement, due_at=None, reason=reason, updated_at=now, attempts=0, last_error=None)
 
 
 def record_failed_attempt(tx: Transaction, settlement_id: UUID, error: str) -> None:
@@ -130,6 +134,7 @@ def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settl
         "partner_ids": _array(wanted.partner_ids),
         "own_connection_ids": _array(wanted.own_connection_ids),
         "party_connection_ids": _array(wanted.party_connection_ids),
+        "counterparty_connection_ids": _array(wanted.counterparty_connection_ids),
         "settlement_ids": _array(wanted.settlement_ids),
         "external_ids": _array(wanted.external_ids),
         "states": _array(wanted.states),

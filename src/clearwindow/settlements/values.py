@@ -50,7 +50,10 @@ class SettlementType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """One signed instruction of a partner. ``due_at`` is when the worker must look at it next."""
+    """One signed instruction of a partner. ``due_at`` is when the worker must look at it next.
+
+    An ``immediate`` one has no windows: it executes when it is asked for, or is failed until it is asked for again.
+    """
 
     id: UUID
     partner_id: UUID
@@ -67,6 +70,7 @@ class Settlement:
     dispute_deadline_at: datetime
     top_up_deadline_at: datetime
     execute_when_funded: bool
+    immediate: bool
     due_at: datetime | None
     attempts: int
     last_error: str | None
@@ -100,11 +104,15 @@ class FundingGap:
 
 @dataclass(frozen=True, slots=True)
 class SettlementFilter:
-    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own."""
+    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own.
+
+    ``counterparty_connection_ids`` asks for transfers between one of these and a party that is asked for.
+    """
 
     partner_ids: Sequence[UUID] | None = None
     own_connection_ids: Sequence[UUID] | None = None
     party_connection_ids: Sequence[UUID] | None = None
+    counterparty_connection_ids: Sequence[UUID] | None = None
     settlement_ids: Sequence[UUID] | None = None
     external_ids: Sequence[str] | None = None
     states: Sequence[SettlementState] | None = None

@@ -249,14 +249,19 @@ SELECT transfer.id, transfer.partner_id, transfer.settlement_id, transfer.disput
        coalesce(greatest(settlement.updated_at, onchain.updated_at), transfer.created_at) AS updated_at,
        CASE
            WHEN transfer.settlement_id IS NULL THEN 'pending_settlement_assignment'
-           WHEN transfer.dispute_closure_id IS NULL AND party.disputed THEN 'disputed'
+           WHEN transfer.dispute_closure_id IS NULL AND (party.disputed OR coalesce(counterparty.disputed, false))
+               THEN 'disputed'
            WHEN onchain.transfer_id IS NOT NULL AND settlement.state <> 'rejected' THEN onchain.status
            WHEN settlement.state IN ('dispute_window', 'top_up_window') THEN 'pending'
            ELSE settlement.state
        END AS status,
+       transfer.counterparty_connection_id, transfer.counterparty_account_id,
        CASE WHEN onchain.tx_id IS NULL THEN '{}'::text[] ELSE ARRAY[onchain.tx_id] END AS tx_ids
 FROM settlement_transfer AS transfer
 LEFT JOIN settlement ON settlement.id = transfer.settlement_id
 LEFT JOIN settlement_party AS party
     ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
+LEFT JOIN settlement_party AS counterparty
+    ON (counterparty.settlement_id, counterparty.connection_id)
+     = (transfer.settlement_id, transfer.counterparty_connection_id)
 LEFT JOIN onchain_transfer AS onchain ON onchain.transfer_id = transfer.id;
