@@ -86,6 +86,10 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         ),
         {"hold_has_an_open_cause"},
     ),
+    "a partner is never asked": (
+        "UPDATE allocation SET retriable = true",
+        {"retriable_allocation_is_asked"},
+    ),
     "a hold names another kind of cause": (
         "UPDATE hold SET cause_kind = 'deallocation' WHERE cause_id = %(RESERVED)s",
         {"hold_has_an_open_cause", "reserved_allocation_is_held"},

@@ -21,6 +21,7 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "held_equals_its_holds": "what a balance holds is the sum of its holds",
     "hold_has_an_open_cause": "every hold belongs to an open allocation, deallocation, settlement or dispute",
     "reserved_allocation_is_held": "what a reserved allocation or deallocation moves is held in full",
+    "retriable_allocation_is_asked": "an allocation is retriable while its partner is to be asked, and never else",
     "entry_sums_to_zero": "every journal entry sums to zero",
     "posting_has_its_entry": "every posting belongs to a journal entry and to an account",
     "external_id_names_one_settlement": "a partner's externalId names one settlement",

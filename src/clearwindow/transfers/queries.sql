@@ -170,6 +170,16 @@ JOIN settlement_party AS party
 WHERE transfer.settlement_id = %(settlement_id)s
 GROUP BY transfer.currency ORDER BY transfer.currency
 
+-- name: final_amounts
+SELECT transfer.connection_id, transfer.currency, sum(transfer.quantity) AS quantity
+FROM settlement_transfer AS transfer
+JOIN settlement_party AS party
+    ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
+WHERE transfer.settlement_id = %(settlement_id)s AND transfer.dispute_closure_id IS NULL AND NOT party.disputed
+GROUP BY transfer.connection_id, transfer.currency
+HAVING sum(transfer.quantity) <> 0
+ORDER BY transfer.connection_id, transfer.currency
+
 -- name: list_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id, currency, quantity,
        status, created_at, updated_at

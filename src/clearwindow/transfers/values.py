@@ -22,6 +22,15 @@ class TransferStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FinalAmount:
+    """What a settlement finally moves to a connection, or from it where negative, in base units of one currency."""
+
+    connection_id: UUID
+    currency: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """One movement of one currency; positive from the partner's Go Account to the connection. Base units."""
 
