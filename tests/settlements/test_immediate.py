@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from clearwindow.signing.message import sign_message
-from tests.support.networks import ConnectionHandle, Json, PartnerHandle, new_nonce, ok
+from tests.support.networks import TIMEOUT_SECONDS, ConnectionHandle, Json, PartnerHandle, new_nonce, ok
 from tests.support.operators import make_key
 from tests.support.refusing import nothing_written
 from tests.support.settling import (
@@ -194,7 +194,8 @@ def test_the_alias_is_the_same_use_case(floor: Floor, partner: PartnerHandle, an
     again = partner.api.post(PATH, body)
     assert (ok(again)["settlement"], again.headers["Idempotent-Replayed"]) == (settlement, "true")
     assert ann.balances() == {"ofcbtc": (99, 0)}
-    paths = httpx2.get(f"{floor.operator.base_url}/openapi.json", trust_env=False).json()["paths"]
+    document = httpx2.get(f"{floor.operator.base_url}/openapi.json", trust_env=False, timeout=TIMEOUT_SECONDS)
+    paths = document.json()["paths"]
     prefix = "/api/network/v1/enterprises/{enterpriseId}"
     assert paths[f"{prefix}{ALIAS}"]["post"]["deprecated"] is True
     assert "deprecated" not in paths[f"{prefix}{PATH}"]["post"]

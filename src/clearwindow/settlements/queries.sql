@@ -93,8 +93,9 @@ SELECT id, partner_id, external_id, state, settlement_type, request_sha256, stag
 FROM settlement
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(own_connection_ids)s::uuid[] IS NULL
-       OR EXISTS (SELECT FROM settlement_party AS party
-                  WHERE party.settlement_id = settlement.id AND party.connection_id = ANY(%(own_connection_ids)s)))
+       -- An array, so that a client's settlements are found by their ids: every settlement there is would be probed.
+       OR id = ANY(ARRAY(SELECT party.settlement_id FROM settlement_party AS party
+                         WHERE party.connection_id = ANY(%(own_connection_ids)s))))
   AND (%(party_connection_ids)s::uuid[] IS NULL
        OR EXISTS (SELECT FROM settlement_party AS party
                   WHERE party.settlement_id = settlement.id AND party.connection_id = ANY(%(party_connection_ids)s)))

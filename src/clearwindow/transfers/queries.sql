@@ -291,17 +291,28 @@ WHERE settlement_id = %(settlement_id)s
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
 
 -- name: search_transfers
--- Beginning with the parties, whose index knows a connection's settlements; the transfers of one are side by side.
+-- The parties' index knows a connection's settlements, and either side of a transfer is found beside its settlement.
+-- Asked for as one side or the other in one condition, every transfer there is would be read.
+WITH own AS MATERIALIZED (
+    SELECT transfer.id
+    FROM settlement_party AS party
+    JOIN settlement_transfer AS transfer
+        ON (transfer.settlement_id, transfer.connection_id) = (party.settlement_id, party.connection_id)
+    WHERE party.connection_id = ANY(%(own_connection_ids)s)
+    UNION
+    SELECT transfer.id
+    FROM settlement_party AS party
+    JOIN settlement_transfer AS transfer
+        ON (transfer.settlement_id, transfer.counterparty_connection_id) = (party.settlement_id, party.connection_id)
+    WHERE party.connection_id = ANY(%(own_connection_ids)s) AND transfer.counterparty_connection_id IS NOT NULL
+)
 SELECT transfer.id, transfer.partner_id, transfer.settlement_id, transfer.dispute_closure_id,
        transfer.connection_id, transfer.network_account_id, transfer.counterparty_connection_id,
        transfer.counterparty_account_id, transfer.currency, transfer.quantity, transfer.status,
        transfer.created_at, transfer.updated_at, transfer.tx_ids, count(*) OVER () AS total
 FROM settlement_transfer_view AS transfer
 JOIN settlement ON settlement.id = transfer.settlement_id
-WHERE transfer.settlement_id IN (SELECT settlement_id FROM settlement_party
-                                 WHERE connection_id = ANY(%(own_connection_ids)s))
-  AND (transfer.connection_id = ANY(%(own_connection_ids)s)
-       OR transfer.counterparty_connection_id = ANY(%(own_connection_ids)s))
+WHERE transfer.id IN (SELECT id FROM own)
   AND (%(partner_ids)s::uuid[] IS NULL OR transfer.partner_id = ANY(%(partner_ids)s))
   AND (%(settlement_ids)s::uuid[] IS NULL OR transfer.settlement_id = ANY(%(settlement_ids)s))
   AND (%(settlement_states)s::text[] IS NULL OR settlement.state = ANY(%(settlement_states)s))
