@@ -23,7 +23,7 @@ NAMES = {account: name for name, account in IDS.items()}
 QUANTITY = st.integers(-9, 9).filter(bool)
 CURRENCY = st.sampled_from(["ofcbtc", "ofcusd"])
 PAIR = st.permutations("abcd").map(lambda order: (order[0], order[1]))
-TRADE = st.builds(lambda pair, name, given: Move(*pair, name, given), PAIR, CURRENCY, QUANTITY)
+TRADE = st.builds(lambda pair, name, given: Move(pair[0], pair[1], name, given), PAIR, CURRENCY, QUANTITY)
 WITH_PARTNER = st.builds(Move, st.sampled_from("abcd"), st.none(), CURRENCY, QUANTITY)
 
 
@@ -106,9 +106,11 @@ def _close(model: Model, dispute: ModelDispute, end: End) -> None:
         now, was = after[moved.key], available[moved.key]
         assert (now.available - was.available, now.held - was.held) == (moved.available, moved.held)
     for one in (dispute, *standing):
-        was = held if one is dispute else before[one.id][0]
+        held_before = held if one is dispute else before[one.id][0]
         changed = {hold.key: hold.quantity for hold in change.holds if hold.cause_id == UUID(one.id)}
-        assert {key: quantity for key, quantity in (was | changed).items() if quantity} == _balances(one.held)
+        assert {key: quantity for key, quantity in (held_before | changed).items() if quantity} == _balances(
+            one.held
+        )
 
 
 def _original(dispute: ModelDispute) -> list[Quantity]:
@@ -118,10 +120,15 @@ def _original(dispute: ModelDispute) -> list[Quantity]:
             if name == dispute.connection:
                 sums[other, currency] = sums.get((other, currency), 0) + quantity
     return [
-        Quantity(other and IDS[other], other and IDS[other], currency, Decimal(quantity))
+        Quantity(*_side(other), currency, Decimal(quantity))
         for (other, currency), quantity in sums.items()
         if quantity != 0
     ]
+
+
+def _side(name: str | None) -> tuple[UUID | None, UUID | None]:
+    account = None if name is None else IDS[name]
+    return account, account
 
 
 def _keyed(model: Model) -> dict[BalanceKey, Balance]:
