@@ -39,7 +39,7 @@ class End:
 ENDS = st.builds(End, st.booleans(), st.dictionaries(CURRENCY, QUANTITY), st.booleans())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     new=st.lists(TRADE, min_size=1, max_size=7) | st.lists(WITH_PARTNER, min_size=1, max_size=5),
     pulled_in=st.lists(TRADE | WITH_PARTNER, max_size=3),
