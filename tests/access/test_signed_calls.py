@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from clearwindow.clock import ManualClock
 from clearwindow.http.app import create_app
@@ -107,8 +108,10 @@ def test_a_defect_behind_the_signature_is_a_signed_500(caller: Caller, monkeypat
         raise ZeroDivisionError
 
     monkeypatch.setattr("clearwindow.network.partnering.list_partners", fail)
-    answer = signed.get(PARTNERS)
+    with capture_logs() as logged:
+        answer = signed.get(PARTNERS)
     assert (answer.status_code, name_of(answer)) == (500, "internal_error")
+    assert any(line["event"] == "defect" for line in logged)
     assert signed.is_signed(answer, PARTNERS)
     assert "ZeroDivision" not in answer.text
 
