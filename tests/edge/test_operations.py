@@ -27,7 +27,7 @@ def test_what_a_test_must_show_is_found_with_and_without_its_parameters() -> Non
     assert shown_in("tests/settlements/test_signing.py::test_what_the_helper_gives_is_what_to_sign[get]") == {
         "v1PartnerSettlementSigningGetRoute"
     }
-    assert shown_in("tests/disputes/test_closing.py::test_four_eyes") == {
+    assert shown_in("tests/disputes/test_closing.py::test_a_client_that_was_wrong_pays_what_was_settled") == {
         "V1ClientSettlementDisputeClosurePostRoute"
     }
     assert shown_in("tests/nowhere.py::test_nothing") == set()

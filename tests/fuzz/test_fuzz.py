@@ -20,7 +20,7 @@ from tests.support.descriptions import CONTRACT
 from tests.support.settling import Floor
 from tests.support.summary import LINES
 
-EXAMPLES: Final = int(os.environ.get("CLEARWINDOW_FUZZ_EXAMPLES", "5"))
+EXAMPLES: Final = int(os.environ.get("CLEARWINDOW_FUZZ_EXAMPLES", "4"))
 SEED: Final = int(os.environ.get("CLEARWINDOW_FUZZ_SEED", "20260105"))
 NOT_OURS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """They are served by another part of the program than the test server is made of."""

@@ -195,7 +195,7 @@ def test_the_alias_is_the_same_use_case(floor: Floor, partner: PartnerHandle, an
     assert (ok(again)["settlement"], again.headers["Idempotent-Replayed"]) == (settlement, "true")
     assert ann.balances() == {"ofcbtc": (99, 0)}
     paths = httpx2.get(f"{floor.operator.base_url}/openapi.json", trust_env=False).json()["paths"]
-    prefix = "/api/network/v1/enterprises/{enterprise_id}"
+    prefix = "/api/network/v1/enterprises/{enterpriseId}"
     assert paths[f"{prefix}{ALIAS}"]["post"]["deprecated"] is True
     assert "deprecated" not in paths[f"{prefix}{PATH}"]["post"]
 

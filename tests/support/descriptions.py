@@ -22,6 +22,7 @@ from clearwindow.routers import ROUTERS
 Json = dict[str, Any]
 CONTRACT: Final = Path(__file__).parent.parent / "contract" / "oes-network.json"
 
+_UNFINISHED: Final = 500
 OF_GUARDS: Final = frozenset({401, 403, 408, 413, 429})
 """The guards and limits stand before every route; the contract names their answers on some operations only."""
 
@@ -146,9 +147,12 @@ def _is_uuid(text: str) -> bool:
 def _form_of_problem(answer: Answer) -> list[str]:
     """Protocol §2: every error names itself, in one form.
 
-    Where the contract wants a settlement or an ``error`` and not both, a settlement's ``reason`` is the sentence.
+    Where the contract wants a settlement or an ``error`` and not both, a settlement's ``reason`` is the sentence; a
+    500 that is the record of an allocation that goes on is no problem's body.
     """
     problem = json.loads(answer.body)
+    if answer.status == _UNFINISHED and "error" not in problem and problem.keys() & {"allocation", "deallocation"}:
+        return []
     found = []
     sentence = problem["settlement"]["reason"] if "settlement" in problem else problem.get("error")
     if not (isinstance(sentence, str) and sentence):
