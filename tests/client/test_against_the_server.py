@@ -17,6 +17,7 @@ from clearwindow.client import (
     NewKey,
     NotAuthenticatedError,
     NotFoundError,
+    PartnersWord,
     SigningError,
     TokenKey,
     Trade,
@@ -25,7 +26,6 @@ from clearwindow.client import (
     encrypted_key,
 )
 from clearwindow.client.answers.settlements import StagedSettlement
-from clearwindow.client.requests import PartnersWord
 from clearwindow.signing.connection_keys import decrypt_connection_key, public_pem
 from clearwindow.signing.payload import payload_text
 from tests.client.shapes import Shapes
