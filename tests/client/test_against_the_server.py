@@ -17,6 +17,7 @@ from clearwindow.client import (
     NewKey,
     NotAuthenticatedError,
     NotFoundError,
+    PartnersWord,
     SigningError,
     TokenKey,
     Trade,
@@ -112,6 +113,37 @@ def test_a_refused_allocation_comes_with_its_error(town: Town) -> None:
     assert refused.value.name
     assert refused.value.request_id
     assert refused.value.request_id in str(refused.value)
+
+
+def test_a_partner_that_decides_later(town: Town) -> None:
+    town.operator.configure_partner(
+        "meridian", currencies=CURRENCIES, amount_unit="decimal", async_allocations=True
+    )
+    allocations, connection = town.client.allocations, town.connection
+    there = allocations.allocate(connection.id, currency="ofcbtc", quantity=BTC, client_external_id="later")
+    assert (there.status, there.retriable, bool(there.reason)) == ("reserved", False, True)
+    back = allocations.deallocate(connection.id, currency="ofcbtc", quantity=BTC, client_external_id="back later")
+    word: PartnersWord = {
+        "currency": "BTC",
+        "quantity": Decimal(1),
+        "client_id": connection.client_id,
+        "connection_id": connection.id,
+        "partners_client_id": connection.partners_client_id or "",
+        "partners_connection_id": connection.partners_connection_id or "",
+        "status": "cleared",
+    }
+    update = town.partner.allocations.update_allocation
+    said = update(allocation_id=there.id, partners_allocation_id="a-1", **word)
+    assert (said.partners_allocation_id, said.amount.quantity, said.replayed) == ("a-1", Decimal(1), False)
+    assert update(allocation_id=there.id, partners_allocation_id="a-1", **word).replayed
+    released: PartnersWord = {**word, "status": "released", "reject_reason": "the account is frozen"}
+    with pytest.raises(ConflictError):
+        update(allocation_id=there.id, partners_allocation_id="a-1", **released)
+    town.partner.allocations.update_deallocation(
+        deallocation_id=back.id, partners_deallocation_id="d-1", **released
+    )
+    assert allocations.get(there.id).status == "cleared"
+    assert allocations.get(back.id).reason == "the account is frozen"
 
 
 def test_a_settlement_from_its_signature_to_its_end(town: Town, floor: Floor) -> None:

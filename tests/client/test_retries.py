@@ -48,6 +48,11 @@ def test_waits_grow_and_spread() -> None:
     assert [wait(failure, repeat=repeat, chance=0) for repeat in (1, 2, 3)] == [0.5, 1, 2]
 
 
+def test_a_wait_that_the_server_asks_for_is_kept_or_not_waited_for_at_all() -> None:
+    assert wait(Failure(Harm.NONE, 10), chance=0) == 10
+    assert wait(Failure(Harm.NONE, 10.5)) is None
+
+
 def test_what_may_have_been_carried_out_is_sent_again_only_where_that_is_harmless() -> None:
     assert wait(Failure(Harm.UNKNOWN), repeatable=False) is None
     assert wait(Failure(Harm.NONE), repeatable=False) is not None

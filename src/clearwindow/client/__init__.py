@@ -1,6 +1,6 @@
 """The Python SDK of Clearwindow: for partners, clients and operators, synchronous and asynchronous.
 
-Everything to import is here. `Partner`, `Client` and `Operator` have the same methods as `AsyncPartner`,
+Everything to call is here; the types of answers are in `clearwindow.client.answers`. `Partner`, `Client` and `Operator` have the same methods as `AsyncPartner`,
 `AsyncClient` and `AsyncOperator`. See docs/python-sdk.md.
 """
 
@@ -29,9 +29,13 @@ from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import (
     ApiKeyAndSecretKey,
     ClearLoopKey,
+    ConfigurationFields,
     ConnectionKey,
     Deposit,
     NewKey,
+    NewPartner,
+    PartnerChanges,
+    PartnersWord,
     TokenAndSignatureKey,
     TokenKey,
     Trade,
@@ -56,6 +60,7 @@ __all__ = [
     "ClearLoopKey",
     "ClearwindowError",
     "Client",
+    "ConfigurationFields",
     "ConflictError",
     "ConnectionKey",
     "Deposit",
@@ -64,6 +69,7 @@ __all__ = [
     "KeySigner",
     "Meta",
     "NewKey",
+    "NewPartner",
     "NoAnswerError",
     "NotAuthenticatedError",
     "NotFoundError",
@@ -71,6 +77,8 @@ __all__ = [
     "Page",
     "Pages",
     "Partner",
+    "PartnerChanges",
+    "PartnersWord",
     "PermissionDeniedError",
     "RateLimitedError",
     "ServerError",
