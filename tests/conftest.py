@@ -17,14 +17,16 @@ from clearwindow.clock import ManualClock
 from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
 from clearwindow.ids import RandomIds
+from clearwindow.outgoing.client import Outgoing
 from clearwindow.routers import MIDDLEWARES, ROUTERS
-from clearwindow.runtime import Limits, Runtime
+from clearwindow.runtime import CallTerms, Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.operations import shown_in
 from tests.support.databases import TestCluster, running_cluster
 from tests.support.exchanges import judged
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
+from tests.support.partners import FakePartner, fake_partner
 from tests.support.server import serving
 from tests.support.settling import Floor
 from tests.support.summary import (  # noqa: F401 - hooks of pytest
@@ -73,11 +75,21 @@ def clock() -> ManualClock:
 def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
     database = Database(dsn, clock)
     database.open()
+    # Partners of the tests are on loopback, and those that are slow need not be waited for as long as real ones.
+    outgoing = Outgoing(allow_private=True, timeout_seconds=1.5)
     runtime = Runtime(
-        database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)), rules.token_sha256(OPERATOR_TOKEN)
+        database,
+        clock,
+        RandomIds(),
+        Limits(),
+        Vault(bytes(KEY_BYTES)),
+        rules.token_sha256(OPERATOR_TOKEN),
+        outgoing,
+        CallTerms(inline_attempts=2),
     )
     ensure_bootstrap_operator(runtime)
     yield runtime
+    outgoing.close()
     database.close()
 
 
@@ -113,3 +125,10 @@ def network(operator: OperatorClient) -> Iterator[Network]:
 def floor(network: Network, clock: ManualClock, runtime: Runtime) -> Floor:
     """A network with its clock and its worker in the test's hand."""
     return Floor(network, clock, runtime)
+
+
+@pytest.fixture
+def their_side(base_url: str) -> Iterator[FakePartner]:
+    """The endpoint of a partner, at ``their_side.url``."""
+    with fake_partner(base_url) as partner:
+        yield partner

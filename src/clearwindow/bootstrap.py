@@ -18,14 +18,18 @@ from pydantic import SecretStr
 from clearwindow import secret_key
 from clearwindow.access import rules as access_rules
 from clearwindow.access.service import ensure_bootstrap_operator
+from clearwindow.allocations.asking import allocation_work
 from clearwindow.clock import SystemClock
 from clearwindow.database.embedded import start_embedded
 from clearwindow.database.home import LOCATION_NAME, make_data_dir
 from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
 from clearwindow.ids import RandomIds
+from clearwindow.network.introducing import introduction_work
 from clearwindow.onchain.due import DepositWork, OnchainWork
 from clearwindow.onchain.simulated import SimulatedChain
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.partnercalls.work import telling_work
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
@@ -35,7 +39,14 @@ from clearwindow.work.worker import DueWork, Worker
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-WORK: Final[tuple[DueWork, ...]] = (SettlementWork(), OnchainWork(SimulatedChain), DepositWork(SimulatedChain))
+WORK: Final[tuple[DueWork, ...]] = (
+    SettlementWork(),
+    OnchainWork(SimulatedChain),
+    DepositWork(SimulatedChain),
+    allocation_work(),
+    introduction_work(),
+    telling_work(),
+)
 """All kinds of due work there are."""
 
 
@@ -89,7 +100,7 @@ def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runti
     """
     vault = Vault(_secret_key(settings))
     token = settings.operator_token
-    with opened_database(settings, share_running=share_running) as opened:
+    with opened_database(settings, share_running=share_running) as opened, _outgoing(settings) as outgoing:
         runtime = Runtime(
             opened.database,
             SystemClock(),
@@ -97,6 +108,8 @@ def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runti
             settings.limits(),
             vault,
             access_rules.token_sha256(token.get_secret_value()) if token else None,
+            outgoing,
+            settings.calls(),
         )
         if token is not None:
             ensure_bootstrap_operator(runtime)
@@ -121,6 +134,17 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:
     return Worker(runtime, WORK, poll_seconds=settings.worker_poll_seconds)
+
+
+@contextmanager
+def _outgoing(settings: Settings) -> Iterator[Outgoing]:
+    outgoing = Outgoing(
+        allow_private=settings.allow_private_addresses, timeout_seconds=settings.partner_call_timeout_seconds
+    )
+    try:
+        yield outgoing
+    finally:
+        outgoing.close()
 
 
 @contextmanager

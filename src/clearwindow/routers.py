@@ -16,6 +16,8 @@ from clearwindow.network.routes import router as network_router
 from clearwindow.onchain.operator_routes import router as chain_operator_router
 from clearwindow.onchain.routes import router as onchain_router
 from clearwindow.operator.routes import router as operator_router
+from clearwindow.partnercalls.routes import operator_router as calls_operator_router
+from clearwindow.partnercalls.routes import public_router as calls_public_router
 from clearwindow.settlements.immediate_routes import router as immediate_settlements_router
 from clearwindow.settlements.routes import router as settlements_router
 from clearwindow.trades.routes import router as trades_router
@@ -35,6 +37,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     network_operator_router,
     chain_operator_router,
     operator_router,
+    calls_operator_router,
+    calls_public_router,
 )
 
 MIDDLEWARES: Final = (SignedCalls,)

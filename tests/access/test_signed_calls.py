@@ -12,9 +12,13 @@ import httpx2
 import pytest
 
 from clearwindow.clock import ManualClock
+from clearwindow.http.app import create_app
+from clearwindow.http.limits import CallerLimits
+from clearwindow.routers import MIDDLEWARES, ROUTERS
 from clearwindow.runtime import Limits, Runtime
 from tests.support.networks import Network, ok
 from tests.support.operators import READ, OperatorClient
+from tests.support.server import serving
 from tests.support.signed_calls import SignedCaller, name_of
 
 PARTNERS = "/api/network/v1/enterprises/acme/partners"
@@ -234,3 +238,16 @@ def test_a_body_is_not_read_for_a_token_that_is_not_known(base_url: str) -> None
     with socket.create_connection((place.hostname, place.port or 80), timeout=10) as connection:
         connection.sendall(head.encode() + b"\r\n")
         assert b" 401 " in connection.recv(65_536)
+
+
+def test_signed_calls_have_the_limits_of_all_others(caller: Caller, runtime: Runtime) -> None:
+    app = create_app(runtime, ROUTERS, CallerLimits(requests_per_minute=2), MIDDLEWARES)
+    with serving(app) as url:
+        signed = replace(caller(), base_url=url)
+        answers = [signed.get(PARTNERS) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert [answer.headers["RateLimit-Remaining"] for answer in answers[:2]] == ["1", "0"]
+        assert signed.is_signed(answers[1], PARTNERS)
+        # Guesses count for the address, and are refused before they cost the database anything.
+        guesses = [replace(signed, token=f"v2x{n:064x}").get(PARTNERS).status_code for n in range(3)]
+        assert guesses == [401, 401, 429]

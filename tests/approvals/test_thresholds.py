@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -19,21 +20,10 @@ from tests.support.approving import (
 )
 from tests.support.networks import Network, NetworkClient, ok
 from tests.support.operators import READ
+from tests.support.racing import Gate, in_background
 from tests.support.snapshots import snapshot
 
 NOBODY = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
-
-
-@pytest.fixture
-def anna(network: Network) -> NetworkClient:
-    network.client()
-    return user(network, "trader", "anna")
-
-
-@pytest.fixture
-def berta(network: Network, anna: NetworkClient) -> NetworkClient:
-    assert anna.enterprise_id == "trader"
-    return user(network, "trader", "berta")
 
 
 def test_a_stricter_threshold_counts_at_once(network: Network, anna: NetworkClient) -> None:
@@ -133,14 +123,17 @@ def test_what_was_asked_for_before_the_threshold_changed_is_not_approved(
     assert thresholds_of(anna) == {"ofcbtc": 200}
 
 
-def test_changes_at_once_are_one_after_another(network: Network, anna: NetworkClient) -> None:
-    """However they meet, the strictest holds and at most one laxer one waits."""
-    users = [anna, *(user(network, "trader", f"user-{number}") for number in range(5))]
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda number: set_thresholds(users[number], {"ofcbtc": 10 * number}), range(6)))
-    assert {answer.status_code for answer in answers} <= {200, 409}
-    assert thresholds_of(anna) == {"ofcbtc": 0}
-    assert len(waiting(anna)) <= 1
+def test_changes_at_once_are_one_after_another(anna: NetworkClient, berta: NetworkClient, runtime: Runtime) -> None:
+    """Neither sees what the other has not finished: the laxer one of the two waits."""
+    gate = Gate(runtime)
+    with ExitStack() as threads, gate.closed("audit_record"):
+        first = threads.enter_context(in_background(partial(set_thresholds, anna, {"ofcbtc": 5})))
+        gate.wait_for(1)
+        second = threads.enter_context(in_background(partial(set_thresholds, berta, {"ofcbtc": 10})))
+        gate.wait_for(2)
+    assert ok(first.result())["pendingApprovals"] == []
+    assert len(ok(second.result())["pendingApprovals"]) == 1
+    assert thresholds_of(anna) == {"ofcbtc": 5}
 
 
 WRONG: list[object] = [

@@ -71,6 +71,9 @@ def test_a_member_gets_a_token_from_the_shell(command: Command, runtime: Runtime
     _, printed, _ = command(*member, "--scope", "settlement_network_read", "--label", "reports")
     token = json.loads(printed)["token"]
     assert (token["scopes"], token["label"]) == (["settlement_network_read"], "reports")
+    _, printed, _ = command(*member, "--kind", "v2x")
+    assert json.loads(printed)["token"]["value"].startswith("v2x")
+    assert command(*member, "--kind", "v3x")[0] == 2
     assert command(*member, "--scope", "everything")[0] == 2
     assert command("token", "create", "--enterprise", "acme", "--user", "stranger")[::2] == (
         2,

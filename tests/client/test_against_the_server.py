@@ -7,9 +7,11 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from clearwindow.client import (
     ConflictError,
+    Deposit,
     InvalidRequestError,
     KeySigner,
     NewKey,
@@ -17,12 +19,16 @@ from clearwindow.client import (
     NotFoundError,
     SigningError,
     TokenKey,
+    Trade,
+    TradeSide,
     UnprocessableError,
+    encrypted_key,
 )
 from clearwindow.client.answers.settlements import StagedSettlement
+from clearwindow.signing.connection_keys import decrypt_connection_key, public_pem
 from clearwindow.signing.payload import payload_text
 from tests.client.shapes import Shapes
-from tests.client.towns import BTC, OPTIONS, Town, build
+from tests.client.towns import BTC, CURRENCIES, OPTIONS, Town, build
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.operators import make_key
 from tests.support.settling import Floor
@@ -164,6 +170,74 @@ def test_a_dispute_raised_changed_and_given_up(town: Town, floor: Floor) -> None
     assert [found.id for found in following.settling_disputes] == [raised.id]
 
 
+def test_settling_at_once_under_both_names(town: Town) -> None:
+    town.operator.update_partner(town.partner_id, client_dispute_window_minutes=None, top_up_window_minutes=None)
+    settlements, connection_id = town.partner.settlements, town.connection.id
+    done = settlements.create_v1(external_id="day-1", settlement_amounts={connection_id: {"BTC": -1}}, nonce="n")
+    assert (done.status, done.replayed) == ("completed", False)
+    again = settlements.create_non_reconciled(
+        external_id="day-1", settlement_amounts={connection_id: {"BTC": -1}}, nonce="n"
+    )
+    assert again == done
+    assert again.replayed
+    moved = list(town.client.settlements.transfers(settlement_ids=[done.id], currencies=["ofcbtc"]))
+    assert [(transfer.quantity, transfer.status) for transfer in moved] == [(-BTC, "completed")]
+    with pytest.raises(NotAuthenticatedError) as refused:
+        settlements.create_v1(external_id="day-2", settlement_amounts={connection_id: {"BTC": -5}})
+    assert refused.value.settlement is not None
+    assert refused.value.settlement.status == "failed"
+    assert refused.value.settlement.reason
+
+
+def test_settling_on_chain(town: Town) -> None:
+    configured = town.operator.configure_partner(
+        "meridian",
+        currencies=CURRENCIES,
+        amount_unit="decimal",
+        onchain_enabled=True,
+        loss_sla_minutes=1.5,
+    )
+    assert (configured.onchain_enabled, configured.loss_sla_minutes) == (True, Decimal("1.5"))
+    settlements, connection_id = town.partner.settlements, town.connection.id
+    deposits = [Deposit("BTC", "0xabc")]
+    text = settlements.deposits_payload(external_settlement_id="day-1", deposits=deposits)
+    assert text == '{"externalSettlementId":"day-1","deposits":[{"currency":"BTC","onChainTxId":"0xabc"}]}'
+    started = settlements.create_onchain(
+        external_id="day-1", settlement_amounts={connection_id: {"BTC": -BTC}}, nonce="n"
+    )
+    assert (started.status, started.settlement_type) == ("pending", "onchain")
+    given = settlements.record_deposits(external_settlement_id="day-1", deposits=deposits, settlement_id=started.id)
+    assert [deposit.on_chain_tx_id for deposit in given] == ["0xabc"]
+    with pytest.raises(ConflictError):
+        settlements.record_deposits(external_settlement_id="day-2", deposits=deposits)
+
+
+def test_the_text_of_a_trade(town: Town) -> None:
+    trade = Trade(
+        external_id="t-1",
+        external_order_id="o-1",
+        party_connection_id=town.connection.id,
+        traded_at=CUTOFF,
+        base=TradeSide("BTC", Decimal("0.5")),
+        quote=TradeSide("USD", -20_000),
+    )
+    text = town.partner.settlements.trade_payload(trade=trade, nonce="n")
+    assert payload_text({"trade": trade.wire(), "nonce": "n"}) == text
+
+
+def test_a_connection_key_that_only_the_partner_can_read(town: Town) -> None:
+    rsa = generate_private_key(65537, 2048)
+    town.operator.configure_partner(
+        "meridian", currencies=CURRENCIES, amount_unit="decimal", public_key=public_pem(rsa.public_key())
+    )
+    listed = next(iter(town.client.partners(ids=[town.partner_id])))
+    assert listed.public_key
+    key = encrypted_key(TokenKey("the-secret-of-the-connection"), listed.public_key)
+    assert decrypt_connection_key(key.connection_token, rsa) == "the-secret-of-the-connection"
+    made = town.client.connections.create(partner_id=town.partner_id, name="sealed", connection_key=key)
+    assert made.name == "sealed"
+
+
 def test_the_operator_closes_a_dispute_and_another_reviews_it(town: Town, floor: Floor) -> None:
     staged = stage(town)
     raised = town.client.disputes.create(staged.id, connection_id=town.connection.id, expected_transfers={})
@@ -196,6 +270,7 @@ def test_the_operator_keeps_accounts(town: Town) -> None:
     operator = town.operator
     key = operator.go_accounts.add_key(town.client_account, NewKey(make_key(7).xpub, encrypted_prv="theirs"))
     operator.go_accounts.revoke_key(town.client_account, key.id)
+    assert operator.go_accounts.add_custodian_key(town.client_account).custodian
     out = operator.go_accounts.withdraw(town.client_account, currency="ofcbtc", quantity=BTC, reference="w")
     assert out.entry.quantity in (BTC, -BTC)
     assert operator.go_accounts.withdraw(
@@ -209,6 +284,10 @@ def test_the_operator_keeps_accounts(town: Town) -> None:
 def test_the_operator_looks_after_people(town: Town, shapes: Shapes) -> None:
     operator = town.operator
     assert operator.enterprises.update("aster", name="Aster & Sons").name == "Aster & Sons"
+    signing = operator.enterprises.create_token(
+        "aster", user_id="desk@aster", scopes=["settlement_network_read"], kind="v2x"
+    )
+    assert signing.kind == "v2x"
     token = operator.enterprises.create_token(
         "aster",
         user_id="desk@aster",

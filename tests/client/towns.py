@@ -16,7 +16,7 @@ CURRENCIES: Final = {"BTC": "ofcbtc", "USD": "ofcusd"}
 BTC: Final = 10**8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Town:
     """An operator, an exchange and a trader with one connection, funded and allocated."""
 
@@ -25,6 +25,8 @@ class Town:
     operator: Operator
     partner: Partner
     client: Client
+    partner_token: str
+    client_token: str
     partner_id: str
     partner_account: str
     client_account: str
@@ -67,4 +69,16 @@ def build(shapes: Shapes, url: str, operator_token: str) -> Town:
         partner_id=made.id, name="Aster at Meridian", connection_key=TokenKey("the-secret-of-the-connection")
     )
     client.allocations.allocate(connection.id, currency="btc", quantity=2 * BTC, client_external_id="first")
-    return Town(url, shapes, operator, partner, client, made.id, partner_account, client_account, connection)
+    return Town(
+        url=url,
+        shapes=shapes,
+        operator=operator,
+        partner=partner,
+        client=client,
+        partner_token=partner_token,
+        client_token=client_token,
+        partner_id=made.id,
+        partner_account=partner_account,
+        client_account=client_account,
+        connection=connection,
+    )

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,12 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-CACHE = HERE.parents[1] / ".sdk"
+PROJECT = HERE.parents[1]
+CACHE = PROJECT / ".sdk"
+PAGE = PROJECT / "docs" / "javascript-sdk.md"
+DOCUMENTED_ROOT = "http://127.0.0.1:8080"
 INSTALL_SECONDS = 180
+RUN_SECONDS = 60
 NPM_OPTIONS = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 Json = dict[str, Any]
 
@@ -124,3 +128,20 @@ def running_sdk(modules: Path, root: str) -> Iterator[Sdk]:
     finally:
         process.kill()
         process.communicate()
+
+
+def run_documented(root: str, given: Mapping[str, str]) -> str:
+    """What the first program of the page prints, run against this server."""
+    program = PAGE.read_text(encoding="utf-8").split("```js\n")[1].split("```")[0]
+    assert DOCUMENTED_ROOT in program
+    done = subprocess.run(  # noqa: S603 - the node on the path, with the page's own program
+        [shutil.which("node") or "node", "-"],
+        input=program.replace(DOCUMENTED_ROOT, root),
+        env={**os.environ, **given, "NODE_PATH": str(installed_modules())},
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -11,7 +11,7 @@ import pytest
 
 from clearwindow.signing.keys import parse_public_key
 from clearwindow.signing.message import verify_message
-from tests.sdk.driving import Desk, Sdk, SdkError, installed_modules, running_sdk
+from tests.sdk.driving import Desk, Sdk, SdkError, installed_modules, run_documented, running_sdk
 from tests.support.networks import Network, PartnerHandle, ok
 from tests.support.settling import Floor, stage
 
@@ -24,6 +24,20 @@ Json = dict[str, Any]
 def sdk(base_url: str) -> Iterator[Sdk]:
     with running_sdk(installed_modules(), base_url) as sdk:
         yield sdk
+
+
+def test_what_the_documentation_says_works(sdk: Sdk, network: Network) -> None:
+    exchange = network.partner("exchange")
+    wallet = open_wallet(sdk, network)
+    token = network.operator.user_token("trader")
+    connection = connect(sdk.open(wallet["id"], token), exchange.id, "main")
+    given = {
+        "TOKEN": token,
+        "GO_ACCOUNT": wallet["id"],
+        "PASSPHRASE": PASSPHRASE,
+        "CONNECTION": connection,
+    }
+    assert run_documented(network.operator.base_url, given) == "{ ofcbtc: { available: '10000000', held: '0' } }\n"
 
 
 def test_the_published_sdk_works_unmodified(sdk: Sdk, floor: Floor) -> None:
@@ -53,7 +67,7 @@ def open_wallet(sdk: Sdk, network: Network) -> Json:
     asked = {"label": "desk", "keys": [sdk.make_key(PASSPHRASE)], "custodianKey": True}
     account: Json = ok(network.operator.post("/enterprises/trader/go-accounts", asked))["goAccount"]
     ok(network.member("trader").post("/clients"))
-    network.operator.deposit(account["id"], "ofcbtc", 1000)
+    network.operator.deposit(account["id"], "ofcbtc", 10_000_000)
     return account
 
 
@@ -122,15 +136,18 @@ def settle(desk: Desk, floor: Floor, exchange: PartnerHandle, connection: str) -
     floor.pass_minutes(10)
     done = desk.network("getSettlementById", {"settlementId": staged["id"]})["settlement"]
     assert done["status"] == "completed"
+    wanted = {"settlementIds": [staged["id"]], "currencies": ["ofcbtc"], "pageSize": 10}
+    transfers = desk.network("getSettlementTransfers", wanted)["settlementTransfers"]
+    assert [transfer["status"] for transfer in transfers] == ["completed"]
     assert available(desk, connection) == "50"
 
 
 def refused(desk: Desk, connection: str) -> None:
     """What is wrong arrives at the SDK's user in words."""
     with pytest.raises(SdkError) as thrown:
-        allocate(desk, "createAllocation", connection, 1_000_000)
+        allocate(desk, "createAllocation", connection, 100_000_000)
     assert thrown.value.status == 422
-    with pytest.raises(SdkError, match=r"there is no|has no") as thrown:
+    with pytest.raises(SdkError, match=r"no allocation|no such|there is no|has no") as thrown:
         desk.network("getAllocationById", {"allocationId": str(uuid4())})
     assert thrown.value.status == 404
     with pytest.raises(SdkError, match=r"password error|decrypting"):

@@ -99,9 +99,10 @@ class ChainDesk:
     def fail_to_the_end(self) -> None:
         """Fails every transaction, as often as it is sent again."""
         for _ in range(TRIES):
-            self.floor.pass_minutes(11)
+            self.floor.run_due()
             self.fail_all()
             self.floor.pass_minutes(POLL_SECONDS / 60)
+            self.floor.pass_minutes(11)
 
     def statuses(self, settlement_id: str) -> dict[str, str]:
         """The status of each transfer by connection, currency and direction, as the partner sees it."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from clearwindow.routers import ROUTERS
 Json = dict[str, Any]
 CONTRACT: Final = Path(__file__).parent.parent / "contract" / "oes-network.json"
 
+_UNFINISHED: Final = 500
 OF_GUARDS: Final = frozenset({401, 403, 408, 413, 429})
 """The guards and limits stand before every route; the contract names their answers on some operations only."""
 
@@ -147,13 +147,13 @@ def _is_uuid(text: str) -> bool:
 def _form_of_problem(answer: Answer) -> list[str]:
     """Protocol §2: every error names itself, in one form.
 
-    Where the contract wants a settlement or an ``error`` and not both, a settlement's ``reason`` is the sentence.
-    An allocation that is still going on is no problem but a record, although its status is 500.
+    Where the contract wants a settlement or an ``error`` and not both, a settlement's ``reason`` is the sentence; a
+    500 that is the record of an allocation that goes on is no problem's body.
     """
     problem = json.loads(answer.body)
-    found: list[str] = []
-    if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and problem.keys() & {"allocation", "deallocation"}:
-        return found
+    if answer.status == _UNFINISHED and "error" not in problem and problem.keys() & {"allocation", "deallocation"}:
+        return []
+    found = []
     sentence = problem["settlement"]["reason"] if "settlement" in problem else problem.get("error")
     if not (isinstance(sentence, str) and sentence):
         found.append("the error has no sentence")

@@ -186,6 +186,7 @@ class Network:
         dispute_window: float | None = 10,
         top_up_window: float | None = 10,
         broker: bool = False,
+        allocation_policies: bool = False,
         deposits: Mapping[str, int] | None = None,
         **settings: object,
     ) -> PartnerHandle:
@@ -197,6 +198,7 @@ class Network:
             "broker": broker,
             "institutionIdentifier": name,
             "connectionKeySchema": "token",
+            "allocationPoliciesEnabled": allocation_policies,
         }
         made = ok(enterprise.api.post("/partners", asked))["partner"]
         windows = {"clientDisputeWindowMinutes": dispute_window, "topUpWindowMinutes": top_up_window}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from clearwindow.access.guards import WritingMember
-from clearwindow.allocations import deciding, wire
+from clearwindow.allocations import approving, wire
 from clearwindow.approvals.wire import DecisionRequest
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body
@@ -34,5 +34,5 @@ router: Final = APIRouter(prefix="/api/network/v1/enterprises/{enterprise_id}", 
 async def decide(request: Request, member: WritingMember, approval_id: str) -> Response:
     body = await read_body(request, DecisionRequest)
     runtime, known, asked = request.app.state.runtime, parse_uuid(approval_id) or NIL, body.model
-    outcome = await run_in_threadpool(deciding.decide, runtime, member, known, asked.status, asked.notes)
+    outcome = await run_in_threadpool(approving.decide, runtime, member, known, asked.status, asked.notes)
     return json_response(wire.decided_approval(outcome), headers=replay_headers(replayed=outcome.replayed))

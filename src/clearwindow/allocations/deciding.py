@@ -1,77 +1,55 @@
-"""The second user's decision, and how an allocation that waited for it goes on. Protocol §4."""
+"""The partner says by itself what becomes of a reserved allocation, with a signed request. Protocol §4.2."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
-
 from clearwindow.access.values import Member
-from clearwindow.accounts import rules as money
-from clearwindow.accounts import service as accounts
-from clearwindow.accounts.values import BalanceKey
-from clearwindow.allocations import rules, service, store, tellings
-from clearwindow.allocations.values import Allocation, AllocationStatus, Refusal
-from clearwindow.approvals import service as approvals
-from clearwindow.approvals.values import Approval, ApprovalStatus
+from clearwindow.allocations import asking, rules, settling, store, tellings
+from clearwindow.allocations import parties as between
+from clearwindow.allocations.reading import unknown
+from clearwindow.allocations.values import Allocation, AllocationStatus, Decision, Refusal
+from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
+from clearwindow.errors import ConflictError
 from clearwindow.network import service as network
+from clearwindow.partnercalls import service as calls
 from clearwindow.runtime import Runtime
+from clearwindow.signing import service as signing
+from clearwindow.signing.values import SignedRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The approval as decided, and the allocation that it was about, if it was about one."""
+def decide(runtime: Runtime, member: Member, decision: Decision, request: SignedRequest) -> bool:
+    """Clears or releases the allocation; False where it has ended so already, which is said again and no more.
 
-    approval: Approval
-    allocation: Allocation | None
-    replayed: bool
-
-
-def decide(
-    runtime: Runtime, member: Member, approval_id: UUID, decision: ApprovalStatus, notes: str | None
-) -> Outcome:
-    """Decides what waits for the enterprise's second user; an allocation goes on, or is released, with it."""
+    Raises:
+        ConflictError: the decision contradicts the allocation, or the end that it has.
+    """
     with runtime.transaction() as tx:
-        network.require_client(tx, member.enterprise_id)
-        decided = approvals.decide(tx, member, approval_id, decision, notes)
-        allocation = _allocation_of(tx, decided.approval)
-        if allocation is not None and not decided.replayed:
-            allocation = _go_on(tx, runtime, allocation, decision)
-    return Outcome(decided.approval, allocation, decided.replayed)
+        partner = network.require_partner(tx, member.enterprise_id)
+        found = store.find_allocation(tx, decision.allocation_id)
+        if found is None or found.partner_id != partner.id or found.type is not decision.type:
+            raise unknown()
+        signing.verify(tx, partner.go_account_id, request)
+        signing.use_nonce(tx, member.enterprise_id, request, conflict=ConflictError)
+        allocation = store.lock_allocation(tx, found.id) or found
+        parties = between.of_allocation(tx, allocation)
+        rules.require_agreement(allocation, decision, parties.connection, parties.currencies)
+        if allocation.status is not AllocationStatus.RESERVED:
+            rules.require_same_end(allocation, decision)
+            return False
+        rules.require_approved(allocation)
+        # Whoever is asking right now finds it decided.
+        calls.drop(tx, allocation.id, asking.ASKED)
+        done = _end(tx, runtime, allocation, decision, parties)
+        tellings.tell(tx, [done], parties.client, parties.partner, parties.currencies)
+        evidence = {"status": str(done.status), "payload": request.payload, "signature": request.signature}
+        audit.record(tx, member, f"{done.type}.decided", done.id, **evidence)
+        return True
 
 
-def _allocation_of(tx: Transaction, approval: Approval) -> Allocation | None:
-    if approval.allocation_id is None:
-        return None
-    found = store.find_allocation(tx, approval.allocation_id)
-    if found is None:
-        raise LookupError(f"the approval {approval.id} is about an allocation that does not exist")
-    return found
-
-
-def _go_on(tx: Transaction, runtime: Runtime, waited: Allocation, decision: ApprovalStatus) -> Allocation:
-    client = network.client_by_id(tx, waited.client_id)
-    connection = network.connection_of_client(tx, waited.client_id, waited.connection_id)
-    partner = network.partner_by_id(tx, waited.partner_id)
-    if client is None or connection is None or partner is None:
-        raise LookupError(f"the allocation {waited.id} is of nobody")
-    source = BalanceKey(client.go_account_id, waited.currency)
-    destination = BalanceKey(connection.network_account_id, waited.currency)
-    accounts.lock_balances(tx, [source, destination])
-    done = _decided(waited, decision, rules.stopping(client, partner, connection), tx.now())
-    store.move_allocation(tx, done, expected=waited.status)
-    cleared = done.status is AllocationStatus.CLEARED
-    movements = (
-        money.clearing(source, destination, done.quantity) if cleared else money.release(source, done.quantity)
-    )
-    service.post(tx, runtime, done, movements, service.hold(done, source, 0))
-    tellings.tell(tx, [done], client, partner, network.currency_map(tx, partner))
-    return done
-
-
-def _decided(waited: Allocation, decision: ApprovalStatus, stopped: Refusal | None, now: datetime) -> Allocation:
-    if decision is ApprovalStatus.REJECTED:
-        return rules.rejected(waited, now)
-    passed = rules.approved(waited, now)
-    return rules.cleared(passed, now) if stopped is None else rules.released(passed, stopped, now)
+def _end(
+    tx: Transaction, runtime: Runtime, allocation: Allocation, decision: Decision, parties: between.Parties
+) -> Allocation:
+    known = rules.named(allocation, decision.partners_allocation_id)
+    if decision.status is AllocationStatus.CLEARED:
+        return settling.clear(tx, runtime, known, parties)
+    return settling.release(tx, runtime, known, parties, Refusal.PARTNER_REFUSED, decision.reject_reason)

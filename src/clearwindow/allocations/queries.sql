@@ -10,7 +10,7 @@ VALUES (%(id)s, %(partner_id)s, %(client_id)s, %(connection_id)s, %(type)s, %(st
 -- name: move_allocation
 UPDATE allocation
 SET status = %(status)s, refusal = %(refusal)s, reason = %(reason)s, retriable = %(retriable)s,
-    policy_result = %(policy_result)s, updated_at = %(updated_at)s
+    partner_external_id = %(partner_external_id)s, policy_result = %(policy_result)s, updated_at = %(updated_at)s
 WHERE id = %(id)s AND status = %(expected)s
 
 -- name: find_allocation
@@ -18,6 +18,12 @@ SELECT id, partner_id, client_id, connection_id, type, status, currency, quantit
        partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
        evaluation_id, pending_approval_id, policy_result
 FROM allocation WHERE id = %(id)s
+
+-- name: lock_allocation
+SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
+       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
+       evaluation_id, pending_approval_id, policy_result
+FROM allocation WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: find_by_external_id
 SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,

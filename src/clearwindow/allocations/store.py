@@ -36,6 +36,7 @@ def move_allocation(tx: Transaction, allocation: Allocation, *, expected: Alloca
         refusal=allocation.refusal,
         reason=allocation.reason,
         retriable=allocation.retriable,
+        partner_external_id=allocation.partner_external_id,
         policy_result=allocation.policy_result,
         updated_at=allocation.updated_at,
         expected=expected,
@@ -46,6 +47,12 @@ def move_allocation(tx: Transaction, allocation: Allocation, *, expected: Alloca
 
 def find_allocation(tx: Transaction, allocation_id: UUID) -> Allocation | None:
     found = tx.records(sql["find_allocation"], id=allocation_id)
+    return _allocation(**_columns(found[0])) if found else None
+
+
+def lock_allocation(tx: Transaction, allocation_id: UUID) -> Allocation | None:
+    """The allocation, held until the transaction ends: whoever ends it goes alone."""
+    found = tx.records(sql["lock_allocation"], id=allocation_id)
     return _allocation(**_columns(found[0])) if found else None
 
 

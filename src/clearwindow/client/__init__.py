@@ -37,6 +37,7 @@ from clearwindow.client.requests import (
     Trade,
     TradeCorrection,
     TradeSide,
+    encrypted_key,
 )
 from clearwindow.client.signing import AsyncSigner, KeySigner, Signer
 from clearwindow.client.sync.members import Client, Partner
@@ -86,5 +87,6 @@ __all__ = [
     "Value",
     "WebhookEvent",
     "WebhookVerificationError",
+    "encrypted_key",
     "verify_webhook",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
-from typing import Literal, NotRequired, Required, TypeAlias, TypedDict
+from typing import Literal, NotRequired, Required, TypeAlias, TypedDict, TypeVar
 
 from clearwindow.client.text import Id, Minutes, Quantity, fields, quantity_text
+from clearwindow.signing.connection_keys import encrypt_connection_key, parse_rsa_public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,24 @@ class ClearLoopKey:
 
 ConnectionKey: TypeAlias = TokenKey | TokenAndSignatureKey | ApiKeyAndSecretKey | ClearLoopKey
 """What the partner gave the client, so that the connection is the client's there."""
+
+K = TypeVar("K", TokenKey, TokenAndSignatureKey, ApiKeyAndSecretKey, ClearLoopKey)
+
+
+def encrypted_key(key: K, public_key: str) -> K:
+    """The key with its secrets encrypted, so that only the partner can read them, and not the network.
+
+    Args:
+        key: in clear.
+        public_key: the partner's RSA key, as the list of partners has it.
+
+    Raises:
+        ValueError: that is no RSA key.
+    """
+    partners = parse_rsa_public_key(public_key)
+    # What is a secret is what ``repr`` leaves out.
+    secret = {part.name: getattr(key, part.name) for part in dataclass_fields(key) if not part.repr}
+    return replace(key, **{name: encrypt_connection_key(value, partners) for name, value in secret.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +186,13 @@ class ConfigurationFields(TypedDict):
 
 
 class PartnerChanges(TypedDict, total=False):
-    """What is left out stays; a window of None is taken away."""
+    """What is left out stays; a window or route of None is taken away."""
 
     active: bool
     client_dispute_window_minutes: Minutes | None
     top_up_window_minutes: Minutes | None
     stable_partner: bool
+    settlement_transaction_route_id: str | None
 
 
 class NewPartner(TypedDict):

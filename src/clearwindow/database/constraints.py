@@ -18,6 +18,10 @@ from clearwindow.errors import (
 _MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "access_token_sha256_key": (ConflictError, "this token exists already: leave it out to have one made"),
     "allocation_external_id_key": (InvalidRequestError, "this clientExternalId is taken by another request"),
+    "allocation_waits_for_its_approval": (
+        ConflictError,
+        "the allocation waits for the approval of another user of its own enterprise",
+    ),
     "approval_four_eyes": (PermissionDeniedError, "another user than the one who asked must approve it"),
     "approval_one_open_change": (ConflictError, "another change of this threshold waits for approval"),
     "balance_available_not_negative": (UnprocessableError, "the balance does not cover this amount"),

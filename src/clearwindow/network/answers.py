@@ -212,7 +212,7 @@ def connection_output(connection: Connection) -> ConnectionOutput:
         nonce=connection.nonce,
         partners_connection_id=connection.partners_connection_id,
         partners_client_id=connection.partners_client_id,
-        initialized=True,
+        initialized=connection.initialized,
     )
 
 
@@ -228,7 +228,7 @@ def client_balances(view: ClientView) -> ClientBalances:
     network = {
         str(connection.id): ClientNetworkBalance(
             partner_id=str(partner.id),
-            partners_connection_id=connection.partners_connection_id,
+            partners_connection_id=connection.partners_connection_id or str(connection.id),
             name=connection.name,
             partner_institution_identifier=partner.institution_identifier,
             balances=_ours(balances),
@@ -244,7 +244,7 @@ def partner_balances(view: PartnerView) -> PartnerBalances:
         str(connection.id): PartnerNetworkBalance(
             client_id=str(connection.client_id),
             partner_id=str(connection.partner_id),
-            partners_connection_id=connection.partners_connection_id,
+            partners_connection_id=connection.partners_connection_id or str(connection.id),
             balances=_theirs(balances, view.currencies),
         )
         for connection, balances in view.connections

@@ -12,10 +12,14 @@ from clearwindow.network.answers import PartnerOutput, minutes, partner_answer
 from clearwindow.network.partnering import ClientChanges, PartnerChanges
 from clearwindow.network.values import Partner, PartnerConfiguration
 from clearwindow.network.wire import SlaMinutes, WindowMinutes
+from clearwindow.partnercalls.values import Endpoint
 from clearwindow.signing.connection_keys import parse_rsa_public_key, public_pem
 
 MAX_CURRENCIES = 1_000
+MAX_PATHS = 20
 _MAX_KEY_LENGTH = 10_000
+
+_Address = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 def _canonical_pem(text: str) -> str:
@@ -35,6 +39,12 @@ class ConfigurationRequest(RequestModel):
     onchain_enabled: bool = False
     loss_sla_minutes: SlaMinutes | None = None
     gain_sla_minutes: SlaMinutes | None = None
+    callback_url: _Address | None = None
+    callback_paths: Annotated[dict[ShortText, ShortText], Field(max_length=MAX_PATHS)] = Field(default_factory=dict)
+    async_allocations: bool = False
+
+    def endpoint(self, enterprise_id: str) -> Endpoint:
+        return Endpoint(enterprise_id, self.callback_url, self.callback_paths, self.async_allocations)
 
     def value(self, enterprise_id: str) -> PartnerConfiguration:
         return PartnerConfiguration(
@@ -94,6 +104,9 @@ class ConfigurationOutput(WireModel):
     loss_sla_minutes: int | float | None
     gain_sla_minutes: int | float | None
     public_key: str | None = None
+    callback_url: str | None = None
+    callback_paths: dict[str, str]
+    async_allocations: bool
 
 
 class ConfigurationAnswer(WireModel):
@@ -110,7 +123,7 @@ class OperatorPartnerAnswer(WireModel):
     partner: OperatorPartner
 
 
-def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAnswer:
+def configuration_answer(configuration: PartnerConfiguration, endpoint: Endpoint) -> ConfigurationAnswer:
     fields = present(
         enterprise_id=configuration.enterprise_id,
         currencies=dict(configuration.currencies),
@@ -119,6 +132,9 @@ def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAn
         auto_approve_client_closures=configuration.auto_approve_client_closures,
         public_key=configuration.public_key,
         onchain_enabled=configuration.onchain_enabled,
+        callback_url=endpoint.callback_url,
+        callback_paths=dict(endpoint.callback_paths),
+        async_allocations=endpoint.async_allocations,
     )
     fields |= {
         "loss_sla_minutes": minutes(configuration.loss_sla_minutes),

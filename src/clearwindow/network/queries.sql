@@ -112,30 +112,36 @@ VALUES (%(id)s, %(partner_id)s, %(client_id)s, %(network_account_id)s, %(name)s,
 
 -- name: find_connection
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE id = %(id)s
 
 -- name: find_connection_by_nonce
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE client_id = %(client_id)s AND nonce = %(nonce)s
 
 -- name: list_partner_connections
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE partner_id = %(partner_id)s AND id = ANY(%(ids)s)
 
 -- name: lock_connection
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: update_connection
 UPDATE connection SET name = %(name)s, active = %(active)s, updated_at = %(now)s WHERE id = %(id)s
 
+-- name: introduce_connection
+UPDATE connection
+SET partners_client_id = %(partners_client_id)s, partners_connection_id = %(partners_connection_id)s,
+    refused_reason = %(refused_reason)s, active = %(active)s, updated_at = %(now)s
+WHERE id = %(id)s AND partners_connection_id IS NULL AND refused_reason IS NULL
+
 -- name: list_connections
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, count(*) OVER () AS total
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason, count(*) OVER () AS total
 FROM connection
 WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)
@@ -184,7 +190,7 @@ WHERE partner_id = %(partner_id)s AND network_account_id = ANY(%(ids)s)
 
 -- name: connections_of_client
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE client_id = %(client_id)s
 
 -- name: partners_of_accounts

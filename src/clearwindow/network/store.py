@@ -183,6 +183,21 @@ def update_connection(tx: Transaction, connection: Connection) -> None:
     )
 
 
+def introduce_connection(tx: Transaction, connection: Connection) -> None:
+    """Stores the partner's answer to a connection that has had none."""
+    introduced = tx.run(
+        sql["introduce_connection"],
+        id=connection.id,
+        partners_client_id=connection.partners_client_id,
+        partners_connection_id=connection.partners_connection_id,
+        refused_reason=connection.refused_reason,
+        active=connection.active,
+        now=connection.updated_at,
+    )
+    if introduced != 1:
+        raise AssertionError("a locked connection changed its standing")
+
+
 def partner_connections(tx: Transaction, partner_id: UUID, connection_ids: Sequence[UUID]) -> list[Connection]:
     return tx.all(Connection, sql["list_partner_connections"], partner_id=partner_id, ids=list(connection_ids))
 

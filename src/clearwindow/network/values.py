@@ -122,11 +122,17 @@ class Connection:
     active: bool
     nonce: str
     proof: str
-    partners_client_id: str
-    partners_connection_id: str
+    partners_client_id: str | None
+    partners_connection_id: str | None
     initiated_by: str
     created_at: datetime
     updated_at: datetime
+    refused_reason: str | None = None
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the partner knows the connection; until then it has no names of the partner's."""
+        return self.partners_connection_id is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from clearwindow.access.values import Operator
@@ -34,12 +33,9 @@ from clearwindow.settlements import notifying
 from clearwindow.settlements import service as settlements
 from clearwindow.settlements.values import DueSettlement, Settlement, SettlementState
 
-PAYMENTS_UNDER_WAY: Final = 1_000
-"""The most payments of one settlement that the chain has at a time: a step stays small, however large the whole."""
-
 
 def advance(runtime: Runtime, chain: Chain, due: DueSettlement) -> bool:
-    """Takes the next step of a settlement whose time has come; False where another worker has its partner."""
+    """Takes the next step of a settlement whose time has come; False where another worker takes it."""
     payments = _write_down(runtime, due)
     if payments is None:
         return False
@@ -52,7 +48,7 @@ def advance(runtime: Runtime, chain: Chain, due: DueSettlement) -> bool:
 
 
 def _write_down(runtime: Runtime, due: DueSettlement) -> list[Payment] | None:
-    """The payments that the chain must have, written down first; None where another worker has the partner."""
+    """The payments that the chain must have, written down first; None where another worker has the step."""
     with runtime.transaction() as tx:
         partner = lookups.try_lock_partner(tx, due.partner_id)
         if partner is None:
@@ -60,16 +56,16 @@ def _write_down(runtime: Runtime, due: DueSettlement) -> list[Payment] | None:
         settlement = settlements.lock(tx, due.id)
         now = tx.now()
         if settlement.due_at is None or settlement.due_at > now:
-            return []
+            return None
         course = store.course(tx, settlement.id)
         settlement = _alert(tx, partner, settlement, course)
         if settlement.state is not SettlementState.ONCHAIN:
             return []
         settlements.claim_step(tx, settlement.id, now + timedelta(seconds=rules.CLAIM_SECONDS))
         if course.phase is not Phase.DEPOSITS:
-            room = PAYMENTS_UNDER_WAY - store.count_under_way(tx, settlement.id)
+            room = rules.PAYMENTS_UNDER_WAY - store.count_under_way(tx, settlement.id)
             store.initiate(tx, settlement.id, rules.side_of(course.phase), room)
-        return store.payments_under_way(tx, settlement.id, settlement.rt_id, PAYMENTS_UNDER_WAY)
+        return store.payments_under_way(tx, settlement.id, settlement.rt_id, rules.PAYMENTS_UNDER_WAY)
 
 
 def _note(runtime: Runtime, due: DueSettlement, reports: Sequence[PaymentReport]) -> None:

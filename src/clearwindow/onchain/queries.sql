@@ -186,7 +186,7 @@ INSERT INTO chain_transaction (id, partner_id, kind, tx_id, currency, quantity, 
                                created_at, updated_at)
 VALUES (%(id)s, %(partner_id)s, 'deposit', %(tx_id)s, %(currency)s, %(quantity)s, 'pending', %(withheld)s,
         %(confirms_at)s, %(now)s, %(now)s)
-ON CONFLICT (partner_id, tx_id, currency) DO NOTHING
+ON CONFLICT (partner_id, tx_id, currency) WHERE kind = 'deposit' DO NOTHING
 
 -- name: chain_pass_time
 -- What has had its confirmations is confirmed in the moment in which it is looked at, and stays so.
@@ -194,7 +194,8 @@ WITH due AS (
     SELECT id FROM chain_transaction
     WHERE state = 'pending' AND NOT withheld AND confirms_at <= %(now)s
       AND (id = ANY(%(ids)s::uuid[])
-           OR (partner_id, tx_id, currency) = (%(partner_id)s::uuid, %(tx_id)s::text, %(currency)s::text))
+           OR (kind, partner_id, tx_id, currency)
+            = ('deposit', %(partner_id)s::uuid, %(tx_id)s::text, %(currency)s::text))
     ORDER BY id FOR UPDATE
 )
 UPDATE chain_transaction SET state = 'confirmed', updated_at = %(now)s

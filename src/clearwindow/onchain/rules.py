@@ -20,6 +20,9 @@ ALERT_SHARE: Final = Decimal("0.8")
 TRIES: Final = 5
 """After so many failures on the chain a transfer waits for somebody to look."""
 
+PAYMENTS_UNDER_WAY: Final = 1_000
+"""The most payments of one settlement that the chain has at a time: a step stays small, however large the whole."""
+
 POLL_SECONDS: Final = 10
 CLAIM_SECONDS: Final = 60
 _FIRST_RETRY_SECONDS: Final = 30
@@ -77,12 +80,12 @@ def next_look_at(now: datetime, phase: Phase, tally: Tally, alerts: Iterable[dat
     """When the worker must look again at a settlement that waits; a confirmed deposit wakes it by itself."""
     times = [alert_at for alert_at in alerts if alert_at is not None]
     if phase is not Phase.DEPOSITS:
-        if tally.pending:
-            times.append(now)
         if tally.initiated:
             times.append(now + timedelta(seconds=POLL_SECONDS))
-        if tally.retry_at is not None:
-            times.append(max(now, tally.retry_at))
+        if tally.initiated < PAYMENTS_UNDER_WAY:
+            # Otherwise the chain must first have done with some: looking at once would be looking for ever.
+            times += [now] if tally.pending else []
+            times += [max(now, tally.retry_at)] if tally.retry_at else []
     return min(times, default=now + timedelta(seconds=_LONGEST_WAIT_SECONDS))
 
 

@@ -97,8 +97,11 @@ class SimulatedChain:
         place = {"partner_id": partner_id, "tx_id": tx_id, "currency": currency}
         with self._runtime.transaction() as tx:
             tx.run(sql["chain_pass_time"], ids=[], **place, now=tx.now())
-            found = _typed(tx.first(ChainTransaction, sql["chain_find_deposit"], **place))
-        return DepositReport(found.state, int(found.quantity), found.failure) if found else None
+            row = tx.first(ChainTransaction, sql["chain_find_deposit"], **place)
+        if row is None:
+            return None
+        found = _typed(row)
+        return DepositReport(found.state, int(found.quantity), found.failure)
 
 
 def send_deposit(
@@ -107,16 +110,16 @@ def send_deposit(
     """A partner's transaction to its deposit address, and whether it was sent just now.
 
     Raises:
-        ConflictError: the chain has this transaction with another content.
+        ConflictError: the chain has this transaction with another quantity.
     """
     place = {"partner_id": partner_id, "tx_id": tx_id, "currency": currency}
     now = tx.now()
     confirms_at = now + timedelta(seconds=CONFIRMATION_SECONDS)
     values = {"id": deposit_id, "quantity": Decimal(quantity), "withheld": withheld, "confirms_at": confirms_at}
     sent = tx.run(sql["chain_deposit"], **place, **values, now=now) == 1
-    found = _typed(tx.first(ChainTransaction, sql["chain_find_deposit"], **place))
-    if found is None or found.quantity != quantity:
-        raise ConflictError("transaction_differs", "the chain has this transaction already, with another content")
+    found = _typed(tx.one(ChainTransaction, sql["chain_find_deposit"], **place))
+    if found.quantity != quantity:
+        raise ConflictError("transaction_differs", "the chain has this transaction already, with another quantity")
     return found, sent
 
 
@@ -131,9 +134,10 @@ def decide(
     """
     if transaction_id is not None:
         _pass_time(tx, ids=[transaction_id])
-    found = _typed(tx.first(ChainTransaction, sql["chain_lock"], id=transaction_id))
-    if found is None:
+    row = tx.first(ChainTransaction, sql["chain_lock"], id=transaction_id)
+    if row is None:
         raise NotFoundError("transaction_unknown", "the simulated chain has no transaction with this id")
+    found = _typed(row)
     wanted = _told(found, verdict, failure)
     if found.state is wanted.state and (found.state is not ChainState.PENDING or found.withheld):
         return found, False
@@ -171,5 +175,5 @@ def _pass_time(tx: Transaction, *, ids: Sequence[UUID]) -> None:
     tx.run(sql["chain_pass_time"], ids=list(ids), partner_id=None, tx_id=None, currency=None, now=tx.now())
 
 
-def _typed(row: ChainTransaction | None) -> ChainTransaction | None:
-    return replace(row, state=ChainState(row.state)) if row else None
+def _typed(row: ChainTransaction) -> ChainTransaction:
+    return replace(row, state=ChainState(row.state))

@@ -111,6 +111,33 @@ HAVING allocation.quantity IS DISTINCT FROM sum(hold.quantity)
 ORDER BY allocation.id
 LIMIT %(limit)s
 
+-- name: approval_is_as_its_allocation
+SELECT asked.id AS allocation_id, answered.id AS approval_id, asked.status, asked.policy_result,
+       answered.status AS approval, asked.quantity, answered.quantity AS approval_quantity,
+       count(*) OVER () AS total
+FROM (SELECT * FROM allocation WHERE pending_approval_id IS NOT NULL) AS asked
+FULL JOIN (SELECT * FROM approval WHERE kind = 'allocation') AS answered ON answered.allocation_id = asked.id
+WHERE (asked.pending_approval_id, coalesce(asked.policy_result, 'pending'), asked.partner_id, asked.currency,
+       asked.quantity, asked.initiated_by)
+      IS DISTINCT FROM
+      (answered.id, answered.status, answered.partner_id, answered.currency, answered.quantity,
+       answered.initiated_by)
+ORDER BY asked.id, answered.id
+LIMIT %(limit)s
+
+-- name: retriable_allocation_is_asked
+WITH owed AS (
+    SELECT subject_id AS allocation_id FROM partner_call
+    WHERE operation IN ('allocation', 'deallocation') AND due_at IS NOT NULL
+), retriable AS (
+    SELECT id AS allocation_id FROM allocation WHERE retriable
+)
+SELECT allocation_id, retriable.allocation_id IS NOT NULL AS retriable, count(*) OVER () AS total
+FROM retriable FULL JOIN owed USING (allocation_id)
+WHERE (retriable.allocation_id IS NULL) <> (owed.allocation_id IS NULL)
+ORDER BY allocation_id
+LIMIT %(limit)s
+
 -- name: entry_sums_to_zero
 SELECT entry_id, currency, sum(quantity) AS sum, count(*) OVER () AS total
 FROM posting GROUP BY entry_id, currency HAVING sum(quantity) <> 0
@@ -140,7 +167,11 @@ WITH executed AS (
     SELECT transfer.settlement_id, count(*) AS transfers
     FROM settlement_transfer AS transfer
     JOIN settlement_party AS party USING (settlement_id, connection_id)
-    WHERE transfer.dispute_closure_id IS NOT NULL OR NOT party.disputed
+    LEFT JOIN settlement_party AS counterparty
+        ON (counterparty.settlement_id, counterparty.connection_id)
+         = (transfer.settlement_id, transfer.counterparty_connection_id)
+    WHERE transfer.dispute_closure_id IS NOT NULL
+       OR NOT (party.disputed OR coalesce(counterparty.disputed, false))
     GROUP BY transfer.settlement_id
 )
 SELECT settlement_id, settlement.state, coalesce(executed.entries, 0) AS executed,
@@ -252,11 +283,106 @@ WHERE paid.payments > 1
 ORDER BY transfer_id
 LIMIT %(limit)s
 
+-- name: executed_settlement_posts_its_transfers
+-- On network accounts; what is left of the entry, which sums to zero, is the partner's.
+WITH side AS (
+    SELECT settlement_id, dispute_closure_id, connection_id, counterparty_connection_id AS other_id,
+           network_account_id AS account_id, currency, quantity
+    FROM settlement_transfer
+    UNION ALL
+    SELECT settlement_id, dispute_closure_id, counterparty_connection_id, connection_id,
+           counterparty_account_id, currency, -quantity
+    FROM settlement_transfer WHERE counterparty_connection_id IS NOT NULL
+), final AS (
+    SELECT side.settlement_id, side.account_id, side.currency, sum(side.quantity) AS quantity
+    FROM side
+    JOIN settlement ON settlement.id = side.settlement_id
+    WHERE settlement.state = 'completed' AND settlement.settlement_type = 'offchain'
+      AND (side.dispute_closure_id IS NOT NULL
+           OR NOT EXISTS (SELECT FROM settlement_party AS party
+                          WHERE party.settlement_id = side.settlement_id AND party.disputed
+                            AND party.connection_id IN (side.connection_id, side.other_id)))
+    GROUP BY side.settlement_id, side.account_id, side.currency
+), posted AS (
+    SELECT entry.cause_id AS settlement_id, posting.account_id, posting.currency, sum(posting.quantity) AS quantity
+    FROM ledger_entry AS entry
+    JOIN posting ON posting.entry_id = entry.id
+    JOIN account ON account.id = posting.account_id AND account.kind = 'network'
+    JOIN settlement ON settlement.id = entry.cause_id AND settlement.settlement_type = 'offchain'
+    WHERE entry.kind = 'settlement_executed'
+    GROUP BY entry.cause_id, posting.account_id, posting.currency
+)
+SELECT settlement_id, account_id, currency, final.quantity AS transferred, posted.quantity AS posted,
+       count(*) OVER () AS total
+FROM final FULL JOIN posted USING (settlement_id, account_id, currency)
+WHERE coalesce(final.quantity, 0) <> coalesce(posted.quantity, 0)
+ORDER BY settlement_id, account_id, currency
+LIMIT %(limit)s
+
+-- name: dispute_holds_what_its_transfers_take
+-- While it stands, a dispute holds no more than what the transfers that it answers for would take: of two disputes on
+-- one transfer, the earlier one. Once closed, it holds exactly what the closure's transfers will take.
+WITH objection AS (
+    SELECT dispute.id, dispute.settlement_id, dispute.connection_id, dispute.created_at, closure.id AS closure_id,
+           closure.id IS NULL AS stands, coalesce(closure.closed_by = 'admin', false) AS upheld,
+           dispute.settled_in_settlement_id IS NOT NULL AS settled
+    FROM dispute
+    JOIN settlement_party AS party USING (settlement_id, connection_id)
+    LEFT JOIN dispute_closure AS closure ON closure.dispute_id = dispute.id AND closure.status = 'approved'
+    WHERE NOT dispute.retracted AND party.disputed
+), side AS (
+    SELECT settlement_id, dispute_closure_id, connection_id, counterparty_connection_id AS other_id,
+           network_account_id AS account_id, currency, quantity
+    FROM settlement_transfer
+    UNION ALL
+    SELECT settlement_id, dispute_closure_id, counterparty_connection_id, connection_id,
+           counterparty_account_id, currency, -quantity
+    FROM settlement_transfer WHERE counterparty_connection_id IS NOT NULL
+), kept_back AS (
+    SELECT CASE WHEN theirs.stands IS NOT TRUE THEN own.id
+                WHEN own.stands IS NOT TRUE THEN theirs.id
+                WHEN (own.created_at, own.id) < (theirs.created_at, theirs.id) THEN own.id
+                ELSE theirs.id
+           END AS dispute_id,
+           side.other_id, side.account_id, side.currency, -sum(side.quantity) AS quantity
+    FROM side
+    LEFT JOIN objection AS own
+        ON (own.settlement_id, own.connection_id) = (side.settlement_id, side.connection_id)
+    LEFT JOIN objection AS theirs
+        ON (theirs.settlement_id, theirs.connection_id) = (side.settlement_id, side.other_id)
+    WHERE side.dispute_closure_id IS NULL AND (own.stands OR theirs.stands)
+      AND own.upheld IS NOT TRUE AND theirs.upheld IS NOT TRUE
+    GROUP BY 1, side.other_id, side.account_id, side.currency
+    HAVING sum(side.quantity) < 0
+), takes AS (
+    SELECT dispute_id, account_id, currency, sum(quantity) AS most, 0 AS least
+    FROM kept_back GROUP BY dispute_id, account_id, currency
+    UNION ALL
+    SELECT objection.id, side.account_id, side.currency, greatest(0, -sum(side.quantity)),
+           greatest(0, -sum(side.quantity))
+    FROM objection JOIN side ON side.dispute_closure_id = objection.closure_id
+    WHERE NOT objection.settled
+    GROUP BY objection.id, side.account_id, side.currency
+), held AS (
+    SELECT cause_id AS dispute_id, account_id, currency, quantity FROM hold WHERE cause_kind = 'dispute'
+)
+SELECT dispute_id, account_id, currency, held.quantity AS held, takes.least, takes.most, count(*) OVER () AS total
+FROM takes FULL JOIN held USING (dispute_id, account_id, currency)
+WHERE coalesce(held.quantity, 0) NOT BETWEEN coalesce(takes.least, 0) AND coalesce(takes.most, 0)
+ORDER BY dispute_id, account_id, currency
+LIMIT %(limit)s
+
 -- name: transfer_has_its_party
-SELECT transfer.id AS transfer_id, transfer.settlement_id, transfer.connection_id, count(*) OVER () AS total
+SELECT transfer.id AS transfer_id, transfer.settlement_id, transfer.connection_id,
+       transfer.counterparty_connection_id, count(*) OVER () AS total
 FROM settlement_transfer AS transfer
 LEFT JOIN settlement_party AS party USING (settlement_id, connection_id)
-WHERE (transfer.settlement_id IS NOT NULL AND party.settlement_id IS NULL)
+LEFT JOIN settlement_party AS counterparty
+    ON (counterparty.settlement_id, counterparty.connection_id)
+     = (transfer.settlement_id, transfer.counterparty_connection_id)
+WHERE (transfer.settlement_id IS NOT NULL
+       AND (party.settlement_id IS NULL
+            OR (transfer.counterparty_connection_id IS NOT NULL AND counterparty.settlement_id IS NULL)))
    OR (transfer.settlement_id IS NULL AND transfer.dispute_closure_id IS NULL)
 ORDER BY transfer.id
 LIMIT %(limit)s

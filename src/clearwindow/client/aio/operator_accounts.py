@@ -28,11 +28,18 @@ class AsyncOperatorGoAccounts:
         self,
         enterprise_id: str,
         *,
-        keys: Sequence[NewKey],
+        keys: Sequence[NewKey] = (),
         label: str | None = None,
         custodian_key: bool | None = None,
     ) -> GoAccount:
-        """Opens an account; the enterprise's first is its default. Not repeated after a lost answer."""
+        """Opens an account; the enterprise's first is its default. Not repeated after a lost answer.
+
+        Args:
+            enterprise_id: whose it is.
+            keys: the public keys that verify for it.
+            label: any name.
+            custodian_key: whether it also gets a key that the network holds, and signs with on request.
+        """
         path = self._desk.path("/enterprises/{}/go-accounts", enterprise_id)
         asked = fields(label=label, keys=[key.wire() for key in keys], custodian_key=custodian_key)
         return await self._desk.send("POST", path, value_of(GoAccount, "goAccount"), asked, repeatable=False)
@@ -41,6 +48,12 @@ class AsyncOperatorGoAccounts:
         """Adds a signing key; the same key again is the same key."""
         path = self._desk.path("/go-accounts/{}/keys", go_account_id)
         return await self._desk.send("POST", path, value_of(GoAccountKey, "key"), key.wire(), repeatable=True)
+
+    async def add_custodian_key(self, go_account_id: Id) -> GoAccountKey:
+        """Adds a key that the network makes and holds; each request makes one, so it is not repeated."""
+        path = self._desk.path("/go-accounts/{}/keys", go_account_id)
+        asked = fields(custodian_key=True)
+        return await self._desk.send("POST", path, value_of(GoAccountKey, "key"), asked, repeatable=False)
 
     async def revoke_key(self, go_account_id: Id, key_id: Id) -> None:
         """Revokes a signing key at once and for good."""

@@ -12,6 +12,7 @@ from clearwindow.client.calls import value_of
 from clearwindow.client.text import Id, fields
 
 Scope: TypeAlias = Literal["settlement_network_read", "settlement_network_write"]
+TokenKind: TypeAlias = Literal["bearer", "v2x"]
 
 
 class AsyncOperatorOperators:
@@ -86,9 +87,27 @@ class AsyncOperatorEnterprises:
         expires_at: datetime | None = None,
         ip_allow_list: Sequence[str] | None = None,
         label: str | None = None,
+        kind: TokenKind | None = None,
     ) -> Token:
-        """Makes a token for a member; each request makes another, so it is not repeated after a lost answer."""
+        """Makes a token for a member; each request makes another, so it is not repeated after a lost answer.
+
+        Args:
+            enterprise_id: where the user is a member.
+            user_id: whose it is.
+            scopes: what it may do; writing needs both.
+            expires_at: never, where it is not given.
+            ip_allow_list: the networks it may be used from, such as ``10.0.0.0/8``.
+            label: any name.
+            kind: a bearer token, which is what this SDK uses, or one of those that sign each request.
+        """
         path = self._desk.path("/enterprises/{}/tokens", enterprise_id)
         allowed = None if ip_allow_list is None else [*ip_allow_list]
-        asked = fields(user_id=user_id, scopes=[*scopes], expires_at=expires_at, ip_allow_list=allowed, label=label)
+        asked = fields(
+            user_id=user_id,
+            scopes=[*scopes],
+            expires_at=expires_at,
+            ip_allow_list=allowed,
+            label=label,
+            kind=kind,
+        )
         return await self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
-from clearwindow.client.answers.base import Balance, BaseUnits, Value
+from clearwindow.client.answers.base import Balance, BaseUnits, Exact, Value
 from clearwindow.client.answers.network import PartnerRecord
 
 
@@ -33,10 +33,11 @@ class User(Value):
 
 
 class Token(Value):
-    """A token as it is made; ``value`` is shown this once and kept nowhere."""
+    """A token as it is made; ``value`` is shown this once. Without a ``kind`` it is a bearer token."""
 
     id: str
     value: str
+    kind: str | None = None
     operator_id: str | None = None
     enterprise_id: str | None = None
     user_id: str | None = None
@@ -55,6 +56,7 @@ class GoAccountKey(Value):
     id: str
     pub: str
     encrypted_prv: str | None = None
+    custodian: bool | None = None
     created_at: AwareDatetime
     revoked_at: AwareDatetime | None = None
 
@@ -111,8 +113,8 @@ class PartnerConfiguration(Value):
     onchain_enabled: bool | None = None
     execute_when_funded: bool
     auto_approve_client_closures: bool
-    loss_sla_minutes: float | None = None
-    gain_sla_minutes: float | None = None
+    loss_sla_minutes: Exact | None = None
+    gain_sla_minutes: Exact | None = None
     public_key: str | None = None
 
 

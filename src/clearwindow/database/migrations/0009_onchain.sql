@@ -206,7 +206,6 @@ CREATE TABLE chain_transaction (
     updated_at   timestamptz NOT NULL,
     CONSTRAINT chain_transaction_pkey PRIMARY KEY (id),
     CONSTRAINT chain_transaction_payment_key UNIQUE (payment_id),
-    CONSTRAINT chain_transaction_deposit_key UNIQUE (partner_id, tx_id, currency),
     CONSTRAINT chain_transaction_kind_known CHECK (kind IN ('payment', 'deposit')),
     CONSTRAINT chain_transaction_kind_whole CHECK
         ((kind = 'payment') = (payment_id IS NOT NULL) AND (kind = 'payment') = (transfer_id IS NOT NULL)),
@@ -214,6 +213,8 @@ CREATE TABLE chain_transaction (
     CONSTRAINT chain_transaction_positive CHECK (quantity > 0),
     CONSTRAINT chain_transaction_failed_for_a_reason CHECK ((state = 'failed') = (failure IS NOT NULL))
 );
+CREATE UNIQUE INDEX chain_transaction_deposit_once ON chain_transaction (partner_id, tx_id, currency)
+    WHERE kind = 'deposit';
 CREATE INDEX chain_transaction_transfer ON chain_transaction (transfer_id) WHERE transfer_id IS NOT NULL;
 CREATE INDEX chain_transaction_created ON chain_transaction (created_at, id);
 
