@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
-from fastapi import FastAPI
 from psycopg_pool import PoolTimeout
 from pydantic import SecretStr
 
@@ -36,6 +35,9 @@ from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
 from clearwindow.work.worker import DueWork, Worker
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 WORK: Final[tuple[DueWork, ...]] = (
     SettlementWork(),

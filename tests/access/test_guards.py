@@ -158,10 +158,10 @@ def test_operators_and_members_do_not_pass_for_each_other(
 
 def test_every_operator_route_is_guarded(base_url: str) -> None:
     """Also before the body is looked at, and for what does not exist."""
-    paths = httpx2.get(f"{base_url}/openapi.json", trust_env=False).json()["paths"]
+    paths = httpx2.get(f"{base_url}/openapi.json", trust_env=False, timeout=60).json()["paths"]
     operator_paths = [path for path in paths if path.startswith("/api/operator/")]
     assert len(operator_paths) >= 15
-    with httpx2.Client(base_url=base_url, trust_env=False) as client:
+    with httpx2.Client(base_url=base_url, trust_env=False, timeout=60) as client:
         for path in operator_paths:
             for method in paths[path]:
                 refused = client.request(method, path.replace("{", "").replace("}", ""), content=b"{")

@@ -102,6 +102,9 @@ class Recording:
     def __init__(self, app: ASGIApp, recorder: Recorder = RECORDER) -> None:
         self._app = app
         self._recorder = recorder
+        # Now, and not while the first request waits.
+        contract()
+        own()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

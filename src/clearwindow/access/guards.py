@@ -10,13 +10,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from clearwindow.access import rules, store
 from clearwindow.access.signer import address_of, signer_of
-from clearwindow.access.values import Member, Operator, Scope, Token
+from clearwindow.access.values import BOOTSTRAP_OPERATOR, Member, Operator, Scope, Token
 from clearwindow.errors import InvalidRequestError, NotAuthenticatedError
 from clearwindow.http.limits import visit_of
 from clearwindow.http.problems import request_id_of
 from clearwindow.runtime import Runtime
 
-BOOTSTRAP_OPERATOR: Final = "bootstrap"
 _bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 

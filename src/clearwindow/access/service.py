@@ -10,8 +10,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from clearwindow.access import rules, store
-from clearwindow.access.guards import BOOTSTRAP_OPERATOR
 from clearwindow.access.values import (
+    BOOTSTRAP_OPERATOR,
     Enterprise,
     IssuedToken,
     OperatorRecord,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Final
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.types import Scope
 
 from clearwindow.access.rules import Address

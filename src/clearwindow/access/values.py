@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 from uuid import UUID
+
+BOOTSTRAP_OPERATOR: Final = "bootstrap"
+"""The operator that the token in the settings belongs to."""
 
 
 class Scope(StrEnum):

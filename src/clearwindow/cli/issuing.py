@@ -8,8 +8,7 @@ from datetime import timedelta
 
 from clearwindow import bootstrap
 from clearwindow.access import service as access
-from clearwindow.access.guards import BOOTSTRAP_OPERATOR
-from clearwindow.access.values import IssuedToken, Operator, Scope, TokenKind
+from clearwindow.access.values import BOOTSTRAP_OPERATOR, IssuedToken, Operator, Scope, TokenKind
 from clearwindow.clock import wire_time
 from clearwindow.http.bodies import validate
 from clearwindow.http.wire import present

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastapi import Response
+from starlette.responses import Response
 
 from clearwindow.access.values import Member
 from clearwindow.database.listing import Listing

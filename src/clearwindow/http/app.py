@@ -44,6 +44,7 @@ def create_app(
         generate_unique_id_function=lambda route: to_camel(route.name),
         # FastAPI's own pages load their scripts from a content network.
         docs_url=None,
+        openapi_url=None,
         redoc_url=None,
     )
     app.state.runtime = runtime

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from clearwindow.errors import NotFoundError
 
@@ -55,6 +56,13 @@ router: Final = APIRouter(include_in_schema=False)
 async def page() -> Response:
     headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
     return Response(_PAGE, media_type="text/html", headers=headers)
+
+
+@router.get("/openapi.json")
+def document(request: Request) -> Response:
+    # Making it takes long enough to be felt by all other requests: in a thread, which FastAPI's own route is not.
+    app: FastAPI = request.app
+    return JSONResponse(app.openapi())
 
 
 @router.get("/docs/start.js")

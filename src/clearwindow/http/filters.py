@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, TypeAlias, TypeVar
 
-from fastapi import Request, Response
 from pydantic import BeforeValidator, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 
 from clearwindow.errors import InvalidRequestError
 from clearwindow.http.bodies import parse_body, read_bytes, validate

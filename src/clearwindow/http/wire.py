@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, ClassVar, Final
 
-from fastapi import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
+from starlette.responses import Response
 
 from clearwindow.strict_json import JsonNumber
 

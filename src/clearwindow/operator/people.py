@@ -8,8 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from clearwindow.access import service as access
-from clearwindow.access.guards import BOOTSTRAP_OPERATOR
-from clearwindow.access.values import Enterprise, IssuedToken, Operator, OperatorRecord, User
+from clearwindow.access.values import BOOTSTRAP_OPERATOR, Enterprise, IssuedToken, Operator, OperatorRecord, User
 from clearwindow.audit import service as audit
 from clearwindow.clock import wire_time
 from clearwindow.errors import PermissionDeniedError

@@ -1,0 +1,17 @@
+"""Commands that serve nothing must not wait for the web framework: importing it takes longer than they do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_IMPORT = """
+import sys
+import clearwindow.bootstrap, clearwindow.operator.history_wire, clearwindow.cli.issuing
+print(*sorted({"fastapi", "uvicorn"} & set(sys.modules)))
+"""
+
+
+def test_only_a_server_imports_the_web_framework() -> None:
+    done = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert done.stdout.split() == []
