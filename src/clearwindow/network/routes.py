@@ -143,7 +143,7 @@ async def client_connection(request: Request, member: ReadingMember, connection_
     "/clients/connections/{connection_id}",
     summary="Rename, stop or restart a connection",
     response_model=answers.ConnectionAnswer,
-    responses=may_answer(400, 401, 403, 404),
+    responses=may_answer(400, 401, 403, 404, 422),
     openapi_extra=takes_body(wire.ConnectionChange),
 )
 async def change_connection(request: Request, member: WritingMember, connection_id: str) -> Response:
