@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from clearwindow.outgoing.addresses import AddressRefusedError, is_public, require_callable
-from clearwindow.outgoing.client import NoAnswerError, Outgoing, Request
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.outgoing.values import NoAnswerError, Request
 
 PRIVATE = [
     "127.0.0.1",
@@ -117,6 +118,23 @@ def test_one_who_never_answers_is_waited_for_that_long(outgoing: Outgoing, liste
     with pytest.raises(NoAnswerError, match="no answer within"):
         outgoing.send(request(f"http://127.0.0.1:{listener.getsockname()[1]}"), lane="a")
     assert time.monotonic() - started < 3
+
+
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(listener: socket.socket) -> None:
+    outgoing = Outgoing(allow_private=True, timeout_seconds=30, reply_bytes=1_000)
+
+    def talk() -> None:
+        with listener.accept()[0] as accepted, suppress(ConnectionError):
+            accepted.recv(1)
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                accepted.sendall(b"400\r\n" + b"x" * 0x400 + b"\r\n")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(talk)
+        with pytest.raises(NoAnswerError, match="more than 1000 bytes"):
+            outgoing.send(request(f"http://127.0.0.1:{listener.getsockname()[1]}"), lane="a")
+    outgoing.close()
 
 
 def test_a_port_that_nobody_listens_on(outgoing: Outgoing) -> None:
