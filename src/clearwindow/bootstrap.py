@@ -139,7 +139,9 @@ def build_worker(runtime: Runtime, settings: Settings) -> Worker:
 @contextmanager
 def _outgoing(settings: Settings) -> Iterator[Outgoing]:
     outgoing = Outgoing(
-        allow_private=settings.allow_private_addresses, timeout_seconds=settings.partner_call_timeout_seconds
+        allow_private=settings.allow_private_addresses,
+        timeout_seconds=settings.partner_call_timeout_seconds,
+        lane_width=settings.partner_calls_at_once,
     )
     try:
         yield outgoing

@@ -123,6 +123,13 @@ class Settings(BaseSettings):
         description="How long one call to a partner may take in all, with the repeats that are made while a "
         "client waits.",
     )
+    partner_calls_at_once: int = Field(
+        default=8,
+        ge=1,
+        le=1000,
+        description="How many calls to one partner a process makes at once; one more is not made, and "
+        "counts as not answered.",
+    )
     partner_call_attempts: int = Field(
         default=_CALLS.inline_attempts,
         ge=1,

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from clearwindow.outgoing.addresses import AddressRefusedError, is_public, require_callable
-from clearwindow.outgoing.client import NoAnswerError, Outgoing, Request
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.outgoing.values import NoAnswerError, Request
 
 PRIVATE = [
     "127.0.0.1",
@@ -110,6 +120,23 @@ def test_one_who_never_answers_is_waited_for_that_long(outgoing: Outgoing, liste
     assert time.monotonic() - started < 3
 
 
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(listener: socket.socket) -> None:
+    outgoing = Outgoing(allow_private=True, timeout_seconds=30, reply_bytes=1_000)
+
+    def talk() -> None:
+        with listener.accept()[0] as accepted, suppress(ConnectionError):
+            accepted.recv(1)
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                accepted.sendall(b"400\r\n" + b"x" * 0x400 + b"\r\n")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(talk)
+        with pytest.raises(NoAnswerError, match="more than 1000 bytes"):
+            outgoing.send(request(f"http://127.0.0.1:{listener.getsockname()[1]}"), lane="a")
+    outgoing.close()
+
+
 def test_a_port_that_nobody_listens_on(outgoing: Outgoing) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -143,3 +170,46 @@ def test_the_end_of_the_process_ends_what_is_under_way(listener: socket.socket) 
                 waiting.result(5)
     with pytest.raises(NoAnswerError, match="ending"):
         outgoing.send(request("http://127.0.0.1:1"), lane="a")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate for ``exchange.example`` that nobody has signed but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "exchange.example")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("exchange.example")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+def test_a_certificate_that_is_not_trusted_gets_no_request(certificate: Path, listener: socket.socket) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        accepted = listener.accept()[0]
+        with suppress(OSError), context.wrap_socket(accepted, server_side=True) as secured:
+            heard.append(secured.recv(1))
+        accepted.close()
+
+    outgoing = Outgoing(allow_private=True, timeout_seconds=5)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(serve)
+        with pytest.raises(NoAnswerError, match="certificate"):
+            outgoing.send(request(f"https://localhost:{listener.getsockname()[1]}/"), lane="a")
+        outgoing.close()
+    assert heard in ([], [b""])

@@ -97,8 +97,14 @@ class Crash:
         connection.execute(statement)
 
 
-@pytest.mark.parametrize("step", ["before_the_call", "during_the_call", "before_the_answer_is_written"])
-@pytest.mark.parametrize("what", ["allocation", "deallocation"])
+@pytest.mark.parametrize(
+    ("what", "step"),
+    [
+        ("allocation", "before_the_call"),
+        ("deallocation", "during_the_call"),
+        ("allocation", "before_the_answer_is_written"),
+    ],
+)
 def test_what_a_killed_server_leaves_is_finished(tmp_path: Path, dsn: str, step: str, what: str) -> None:
     with fake_partner("") as their_side:
         crash = Crash(dsn, their_side)

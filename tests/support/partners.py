@@ -29,6 +29,7 @@ class Seen:
     body: Json
     raw: bytes
     claims: Json
+    key_id: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class FakePartner:
         except (jwt.PyJWTError, AssertionError, KeyError) as error:
             self.complaints.append(repr(error))
             return Reaction(401, {"error": "the signature is not one"})
-        seen = Seen(method, path, json.loads(raw), raw, claims)
+        key_id = str(jwt.get_unverified_header(signature or "")["kid"])
+        seen = Seen(method, path, json.loads(raw), raw, claims, key_id)
         with self._lock:
             self.seen.append(seen)
         return self.behave(seen)

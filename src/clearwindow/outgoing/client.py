@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from clearwindow.outgoing.addresses import AddressRefusedError, require_callable
+from clearwindow.outgoing.values import NoAnswerError, Reply, Request
 
-from clearwindow.outgoing.addresses import AddressRefusedError, is_public, require_callable
+if TYPE_CHECKING:
+    from clearwindow.outgoing.exchange import Exchange
 
 _CLOSE_SECONDS: Final = 5
-_CHUNK_BYTES: Final = 16 * 1024
-_REDIRECT: Final = range(300, 400)
-
-
-class NoAnswerError(Exception):
-    """Nothing that counts as an answer came; the message says what came instead, and never a body.
-
-    ``sent`` is False where the other side cannot have seen anything of it.
-    """
-
-    def __init__(self, message: str, *, sent: bool = True) -> None:
-        super().__init__(message)
-        self.sent = sent
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back: its body is whole, and no larger than was allowed."""
-
-    status: int
-    body: bytes
-    retry_after: str | None
 
 
 class Outgoing:
@@ -73,7 +42,7 @@ class Outgoing:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._connections: Exchange | None = None
         self._closed = False
 
     def send(self, request: Request, *, lane: str, timeout_seconds: float | None = None) -> Reply:
@@ -139,95 +108,17 @@ class Outgoing:
         loop.close()
 
     async def _exchange(self, request: Request, seconds: float) -> Reply:
-        try:
-            return await self._ask(request, seconds)
-        except TimeoutError:
-            raise NoAnswerError(f"no answer within {seconds:.1f} seconds") from None
-        except AddressRefusedError as error:
-            raise NoAnswerError(f"the address {error}", sent=False) from None
-        except aiohttp.InvalidURL:
-            raise NoAnswerError("the address is not one that can be called", sent=False) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoAnswerError(_plain(error)) from None
+        if self._connections is None:
+            # Loading the HTTP library takes a while, which a process that calls nobody should not wait for.
+            from clearwindow.outgoing.exchange import Exchange  # noqa: PLC0415
 
-    async def _ask(self, request: Request, seconds: float) -> Reply:
-        async with self._open_session().request(
-            request.method,
-            request.url,
-            data=request.body,
-            headers={"Accept-Encoding": "identity", **request.headers},
-            timeout=aiohttp.ClientTimeout(total=seconds),
-            allow_redirects=False,
-        ) as response:
-            if response.status in _REDIRECT:
-                raise NoAnswerError(f"a redirect ({response.status}), which is not followed")
-            return Reply(response.status, await self._bounded(response), response.headers.get("Retry-After"))
-
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        body = b""
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > self._reply_bytes:
-                response.close()
-                raise NoAnswerError(f"an answer of more than {self._reply_bytes} bytes")
-        return body
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            resolver = _GuardedResolver(allow_private=self.allow_private)
-            # What we resolved is what we connect to: nothing is kept for later but connections that are open.
-            connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
-            self._session = aiohttp.ClientSession(
-                connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-            )
-        return self._session
+            self._connections = Exchange(allow_private=self.allow_private, reply_bytes=self._reply_bytes)
+        return await self._connections.send(request, seconds)
 
     async def _shut(self) -> None:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-
-
-class _GuardedResolver(AbstractResolver):
-    """Gives only addresses that may be called; one that may not spoils the name, whatever else it stands for."""
-
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        addresses = [str(address[0]) for *_, address in found]
-        if not self._allow_private and not all(map(is_public, addresses)):
-            raise AddressRefusedError("stands for one in a private range, which the settings do not allow")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=kind,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for address, (kind, _, protocol, *_) in zip(addresses, found, strict=True)
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-
-
-def _plain(error: Exception) -> str:
-    """What went wrong in a few words of ours: a library's own may quote what was sent or answered."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return "its certificate is not one that is trusted for this name"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not known"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return "no connection to it can be made"
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError):
-        return "the connection ended before the answer did"
-    return f"what came is not an HTTP answer ({type(error).__name__})"
+        if self._connections is not None:
+            await self._connections.close()

@@ -25,6 +25,8 @@ from clearwindow.partnercalls import store
 from clearwindow.partnercalls.values import CallKey
 from clearwindow.runtime import Runtime
 
+SHOWN_BEFORE_USE: Final = timedelta(minutes=5)
+"""As long as a partner may keep the key set: nobody meets a key that it could not have seen."""
 SHOWN_AFTER_RETIREMENT: Final = timedelta(hours=24)
 LIFETIME_SECONDS: Final = 60
 _KEY_BITS: Final = 2048
@@ -78,13 +80,13 @@ def all_keys(runtime: Runtime) -> list[CallKey]:
 
 
 def rotate(runtime: Runtime, operator: Operator, reference: str) -> CallKey:
-    """A new key for all calls from now on; the same reference again gives the same key."""
+    """A new key, shown at once and used in a few minutes; the same reference again gives the same key."""
     with runtime.transaction() as tx:
         store.lock_keys(tx)
         found = store.find_key_by_reference(tx, reference)
         if found is not None:
             return found
-        store.retire_keys(tx)
+        store.retire_keys(tx, tx.now() + SHOWN_BEFORE_USE)
         key_id = _make(tx, runtime, reference)
         audit.record(tx, operator, "partner_call_key.rotated", key_id, reference=reference)
         made = store.find_key_by_reference(tx, reference)

@@ -15,7 +15,7 @@ VALUES (%(id)s, %(reference)s, %(sealed_private)s, %(public_jwk)s, %(now)s)
 ON CONFLICT DO NOTHING
 
 -- name: retire_call_keys
-UPDATE partner_call_key SET retired_at = %(now)s WHERE retired_at IS NULL
+UPDATE partner_call_key SET retired_at = %(retired_at)s WHERE retired_at IS NULL
 
 -- name: find_call_key_by_reference
 SELECT id, reference, public_jwk, created_at, retired_at FROM partner_call_key WHERE reference = %(reference)s
@@ -30,7 +30,8 @@ ORDER BY retired_at DESC NULLS FIRST, id
 LOCK TABLE partner_call_key IN SHARE ROW EXCLUSIVE MODE
 
 -- name: key_in_use
-SELECT id, sealed_private FROM partner_call_key WHERE retired_at IS NULL
+SELECT id, sealed_private FROM partner_call_key WHERE retired_at IS NULL OR retired_at > %(now)s
+ORDER BY retired_at NULLS LAST LIMIT 1
 
 -- name: ensure_circuit
 INSERT INTO partner_circuit (partner_id, failures) VALUES (%(partner_id)s, 0) ON CONFLICT DO NOTHING

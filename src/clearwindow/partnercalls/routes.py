@@ -17,7 +17,7 @@ from clearwindow.partnercalls import keys, reading, wire
 operator_router: Final = APIRouter(prefix="/api/operator/v1", tags=["operator: calls to partners"])
 public_router: Final = APIRouter(tags=["calls to partners"])
 
-_KEYS_MAX_AGE_SECONDS: Final = 300
+_KEYS_MAX_AGE_SECONDS: Final = int(keys.SHOWN_BEFORE_USE.total_seconds())
 
 
 @public_router.get(
@@ -38,7 +38,7 @@ async def key_set(request: Request) -> Response:
     "/partner-call-keys",
     operation_id="listPartnerCallKeys",
     summary="List the keys that calls to partners are or were signed with",
-    description="The newest first. Only the key without `retiredAt` signs.",
+    description="The newest first. A key signs until its `retiredAt`, then the one after it.",
     response_model=wire.CallKeyList,
     responses=may_answer(401),
 )
@@ -49,9 +49,10 @@ async def list_keys(request: Request, actor: ActingOperator) -> Response:  # noq
 @operator_router.post(
     "/partner-call-keys",
     operation_id="rotatePartnerCallKey",
-    summary="Sign calls to partners with a new key from now on",
-    description="The key before it stays in the public key set for a day. The same `reference` again answers with "
-    "the key that it made.",
+    summary="Sign calls to partners with a new key",
+    description="The new key is in the public key set at once and signs in five minutes, when every partner's copy "
+    "of the set has it; the key before it stays in the set for a day longer. The same `reference` again answers "
+    "with the key that it made.",
     response_model=wire.CallKeyAnswer,
     responses=may_answer(400, 401),
     openapi_extra=takes_body(wire.RotationRequest),

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from clearwindow.errors import InvalidRequestError
 from clearwindow.outgoing.addresses import AddressRefusedError, require_callable
-from clearwindow.outgoing.client import Reply
+from clearwindow.outgoing.values import Reply
 from clearwindow.partnercalls.values import (
     PLACES,
     Accepted,

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from clearwindow.database.pool import Transaction
-from clearwindow.outgoing.client import NoAnswerError, Request
+from clearwindow.outgoing.values import NoAnswerError, Request
 from clearwindow.partnercalls import keys, rules, store
 from clearwindow.partnercalls.values import (
     TELLINGS,

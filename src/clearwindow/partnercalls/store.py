@@ -48,8 +48,8 @@ def lock_keys(tx: Transaction) -> None:
     tx.run(sql["lock_call_keys"])
 
 
-def retire_keys(tx: Transaction) -> None:
-    tx.run(sql["retire_call_keys"], now=tx.now())
+def retire_keys(tx: Transaction, retired_at: datetime) -> None:
+    tx.run(sql["retire_call_keys"], retired_at=retired_at)
 
 
 def find_key_by_reference(tx: Transaction, reference: str) -> CallKey | None:
@@ -63,7 +63,7 @@ def list_keys(tx: Transaction, retired_after: datetime | None = None) -> list[Ca
 
 def key_in_use(tx: Transaction) -> tuple[str, bytes] | None:
     """(id, sealed private key) of the key that signs."""
-    found = tx.records(sql["key_in_use"])
+    found = tx.records(sql["key_in_use"], now=tx.now())
     return (str(found[0]["id"]), bytes(found[0]["sealed_private"])) if found else None  # type: ignore[call-overload]  # a bytea
 
 

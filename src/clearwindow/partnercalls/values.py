@@ -130,7 +130,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class CallKey:
-    """A key that calls are signed with; ``retired_at`` is when the next one took its place."""
+    """A key that calls are signed with; ``retired_at`` is when the next one takes its place."""
 
     id: str
     reference: str

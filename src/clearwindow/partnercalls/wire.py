@@ -16,7 +16,7 @@ class RotationRequest(RequestModel):
 
 
 class CallKeyOutput(WireModel):
-    """A key that calls are signed with; ``retired_at`` is null while it is in use."""
+    """A key that calls are signed with until ``retired_at``, which is null where none comes after it."""
 
     id: str
     reference: str
