@@ -18,15 +18,23 @@ from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
 from clearwindow.ids import RandomIds
 from clearwindow.outgoing.client import Outgoing
-from clearwindow.routers import ROUTERS
+from clearwindow.routers import MIDDLEWARES, ROUTERS
 from clearwindow.runtime import CallTerms, Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
+from tests.operations import shown_in
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.exchanges import judged
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner, fake_partner
 from tests.support.server import serving
 from tests.support.settling import Floor
+from tests.support.summary import (  # noqa: F401 - hooks of pytest
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 # Logging to the standard output that pytest captures would outlive the capture.
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -38,6 +46,12 @@ if os.environ.get("CI"):
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
+    with judged(shown_in(request.node.nodeid)):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +96,7 @@ def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
 @pytest.fixture(scope="session")
 def served_app() -> Iterator[tuple[FastAPI, str]]:
     """One server for the whole run; each test gives it its own runtime."""
-    app = create_app(None, ROUTERS)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    app = create_app(None, ROUTERS, middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
     with serving(app) as url:
         yield app, url
 

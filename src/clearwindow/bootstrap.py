@@ -27,6 +27,8 @@ from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
 from clearwindow.ids import RandomIds
 from clearwindow.network.introducing import introduction_work
+from clearwindow.onchain.due import DepositWork, OnchainWork
+from clearwindow.onchain.simulated import SimulatedChain
 from clearwindow.outgoing.client import Outgoing
 from clearwindow.partnercalls.work import telling_work
 from clearwindow.runtime import Runtime
@@ -37,6 +39,8 @@ from clearwindow.work.worker import DueWork, Worker
 
 WORK: Final[tuple[DueWork, ...]] = (
     SettlementWork(),
+    OnchainWork(SimulatedChain),
+    DepositWork(SimulatedChain),
     allocation_work(),
     introduction_work(),
     telling_work(),
@@ -114,9 +118,16 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
     # Importing the routes builds the models of the whole API, which only a server should wait for.
     from clearwindow.http.app import create_app  # noqa: PLC0415
     from clearwindow.http.health import health_router  # noqa: PLC0415
-    from clearwindow.routers import ROUTERS  # noqa: PLC0415
+    from clearwindow.http.limits import CallerLimits  # noqa: PLC0415
+    from clearwindow.routers import MIDDLEWARES, ROUTERS  # noqa: PLC0415
 
-    return create_app(runtime, (*ROUTERS, health_router(WORK, settings.worker_lag_limit_seconds)))
+    limits = CallerLimits(
+        requests_per_minute=settings.rate_limit_per_minute,
+        requests_at_once=settings.concurrent_requests_limit or max(1, settings.database_connections // 3),
+        wait_seconds=settings.concurrent_requests_wait_seconds,
+    )
+    health = health_router(WORK, settings.worker_lag_limit_seconds)
+    return create_app(runtime, (*ROUTERS, health), limits, MIDDLEWARES)
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:

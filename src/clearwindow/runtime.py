@@ -23,11 +23,14 @@ class Limits:
     body_bytes: int = 32 * 1024 * 1024
     connections_per_settlement: int = 10_000
     amounts_per_settlement: int = 100_000
+    page_size: int = 500
+    body_seconds: float = 60
 
     @property
     def body_entries(self) -> int:
         """How many members and elements a body may have in all: the largest settlement, and all else small."""
-        return self.connections_per_settlement + self.amounts_per_settlement + _OTHER_ENTRIES
+        # An amount between two connections is two entries: its destination and itself.
+        return self.connections_per_settlement + 2 * self.amounts_per_settlement + _OTHER_ENTRIES
 
 
 @dataclass(frozen=True, slots=True)

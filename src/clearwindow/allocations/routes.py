@@ -46,6 +46,11 @@ def _answers(unanswered: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     openapi_extra=takes_body(wire.AllocationRequest),
 )
 async def allocate(request: Request, member: WritingMember, connection_id: str) -> Response:
+    """Moves funds from the client's Go Account to its network account at the partner.
+
+    Refused with 422 and the released allocation where the funds do not suffice. The same ``clientExternalId``
+    with the same request gives the same allocation.
+    """
     return await _submit(request, member, connection_id, AllocationType.ALLOCATION)
 
 
@@ -60,6 +65,10 @@ async def allocate(request: Request, member: WritingMember, connection_id: str) 
     openapi_extra=takes_body(wire.AllocationRequest),
 )
 async def deallocate(request: Request, member: WritingMember, connection_id: str) -> Response:
+    """Moves funds that no settlement holds back to the client's Go Account.
+
+    Also from a connection that was stopped.
+    """
     return await _submit(request, member, connection_id, AllocationType.DEALLOCATION)
 
 
@@ -117,37 +126,53 @@ async def _decide(request: Request, member: Member, body: Body[S], decision: Dec
 
 @router.get(
     "/clients/connections/{connection_id}/allocations/signing",
-    summary="The exact text to sign for an allocation",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_body(wire.AllocationToSign),
-)
-@router.post(
-    "/clients/connections/{connection_id}/allocations/signing",
+    operation_id="v1ClientAllocationsSigningGetRoute",
     summary="The exact text to sign for an allocation",
     response_model=SigningPayload,
     responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_body(wire.AllocationToSign),
 )
 async def allocation_to_sign(request: Request, member: ReadingMember, connection_id: str) -> Response:
+    """Takes the fields as a JSON body on the GET."""
+    return await _to_sign(request, member, connection_id)
+
+
+@router.post(
+    "/clients/connections/{connection_id}/allocations/signing",
+    operation_id="v1ClientAllocationsSigningPostRoute",
+    summary="The exact text to sign for an allocation",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404),
+    openapi_extra=takes_body(wire.AllocationToSign),
+)
+async def allocation_to_sign_by_post(request: Request, member: WritingMember, connection_id: str) -> Response:
+    """The same for clients that cannot send a body with a GET."""
     return await _to_sign(request, member, connection_id)
 
 
 @router.get(
     "/clients/connections/{connection_id}/deallocations/signing",
+    operation_id="V1ClientDeallocationsSigningGetRoute",
     summary="The exact text to sign for a deallocation",
     response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_body(wire.AllocationToSign),
-)
-@router.post(
-    "/clients/connections/{connection_id}/deallocations/signing",
-    summary="The exact text to sign for a deallocation",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404),
+    responses=may_answer(400, 401, 403, 404, 422),
     openapi_extra=takes_body(wire.AllocationToSign),
 )
 async def deallocation_to_sign(request: Request, member: ReadingMember, connection_id: str) -> Response:
+    """Takes the fields as a JSON body on the GET."""
+    return await _to_sign(request, member, connection_id)
+
+
+@router.post(
+    "/clients/connections/{connection_id}/deallocations/signing",
+    operation_id="V1ClientDeallocationsSigningPostRoute",
+    summary="The exact text to sign for a deallocation",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404, 422),
+    openapi_extra=takes_body(wire.AllocationToSign),
+)
+async def deallocation_to_sign_by_post(request: Request, member: WritingMember, connection_id: str) -> Response:
+    """The same for clients that cannot send a body with a GET."""
     return await _to_sign(request, member, connection_id)
 
 
@@ -164,12 +189,14 @@ def _path_ids(member: Member, connection_id: str) -> dict[str, str]:
 
 @router.get(
     "/clients/allocations",
+    operation_id="v1ClientAllocationsGetRoute",
     summary="List the client's allocations and deallocations",
     response_model=wire.AllocationList,
-    responses=may_answer(400, 401, 403),
+    responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_filters(wire.ClientAllocationFilters),
 )
 async def list_client_allocations(request: Request, member: ReadingMember) -> Response:
+    """On all connections of the caller as a client."""
     filters = await read_filters(request, wire.ClientAllocationFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime = request.app.state.runtime
@@ -179,11 +206,13 @@ async def list_client_allocations(request: Request, member: ReadingMember) -> Re
 
 @router.get(
     "/clients/allocations/{allocation_id}",
+    operation_id="v1ClientAllocationGetRoute",
     summary="One of the client's allocations",
     response_model=wire.AllocationAnswer,
     responses=may_answer(401, 403, 404),
 )
 async def client_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
+    """Another client's allocation is answered as one that does not exist."""
     runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
     return json_response(
         wire.client_answer(await run_in_threadpool(reading.allocation_of_client, runtime, member, known))
@@ -192,12 +221,14 @@ async def client_allocation(request: Request, member: ReadingMember, allocation_
 
 @router.get(
     "/partners/allocations",
+    operation_id="v1PartnerAllocationsGetRoute",
     summary="List the allocations to the partner, in its own names and unit",
     response_model=wire.AllocationList,
-    responses=may_answer(400, 401, 403),
+    responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_filters(wire.PartnerAllocationFilters),
 )
 async def list_partner_allocations(request: Request, member: ReadingMember) -> Response:
+    """On all connections to the caller as a partner."""
     filters = await read_filters(request, wire.PartnerAllocationFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime, wanted = request.app.state.runtime, filters.value()
@@ -207,11 +238,13 @@ async def list_partner_allocations(request: Request, member: ReadingMember) -> R
 
 @router.get(
     "/partners/allocations/{allocation_id}",
+    operation_id="v1PartnerAllocationGetRoute",
     summary="One of the allocations to the partner",
     response_model=wire.AllocationAnswer,
     responses=may_answer(401, 403, 404),
 )
 async def partner_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
+    """An allocation to another partner is answered as one that does not exist."""
     runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
     found, currencies = await run_in_threadpool(reading.allocation_of_partner, runtime, member, known)
     return json_response(wire.partner_answer(found, currencies))

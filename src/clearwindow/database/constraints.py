@@ -36,9 +36,14 @@ _MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "dispute_once_per_party": (ConflictError, "this settlement is disputed on this connection already"),
     "enterprise_pkey": (ConflictError, "an enterprise with this id exists already"),
     "go_account_key_active_once": (ConflictError, "the Go Account has this key already"),
+    "go_account_key_custodian_once": (ConflictError, "the Go Account has a custodian key already"),
     "nonce_pkey": (ConflictError, "the nonce was used by another request: choose a new one"),
     "operator_name_key": (ConflictError, "an operator of this name exists already"),
     "partner_enterprise_key": (ConflictError, "the enterprise is a partner already"),
+    "settlement_external_id_reserved": (
+        ConflictError,
+        "this externalId is that of deposits for an on-chain settlement: choose another one",
+    ),
     "settlement_external_id_key": (ConflictError, "a settlement with this externalId exists already"),
 }
 

@@ -42,6 +42,7 @@ class PartnerOutput(WireModel):
     client_id: str
     broker: bool
     active: bool
+    settlement_transaction_route_id: str | None = None
     client_dispute_window_minutes: int | float | None = None
     top_up_window_minutes: int | float | None = None
     allocation_policies_enabled: bool
@@ -61,6 +62,7 @@ class ListedPartner(WireModel):
     institution_identifier: str
     connection_key_schema: str
     active: bool
+    settlement_transaction_route_id: str | None = None
     enterprise_id: str | None = None
     client_dispute_window_minutes: int | float | None = None
     top_up_window_minutes: int | float | None = None
@@ -188,6 +190,7 @@ def _shared(partner: Partner) -> dict[str, object]:
         institution_identifier=partner.institution_identifier,
         connection_key_schema=str(partner.connection_key_schema),
         active=partner.active,
+        settlement_transaction_route_id=partner.settlement_transaction_route_id,
         client_dispute_window_minutes=minutes(partner.client_dispute_window_minutes),
         top_up_window_minutes=minutes(partner.top_up_window_minutes),
         trust_org=str(partner.trust_org),

@@ -36,6 +36,7 @@ class PartnerChanges(TypedDict, total=False):
     stable_partner: bool
     client_dispute_window_minutes: Decimal | None
     top_up_window_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
 
 
 class ClientChanges(TypedDict, total=False):
@@ -69,6 +70,9 @@ def configure(
             executeWhenFunded=configuration.execute_when_funded,
             autoApproveClientClosures=configuration.auto_approve_client_closures,
             publicKey=configuration.public_key,
+            onchainEnabled=configuration.onchain_enabled,
+            lossSlaMinutes=_plain(configuration.loss_sla_minutes),
+            gainSlaMinutes=_plain(configuration.gain_sla_minutes),
             callbackUrl=endpoint.callback_url,
             callbackPaths=dict(endpoint.callback_paths),
             asyncAllocations=endpoint.async_allocations,
@@ -157,4 +161,8 @@ def _ensure_client(tx: Transaction, runtime: Runtime, member: Member) -> Client:
 
 
 def _auditable(changes: PartnerChanges) -> dict[str, object]:
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in changes.items()}
+    return {name: _plain(value) for name, value in changes.items()}
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Decimal) else value

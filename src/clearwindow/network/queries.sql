@@ -1,12 +1,13 @@
 -- name: put_configuration
 INSERT INTO partner_configuration (enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures,
-                                   public_key, updated_at)
+                                   public_key, onchain_enabled, loss_sla_minutes, gain_sla_minutes, updated_at)
 VALUES (%(enterprise_id)s, %(amount_unit)s, %(execute_when_funded)s, %(auto_approve_client_closures)s,
-        %(public_key)s, %(now)s)
+        %(public_key)s, %(onchain_enabled)s, %(loss_sla_minutes)s, %(gain_sla_minutes)s, %(now)s)
 ON CONFLICT (enterprise_id) DO UPDATE
 SET amount_unit = excluded.amount_unit, execute_when_funded = excluded.execute_when_funded,
     auto_approve_client_closures = excluded.auto_approve_client_closures, public_key = excluded.public_key,
-    updated_at = excluded.updated_at
+    onchain_enabled = excluded.onchain_enabled, loss_sla_minutes = excluded.loss_sla_minutes,
+    gain_sla_minutes = excluded.gain_sla_minutes, updated_at = excluded.updated_at
 
 -- name: drop_partner_currencies
 DELETE FROM partner_currency WHERE enterprise_id = %(enterprise_id)s
@@ -17,7 +18,8 @@ SELECT %(enterprise_id)s, given.partner_name, given.currency
 FROM unnest(%(partner_names)s::text[], %(currencies)s::text[]) AS given (partner_name, currency)
 
 -- name: find_configuration
-SELECT enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures, public_key
+SELECT enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures, public_key,
+       onchain_enabled, loss_sla_minutes, gain_sla_minutes
 FROM partner_configuration WHERE enterprise_id = %(enterprise_id)s
 
 -- name: list_partner_currencies
@@ -31,7 +33,7 @@ ON CONFLICT (enterprise_id) DO NOTHING
 
 -- name: find_client
 SELECT client.id, client.enterprise_id, client.go_account_id, client.active, client.created_at, client.updated_at,
-       enterprise.trust_org
+       enterprise.trust_org, enterprise.name
 FROM client
 JOIN enterprise ON enterprise.id = client.enterprise_id
 WHERE client.id = %(id)s OR client.enterprise_id = %(enterprise_id)s
@@ -56,7 +58,8 @@ SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_
        partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
        partner.top_up_window_minutes, partner.created_at, partner.updated_at,
        configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
-       configuration.public_key, enterprise.trust_org
+       configuration.public_key, configuration.onchain_enabled, configuration.loss_sla_minutes,
+       configuration.gain_sla_minutes, partner.settlement_transaction_route_id, enterprise.trust_org
 FROM partner
 JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
 JOIN enterprise ON enterprise.id = partner.enterprise_id
@@ -72,7 +75,8 @@ SELECT id FROM partner WHERE id = %(id)s FOR NO KEY UPDATE
 -- name: update_partner
 UPDATE partner
 SET active = %(active)s, stable_partner = %(stable_partner)s, top_up_window_minutes = %(top_up_window_minutes)s,
-    client_dispute_window_minutes = %(client_dispute_window_minutes)s, updated_at = %(now)s
+    client_dispute_window_minutes = %(client_dispute_window_minutes)s, updated_at = %(now)s,
+    settlement_transaction_route_id = %(settlement_transaction_route_id)s
 WHERE id = %(id)s
 
 -- name: list_partners
@@ -81,7 +85,9 @@ SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_
        partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
        partner.top_up_window_minutes, partner.created_at, partner.updated_at,
        configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
-       configuration.public_key, enterprise.trust_org, count(*) OVER () AS total
+       configuration.public_key, configuration.onchain_enabled, configuration.loss_sla_minutes,
+       configuration.gain_sla_minutes, partner.settlement_transaction_route_id, enterprise.trust_org,
+       count(*) OVER () AS total
 FROM partner
 JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
 JOIN enterprise ON enterprise.id = partner.enterprise_id

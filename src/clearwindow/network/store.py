@@ -46,6 +46,9 @@ def put_configuration(tx: Transaction, configuration: PartnerConfiguration) -> N
         execute_when_funded=configuration.execute_when_funded,
         auto_approve_client_closures=configuration.auto_approve_client_closures,
         public_key=configuration.public_key,
+        onchain_enabled=configuration.onchain_enabled,
+        loss_sla_minutes=configuration.loss_sla_minutes,
+        gain_sla_minutes=configuration.gain_sla_minutes,
         now=tx.now(),
     )
     tx.run(sql["drop_partner_currencies"], **place)
@@ -130,6 +133,7 @@ def update_partner(tx: Transaction, partner: Partner) -> None:
         stable_partner=partner.stable_partner,
         client_dispute_window_minutes=partner.client_dispute_window_minutes,
         top_up_window_minutes=partner.top_up_window_minutes,
+        settlement_transaction_route_id=partner.settlement_transaction_route_id,
         now=tx.now(),
     )
 

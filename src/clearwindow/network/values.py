@@ -26,7 +26,7 @@ class ConnectionKeySchema(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An enterprise as trader."""
+    """An enterprise as trader; its name is the enterprise's."""
 
     id: UUID
     enterprise_id: str
@@ -35,6 +35,7 @@ class Client:
     created_at: datetime
     updated_at: datetime
     trust_org: TrustOrg
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ class PartnerConfiguration:
     execute_when_funded: bool
     auto_approve_client_closures: bool
     public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class Partner:
     execute_when_funded: bool
     auto_approve_client_closures: bool
     public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
     trust_org: TrustOrg
 
 

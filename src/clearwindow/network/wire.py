@@ -17,6 +17,8 @@ from clearwindow.signing.wire import Signed, ToSign
 WindowMinutes = Annotated[WireNumber, Field(ge=0, le=525_600, decimal_places=6)]
 """A year at most; as many places as a JSON number carries back and forth unchanged."""
 
+SlaMinutes = Annotated[WireNumber, Field(gt=0, le=525_600, decimal_places=6)]
+
 _Secret = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 

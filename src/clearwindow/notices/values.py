@@ -26,6 +26,7 @@ class EventType(StrEnum):
     SETTLEMENT_COMPLETED = "settlement.completed"
     SETTLEMENT_FAILED = "settlement.failed"
     SETTLEMENT_REJECTED = "settlement.rejected"
+    SETTLEMENT_SLA_ALERT = "settlement.sla_alert"
     DISPUTE_CREATED = "dispute.created"
     DISPUTE_RETRACTED = "dispute.retracted"
     DISPUTE_UNRETRACTED = "dispute.unretracted"
