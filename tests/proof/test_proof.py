@@ -99,6 +99,10 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         ),
         {"dispute_holds_what_its_transfers_take", "hold_has_an_open_cause"},
     ),
+    "a partner is never asked": (
+        "UPDATE allocation SET retriable = true",
+        {"retriable_allocation_is_asked"},
+    ),
     "a hold names another kind of cause": (
         "UPDATE hold SET cause_kind = 'deallocation' WHERE cause_id = %(RESERVED)s",
         {"hold_has_an_open_cause", "reserved_allocation_is_held"},

@@ -78,8 +78,9 @@ class FakePartner:
         self.behave: Behaviour = agreeing
         self.seen: list[Seen] = []
         self.complaints: list[str] = []
-        self._network_url = network_url
+        self.network_url = network_url
         self._jtis: set[str] = set()
+        self._keys: dict[str, jwt.PyJWK] = {}
         self._lock = threading.Lock()
 
     def asked(self, ending: str) -> list[Seen]:
@@ -99,9 +100,7 @@ class FakePartner:
 
     def _verified(self, method: str, path: str, signature: str | None, raw: bytes) -> Json:
         assert signature is not None, "no signature"
-        keys = httpx2.get(f"{self._network_url}/.well-known/jwks.json", trust_env=False).json()["keys"]
-        key_id = jwt.get_unverified_header(signature)["kid"]
-        (key,) = [jwt.PyJWK(key) for key in keys if key["kid"] == key_id]
+        key = self._key(jwt.get_unverified_header(signature)["kid"])
         claims: Json = jwt.decode(
             signature,
             key,
@@ -117,6 +116,14 @@ class FakePartner:
             assert claims["jti"] not in self._jtis, "a signature twice"
             self._jtis.add(claims["jti"])
         return claims
+
+    def _key(self, key_id: str) -> jwt.PyJWK:
+        """Read anew for an id that was not met before, as every partner should."""
+        with self._lock:
+            if key_id not in self._keys:
+                shown = httpx2.get(f"{self.network_url}/.well-known/jwks.json", trust_env=False).json()["keys"]
+                self._keys = {key["kid"]: jwt.PyJWK(key) for key in shown}
+            return self._keys[key_id]
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def decide(
     outcome = _decide(runtime, member, approval_id, decision, notes)
     if outcome.allocation is None:
         return outcome
-    return replace(outcome, allocation=asking.follow_up(runtime, outcome.allocation))
+    return replace(outcome, allocation=asking.follow_up(runtime, outcome.allocation, leased=not outcome.replayed))
 
 
 def _decide(

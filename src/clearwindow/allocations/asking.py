@@ -57,12 +57,14 @@ def proceed(tx: Transaction, runtime: Runtime, reserved: Allocation, parties: Pa
     return settling.clear(tx, runtime, reserved, parties)
 
 
-def follow_up(runtime: Runtime, allocation: Allocation) -> Allocation:
-    """Asks the partner now, where it is still to be asked; gives the allocation as it then stands."""
+def follow_up(runtime: Runtime, allocation: Allocation, *, leased: bool) -> Allocation:
+    """Asks the partner now, where it is still to be asked; gives the allocation as it then stands.
+
+    ``leased``: ``proceed`` has just left the question to this caller. Any other asks only what nobody is asking.
+    """
     if not allocation.retriable:
         return allocation
-    with runtime.transaction() as tx:
-        call = calls.owed(tx, allocation.id, ASKED)
+    call = calls.take(runtime, allocation.id, ASKED, leased=leased)
     if call is not None:
         carry_out(runtime, call, calls.make(runtime, call, attempts=runtime.calls.inline_attempts))
     with runtime.transaction() as tx:

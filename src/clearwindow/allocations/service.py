@@ -50,7 +50,8 @@ def require_connection(runtime: Runtime, member: Member, connection_id: UUID) ->
 def submit(runtime: Runtime, member: Member, asked: AskedAllocation, request: SignedRequest) -> Outcome:
     """Carries the request out, or goes on with it where it was sent before and the partner has not answered."""
     outcome = _admit(runtime, member, asked, request)
-    return replace(outcome, allocation=asking.follow_up(runtime, outcome.allocation))
+    allocation = asking.follow_up(runtime, outcome.allocation, leased=not outcome.replayed)
+    return replace(outcome, allocation=allocation)
 
 
 def _admit(runtime: Runtime, member: Member, asked: AskedAllocation, request: SignedRequest) -> Outcome:

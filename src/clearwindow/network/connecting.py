@@ -66,7 +66,7 @@ def connect(runtime: Runtime, member: Member, asked: NewConnection, request: Sig
         UnprocessableError: the partner refuses it; the record of it stays, inactive.
     """
     made = _make(runtime, member, asked, request)
-    connection = introducing.introduce(runtime, made.connection)
+    connection = introducing.introduce(runtime, made.connection, leased=not made.replayed)
     rules.require_not_refused(connection)
     return replace(made, connection=connection)
 

@@ -35,12 +35,14 @@ def owe(
     calls.owe(tx, runtime, callee, Operation.CONNECTION, connection.id, body, leased=True)
 
 
-def introduce(runtime: Runtime, connection: Connection) -> Connection:
-    """Asks the partner now, where that is still to be done; what it does not answer now is asked again later."""
+def introduce(runtime: Runtime, connection: Connection, *, leased: bool) -> Connection:
+    """Asks the partner now, where that is still to be done; what it does not answer now is asked again later.
+
+    ``leased``: the question has just been left to this caller. Any other asks only what nobody is asking.
+    """
     if connection.initialized or connection.refused_reason is not None:
         return connection
-    with runtime.transaction() as tx:
-        call = calls.owed(tx, connection.id, _ASKED)
+    call = calls.take(runtime, connection.id, _ASKED, leased=leased)
     if call is not None:
         _settle(runtime, call, calls.make(runtime, call, attempts=runtime.calls.inline_attempts))
     with runtime.transaction() as tx:

@@ -69,9 +69,10 @@ ORDER BY owed.calls DESC, partner.id
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: insert_call
-INSERT INTO partner_call (id, partner_id, enterprise_id, operation, subject_id, sealed_body, created_at, due_at)
+INSERT INTO partner_call (id, partner_id, enterprise_id, operation, subject_id, sealed_body, created_at, due_at,
+                          leased_until)
 VALUES (%(id)s, %(partner_id)s, %(enterprise_id)s, %(operation)s, %(subject_id)s, %(sealed_body)s, %(now)s,
-        %(due_at)s)
+        %(now)s, %(leased_until)s)
 
 -- name: find_owed_call
 SELECT id, partner_id, enterprise_id, operation, subject_id, attempts
@@ -83,22 +84,24 @@ SELECT sealed_body FROM partner_call WHERE id = %(id)s
 
 -- name: end_call
 UPDATE partner_call
-SET due_at = NULL, ended_at = %(now)s, attempts = attempts + 1, last_error = %(error)s
+SET due_at = NULL, leased_until = NULL, ended_at = %(now)s, attempts = attempts + 1, last_error = %(error)s
 WHERE id = %(id)s AND due_at IS NOT NULL
 
 -- name: drop_call
 -- What was still to be asked was decided otherwise.
-UPDATE partner_call SET due_at = NULL, ended_at = %(now)s
+UPDATE partner_call SET due_at = NULL, leased_until = NULL, ended_at = %(now)s
 WHERE subject_id = %(subject_id)s AND operation = ANY(%(operations)s) AND due_at IS NOT NULL
 
 -- name: postpone_call
 UPDATE partner_call
-SET due_at = %(due_at)s, attempts = attempts + %(tried)s, last_error = %(error)s
+SET due_at = %(due_at)s, leased_until = NULL, attempts = attempts + %(tried)s, last_error = %(error)s
 WHERE id = %(id)s AND due_at IS NOT NULL
 
 -- name: claim_call
--- The lease: whoever dies with the call under way leaves it due again.
-UPDATE partner_call SET due_at = %(until)s WHERE id = %(id)s AND due_at <= %(now)s
+-- One at a time makes a call; `due_by` is null for one who need not wait for its time.
+UPDATE partner_call SET leased_until = %(until)s
+WHERE id = %(id)s AND due_at <= coalesce(%(due_by)s::timestamptz, due_at)
+  AND (leased_until IS NULL OR leased_until <= %(now)s)
 
 -- name: list_due_calls
 -- A few of each partner, so that one with many does not keep the others waiting.
@@ -108,7 +111,7 @@ FROM (
            row_number() OVER (PARTITION BY call.partner_id ORDER BY call.due_at, call.id) AS place
     FROM partner_call AS call
     LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
-    WHERE call.operation = ANY(%(operations)s) AND call.due_at <= %(now)s
+    WHERE call.operation = ANY(%(operations)s) AND greatest(call.due_at, call.leased_until) <= %(now)s
       AND (circuit.open_until IS NULL OR circuit.open_until <= %(now)s)
 ) AS due
 ORDER BY place, due_at, id
@@ -118,11 +121,11 @@ LIMIT %(limit)s
 SELECT count(*)
 FROM partner_call AS call
 LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
-WHERE call.operation = ANY(%(operations)s) AND call.due_at <= %(now)s
+WHERE call.operation = ANY(%(operations)s) AND greatest(call.due_at, call.leased_until) <= %(now)s
   AND (circuit.open_until IS NULL OR circuit.open_until <= %(now)s)
 
 -- name: next_due_call_at
-SELECT min(greatest(call.due_at, circuit.open_until))
+SELECT min(greatest(call.due_at, call.leased_until, circuit.open_until))
 FROM partner_call AS call
 LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
 WHERE call.operation = ANY(%(operations)s) AND call.due_at IS NOT NULL

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import SystemRandom
 from typing import Final
 from uuid import UUID
@@ -31,11 +31,11 @@ from clearwindow.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
-LEASE: Final = timedelta(seconds=30)
-"""How long one who makes a call is left alone with it; longer than a call may take."""
-
 _MIN_ATTEMPT_SECONDS: Final = 0.5
 _INLINE_PAUSE_SECONDS: Final = 0.2
+_LEASE_SECONDS: Final = 5
+"""How long one who makes a call is left alone with it, beside the time that a call may take."""
+
 _random: Final = SystemRandom()
 
 
@@ -86,19 +86,23 @@ def owe(
         operation=operation,
         subject_id=subject_id,
         sealed_body=runtime.vault.encrypt(text.encode(), context=_context(call_id)),
-        due_at=tx.now() + LEASE if leased else tx.now(),
+        leased_until=_lease_end(tx, runtime) if leased else None,
     )
 
 
-def owed(tx: Transaction, subject_id: UUID, operations: Sequence[Operation]) -> OwedCall | None:
-    """The call about the subject that has not been answered yet."""
-    return store.find_owed(tx, subject_id, operations)
-
-
 def claim(runtime: Runtime, call: OwedCall) -> bool:
-    """Whether the call was still due and is now the claimer's alone for a while."""
+    """Whether the call was due and is now the claimer's alone for a while."""
     with runtime.transaction() as tx:
-        return store.claim_call(tx, call.id, tx.now() + LEASE)
+        return store.claim_call(tx, call.id, _lease_end(tx, runtime), due_by=tx.now())
+
+
+def take(runtime: Runtime, subject_id: UUID, operations: Sequence[Operation], *, leased: bool) -> OwedCall | None:
+    """The call about the subject, for one who makes it before its time; None where somebody is making it."""
+    with runtime.transaction() as tx:
+        call = store.find_owed(tx, subject_id, operations)
+        if call is None or leased or store.claim_call(tx, call.id, _lease_end(tx, runtime), due_by=None):
+            return call
+        return None
 
 
 def end(tx: Transaction, call: OwedCall, note: str | None = None) -> bool:
@@ -148,7 +152,7 @@ def _prepare(runtime: Runtime, call: OwedCall) -> _Prepared | Silent | NotCalled
         if not endpoint.is_called:
             return NotCalled()
         circuit = store.find_circuit(tx, call.partner_id)
-        if circuit is not None and circuit.open_until is not None and not _may_try(tx, circuit):
+        if circuit is not None and circuit.open_until is not None and not _may_try(tx, runtime, circuit):
             seconds = max(1, int((circuit.open_until - tx.now()).total_seconds()))
             return Silent(
                 "the endpoint has not answered of late and is left alone for a while", seconds, tried=False
@@ -156,8 +160,12 @@ def _prepare(runtime: Runtime, call: OwedCall) -> _Prepared | Silent | NotCalled
         return _Prepared(endpoint, keys.signing_key(tx, runtime), _unsealed(tx, runtime, call))
 
 
-def _may_try(tx: Transaction, circuit: Circuit) -> bool:
-    return store.try_circuit(tx, circuit.partner_id, tx.now() + LEASE)
+def _may_try(tx: Transaction, runtime: Runtime, circuit: Circuit) -> bool:
+    return store.try_circuit(tx, circuit.partner_id, _lease_end(tx, runtime))
+
+
+def _lease_end(tx: Transaction, runtime: Runtime) -> datetime:
+    return tx.now() + timedelta(seconds=runtime.outgoing.timeout_seconds + _LEASE_SECONDS)
 
 
 def _attempt(runtime: Runtime, call: OwedCall, prepared: _Prepared, give_up_at: float) -> Answer:

@@ -97,10 +97,10 @@ def insert_call(
     operation: Operation,
     subject_id: UUID,
     sealed_body: bytes,
-    due_at: datetime,
+    leased_until: datetime | None,
 ) -> None:
     values = {"id": call_id, "operation": operation, "subject_id": subject_id, "sealed_body": sealed_body}
-    tx.run(sql["insert_call"], **values, **asdict(callee), due_at=due_at, now=tx.now())
+    tx.run(sql["insert_call"], **values, **asdict(callee), leased_until=leased_until, now=tx.now())
 
 
 def find_owed(tx: Transaction, subject_id: UUID, operations: Sequence[Operation]) -> OwedCall | None:
@@ -124,8 +124,8 @@ def postpone_call(tx: Transaction, call_id: UUID, due_at: datetime, error: str, 
     tx.run(sql["postpone_call"], id=call_id, due_at=due_at, error=error, tried=int(tried))
 
 
-def claim_call(tx: Transaction, call_id: UUID, until: datetime) -> bool:
-    return tx.run(sql["claim_call"], id=call_id, until=until, now=tx.now()) == 1
+def claim_call(tx: Transaction, call_id: UUID, until: datetime, *, due_by: datetime | None) -> bool:
+    return tx.run(sql["claim_call"], id=call_id, until=until, due_by=due_by, now=tx.now()) == 1
 
 
 def list_due(tx: Transaction, operations: Sequence[Operation], limit: int) -> list[OwedCall]:

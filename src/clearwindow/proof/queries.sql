@@ -125,6 +125,19 @@ WHERE (asked.pending_approval_id, coalesce(asked.policy_result, 'pending'), aske
 ORDER BY asked.id, answered.id
 LIMIT %(limit)s
 
+-- name: retriable_allocation_is_asked
+WITH owed AS (
+    SELECT subject_id AS allocation_id FROM partner_call
+    WHERE operation IN ('allocation', 'deallocation') AND due_at IS NOT NULL
+), retriable AS (
+    SELECT id AS allocation_id FROM allocation WHERE retriable
+)
+SELECT allocation_id, retriable.allocation_id IS NOT NULL AS retriable, count(*) OVER () AS total
+FROM retriable FULL JOIN owed USING (allocation_id)
+WHERE (retriable.allocation_id IS NULL) <> (owed.allocation_id IS NULL)
+ORDER BY allocation_id
+LIMIT %(limit)s
+
 -- name: entry_sums_to_zero
 SELECT entry_id, currency, sum(quantity) AS sum, count(*) OVER () AS total
 FROM posting GROUP BY entry_id, currency HAVING sum(quantity) <> 0

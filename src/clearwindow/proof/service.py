@@ -26,6 +26,7 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "approval_is_as_its_allocation": (
         "an allocation that needs a second user's approval goes on exactly as that user decided"
     ),
+    "retriable_allocation_is_asked": "an allocation is retriable while its partner is to be asked, and never else",
     "entry_sums_to_zero": "every journal entry sums to zero",
     "posting_has_its_entry": "every posting belongs to a journal entry and to an account",
     "external_id_names_one_settlement": "a partner's externalId names one settlement",

@@ -20,7 +20,7 @@ from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import funding, immediate, notifying, rules, staging, store
+from clearwindow.settlements import finalizing, funding, immediate, notifying, rules, staging, store
 from clearwindow.settlements.values import DueSettlement, FundingGap, Settlement, SettlementState
 from clearwindow.transfers import service as transfers
 
@@ -35,13 +35,13 @@ def advance(runtime: Runtime, due: DueSettlement) -> bool:
         if settlement is None or settlement.due_at is None or settlement.due_at > tx.now():
             return True
         if settlement.state is SettlementState.DISPUTE_WINDOW:
-            _finalise(tx, partner, settlement)
+            _finalise(runtime, tx, partner, settlement)
         else:
             _execute(runtime, tx, partner, settlement)
         return True
 
 
-def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
+def _finalise(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Ends the dispute window: what is disputed stays held for the dispute, the rest is final."""
     transfers.lock_parties(tx, settlement.id)
     objections = disputes.objections(tx, settlement.id)
@@ -52,6 +52,7 @@ def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None
     due_at = tx.now() if settlement.execute_when_funded else settlement.top_up_deadline_at
     final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
     notifying.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
+    finalizing.owe_final_amounts(tx, runtime, partner, final)
     gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.net_of_final(tx, settlement.id)))
     if gaps:
         notifying.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)

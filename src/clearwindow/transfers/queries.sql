@@ -241,6 +241,22 @@ JOIN settlement_party AS party
 WHERE transfer.settlement_id = %(settlement_id)s AND transfer.counterparty_connection_id IS NULL
 GROUP BY transfer.currency ORDER BY transfer.currency
 
+-- name: final_amounts
+-- The settlement's own amounts as they were given: by connection, or by counterparty and connection.
+SELECT transfer.counterparty_connection_id, transfer.connection_id, transfer.currency,
+       sum(transfer.quantity) AS quantity
+FROM settlement_transfer AS transfer
+JOIN settlement_party AS party
+    ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
+LEFT JOIN settlement_party AS counterparty
+    ON (counterparty.settlement_id, counterparty.connection_id)
+     = (transfer.settlement_id, transfer.counterparty_connection_id)
+WHERE transfer.settlement_id = %(settlement_id)s AND transfer.dispute_closure_id IS NULL
+  AND NOT (party.disputed OR coalesce(counterparty.disputed, false))
+GROUP BY transfer.counterparty_connection_id, transfer.connection_id, transfer.currency
+HAVING sum(transfer.quantity) <> 0
+ORDER BY transfer.counterparty_connection_id, transfer.connection_id, transfer.currency
+
 -- name: list_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,
        counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at,

@@ -18,6 +18,7 @@ from clearwindow.database.queries import Queries
 from clearwindow.ids import time_ordered_prefix
 from clearwindow.transfers.values import (
     DisputeTarget,
+    FinalAmount,
     Objections,
     Party,
     Quantity,
@@ -210,6 +211,11 @@ def net_of_final(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
     """The sum per currency that the run of the settlement would have, as things stand."""
     rows = tx.all(_CurrencyQuantity, sql["net_of_settlement"], settlement_id=settlement_id)
     return {row.currency: int(row.quantity) for row in rows}
+
+
+def final_amounts(tx: Transaction, settlement_id: UUID) -> list[FinalAmount]:
+    """The settlement's own amounts without those of disputed parties, and without what closures add."""
+    return tx.all(FinalAmount, sql["final_amounts"], settlement_id=settlement_id)
 
 
 def compute_run(tx: Transaction, settlement_id: UUID, objections: Objections) -> dict[str, int]:

@@ -24,6 +24,19 @@ class TransferStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FinalAmount:
+    """What a settlement finally moves to a connection, or from it where negative, in base units of one currency.
+
+    Without a counterparty connection, it is between the connection and the partner's Go Account.
+    """
+
+    counterparty_connection_id: UUID | None
+    connection_id: UUID
+    currency: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """One movement of one currency, in base units; positive to the connection, from the counterparty.
 

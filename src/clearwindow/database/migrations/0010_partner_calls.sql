@@ -38,6 +38,7 @@ CREATE TABLE partner_circuit (
 );
 
 -- A call that a partner is owed: written with what it is about, due until it is answered. Its body never changes.
+-- `leased_until` says that somebody is making it; whoever dies with it leaves it due again.
 CREATE TABLE partner_call (
     id             uuid        NOT NULL,
     partner_id     uuid        NOT NULL,
@@ -47,6 +48,7 @@ CREATE TABLE partner_call (
     sealed_body    bytea       NOT NULL,
     created_at     timestamptz NOT NULL,
     due_at         timestamptz,
+    leased_until   timestamptz,
     attempts       integer     NOT NULL DEFAULT 0,
     last_error     text,
     ended_at       timestamptz,
@@ -56,7 +58,8 @@ CREATE TABLE partner_call (
     CONSTRAINT partner_call_operation_known CHECK (operation IN (
         'connection', 'allocation', 'deallocation', 'allocation_clear', 'allocation_release',
         'deallocation_clear', 'deallocation_release', 'settlement_finalize')),
-    CONSTRAINT partner_call_due_until_ended CHECK ((due_at IS NULL) = (ended_at IS NOT NULL))
+    CONSTRAINT partner_call_due_until_ended CHECK ((due_at IS NULL) = (ended_at IS NOT NULL)),
+    CONSTRAINT partner_call_leased_while_due CHECK (leased_until IS NULL OR due_at IS NOT NULL)
 );
 CREATE INDEX partner_call_due ON partner_call (operation, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX partner_call_partner ON partner_call (partner_id, created_at, id);
