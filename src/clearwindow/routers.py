@@ -10,6 +10,7 @@ from clearwindow.allocations.routes import router as allocations_router
 from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
+from clearwindow.notices.routes import router as webhooks_router
 from clearwindow.operator.routes import router as operator_router
 from clearwindow.settlements.routes import router as settlements_router
 
@@ -19,5 +20,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     allocations_router,
     network_router,
     network_operator_router,
+    webhooks_router,
     operator_router,
 )
