@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install lock lint format test serve demo bench crash clean
+.PHONY: help install lock sdk lint format test serve demo bench crash fuzz examples clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,9 @@ help:
 	@echo 'make test     lint, types, layering and the whole test suite'
 	@echo 'make bench    one large settlement beside psql copying the same rows'
 	@echo 'make crash    SIGKILL at every step of a settlement, then 50 rounds at random moments'
+	@echo 'make fuzz     Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
+	@echo 'make examples record anew what /openapi.json shows as examples'
+	@echo 'make sdk      make the synchronous SDK from the asynchronous one'
 	@echo 'make format   format the code and mend what the linter can mend'
 	@echo 'make lock     bring requirements.lock up to date'
 	@echo 'make clean    remove the environment'
@@ -42,12 +45,15 @@ python:
 	touch $@
 
 lock: | python $(filter .uv/bin/uv,$(UV))
-	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --group dev \
+	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --extra server --group dev \
 	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
 
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+sdk: install
+	$(BIN)/python -m tests.sync_twin
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -63,6 +69,15 @@ serve: install
 
 crash: install
 	$(BIN)/python -m tests.crash
+
+# A new seed each time: the last lines say which, so that a run can be repeated.
+fuzz: install
+	CLEARWINDOW_FUZZ_EXAMPLES=$${CLEARWINDOW_FUZZ_EXAMPLES:-100} \
+	    CLEARWINDOW_FUZZ_SEED=$${CLEARWINDOW_FUZZ_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} \
+	    $(BIN)/pytest -n auto tests/fuzz
+
+examples: install
+	$(BIN)/pytest --record-examples $$($(BIN)/python -m tests.operations --tests)
 
 demo: install
 	@$(BIN)/clearwindow demo

@@ -17,14 +17,25 @@ from clearwindow.clock import ManualClock
 from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
 from clearwindow.ids import RandomIds
-from clearwindow.routers import ROUTERS
-from clearwindow.runtime import Limits, Runtime
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.routers import MIDDLEWARES, ROUTERS
+from clearwindow.runtime import CallTerms, Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
+from tests.operations import shown_in
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.events import assert_events_documented
+from tests.support.exchanges import judged
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
+from tests.support.partners import FakePartner, fake_partner
 from tests.support.server import serving
 from tests.support.settling import Floor
+from tests.support.summary import (  # noqa: F401 - hooks of pytest
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 # Logging to the standard output that pytest captures would outlive the capture.
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -36,6 +47,12 @@ if os.environ.get("CI"):
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
+    with judged(shown_in(request.node.nodeid)):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -59,18 +76,29 @@ def clock() -> ManualClock:
 def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
     database = Database(dsn, clock)
     database.open()
+    # Partners of the tests are on loopback, and those that are slow need not be waited for as long as real ones.
+    outgoing = Outgoing(allow_private=True, timeout_seconds=1.5)
     runtime = Runtime(
-        database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)), rules.token_sha256(OPERATOR_TOKEN)
+        database,
+        clock,
+        RandomIds(),
+        Limits(),
+        Vault(bytes(KEY_BYTES)),
+        rules.token_sha256(OPERATOR_TOKEN),
+        outgoing,
+        CallTerms(inline_attempts=2),
     )
     ensure_bootstrap_operator(runtime)
     yield runtime
+    assert_events_documented(dsn)
+    outgoing.close()
     database.close()
 
 
 @pytest.fixture(scope="session")
 def served_app() -> Iterator[tuple[FastAPI, str]]:
     """One server for the whole run; each test gives it its own runtime."""
-    app = create_app(None, ROUTERS)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    app = create_app(None, ROUTERS, middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
     with serving(app) as url:
         yield app, url
 
@@ -99,3 +127,10 @@ def network(operator: OperatorClient) -> Iterator[Network]:
 def floor(network: Network, clock: ManualClock, runtime: Runtime) -> Floor:
     """A network with its clock and its worker in the test's hand."""
     return Floor(network, clock, runtime)
+
+
+@pytest.fixture
+def their_side(base_url: str) -> Iterator[FakePartner]:
+    """The endpoint of a partner, at ``their_side.url``."""
+    with fake_partner(base_url) as partner:
+        yield partner

@@ -19,20 +19,39 @@ from pydantic import SecretStr
 from clearwindow import secret_key
 from clearwindow.access import rules as access_rules
 from clearwindow.access.service import ensure_bootstrap_operator
+from clearwindow.allocations.asking import allocation_work
 from clearwindow.clock import SystemClock
 from clearwindow.database.embedded import start_embedded
 from clearwindow.database.home import LOCATION_NAME, make_data_dir
 from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
 from clearwindow.ids import RandomIds
+from clearwindow.network.introducing import introduction_work
+from clearwindow.notices.deliveries import WebhookBacklog
+from clearwindow.notices.pump import DeliveryPump
+from clearwindow.onchain.due import DepositWork, OnchainWork
+from clearwindow.onchain.simulated import SimulatedChain
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.partnercalls.work import telling_work
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
+from clearwindow.work.backlog import Waiting
 from clearwindow.work.worker import DueWork, Worker
 
-WORK: Final[tuple[DueWork, ...]] = (SettlementWork(),)
+WORK: Final[tuple[DueWork, ...]] = (
+    SettlementWork(),
+    OnchainWork(SimulatedChain),
+    DepositWork(SimulatedChain),
+    allocation_work(),
+    introduction_work(),
+    telling_work(),
+)
 """All kinds of due work there are."""
+
+BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, WebhookBacklog())
+"""All that a worker does, as far as looking at it goes."""
 
 
 class DatabaseUnreachableError(RuntimeError):
@@ -85,7 +104,7 @@ def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runti
     """
     vault = Vault(_secret_key(settings))
     token = settings.operator_token
-    with opened_database(settings, share_running=share_running) as opened:
+    with opened_database(settings, share_running=share_running) as opened, _outgoing(settings) as outgoing:
         runtime = Runtime(
             opened.database,
             SystemClock(),
@@ -93,6 +112,8 @@ def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runti
             settings.limits(),
             vault,
             access_rules.token_sha256(token.get_secret_value()) if token else None,
+            outgoing,
+            settings.calls(),
         )
         if token is not None:
             ensure_bootstrap_operator(runtime)
@@ -103,13 +124,32 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
     # Importing the routes builds the models of the whole API, which only a server should wait for.
     from clearwindow.http.app import create_app  # noqa: PLC0415
     from clearwindow.http.health import health_router  # noqa: PLC0415
-    from clearwindow.routers import ROUTERS  # noqa: PLC0415
+    from clearwindow.http.limits import CallerLimits  # noqa: PLC0415
+    from clearwindow.routers import MIDDLEWARES, ROUTERS  # noqa: PLC0415
 
-    return create_app(runtime, (*ROUTERS, health_router(WORK, settings.worker_lag_limit_seconds)))
+    limits = CallerLimits(
+        requests_per_minute=settings.rate_limit_per_minute,
+        requests_at_once=settings.concurrent_requests_limit or max(1, settings.database_connections // 3),
+        wait_seconds=settings.concurrent_requests_wait_seconds,
+    )
+    health = health_router(BACKLOGS, settings.worker_lag_limit_seconds)
+    return create_app(runtime, (*ROUTERS, health), limits, MIDDLEWARES)
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:
-    return Worker(runtime, WORK, poll_seconds=settings.worker_poll_seconds)
+    pace = settings.worker_poll_seconds
+    return Worker(runtime, WORK, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
+
+
+@contextmanager
+def _outgoing(settings: Settings) -> Iterator[Outgoing]:
+    outgoing = Outgoing(
+        allow_private=settings.allow_private_addresses, timeout_seconds=settings.partner_call_timeout_seconds
+    )
+    try:
+        yield outgoing
+    finally:
+        outgoing.close()
 
 
 @contextmanager

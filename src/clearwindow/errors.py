@@ -13,6 +13,7 @@ class RequestError(Exception):
     """Answered to the caller as it is; the transaction it was raised in is rolled back."""
 
     status: ClassVar[int] = 400
+    retry_after_seconds: int | None = None
 
     def __init__(self, name: str, message: str, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
@@ -41,12 +42,30 @@ class ConflictError(RequestError):
     status = 409
 
 
+class TooSlowError(RequestError):
+    """The request did not arrive in time; its connection ends with the answer."""
+
+    status = 408
+
+
 class TooLargeError(RequestError):
     status = 413
 
 
 class UnprocessableError(RequestError):
     status = 422
+
+
+class TooManyRequestsError(RequestError):
+    """Nothing is wrong with the request but the number of them."""
+
+    status = 429
+
+    def __init__(
+        self, name: str, message: str, details: Mapping[str, object] | None = None, *, retry_after_seconds: int
+    ) -> None:
+        super().__init__(name, message, details)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnavailableError(RequestError):

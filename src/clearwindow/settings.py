@@ -9,13 +9,14 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from clearwindow.runtime import Limits
+from clearwindow.runtime import CallTerms, Limits
 
 ENV_PREFIX: Final = "CLEARWINDOW_"
 CONFIG_FILE_VARIABLE: Final = "CLEARWINDOW_CONFIG_FILE"
 MIN_OPERATOR_TOKEN_CHARACTERS: Final = 16
 
 _DEFAULT = Limits()
+_CALLS = CallTerms()
 
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 OperatorToken = Annotated[SecretStr, Field(min_length=MIN_OPERATOR_TOKEN_CHARACTERS)]
@@ -51,9 +52,9 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(
         default=None,
-        description="The key that connection keys are encrypted with at rest: 32 bytes as base64 or hexadecimal. "
-        "Without it, one is made once and kept in the data folder. Whoever loses it cannot read stored "
-        "connection keys any more.",
+        description="The key that connection keys, custodian keys and v2x tokens are encrypted with at rest: 32 "
+        "bytes as base64 or hexadecimal. Without it, one is made once and kept in the data folder. Whoever loses "
+        "it cannot use what is stored under it any more.",
     )
     host: str = Field(default="127.0.0.1", description="The address that the server listens on.")
     port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes a free one.")
@@ -68,11 +69,39 @@ class Settings(BaseSettings):
     body_bytes_limit: int = Field(
         default=_DEFAULT.body_bytes, ge=1024, description="The largest request body, in bytes."
     )
+    body_seconds_limit: float = Field(
+        default=_DEFAULT.body_seconds,
+        gt=0,
+        description="How many seconds a request body may take to arrive; after that the answer is 408.",
+    )
     connections_per_settlement_limit: int = Field(
         default=_DEFAULT.connections_per_settlement, ge=1, description="The most connections in one settlement."
     )
     amounts_per_settlement_limit: int = Field(
         default=_DEFAULT.amounts_per_settlement, ge=1, description="The most amounts in one settlement."
+    )
+    page_size_limit: int = Field(
+        default=_DEFAULT.page_size,
+        ge=1,
+        le=10_000,
+        description="The most entries on a page of a list; who asks for more gets this many.",
+    )
+    rate_limit_per_minute: int = Field(
+        default=360,
+        ge=0,
+        description="How many requests a token of an enterprise may make in a minute, and how many requests "
+        "without a known token may come from one address; after that the answer is 429. 0 is no limit. "
+        "Operators' tokens are not limited. Each process counts for itself.",
+    )
+    concurrent_requests_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many requests of one enterprise, of one operator, or of one address without a known "
+        "token, a process works on at once; more wait their turn. Without it, a third of "
+        f"`{ENV_PREFIX}DATABASE_CONNECTIONS`.",
+    )
+    concurrent_requests_wait_seconds: float = Field(
+        default=30, gt=0, description="How long a request waits for its turn before the answer is 429."
     )
     worker_poll_seconds: float = Field(
         default=0.2, gt=0, le=60, description="How often a worker looks for due work."
@@ -81,6 +110,35 @@ class Settings(BaseSettings):
         default=60,
         gt=0,
         description="How long due work may be overdue before `/readyz` answers 503.",
+    )
+    allow_private_addresses: bool = Field(
+        default=False,
+        description="Lets partners be called at addresses in private ranges, and over http://. For rehearsals on "
+        "one machine or in one network; never where others may say which address is called.",
+    )
+    partner_call_timeout_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=20,
+        description="How long one call to a partner may take in all, with the repeats that are made while a "
+        "client waits.",
+    )
+    partner_call_attempts: int = Field(
+        default=_CALLS.inline_attempts,
+        ge=1,
+        le=10,
+        description="How often a partner is called while a client waits, as far as the time allows.",
+    )
+    partner_call_header: str = Field(
+        default=_CALLS.signature_header,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="The header that carries the signature of a call to a partner.",
+    )
+    partner_call_issuer: str = Field(
+        default=_CALLS.issuer,
+        min_length=1,
+        max_length=255,
+        description="The issuer (`iss`) in the signature of a call to a partner.",
     )
     shutdown_seconds: float = Field(
         default=20, gt=0, description="How long a server that ends waits for requests that are under way."
@@ -94,6 +152,15 @@ class Settings(BaseSettings):
             body_bytes=self.body_bytes_limit,
             connections_per_settlement=self.connections_per_settlement_limit,
             amounts_per_settlement=self.amounts_per_settlement_limit,
+            page_size=self.page_size_limit,
+            body_seconds=self.body_seconds_limit,
+        )
+
+    def calls(self) -> CallTerms:
+        return CallTerms(
+            signature_header=self.partner_call_header,
+            issuer=self.partner_call_issuer,
+            inline_attempts=self.partner_call_attempts,
         )
 
 

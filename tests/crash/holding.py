@@ -32,8 +32,8 @@ _WAIT_FOR_TABLES: Final = """
                     FOR EACH ROW WHEN (NEW.connection_id = {middle}) EXECUTE FUNCTION crash_wait({staged_amount});
             ELSIF made = 'pg_temp.liability' THEN
                 PERFORM pg_advisory_xact_lock_shared({space}, {liability});
-            ELSIF made = 'pg_temp.kept' THEN
-                PERFORM pg_advisory_xact_lock_shared({space}, {kept});
+            ELSIF made = 'pg_temp.dispute_target' THEN
+                PERFORM pg_advisory_xact_lock_shared({space}, {dispute_target});
             ELSIF made = 'pg_temp.run' THEN
                 PERFORM pg_advisory_xact_lock_shared({space}, {run});
             END IF;

@@ -142,6 +142,8 @@ class Server:
         }
         return ours | {
             "CLEARWINDOW_OPERATOR_TOKEN": OPERATOR_TOKEN,
+            # The load of these tests is more than a partner sends.
+            "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",
             "CLEARWINDOW_WORKER_POLL_SECONDS": "0.05",
             "CLEARWINDOW_LOG_LEVEL": "warning",
             # Compiled once, so that a restart takes as long as that of an installed server.

@@ -144,7 +144,13 @@ STEPS: Final = (
         "UPDATE settlement_party",
         "AFTER UPDATE OF disputed ON settlement_party FOR EACH ROW",
     ),
-    Step(FINALISATION, "computation of what is kept", "CREATE TEMPORARY TABLE kept", "kept", Held.BY_TABLE),
+    Step(
+        FINALISATION,
+        "computation of what disputes answer for",
+        "CREATE TEMPORARY TABLE dispute_target",
+        "dispute_target",
+        Held.BY_TABLE,
+    ),
     Step(
         FINALISATION,
         "hand-over of the holds",

@@ -73,3 +73,53 @@ def test_a_partner_reads_its_clients_funds_in_its_own_terms(network: Network) ->
     remapped = ok(partner.api.get("/partners/balances", connectionIds=first.id))
     assert remapped["networkBalances"][first.id]["balances"] == {"USD": {"available": "5", "held": "0"}}
     assert remapped["balances"] == {}
+
+
+def test_every_filter_of_the_clients_balances(network: Network) -> None:
+    one, two = network.partner("one"), network.partner("two")
+    client, other = network.client("ann"), network.client("bob")
+    first, second = network.connect(client, one, "first"), network.connect(client, two, "second")
+    foreign = network.connect(other, one, "foreign")
+    cases: list[tuple[dict[str, object], set[str]]] = [
+        ({"connectionIds": first.id}, {first.id}),
+        ({"connectionIds": [first.id, second.id, foreign.id]}, {first.id, second.id}),
+        ({"connectionIds": foreign.id}, set()),
+        ({"partnerIds": [one.id, two.id]}, {first.id, second.id}),
+        ({"partnerIds": one.id, "connectionIds": second.id}, set()),
+        ({"pageSize": "1", "pageNumber": "2"}, set()),
+    ]
+    for filters, expected in cases:
+        for answer in (
+            client.api.get("/clients/balances", **filters),
+            client.api.get("/clients/balances", body=filters),
+        ):
+            assert set(ok(answer)["networkBalances"]) == expected, filters
+
+
+def test_every_filter_of_the_partners_balances(network: Network) -> None:
+    partner, rival = network.partner("one"), network.partner("two")
+    ann, bob = network.client("ann"), network.client("bob")
+    first, second = network.connect(ann, partner, "first"), network.connect(bob, partner, "second")
+    foreign = network.connect(ann, rival, "foreign")
+    cases: list[tuple[dict[str, object], set[str]]] = [
+        ({}, {first.id, second.id}),
+        ({"partnerIds": partner.id}, {first.id, second.id}),
+        ({"partnerIds": rival.id}, set()),
+        ({"clientIds": ann.id}, {first.id}),
+        ({"clientIds": [ann.id, bob.id]}, {first.id, second.id}),
+        ({"connectionIds": [second.id, foreign.id]}, {second.id}),
+        ({"partnersConnectionIds": first.id}, {first.id}),
+        ({"partnersConnectionIds": [second.id, "unknown"]}, {second.id}),
+        ({"partnersConnectionIds": foreign.id}, set()),
+        ({"clientIds": ann.id, "connectionIds": second.id}, set()),
+    ]
+    for filters, expected in cases:
+        for answer in (
+            partner.api.get("/partners/balances", **filters),
+            partner.api.get("/partners/balances", body=filters),
+        ):
+            assert set(ok(answer)["networkBalances"]) == expected, filters
+            assert answer.headers["X-Total-Count"] == str(len(expected)), filters
+    pages = [partner.api.get("/partners/balances", pageSize=1, pageNumber=number) for number in range(3)]
+    assert [len(ok(page)["networkBalances"]) for page in pages] == [1, 1, 0]
+    assert {page.headers["X-Total-Count"] for page in pages} == {"2"}

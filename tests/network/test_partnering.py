@@ -114,6 +114,8 @@ def test_a_configuration_is_replaced_as_a_whole(network: Network) -> None:
         "amountUnit": "decimal",
         "executeWhenFunded": True,
         "autoApproveClientClosures": False,
+        "callbackPaths": {},
+        "asyncAllocations": False,
     }
     assert ok(network.operator.put(path, first))["partnerConfiguration"] == made
     assert len(network.operator.audit_log(action="partner_configuration.replaced")) == 1
@@ -129,7 +131,7 @@ WRONG_CONFIGURATIONS: list[dict[str, object]] = [
     {"currencies": {"BTC": 5}, "amountUnit": "base"},
     {"currencies": CURRENCIES, "amountUnit": "cents"},
     {"currencies": CURRENCIES},
-    {"currencies": CURRENCIES, "amountUnit": "base", "callbackUrl": "https://example.org"},
+    {"currencies": CURRENCIES, "amountUnit": "base", "callbackUrl": "example.org"},
 ]
 
 

@@ -16,6 +16,7 @@ from clearwindow.database.queries import Queries
 from clearwindow.proof.service import INVARIANTS, ROWS_SHOWN, check_ledger, findings
 from clearwindow.runtime import Runtime
 from tests.proof import world as w
+from tests.proof.onchain_breaks import ONCHAIN_BREAKS
 from tests.support.operators import OperatorClient
 
 IDS: Final = {name: value for name, value in vars(w).items() if isinstance(value, UUID)}
@@ -54,7 +55,7 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
             " UPDATE balance SET available = available"
             " + CASE account_id WHEN %(GO)s THEN 995 ELSE -995 END WHERE account_id <> %(NIL)s"
         ),
-        {"balance_not_negative"},
+        {"balance_not_negative", "executed_settlement_posts_its_transfers"},
     ),
     "a hold is larger than what is held": (
         "UPDATE hold SET quantity = quantity + 1 WHERE cause_id = %(OPEN)s",
@@ -70,7 +71,19 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
     ),
     "an allocation asks for less than it holds": (
         "UPDATE allocation SET quantity = quantity - 1",
-        {"hold_has_an_open_cause", "reserved_allocation_is_held"},
+        {"hold_has_an_open_cause", "reserved_allocation_is_held", "approval_is_as_its_allocation"},
+    ),
+    "an approval is decided otherwise": (
+        "UPDATE approval SET status = 'rejected'",
+        {"approval_is_as_its_allocation"},
+    ),
+    "an approval is lost": (
+        "DELETE FROM approval",
+        {"approval_is_as_its_allocation"},
+    ),
+    "an allocation forgets its approval": (
+        "UPDATE allocation SET evaluation_id = NULL, pending_approval_id = NULL, policy_result = NULL",
+        {"approval_is_as_its_allocation"},
     ),
     "a settlement ends and keeps its hold": (
         (
@@ -84,7 +97,11 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
             "UPDATE dispute SET retracted = true, retracted_by = 'u', retracted_at = now()"
             " WHERE id = %(OPEN_DISPUTE)s"
         ),
-        {"hold_has_an_open_cause"},
+        {"dispute_holds_what_its_transfers_take", "hold_has_an_open_cause"},
+    ),
+    "a partner is never asked": (
+        "UPDATE allocation SET retriable = true",
+        {"retriable_allocation_is_asked"},
     ),
     "a hold names another kind of cause": (
         "UPDATE hold SET cause_kind = 'deallocation' WHERE cause_id = %(RESERVED)s",
@@ -121,11 +138,38 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
     ),
     "a settlement completes without executing": (
         "UPDATE settlement_party SET disputed = false WHERE settlement_id = %(DISPUTED)s",
-        {"completed_settlement_executed_once"},
+        {"completed_settlement_executed_once", "executed_settlement_posts_its_transfers"},
     ),
     "what executes is no settlement": (
         "DELETE FROM settlement WHERE id = %(EXECUTED)s",
         {"completed_settlement_executed_once"},
+    ),
+    "an executed transfer says something else": (
+        "UPDATE settlement_transfer SET quantity = quantity - 1 WHERE settlement_id = %(EXECUTED)s",
+        {"executed_settlement_posts_its_transfers"},
+    ),
+    "an executed transfer gets another side": (
+        (
+            "ALTER TABLE settlement_transfer DROP CONSTRAINT settlement_transfer_between_two;"
+            " UPDATE settlement_transfer SET counterparty_connection_id = connection_id,"
+            " counterparty_account_id = network_account_id WHERE settlement_id = %(EXECUTED)s"
+        ),
+        {"executed_settlement_posts_its_transfers"},
+    ),
+    "a disputed transfer would take less than is held": (
+        "UPDATE settlement_transfer SET quantity = quantity + 1 WHERE settlement_id = %(DISPUTED_OPENLY)s",
+        {"dispute_holds_what_its_transfers_take"},
+    ),
+    "a dispute holds for a transfer that another one answers for": (
+        "UPDATE hold SET cause_id = %(SETTLED_DISPUTE)s WHERE cause_id = %(OPEN_DISPUTE)s",
+        {"dispute_holds_what_its_transfers_take", "hold_has_an_open_cause"},
+    ),
+    "the other side of a transfer is no party": (
+        (
+            "UPDATE settlement_transfer SET counterparty_connection_id = %(GO)s, counterparty_account_id = %(GO)s"
+            " WHERE settlement_id = %(OPEN)s"
+        ),
+        {"transfer_has_its_party"},
     ),
     "a transfer loses its party": (
         "DELETE FROM settlement_party WHERE settlement_id = %(OPEN)s",
@@ -133,7 +177,7 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
     ),
     "a dispute forgets where it was settled": (
         "UPDATE dispute SET settled_in_settlement_id = NULL WHERE id = %(SETTLED_DISPUTE)s",
-        {"closure_is_assigned_as_its_dispute"},
+        {"closure_is_assigned_as_its_dispute", "dispute_holds_what_its_transfers_take"},
     ),
     "a dispute is settled without a closure": (
         "UPDATE dispute_closure SET status = 'rejected'",
@@ -165,7 +209,8 @@ def test_each_break_is_found_for_what_it_is(connection: psycopg.Connection) -> N
 
 
 def test_every_invariant_has_a_break_and_a_statement() -> None:
-    assert set().union(*(expected for _, expected in BREAKS.values())) == set(INVARIANTS)
+    breaks = [*BREAKS.values(), *ONCHAIN_BREAKS.values()]
+    assert set().union(*(expected for _, expected in breaks)) == set(INVARIANTS)
     assert Queries("clearwindow.proof").names() == {*INVARIANTS, "begin_snapshot"}
 
 

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 NIL, PARTNER, CONNECTION, GO, NETWORK = (UUID(int=number) for number in (0, 1, 2, 3, 4))
 RESERVED, OPEN, EXECUTED, DISPUTED, DISPUTED_OPENLY = (UUID(int=number) for number in range(10, 15))
-SETTLED_DISPUTE, OPEN_DISPUTE, CLOSURE = (UUID(int=number) for number in range(20, 23))
+SETTLED_DISPUTE, OPEN_DISPUTE, CLOSURE, APPROVAL = (UUID(int=number) for number in range(20, 24))
 DEPOSIT_ENTRY, HELD_ENTRY, EXECUTED_ENTRY = (UUID(int=number) for number in range(30, 33))
 
 
@@ -196,6 +196,26 @@ def _reserve(world: World) -> None:
         request_sha256=b"",
         initiated_by="u",
         retriable=False,
+        created_at=NOW,
+        updated_at=NOW,
+        evaluation_id=APPROVAL,
+        pending_approval_id=APPROVAL,
+        policy_result="approved",
+    )
+    world.insert(
+        "approval",
+        id=APPROVAL,
+        enterprise_id="e",
+        partner_id=PARTNER,
+        kind="allocation",
+        allocation_id=RESERVED,
+        currency="ofcbtc",
+        quantity=30,
+        threshold=10,
+        status="approved",
+        initiated_by="u",
+        decided_by="v",
+        decided_at=NOW,
         created_at=NOW,
         updated_at=NOW,
     )

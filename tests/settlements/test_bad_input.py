@@ -161,7 +161,7 @@ def test_settlement_amounts_of_another_form_are_named(floor: Floor) -> None:
     desk.refuses(desk.signed(settlementAmounts={own: "5"}), "request_invalid", f"settlementAmounts.{own}")
     desk.refuses(desk.signed(settlementAmounts=[{own: {"BTC": "1"}}]), "request_invalid", "settlementAmounts")
     nested = {own: {str(uuid4()): {"BTC": "1"}}}
-    desk.refuses(desk.signed(settlementAmounts=nested), "request_invalid", "amounts between two connections")
+    desk.refuses(desk.signed(settlementAmounts=nested), "amounts_not_flat", "only a broker")
     desk.accepts()
 
 

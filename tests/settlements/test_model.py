@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -26,10 +27,11 @@ from clearwindow.runtime import Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.conftest import OPERATOR_TOKEN, START
 from tests.support.databases import TestCluster
-from tests.support.model import Key, Model, ModelDispute
+from tests.support.model import Model, ModelDispute, ModelSettlement, Move
 from tests.support.networks import ConnectionHandle, Json, Network, ok
 from tests.support.operators import OperatorClient
 from tests.support.settling import (
+    Amounts,
     Floor,
     change_dispute,
     close_dispute,
@@ -65,13 +67,14 @@ class NetworkMachine(RuleBasedStateMachine):
     """Random allocations, settlements, disputes, closures, deposits and passing time."""
 
     place: tuple[TestCluster, FastAPI, str]
+    broker = False
 
     @initialize()
     def build(self) -> None:
         self.stack = ExitStack()
         self.floor, self.second = self.stack.enter_context(fresh_floor(*self.place))
         self.model = Model()
-        self.partner = self.floor.network.partner(currencies=CURRENCIES)
+        self.partner = self.floor.network.partner(currencies=CURRENCIES, broker=self.broker)
         self.connections: list[ConnectionHandle] = []
         for name in ("ann", "bob", "cid"):
             client = self.floor.network.client(name, deposits=dict.fromkeys(NAMES, 10 * ALLOCATED))
@@ -118,13 +121,16 @@ class NetworkMachine(RuleBasedStateMachine):
         )
     )
     def stage(self, amounts: dict[int, dict[str, int]]) -> None:
-        self._pass(0.01)
-        new: dict[Key, int] = {}
+        new: list[Move] = []
         wire: dict[str, dict[str, str]] = {}
         for who, given in amounts.items():
             connection_id = self.connections[who].id
             wire[connection_id] = {name: str(quantity) for name, quantity in given.items()}
-            new |= {(connection_id, CURRENCIES[name]): quantity for name, quantity in given.items()}
+            new += [Move(connection_id, None, CURRENCIES[name], quantity) for name, quantity in given.items()]
+        self._stage(new, wire)
+
+    def _stage(self, new: list[Move], wire: Amounts) -> None:
+        self._pass(0.01)
         body = self.partner.enterprise.sign(fields_of(wire))
         expected = self.model.shortfalls(new)
         response = post(self.partner, body)
@@ -161,7 +167,17 @@ class NetworkMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.settlements)
     @rule(data=st.data(), who=st.integers(0, 2))
     def raise_dispute(self, data: st.DataObject, who: int) -> None:
-        settlement = data.draw(st.sampled_from(self.model.settlements[-3:]))
+        self._dispute(data.draw(st.sampled_from(self.model.settlements[-3:])), who)
+
+    @precondition(lambda self: self.model.settlements)
+    @rule(order=st.permutations(range(3)), count=st.integers(2, 3), minutes=st.sampled_from([10.0, 21.0]))
+    def dispute_together(self, order: list[int], count: int, minutes: float) -> None:
+        """Several clients dispute one settlement, in some order, and its window ends."""
+        for who in order[:count]:
+            self._dispute(self.model.settlements[-1], who)
+        self._pass(minutes)
+
+    def _dispute(self, settlement: ModelSettlement, who: int) -> None:
         connection = self.connections[who]
         response = dispute(connection, settlement.id)
         part = settlement.takes_part(connection.id)
@@ -173,9 +189,9 @@ class NetworkMachine(RuleBasedStateMachine):
         elif self.model.now >= settlement.dispute_deadline:
             assert response.status_code == 422, response.text
         else:
-            made = ModelDispute(settlement, connection.id, ok(response)["dispute"]["id"])
-            settlement.disputes[connection.id] = made
-            self.model.disputes.append(made)
+            self.model.raise_dispute(settlement, connection.id, ok(response)["dispute"]["id"])
+            # Which dispute came first is told by the time, to the millisecond.
+            self._pass(0.001)
 
     @precondition(lambda self: self.model.disputes)
     @rule(data=st.data(), retracted=st.booleans())
@@ -196,9 +212,10 @@ class NetworkMachine(RuleBasedStateMachine):
         chosen = data.draw(st.sampled_from(self.model.disputes))
         response = close_dispute(self._connection(chosen), chosen.id)
         if self._closable(chosen):
-            connection = chosen.connection
-            original = {key[1]: q for key, q in chosen.settlement.new.items() if key[0] == connection}
-            self._closed(chosen, ok(response)["disputeClosure"], "client", original)
+            closure = ok(response)["disputeClosure"]
+            original = self.model.original(chosen)
+            assert {name: int(text) for name, text in closure["adjustedTransfers"].items()} == original
+            self._closed(chosen, closure, "client", original)
         else:
             assert response.status_code == 409, response.text
 
@@ -272,8 +289,34 @@ class NetworkMachine(RuleBasedStateMachine):
         chosen.closed_by, chosen.adjusted = closed_by, dict(adjusted)
 
 
-def test_the_network_does_what_the_model_does(cluster: TestCluster, served_app: tuple[FastAPI, str]) -> None:
-    class Machine(NetworkMachine):
+class BrokerMachine(NetworkMachine):
+    """The same, with a broker that settles between its connections."""
+
+    broker = True
+
+    @rule(
+        trades=st.dictionaries(
+            st.sampled_from([(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)]),
+            st.dictionaries(st.sampled_from(sorted(CURRENCIES)), QUANTITIES, min_size=1),
+            min_size=1,
+        )
+    )
+    def stage(self, trades: dict[tuple[int, int], dict[str, int]]) -> None:
+        new: list[Move] = []
+        wire: dict[str, dict[str, dict[str, str]]] = {}
+        for pair, given in trades.items():
+            source, destination = (self.connections[who].id for who in pair)
+            texts = {name: str(quantity) for name, quantity in given.items()}
+            wire.setdefault(source, {})[destination] = texts
+            new += [Move(destination, source, CURRENCIES[name], quantity) for name, quantity in given.items()]
+        self._stage(new, wire)
+
+
+@pytest.mark.parametrize("machine", [NetworkMachine, BrokerMachine])
+def test_the_network_does_what_the_model_does(
+    cluster: TestCluster, served_app: tuple[FastAPI, str], machine: type[NetworkMachine]
+) -> None:
+    class Machine(machine):  # type: ignore[misc, valid-type]  # one of two classes
         place = (cluster, *served_app)
 
     run_state_machine_as_test(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 from uuid import uuid4
@@ -27,10 +27,11 @@ class Call:
     key: PrivateKey
     fields: Json
     unsigned: Json = field(default_factory=dict)
+    version: int = 2
 
     def send(self, http: httpx2.Client) -> httpx2.Response:
         return http.post(
-            f"/api/network/v2/enterprises/{self.enterprise}/partners/settlements",
+            f"/api/network/v{self.version}/enterprises/{self.enterprise}/partners/settlements",
             headers={"Authorization": f"Bearer {self.token}"},
             json={**sign_body(self.fields, self.key), **self.unsigned},
         )
@@ -39,10 +40,14 @@ class Call:
 class Scene:
     """One partner, whose standing the operator can spoil and mend."""
 
+    version = 2
+    window: float | None = 10
+
     def __init__(self, floor: Floor) -> None:
         self.floor = floor
         self.desk: Staging = staging(floor)
         self.taken = self.desk.accepts()
+        self.mend()
         enterprise = self.desk.partner.enterprise.id
         self.token = floor.operator.user_token(enterprise)
         self.reading = floor.operator.user_token(enterprise, scopes=[READ])
@@ -52,7 +57,7 @@ class Scene:
         enterprise = self.desk.partner.enterprise
         fields = {**self.desk.fields, "externalId": uuid4().hex, "nonce": uuid4().hex}
         fields["settlementAmounts"] = {self.desk.connection.id: {"BTC": "-7"}}
-        return Call(enterprise.id, self.token, enterprise.account.key, fields)
+        return Call(enterprise.id, self.token, enterprise.account.key, fields, version=self.version)
 
     def license(self, *, licensed: bool) -> None:
         answer = self.floor.operator.patch(
@@ -66,7 +71,7 @@ class Scene:
 
     def mend(self) -> None:
         self.license(licensed=True)
-        self.patch_partner(active=True, clientDisputeWindowMinutes=10)
+        self.patch_partner(active=True, clientDisputeWindowMinutes=self.window)
 
 
 @dataclass(frozen=True)
@@ -128,10 +133,30 @@ def test_each_defect_alone_has_its_answer(floor: Floor, http: httpx2.Client) -> 
     assert scene.call().send(http).status_code == 200
 
 
-def test_of_two_defects_the_earlier_answers(floor: Floor, http: httpx2.Client) -> None:
-    scene = Scene(floor)
+class AtOnceScene(Scene):
+    """The same without a dispute window, asking for version 1."""
+
+    version = 1
+    window = None
+
+
+AT_ONCE_DEFECTS = [
+    Defect(5, 403, "disputes_enabled", lambda scene, _: scene.patch_partner(clientDisputeWindowMinutes=0))
+    if defect.name == "disputes_not_enabled"
+    else replace(defect, status=401, name="settlement_not_covered")
+    if defect.name == "liabilities_exceed_balance"
+    else defect
+    for defect in DEFECTS
+]
+
+
+@pytest.mark.parametrize(("kind", "defects"), [(Scene, DEFECTS), (AtOnceScene, AT_ONCE_DEFECTS)])
+def test_of_two_defects_the_earlier_answers(
+    floor: Floor, http: httpx2.Client, kind: type[Scene], defects: list[Defect]
+) -> None:
+    scene = kind(floor)
     tried = 0
-    for earlier, later in combinations(DEFECTS, 2):
+    for earlier, later in combinations(defects, 2):
         if earlier.step == later.step:
             continue
         call = scene.call()

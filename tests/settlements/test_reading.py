@@ -8,6 +8,8 @@ import pytest
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
 from tests.support.settling import Floor, dispute, stage
 
+UNKNOWN = "3f0b6c1e-1f7a-4c52-9a35-2f1f0c8e7d11"
+
 
 def ids(response: httpx2.Response, what: str = "settlements") -> list[str]:
     return [one["id"] for one in ok(response)[what]]
@@ -55,8 +57,8 @@ def test_the_partner_lists_the_newest_first(scene: Scene) -> None:
         ({"createdOnOrAfter": "2026-01-05T12:20:00.000Z"}, ["second"]),
         ({"updatedOnOrAfter": "2026-01-05T12:20:00.000Z"}, ["second", "first"]),
         ({"updatedBefore": "2026-01-05T12:20:00.000Z"}, []),
-        ({"partnerIds": "3f0b6c1e-1f7a-4c52-9a35-2f1f0c8e7d11"}, []),
-        ({"counterpartyConnectionIds": "3f0b6c1e-1f7a-4c52-9a35-2f1f0c8e7d11"}, []),
+        ({"partnerIds": UNKNOWN}, []),
+        ({"counterpartyConnectionIds": UNKNOWN}, []),
     ],
 )
 def test_the_partners_filters(scene: Scene, filters: dict[str, str], expected: list[str]) -> None:
@@ -135,6 +137,87 @@ def test_the_clients_filters(scene: Scene) -> None:
     assert ids(api.get("/clients/settlements", statuses="pending,failed")) == [scene.second["id"]]
     assert ids(api.get("/clients/settlements", onlyShowDisputed="true")) == [scene.second["id"]]
     assert api.get("/clients/settlements", statuses="lost").status_code == 400
+
+
+def test_every_filter_of_the_clients_list(scene: Scene) -> None:
+    trader, first, second = scene.trader, scene.first["id"], scene.second["id"]
+    api = trader.client.api
+    cases: list[tuple[dict[str, object], list[str]]] = [
+        ({"settlementIds": first}, [first]),
+        ({"settlementIds": [first, second]}, [second, first]),
+        ({"partnerIds": scene.partner.id}, [second, first]),
+        ({"partnerIds": UNKNOWN}, []),
+        ({"partyConnectionIds": trader.id}, [second, first]),
+        ({"partyConnectionIds": [trader.id, scene.other.id]}, [second, first]),
+        ({"partyConnectionIds": scene.other.id}, []),
+        ({"counterpartyConnectionIds": trader.id}, []),
+        ({"counterpartyConnectionIds": scene.other.id}, []),
+        ({"onlyShowDisputed": False}, [second, first]),
+        ({"statuses": ["completed", "rejected"], "partnerIds": [scene.partner.id, UNKNOWN]}, [first]),
+        ({"pageSize": "1"}, [second]),
+        ({"pageSize": "1", "pageNumber": "1"}, [first]),
+        ({"pageSize": 1, "pageNumber": 2}, []),
+    ]
+    for filters, expected in cases:
+        in_the_query = {name: str(value).lower() if value is False else value for name, value in filters.items()}
+        assert ids(api.get("/clients/settlements", **in_the_query)) == expected, filters
+        assert ids(api.get("/clients/settlements", body=filters)) == expected, filters
+
+
+def test_every_filter_of_the_clients_transfers(scene: Scene) -> None:
+    path = f"/clients/settlements/{scene.first['id']}"
+    cases: list[tuple[dict[str, object], list[str]]] = [
+        ({}, ["-20", "7"]),
+        ({"currencies": "ofcusd"}, ["7"]),
+        ({"currencies": ["btc", "usd"]}, ["-20", "7"]),
+        ({"currencies": "ofceth"}, []),
+        ({"pageSize": 1}, ["-20"]),
+        ({"pageSize": "1", "pageNumber": 1}, ["7"]),
+        ({"pageSize": 1, "pageNumber": 2}, []),
+    ]
+    for filters, expected in cases:
+        for answer in (
+            scene.trader.client.api.get(path, **filters),
+            scene.trader.client.api.get(path, body=filters),
+        ):
+            assert [one["quantity"] for one in ok(answer)["settlementTransfers"]] == expected, filters
+            paged = "pageSize" in filters
+            assert answer.headers["X-Total-Count"] == ("2" if paged else str(len(expected))), filters
+
+
+def test_a_client_is_told_which_side_it_is_on(scene: Scene) -> None:
+    shown = ok(scene.trader.client.api.get(f"/clients/settlements/{scene.first['id']}"))["settlementTransfers"]
+    account = scene.trader.client.enterprise.account.id
+    assert {one["destinationTradingAccountId"] for one in shown} == {account}
+    assert {one["destinationClientName"] for one in shown} == {"trader"}
+    assert {one["destinationConnectionName"] for one in shown} == {"main"}
+    assert len({one["destinationNetworkAccountId"] for one in shown}) == 1
+
+
+def test_every_filter_of_the_partners_transfers(scene: Scene) -> None:
+    path = f"/partners/settlements/{scene.first['id']}"
+    connections = ok(scene.trader.client.api.get("/clients/connections"))["connections"]
+    network_account = connections[0]["networkAccountId"]
+    go_accounts = [one.client.enterprise.account.id for one in (scene.trader, scene.other)]
+    cases: list[tuple[dict[str, object], int]] = [
+        ({"destinationNetworkAccountIds": network_account}, 2),
+        ({"destinationNetworkAccountIds": [network_account, UNKNOWN]}, 2),
+        ({"destinationNetworkAccountIds": UNKNOWN}, 0),
+        ({"sourceNetworkAccountIds": network_account}, 0),
+        ({"sourceTradingAccountIds": [scene.partner.enterprise.account.id, go_accounts[0]]}, 3),
+        ({"destinationTradingAccountIds": go_accounts}, 3),
+        ({"destinationTradingAccountIds": go_accounts[0]}, 2),
+        ({"destinationTradingAccountIds": "0" * 32}, 0),
+        ({"destinationTradingAccountIds": go_accounts[0], "currencies": "ofcusd"}, 1),
+        ({"currencies": ["ofcbtc", "usd"]}, 3),
+        ({"currencies": "ofceth"}, 0),
+        ({"pageSize": "2", "pageNumber": "1"}, 1),
+    ]
+    for filters, expected in cases:
+        for answer in (scene.partner.api.get(path, **filters), scene.partner.api.get(path, body=filters)):
+            assert len(ok(answer)["settlementTransfers"]) == expected, filters
+    for wrong in ({"sourceTradingAccountIds": "nonsense"}, {"destinationNetworkAccountIds": "nonsense"}):
+        assert scene.partner.api.get(path, **wrong).status_code == 400
 
 
 def test_operators_see_the_course(scene: Scene) -> None:

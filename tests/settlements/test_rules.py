@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import combinations
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from clearwindow.database.pool import Database, Transaction
 from clearwindow.settlements import rules
 from clearwindow.settlements.values import FundingGap
 from clearwindow.transfers import service as transfers
+from clearwindow.transfers.values import Objections
 from tests.conftest import START
 from tests.support.databases import TestCluster
 
@@ -24,61 +27,61 @@ PARTNER, PARTNER_ACCOUNT, SETTLEMENT = uuid4(), uuid4(), uuid4()
 RICH = 10**40
 
 
-@dataclass(frozen=True)
-class Part:
-    """What a settlement does on one balance, and what the balance has."""
-
-    new: int
-    pulled_in: int
-    disputed: bool
-    approved: bool
-    available: int
-
-    @property
-    def quantities(self) -> list[tuple[int, bool]]:
-        """(quantity, pulled in) of its transfers."""
-        parts = [(self.new, False), (self.pulled_in, True)]
-        return [(quantity, pulled) for quantity, pulled in parts if quantity != 0]
+GROUPS = st.dictionaries(st.integers(1, 5), QUANTITY, max_size=5)
+"""What a balance gains by its new transfers against each counterparty."""
 
 
-PARTS = st.builds(
-    Part,
-    new=QUANTITY,
-    pulled_in=QUANTITY,
-    disputed=st.booleans(),
-    approved=st.booleans(),
-    available=st.just(RICH) | st.integers(0, 10),
-)
+def left_over(new: dict[int, int], pulled_in: int, *, disputes: bool, disputing: set[int]) -> int:
+    """What is gained when the connection itself, or these counterparties, dispute."""
+    return pulled_in + (0 if disputes else sum(quantity for k, quantity in new.items() if k not in disputing))
+
+
+def every_subset(new: dict[int, int]) -> list[set[int]]:
+    return [set(some) for size in range(len(new) + 1) for some in combinations(new, size)]
+
+
+@given(new=GROUPS, pulled_in=QUANTITY)
+def test_the_liability_is_the_worst_case_over_all_who_may_dispute(new: dict[int, int], pulled_in: int) -> None:
+    outcomes = [left_over(new, pulled_in, disputes=True, disputing=set())] + [
+        left_over(new, pulled_in, disputes=False, disputing=disputing) for disputing in every_subset(new)
+    ]
+    assert rules.liability(new.values(), pulled_in) == max(0, -min(outcomes))
 
 
 @given(new=QUANTITY, pulled_in=QUANTITY)
-def test_the_liability_covers_both_outcomes(new: int, pulled_in: int) -> None:
-    held = rules.liability(new, pulled_in)
-    assert held >= 0
-    assert held + new + pulled_in >= 0
-    assert held + pulled_in >= 0
-    assert held == 0 or 0 in {held + new + pulled_in, held + pulled_in}
+def test_with_the_partner_alone_it_is_the_formula_of_the_protocol(new: int, pulled_in: int) -> None:
+    assert rules.liability([new], pulled_in) == max(0, -(new + pulled_in), -pulled_in)
 
 
-@given(new=QUANTITY, pulled_in=QUANTITY)
-def test_a_split_hold_loses_nothing(new: int, pulled_in: int) -> None:
-    keeps, handed_over = rules.split_hold(new, pulled_in)
-    assert keeps >= 0
-    assert handed_over >= 0
-    assert keeps + handed_over == rules.liability(new, pulled_in)
-    assert keeps + pulled_in >= 0
-
-
-@given(new=QUANTITY, pulled_in=QUANTITY, disputed=st.booleans(), held=st.none() | st.integers(0, 10**30))
-def test_executing_takes_exactly_what_is_final(
-    new: int, pulled_in: int, *, disputed: bool, held: int | None
+@given(new=GROUPS, pulled_in=QUANTITY, disputes=st.booleans(), data=st.data())
+def test_whoever_disputes_what_runs_is_covered_and_what_is_disputed_is_held(
+    new: dict[int, int], pulled_in: int, *, disputes: bool, data: st.DataObject
 ) -> None:
-    done = rules.outcome(new, pulled_in, disputed=disputed, dispute_held=held)
-    assert done.available + done.held == pulled_in + (0 if disputed else new)
-    assert done.available >= 0
-    assert done.dispute_filled >= 0
-    if held is not None and disputed:
-        assert done.dispute_filled == 0 or held + done.dispute_filled <= -new
+    for disputing in every_subset(new):
+        disputed = [quantity for k, quantity in new.items() if disputes or k in disputing]
+        answering = data.draw(st.lists(st.integers(0, 2), min_size=len(disputed), max_size=len(disputed)))
+        targets = [
+            sum(max(0, -q) for q, dispute in zip(disputed, answering, strict=True) if dispute == number)
+            for number in range(3)
+        ]
+        held = rules.liability(new.values(), pulled_in)
+        handed = rules.hand_over(held, targets)
+        kept = held - sum(handed)
+        final = left_over(new, pulled_in, disputes=disputes, disputing=disputing)
+        missing = [target - part for target, part in zip(targets, handed, strict=True)]
+        done = rules.outcome(final, kept, missing)
+        assert kept >= 0
+        assert done.available >= 0
+        assert done.available + done.held == final
+        assert done.filled == missing
+
+
+@given(final=QUANTITY, kept=st.integers(0, 10**30), missing=st.lists(st.integers(0, 10**30), max_size=3))
+def test_a_gain_fills_no_more_than_it_is_and_than_is_missing(final: int, kept: int, missing: list[int]) -> None:
+    done = rules.outcome(final, kept, missing)
+    assert done.available + done.held == final
+    assert sum(done.filled) == min(max(0, final), sum(missing))
+    assert all(0 <= filled <= gap for filled, gap in zip(done.filled, missing, strict=True))
 
 
 @given(
@@ -100,109 +103,234 @@ def test_the_reason_names_every_currency_and_shortfall() -> None:
     )
 
 
+Move = tuple[int, int | None, int]
+"""Destination, source or None for the partner, and quantity; connections by number."""
+CONNECTIONS = range(4)
+RISKY = st.integers(-(10**6), 10**6).filter(bool) | st.integers(-5, 5).filter(bool)
+FLAT_MOVES = st.tuples(st.sampled_from(CONNECTIONS), st.none(), RISKY)
+TRADES = st.tuples(st.sampled_from(CONNECTIONS), st.sampled_from(CONNECTIONS), RISKY).filter(lambda m: m[0] != m[1])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A settlement of transfers in one currency, who disputes it in which order, and how disputes ended."""
+
+    new: list[Move]
+    pulled_in: list[Move]
+    disputing: list[int]
+    approved: dict[int, bool]
+    available: list[int]
+
+    def groups(self, balance: int) -> dict[int | None, int]:
+        """What the balance gains by new transfers against each counterparty."""
+        found: dict[int | None, int] = {}
+        for other, quantity in _gains(self.new, balance):
+            found[other] = found.get(other, 0) + quantity
+        return found
+
+    def pulled(self, balance: int) -> int:
+        return sum(quantity for _, quantity in _gains(self.pulled_in, balance))
+
+    def final(self, balance: int) -> int:
+        runs = {
+            other: quantity
+            for other, quantity in self.groups(balance).items()
+            if balance not in self.disputing and other not in self.disputing
+        }
+        return sum(runs.values()) + self.pulled(balance)
+
+    def targets(self, balance: int, standing: list[int], upheld: set[int]) -> dict[int, int]:
+        """Per disputing connection, what the transfers it answers for would take from the balance."""
+        found = dict.fromkeys(standing, 0)
+        for other, quantity in self.groups(balance).items():
+            answering = [one for one in standing if one in {balance, other}]
+            if answering and not {balance, other} & upheld:
+                found[answering[0]] += max(0, -quantity)
+        return found
+
+
+def _gains(moves: list[Move], balance: int) -> list[tuple[int | None, int]]:
+    gained = [(source, quantity) for destination, source, quantity in moves if destination == balance]
+    return gained + [(destination, -quantity) for destination, source, quantity in moves if source == balance]
+
+
+CASES = st.builds(
+    Case,
+    new=st.lists(FLAT_MOVES, min_size=1, max_size=5) | st.lists(TRADES, min_size=1, max_size=8),
+    pulled_in=st.lists(FLAT_MOVES | TRADES, max_size=4),
+    disputing=st.permutations(CONNECTIONS).flatmap(lambda order: st.integers(0, 4).map(lambda n: list(order[:n]))),
+    approved=st.dictionaries(st.sampled_from(CONNECTIONS), st.booleans()),
+    available=st.lists(st.just(RICH) | st.integers(0, 20), min_size=4, max_size=4),
+)
+
+
 def test_sql_and_rules_agree(cluster: TestCluster) -> None:
     with cluster.fresh_database() as dsn:
         database = Database(dsn, ManualClock(START))
         database.open()
 
-        @settings(max_examples=150, deadline=None)
-        @given(parts=st.lists(PARTS, min_size=1, max_size=6))
-        def agree(parts: list[Part]) -> None:
+        @settings(max_examples=300, deadline=None)
+        @given(case=CASES)
+        def agree(case: Case) -> None:
             with database.transaction() as tx:
-                _compare(tx, parts)
+                Comparison(tx, case).run()
                 tx.connection.rollback()
 
         agree()
         database.close()
 
 
-def _compare(tx: Transaction, parts: list[Part]) -> None:
-    # The rows around these, which foreign keys would ask for, decide nothing here.
-    tx.connection.execute("SET LOCAL session_replication_role = replica")
-    accounts = [_seed(tx, part) for part in parts]
-    _seed_partner(tx)
-    transfers.compute_liabilities(tx, SETTLEMENT)
-    entry = Entry(uuid4(), EntryKind.SETTLEMENT_HELD, SETTLEMENT, PARTNER)
-    short = {gap.account_id: gap.shortfall for gap in batches.hold_liabilities(tx, entry, [])}
-    wanted = {
-        account: rules.liability(part.new, part.pulled_in) for account, part in zip(accounts, parts, strict=True)
-    }
-    assert short == {
-        account: wanted[account] - part.available
-        for account, part in zip(accounts, parts, strict=True)
-        if wanted[account] > part.available
-    }
-    if short:
-        return
-    assert _holds(tx, SETTLEMENT) == {account: held for account, held in wanted.items() if held}
-    disputes = {
-        uuid4(): account for account, part in zip(accounts, parts, strict=True) if part.disputed and part.new
-    }
-    _dispute(tx, disputes)
-    by_account = {account: dispute for dispute, account in disputes.items()}
-    for account, part in zip(accounts, parts, strict=True):
-        if account in by_account:
-            keeps, handed_over = rules.split_hold(part.new, part.pulled_in)
-            assert _holds(tx, SETTLEMENT).get(account, 0) == keeps
-            assert _holds(tx, by_account[account]).get(account, 0) == handed_over
-    _execute_and_compare(tx, dict(zip(accounts, parts, strict=True)), by_account)
+class Comparison:
+    """Plays a case in SQL; connection and account share an id, for neither is looked up here."""
 
+    def __init__(self, tx: Transaction, case: Case) -> None:
+        self.tx, self.case = tx, case
+        self.ids = [uuid4() for _ in CONNECTIONS]
+        self.disputes = {connection: uuid4() for connection in case.disputing}
+        # The rows around these, which foreign keys would ask for, decide nothing here.
+        tx.connection.execute("SET LOCAL session_replication_role = replica")
+        for account, available in zip(self.ids, case.available, strict=True):
+            self._write("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", account, Decimal(available))
+            party = "INSERT INTO settlement_party VALUES (%s, %s, %s, %s, false)"
+            self._write(party, SETTLEMENT, PARTNER, account, tx.now())
+        for moves, pulled_in in ((case.new, False), (case.pulled_in, True)):
+            for move in moves:
+                self._transfer(move, uuid4() if pulled_in else None)
+        self._write("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", PARTNER_ACCOUNT, Decimal(RICH))
 
-def _execute_and_compare(tx: Transaction, parts: dict[UUID, Part], disputes: dict[UUID, UUID]) -> None:
-    unapproved = {disputes[account]: account for account in disputes if not parts[account].approved}
-    before = {account: _balance(tx, account) for account in parts}
-    held = {account: _holds(tx, dispute).get(account, 0) for account, dispute in disputes.items()}
-    change = {
-        currency: -quantity for currency, quantity in transfers.compute_run(tx, SETTLEMENT, unapproved).items()
-    }
-    entry = Entry(uuid4(), EntryKind.SETTLEMENT_EXECUTED, SETTLEMENT, PARTNER)
-    batches.settle_run(tx, entry, PARTNER_ACCOUNT, {name: by for name, by in change.items() if by})
-    for account, part in parts.items():
-        disputed = account in disputes
-        open_hold = held[account] if disputed and not part.approved else None
-        done = rules.outcome(part.new, part.pulled_in, disputed=disputed, dispute_held=open_hold)
-        available, in_hold = before[account]
-        assert _balance(tx, account) == (available + done.available, in_hold + done.held)
-        if disputed:
-            assert _holds(tx, disputes[account]).get(account, 0) == held[account] + done.dispute_filled
-    assert _holds(tx, SETTLEMENT) == {}
+    def run(self) -> None:
+        transfers.compute_liabilities(self.tx, SETTLEMENT)
+        entry = Entry(uuid4(), EntryKind.SETTLEMENT_HELD, SETTLEMENT, PARTNER)
+        short = {gap.account_id: gap.shortfall for gap in batches.hold_liabilities(self.tx, entry, [])}
+        wanted = [rules.liability(self.case.groups(n).values(), self.case.pulled(n)) for n in CONNECTIONS]
+        assert short == {
+            self.ids[n]: wanted[n] - self.case.available[n]
+            for n in CONNECTIONS
+            if wanted[n] > self.case.available[n]
+        }
+        if short:
+            return
+        assert self._holds(SETTLEMENT) == {self.ids[n]: wanted[n] for n in CONNECTIONS if wanted[n]}
+        if self.disputes:
+            self._finalise(wanted)
+        self._execute()
 
+    def _finalise(self, wanted: list[int]) -> None:
+        standing = {dispute: self.ids[n] for n, dispute in self.disputes.items()}
+        transfers.mark_disputed(self.tx, SETTLEMENT, list(standing.values()))
+        transfers.compute_dispute_targets(self.tx, SETTLEMENT, Objections(standing))
+        batches.hand_holds_to_disputes(self.tx, PARTNER, SETTLEMENT)
+        for n in CONNECTIONS:
+            targets = self.case.targets(n, self.case.disputing, set())
+            handed = rules.hand_over(wanted[n], list(targets.values()))
+            assert self._holds(SETTLEMENT).get(self.ids[n], 0) == wanted[n] - sum(handed)
+            assert self._held_by_disputes(n) == dict(zip(targets, handed, strict=True))
 
-def _seed(tx: Transaction, part: Part) -> UUID:
-    """One balance with its transfers; connection and account share an id, for neither is looked up here."""
-    account = uuid4()
-    connection = tx.connection
-    connection.execute("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", (account, Decimal(part.available)))
-    connection.execute(
-        "INSERT INTO settlement_party VALUES (%s, %s, %s, %s, false)", (SETTLEMENT, PARTNER, account, tx.now())
-    )
-    for quantity, pulled_in in part.quantities:
-        connection.execute(
-            "INSERT INTO settlement_transfer (id, partner_id, settlement_id, dispute_closure_id, connection_id,"
-            " network_account_id, currency, quantity, created_at)"
-            " VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, 'ofcbtc', %s, %s)",
-            (PARTNER, SETTLEMENT, uuid4() if pulled_in else None, account, account, Decimal(quantity), tx.now()),
+    def _execute(self) -> None:
+        standing = [n for n in self.disputes if n not in self.case.approved]
+        upheld = {n for n in self.disputes if self.case.approved.get(n)}
+        objections = Objections(
+            {self.disputes[n]: self.ids[n] for n in standing}, frozenset(self.ids[n] for n in upheld)
         )
-    return account
+        before = {n: (self._balance(n), self._held_by_disputes(n)) for n in CONNECTIONS}
+        kept = self._holds(SETTLEMENT)
+        net = transfers.compute_run(self.tx, SETTLEMENT, objections)
+        assert net.get("ofcbtc", 0) == sum(self.case.final(n) for n in CONNECTIONS)
+        assert transfers.net_of_final(self.tx, SETTLEMENT).get("ofcbtc", 0) == net.get("ofcbtc", 0)
+        entry = Entry(uuid4(), EntryKind.SETTLEMENT_EXECUTED, SETTLEMENT, PARTNER)
+        batches.settle_run(self.tx, entry, PARTNER_ACCOUNT, {name: -by for name, by in net.items()})
+        for n in CONNECTIONS:
+            (available, in_hold), held = before[n]
+            targets = self.case.targets(n, standing, upheld)
+            missing = [max(0, target - held[one]) for one, target in targets.items()]
+            done = rules.outcome(self.case.final(n), kept.get(self.ids[n], 0), missing)
+            assert self._balance(n) == (available + done.available, in_hold + done.held)
+            filled = dict(zip(targets, done.filled, strict=True))
+            assert self._held_by_disputes(n) == {one: was + filled.get(one, 0) for one, was in held.items()}
+        assert self._holds(SETTLEMENT) == {}
+
+    def _transfer(self, move: Move, closure_id: UUID | None) -> None:
+        destination, source, quantity = move
+        other = None if source is None else self.ids[source]
+        own = self.ids[destination]
+        self._write(
+            "INSERT INTO settlement_transfer (id, partner_id, settlement_id, dispute_closure_id, connection_id,"
+            " network_account_id, counterparty_connection_id, counterparty_account_id, currency, quantity,"
+            " created_at) VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, 'ofcbtc', %s, %s)",
+            *(PARTNER, SETTLEMENT, closure_id, own, own, other, other, Decimal(quantity), self.tx.now()),
+        )
+
+    def _write(self, statement: LiteralString, *values: object) -> None:
+        self.tx.connection.execute(statement, values)
+
+    def _balance(self, number: int) -> tuple[int, int]:
+        statement = "SELECT available, held FROM balance WHERE account_id = %s"
+        row = self.tx.connection.execute(statement, (self.ids[number],)).fetchone()
+        assert row is not None
+        return int(row[0]), int(row[1])
+
+    def _held_by_disputes(self, number: int) -> dict[int, int]:
+        account = self.ids[number]
+        return {one: self._holds(dispute).get(account, 0) for one, dispute in self.disputes.items()}
+
+    def _holds(self, cause: UUID) -> dict[UUID, int]:
+        statement = "SELECT account_id, quantity FROM hold WHERE cause_id = %s"
+        rows = self.tx.connection.execute(statement, (cause,)).fetchall()
+        return {account: int(quantity) for account, quantity in rows}
 
 
-def _seed_partner(tx: Transaction) -> None:
-    tx.connection.execute("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", (PARTNER_ACCOUNT, Decimal(RICH)))
+@given(
+    balances=st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 100), max_size=6),
+    change=st.dictionaries(st.sampled_from("abcdef"), st.integers(-120, 120), max_size=6),
+)
+def test_a_balance_covers_what_does_not_take_it_below_nothing(
+    balances: dict[str, int], change: dict[str, int]
+) -> None:
+    for name, by in change.items():
+        gap = rules.uncovered(balances.get(name, 0), by)
+        assert gap >= 0
+        assert (gap == 0) == (balances.get(name, 0) + by >= 0)
+        assert balances.get(name, 0) + gap + by >= 0
 
 
-def _dispute(tx: Transaction, disputes: dict[UUID, UUID]) -> None:
-    if disputes:
-        transfers.mark_disputed(tx, SETTLEMENT, list(disputes.values()))
-        transfers.compute_kept(tx, SETTLEMENT, disputes)
-        batches.hand_holds_to_disputes(tx, PARTNER, SETTLEMENT)
+def test_sql_and_rules_agree_on_what_settling_at_once_is_short_of(cluster: TestCluster) -> None:
+    with cluster.fresh_database() as dsn:
+        database = Database(dsn, ManualClock(START))
+        database.open()
+
+        @settings(max_examples=100, deadline=None)
+        @given(parts=st.lists(st.tuples(st.none() | st.integers(0, 10) | st.just(RICH), QUANTITY), max_size=8))
+        def agree(parts: list[tuple[int | None, int]]) -> None:
+            with database.transaction() as tx:
+                given = {uuid4(): part for part in parts}
+                _seed_run(tx, given)
+                expected = {
+                    account: rules.uncovered(available or 0, by) for account, (available, by) in given.items()
+                }
+                short = {gap.account_id: gap.shortfall for gap in batches.uncovered_losses(tx)}
+                assert short == {account: gap for account, gap in expected.items() if gap}
+                tx.connection.rollback()
+
+        agree()
+        database.close()
 
 
-def _balance(tx: Transaction, account: UUID) -> tuple[int, int]:
-    row = tx.connection.execute("SELECT available, held FROM balance WHERE account_id = %s", (account,)).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
+def _seed_run(tx: Transaction, parts: dict[UUID, tuple[int | None, int]]) -> None:
+    """A run with one balance to each line; None where the account has no balance yet."""
+    connection = tx.connection
+    connection.execute("SET LOCAL session_replication_role = replica")
+    connection.execute(
+        "CREATE TEMPORARY TABLE run (account_id uuid, currency text, quantity numeric) ON COMMIT DROP"
+    )
+    for account, (available, by) in parts.items():
+        connection.execute("INSERT INTO run VALUES (%s, 'ofcbtc', %s)", (account, Decimal(by)))
+        if available is not None:
+            connection.execute("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", (account, Decimal(available)))
 
 
-def _holds(tx: Transaction, cause: UUID) -> dict[UUID, int]:
-    rows = tx.connection.execute("SELECT account_id, quantity FROM hold WHERE cause_id = %s", (cause,)).fetchall()
-    return {account: int(quantity) for account, quantity in rows}
+def test_the_reason_of_settling_at_once_names_both_sides() -> None:
+    gaps = [FundingGap("ofcbtc", 10, 4)]
+    assert rules.not_covered_reason("connection c is short of 1", []) == "connection c is short of 1"
+    assert rules.not_covered_reason(None, gaps) == rules.failure_reason(gaps)
+    both = rules.not_covered_reason("connection c is short of 1", gaps)
+    assert both == f"connection c is short of 1; {rules.failure_reason(gaps)}"

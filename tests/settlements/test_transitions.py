@@ -16,7 +16,7 @@ from clearwindow.settlements.values import TRANSITIONS, SettlementState
 from tests.support.databases import TestCluster
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
-OPEN = (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW)
+OPEN = (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN)
 NOT_EXECUTED = (SettlementState.FAILED, SettlementState.REJECTED)
 ENDED = (SettlementState.COMPLETED, SettlementState.REJECTED)
 
@@ -43,13 +43,14 @@ def test_settlements(connection: psycopg.Connection, before: SettlementState, af
         # The rows around this one, which foreign keys would ask for, decide nothing here.
         connection.execute("SET LOCAL session_replication_role = replica")
         settlement_id = uuid4()
+        kind = "onchain" if SettlementState.ONCHAIN in (before, after) else "offchain"
         connection.execute(
             "INSERT INTO settlement (id, partner_id, external_id, state, settlement_type, request_sha256,"
             " staged_answer, initiated_by, cutoff_at, created_at, updated_at, dispute_deadline_at,"
             " top_up_deadline_at, execute_when_funded, due_at, reason, finalized_at)"
-            " VALUES (%(id)s, %(id)s, %(id)s::text, %(state)s, 'offchain', '', '', 'x', %(now)s, %(now)s, %(now)s,"
+            " VALUES (%(id)s, %(id)s, %(id)s::text, %(state)s, %(type)s, '', '', 'x', %(now)s, %(now)s, %(now)s,"
             " %(now)s, %(now)s, false, %(due_at)s, %(reason)s, %(finalized_at)s)",
-            {"id": settlement_id, "now": NOW, **columns_of(before)},
+            {"id": settlement_id, "now": NOW, "type": kind, **columns_of(before)},
         )
     with connection.transaction(force_rollback=True):
         update = (

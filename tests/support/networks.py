@@ -1,6 +1,6 @@
 """A network to act on: partners, clients, connections and funded allocations, each in a line.
 
-Everything goes over HTTP, and every exchange is held against the wire contract.
+Everything goes over HTTP, and every exchange is held against the wire contract and our own document.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import httpx2
 from clearwindow.signing.keys import PrivateKey
 from clearwindow.signing.message import sign_message
 from clearwindow.signing.payload import payload_text
-from tests.support.contract import assert_answers_contract
+from tests.support.exchanges import hold_to_account
 from tests.support.operators import GoAccountHandle, OperatorClient
 
 TIMEOUT_SECONDS = 60
@@ -50,7 +50,7 @@ class NetworkClient:
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
-            event_hooks={"response": [_hold_against_contract]},
+            event_hooks={"response": [hold_to_account]},
         )
 
     def __enter__(self) -> Self:
@@ -77,11 +77,6 @@ class NetworkClient:
 
     def _path(self, path: str, version: int) -> str:
         return f"/v{version}/enterprises/{self.enterprise_id}{path}"
-
-
-def _hold_against_contract(response: httpx2.Response) -> None:
-    response.read()
-    assert_answers_contract(response.request.method, str(response.request.url), response)
 
 
 @dataclass(frozen=True)
@@ -191,6 +186,7 @@ class Network:
         dispute_window: float | None = 10,
         top_up_window: float | None = 10,
         broker: bool = False,
+        allocation_policies: bool = False,
         deposits: Mapping[str, int] | None = None,
         **settings: object,
     ) -> PartnerHandle:
@@ -202,6 +198,7 @@ class Network:
             "broker": broker,
             "institutionIdentifier": name,
             "connectionKeySchema": "token",
+            "allocationPoliciesEnabled": allocation_policies,
         }
         made = ok(enterprise.api.post("/partners", asked))["partner"]
         windows = {"clientDisputeWindowMinutes": dispute_window, "topUpWindowMinutes": top_up_window}

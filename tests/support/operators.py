@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx2
 
 from clearwindow.signing.keys import PrivateKey, generate_private_key
+from tests.support.exchanges import hold_to_account
 
 PREFIX = "/api/operator/v1"
 READ, WRITE = "settlement_network_read", "settlement_network_write"
@@ -41,6 +42,7 @@ class OperatorClient:
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
+            event_hooks={"response": [hold_to_account]},
         )
         self._made = 0
 

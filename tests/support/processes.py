@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.support.exchanges import hold_to_account
+
 COMMAND = [sys.executable, "-m", "clearwindow"]
 PATIENCE_SECONDS = 60
 START_TOKEN = "the-token-in-the-settings-of-a-process"
@@ -51,7 +53,10 @@ class Running:
         return str(self.said["address"])
 
     def get(self, path: str, token: str = START_TOKEN) -> httpx2.Response:
-        with httpx2.Client(base_url=self.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
+        hooks = {"response": [hold_to_account]}
+        with httpx2.Client(
+            base_url=self.url, trust_env=False, timeout=PATIENCE_SECONDS, event_hooks=hooks
+        ) as client:
             return client.get(path, headers={"Authorization": f"Bearer {token}"})
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:

@@ -11,15 +11,17 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from tests.support.exchanges import RECORDER, Recorder, Recording
+
 START_SECONDS = 10
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The base address of a server that answers on loopback until the block ends."""
+def serving(app: FastAPI, recorder: Recorder = RECORDER) -> Iterator[str]:
+    """The base address of a server that answers on loopback until the block ends; every answer is judged."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(Recording(app, recorder), log_config=None, lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     give_up_at = time.monotonic() + START_SECONDS

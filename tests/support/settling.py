@@ -8,16 +8,16 @@ from uuid import uuid4
 
 import httpx2
 
+from clearwindow.bootstrap import WORK
 from clearwindow.clock import ManualClock
 from clearwindow.proof.service import check_ledger
 from clearwindow.runtime import Runtime
-from clearwindow.settlements.due import SettlementWork
 from clearwindow.work.worker import Worker
 from tests.support.networks import ConnectionHandle, Json, Network, PartnerHandle, new_nonce, ok
 from tests.support.operators import OperatorClient
 
 CUTOFF = "2026-01-05T11:59:00.000Z"
-Amounts = Mapping[str, Mapping[str, str]]
+Amounts = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Floor:
         return self.network.operator
 
     def run_due(self) -> int:
-        return Worker(self.runtime, [SettlementWork()]).run_due()
+        return Worker(self.runtime, WORK).run_due()
 
     def pass_minutes(self, minutes: float) -> int:
         """Moves the clock and runs what became due."""
@@ -99,3 +99,20 @@ def change_dispute(connection: ConnectionHandle, dispute_id: str, **fields: obje
 def close_dispute(connection: ConnectionHandle, dispute_id: str, notes: str = "we were wrong") -> httpx2.Response:
     body = connection.client.enterprise.sign({"notes": notes})
     return connection.client.api.post(f"/clients/settlements/disputes/{dispute_id}/close", body)
+
+
+def fields_at_once(amounts: Amounts, **more: object) -> Json:
+    """The fields of version 1, which names no cutoff."""
+    fields = {name: value for name, value in fields_of(amounts).items() if name != "cutoffAt"}
+    return {**fields, **more}
+
+
+def try_settle(partner: PartnerHandle, amounts: Amounts, **more: object) -> httpx2.Response:
+    """Asks for a settlement of version 1, which executes at once or fails."""
+    return partner.api.post("/partners/settlements", partner.enterprise.sign(fields_at_once(amounts, **more)))
+
+
+def settle(partner: PartnerHandle, amounts: Amounts, **more: object) -> Json:
+    """A settlement of version 1 that must execute."""
+    settlement: Json = ok(try_settle(partner, amounts, **more))["settlement"]
+    return settlement

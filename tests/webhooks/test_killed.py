@@ -36,21 +36,18 @@ def living(dsn: str) -> Iterator[Runtime]:
     """A runtime in the world's time, in which the process that is killed lives, too."""
     database = Database(dsn, SystemClock())
     database.open()
-    yield Runtime(
-        database, SystemClock(), RandomIds(), Limits(), Vault(KEY), None, Outgoing(allow_private=True)
-    )
+    yield Runtime(database, SystemClock(), RandomIds(), Limits(), Vault(KEY), None, Outgoing(allow_private=True))
     database.close()
 
 
 def test_every_event_arrives_in_order_however_often_the_worker_is_killed(
     living: Runtime, dsn: str, tmp_path: Path
 ) -> None:
-    secret_key = base64.b64encode(KEY).decode()
+    settings = {"secret_key": base64.b64encode(KEY).decode(), "allow_private_addresses": "true"}
     with ExitStack() as stack:
         receivers = [stack.enter_context(receiving()) for _ in range(ENDPOINTS)]
         owe(living, receivers)
         for kill in range(KILLS):
-            settings = {"secret_key": secret_key, "allow_private_addresses": "true"}
             with running(tmp_path, "worker", "--database-url", dsn, **settings) as worker:
                 await_received(receivers, (kill + 1) * EVENTS)
                 worker.process.kill()

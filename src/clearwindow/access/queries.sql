@@ -1,5 +1,5 @@
 -- name: find_token
-SELECT access_token.id, access_token.enterprise_id, access_token.user_id, access_token.operator_id,
+SELECT access_token.id, access_token.kind, access_token.enterprise_id, access_token.user_id, access_token.operator_id,
        operator.name AS operator_name, access_token.scopes, access_token.ip_allow_list, access_token.label,
        access_token.created_at, access_token.expires_at, access_token.revoked_at,
        coalesce(enterprise.licensed, false) AS licensed
@@ -9,17 +9,20 @@ LEFT JOIN operator ON operator.id = access_token.operator_id
 WHERE access_token.token_sha256 = %(token_sha256)s
 
 -- name: insert_token
-INSERT INTO access_token (id, token_sha256, enterprise_id, user_id, operator_id, scopes, ip_allow_list, label,
-                          created_at, expires_at)
-VALUES (%(id)s, %(token_sha256)s, %(enterprise_id)s, %(user_id)s, %(operator_id)s, %(scopes)s,
-        %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s)
+INSERT INTO access_token (id, token_sha256, kind, sealed_secret, enterprise_id, user_id, operator_id, scopes,
+                          ip_allow_list, label, created_at, expires_at)
+VALUES (%(id)s, %(token_sha256)s, %(kind)s, %(sealed_secret)s, %(enterprise_id)s, %(user_id)s, %(operator_id)s,
+        %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s)
+
+-- name: find_sealed_secret
+SELECT sealed_secret FROM access_token WHERE id = %(id)s AND sealed_secret IS NOT NULL
 
 -- name: revoke_token
 -- The row is locked before it is read, so that of two revocations at once one alone is told that it was the first.
 WITH before AS (
     SELECT id, revoked_at FROM access_token WHERE id = %(id)s FOR UPDATE
 )
-UPDATE access_token SET revoked_at = coalesce(before.revoked_at, %(now)s)
+UPDATE access_token SET revoked_at = coalesce(before.revoked_at, %(now)s), sealed_secret = NULL
 FROM before WHERE access_token.id = before.id
 RETURNING before.revoked_at IS NULL
 

@@ -9,18 +9,21 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
-from clearwindow.access.values import Scope, Token
+from clearwindow.access.values import Scope, Token, TokenKind
 from clearwindow.errors import NotAuthenticatedError, PermissionDeniedError
 
 TOKEN_PREFIX: Final = "cwt_"  # noqa: S105 - the public beginning of every token, so that scanners find leaked ones
+V2X_PREFIX: Final = "v2x"
 _RANDOM_BYTES: Final = 32
 _MAPPED_BITS: Final = 96
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
-def new_token() -> str:
-    """A fresh token of 47 characters: of neither form that makes the field's SDK sign its requests."""
+def new_token(kind: TokenKind = TokenKind.BEARER) -> str:
+    """A fresh token: of 47 characters, which the field's SDK just shows, or of the form that makes it sign."""
+    if kind is TokenKind.V2X:
+        return V2X_PREFIX + secrets.token_hex(_RANDOM_BYTES)
     return TOKEN_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
@@ -66,11 +69,25 @@ def require_usable(token: Token | None, now: datetime, address: Address | None) 
     return token
 
 
-def require_member(token: Token, enterprise_id: str) -> None:
-    if token.enterprise_id is None or token.enterprise_id != enterprise_id:
+def require_proof(token: Token, *, signed: bool) -> None:
+    """Refuses a token that was shown where it should have signed."""
+    if token.kind is TokenKind.V2X and not signed:
+        raise NotAuthenticatedError(
+            "token_shown",
+            "a v2x token is kept back, and was shown: send its SHA-256 as the bearer, with the headers HMAC,"
+            " Auth-Timestamp and BitGo-Auth-Version, or ask the operator for a token of the kind bearer",
+        )
+
+
+def require_member(token: Token, named: str | None) -> str:
+    """The token's enterprise, which is the one that the path names, if it names one."""
+    if token.enterprise_id is None:
+        raise NotAuthenticatedError("not_a_member", "this takes the token of an enterprise's member")
+    if named is not None and token.enterprise_id != named:
         raise NotAuthenticatedError(
             "not_a_member", "the token's user is not a member of the enterprise in the path"
         )
+    return token.enterprise_id
 
 
 def require_permission(token: Token, needed: Iterable[Scope]) -> None:

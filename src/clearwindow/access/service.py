@@ -11,7 +11,15 @@ from uuid import UUID
 
 from clearwindow.access import rules, store
 from clearwindow.access.guards import BOOTSTRAP_OPERATOR
-from clearwindow.access.values import Enterprise, IssuedToken, OperatorRecord, Token, TokenTerms, User
+from clearwindow.access.values import (
+    Enterprise,
+    IssuedToken,
+    OperatorRecord,
+    Token,
+    TokenKind,
+    TokenTerms,
+    User,
+)
 from clearwindow.database.pool import Transaction
 from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
 from clearwindow.runtime import Runtime
@@ -38,7 +46,10 @@ def create_operator_token(tx: Transaction, token_id: UUID, operator_id: UUID, te
     if operator is None:
         raise NotFoundError("operator_unknown", "there is no operator with this id")
     token = _blank_token(tx, token_id, terms)
-    return _issue(tx, replace(token, operator_id=operator.id, operator_name=operator.name))
+    token = replace(token, operator_id=operator.id, operator_name=operator.name)
+    issued = IssuedToken(token, rules.new_token())
+    store.insert_token(tx, token, rules.token_sha256(issued.value))
+    return issued
 
 
 def create_enterprise(tx: Transaction, wanted: Enterprise) -> tuple[Enterprise, bool]:
@@ -88,14 +99,33 @@ def create_user(tx: Transaction, enterprise_id: str, wanted: User) -> tuple[User
 
 
 def create_token(
-    tx: Transaction, token_id: UUID, enterprise_id: str, user_id: str, terms: TokenTerms
+    runtime: Runtime, tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms
 ) -> IssuedToken:
     """A token with which a member of the enterprise acts for it."""
     enterprise = require_enterprise(tx, enterprise_id)
     if not store.is_member(tx, enterprise_id, user_id):
         raise InvalidRequestError("user_not_a_member", "userId: there is no such user in this enterprise")
-    token = _blank_token(tx, token_id, terms)
-    return _issue(tx, replace(token, enterprise_id=enterprise_id, user_id=user_id, licensed=enterprise.licensed))
+    blank = _blank_token(tx, runtime.ids.new(), terms)
+    token = replace(blank, enterprise_id=enterprise_id, user_id=user_id, licensed=enterprise.licensed)
+    issued = IssuedToken(token, rules.new_token(token.kind))
+    sealed = None
+    if token.kind is TokenKind.V2X:
+        sealed = runtime.vault.encrypt(issued.value.encode(), context=_seal_context(token.id))
+    store.insert_token(tx, token, rules.token_sha256(issued.value), sealed)
+    return issued
+
+
+def signing_secret(runtime: Runtime, token_sha256: bytes, address: rules.Address | None) -> bytes:
+    """The token of this hash, which its holder keeps back and signs calls with. Opens its own transaction.
+
+    Raises:
+        NotAuthenticatedError: there is none in force, or it may not be used from this address.
+    """
+    with runtime.transaction() as tx:
+        found = store.find_token(tx, token_sha256)
+        sealed = store.find_sealed_secret(tx, found.id) if found else None
+        token = rules.require_usable(found if sealed else None, runtime.clock.now(), address)
+    return runtime.vault.decrypt(sealed or b"", context=_seal_context(token.id))
 
 
 def revoke_token(tx: Transaction, token_id: UUID) -> bool:
@@ -112,6 +142,7 @@ def _blank_token(tx: Transaction, token_id: UUID, terms: TokenTerms) -> Token:
         raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
     return Token(
         id=token_id,
+        kind=terms.kind,
         enterprise_id=None,
         user_id=None,
         operator_id=None,
@@ -126,10 +157,8 @@ def _blank_token(tx: Transaction, token_id: UUID, terms: TokenTerms) -> Token:
     )
 
 
-def _issue(tx: Transaction, token: Token) -> IssuedToken:
-    issued = IssuedToken(token, rules.new_token())
-    store.insert_token(tx, token, rules.token_sha256(issued.value))
-    return issued
+def _seal_context(token_id: UUID) -> str:
+    return f"access_token:{token_id}"
 
 
 def _known_enterprise(enterprise: Enterprise | None) -> Enterprise:

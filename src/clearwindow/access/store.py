@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 from uuid import UUID
 
-from clearwindow.access.values import Enterprise, OperatorRecord, Scope, Token, TrustOrg, User
+from clearwindow.access.values import Enterprise, OperatorRecord, Scope, Token, TokenKind, TrustOrg, User
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 
@@ -18,6 +18,7 @@ sql: Final = Queries("clearwindow.access")
 @dataclass(frozen=True, slots=True)
 class _TokenRow:
     id: UUID
+    kind: str
     enterprise_id: str | None
     user_id: str | None
     operator_id: UUID | None
@@ -51,6 +52,7 @@ def find_token(tx: Transaction, token_sha256: bytes) -> Token | None:
         return None
     return Token(
         id=row.id,
+        kind=TokenKind(row.kind),
         enterprise_id=row.enterprise_id,
         user_id=row.user_id,
         operator_id=row.operator_id,
@@ -65,11 +67,19 @@ def find_token(tx: Transaction, token_sha256: bytes) -> Token | None:
     )
 
 
-def insert_token(tx: Transaction, token: Token, token_sha256: bytes) -> None:
+def find_sealed_secret(tx: Transaction, token_id: UUID) -> bytes | None:
+    """The token itself, sealed by the vault: of tokens that sign their calls, while they are in force."""
+    found = tx.scalars(bytes, sql["find_sealed_secret"], id=token_id)
+    return found[0] if found else None
+
+
+def insert_token(tx: Transaction, token: Token, token_sha256: bytes, sealed_secret: bytes | None = None) -> None:
     tx.run(
         sql["insert_token"],
         id=token.id,
         token_sha256=token_sha256,
+        kind=token.kind,
+        sealed_secret=sealed_secret,
         enterprise_id=token.enterprise_id,
         user_id=token.user_id,
         operator_id=token.operator_id,

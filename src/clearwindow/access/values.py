@@ -14,6 +14,13 @@ class Scope(StrEnum):
     WRITE = "settlement_network_write"
 
 
+class TokenKind(StrEnum):
+    """How a token proves itself: shown as it is, or kept back, with an HMAC under it on each request and answer."""
+
+    BEARER = "bearer"
+    V2X = "v2x"
+
+
 class TrustOrg(StrEnum):
     """The trust organisation an enterprise keeps its assets with; the wire knows exactly these."""
 
@@ -53,6 +60,7 @@ class Token:
     """What is known of a presented token; never the token itself."""
 
     id: UUID
+    kind: TokenKind
     enterprise_id: str | None
     user_id: str | None
     operator_id: UUID | None
@@ -105,9 +113,10 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
-    """What a new token shall be: operator's tokens use the label and the expiry only."""
+    """What a new token shall be: operator's tokens use the label and the expiry only, and are bearer tokens."""
 
     label: str | None = None
     expires_at: datetime | None = None
     scopes: frozenset[Scope] = frozenset()
     ip_allow_list: tuple[IPv4Network | IPv6Network, ...] = ()
+    kind: TokenKind = TokenKind.BEARER

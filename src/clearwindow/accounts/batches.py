@@ -1,7 +1,7 @@
 """Money of a whole settlement at once: each function is one named statement over a temporary table.
 
-The tables are made by the caller in the same transaction: ``liability`` (account_id, currency, needed), ``kept``
-and ``run``; the statements say what their columns mean. The caller holds the partner's lock, under which nothing
+The tables are made by the caller in the same transaction: ``liability``, ``dispute_target`` and ``run``; the
+statements say what their columns mean. The caller holds the partner's lock, under which nothing
 else moves more than one network balance at a time, so that rows need not be locked beforehand.
 """
 
@@ -54,7 +54,7 @@ def hold_liabilities(tx: Transaction, entry: Entry, former_cause_ids: Sequence[U
 
 
 def hand_holds_to_disputes(tx: Transaction, partner_id: UUID, settlement_id: UUID) -> None:
-    """Splits a settlement's holds as ``kept`` says; no balance changes, only why it is held."""
+    """Hands holds over as ``dispute_target`` says; no balance changes, only why it is held."""
     tx.run(sql["hand_holds_to_disputes"], partner_id=partner_id, settlement_id=settlement_id)
 
 
@@ -74,6 +74,13 @@ def settle_run(tx: Transaction, entry: Entry, partner_account_id: UUID, partner_
     )
     if moved.wanted != moved.done:
         raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
+
+
+def uncovered_losses(tx: Transaction) -> list[Shortfall]:
+    """The losses of ``run`` that what is available does not cover. The losing balances stay locked."""
+    tx.run(sql["lock_losing_balances"])
+    rows = tx.all(_ShortfallRow, sql["uncovered_losses"])
+    return [Shortfall(row.account_id, row.currency, int(row.liability), int(row.available)) for row in rows]
 
 
 def release_holds(tx: Transaction, entry: Entry) -> None:

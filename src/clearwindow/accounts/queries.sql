@@ -15,21 +15,35 @@ SELECT account_id AS id, enterprise_id, label, is_default, created_at
 FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default
 
 -- name: insert_key
-INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, created_at)
-VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(now)s)
+INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, custodian, sealed_prv, created_at)
+VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(custodian)s, %(sealed_prv)s, %(now)s)
 
 -- name: revoke_key
 -- The row is locked before it is read, so that of two revocations at once one alone is told that it was the first.
 WITH before AS (
     SELECT id, revoked_at FROM go_account_key WHERE id = %(id)s AND account_id = %(account_id)s FOR UPDATE
 )
-UPDATE go_account_key SET revoked_at = coalesce(before.revoked_at, %(now)s)
+UPDATE go_account_key SET revoked_at = coalesce(before.revoked_at, %(now)s), sealed_prv = NULL
 FROM before WHERE go_account_key.id = before.id
 RETURNING before.revoked_at IS NULL
 
 -- name: list_keys
-SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at
+SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at, custodian
 FROM go_account_key WHERE account_id = %(account_id)s ORDER BY created_at, id
+
+-- name: find_key
+SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at, custodian
+FROM go_account_key WHERE id = %(id)s AND revoked_at IS NULL
+
+-- name: find_key_account
+SELECT go_account.account_id AS id, go_account.enterprise_id, go_account.label, go_account.is_default,
+       go_account.created_at
+FROM go_account JOIN go_account_key ON go_account_key.account_id = go_account.account_id
+WHERE go_account_key.id = %(id)s AND go_account_key.revoked_at IS NULL
+
+-- name: find_sealed_key
+SELECT id, sealed_prv FROM go_account_key
+WHERE account_id = %(account_id)s AND custodian AND revoked_at IS NULL
 
 -- name: insert_currency
 INSERT INTO currency (name, backing, decimals) VALUES (%(name)s, %(backing)s, %(decimals)s)
@@ -86,16 +100,47 @@ SET available = balance.available + movement.available, held = balance.held + mo
 FROM movement
 WHERE (balance.account_id, balance.currency) = (movement.account_id, movement.currency)
 
--- name: put_hold
+-- name: put_holds
+-- Makes each hold exactly the quantity that is given; zero takes it away.
+WITH given AS (
+    SELECT cause_id, cause_kind, partner_id, account_id, currency, quantity
+    FROM unnest(%(cause_ids)s::uuid[], %(cause_kinds)s::text[], %(partner_ids)s::uuid[], %(account_ids)s::uuid[],
+                %(currencies)s::text[], %(quantities)s::numeric[])
+        AS hold (cause_id, cause_kind, partner_id, account_id, currency, quantity)
+), dropped AS (
+    DELETE FROM hold USING given
+    WHERE (hold.cause_id, hold.account_id, hold.currency) = (given.cause_id, given.account_id, given.currency)
+      AND given.quantity = 0
+)
 INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
-VALUES (%(partner_id)s, %(cause_id)s, %(cause_kind)s, %(account_id)s, %(currency)s, %(quantity)s)
+SELECT partner_id, cause_id, cause_kind, account_id, currency, quantity FROM given WHERE quantity > 0
 ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = excluded.quantity
 
--- name: drop_hold
-DELETE FROM hold WHERE cause_id = %(cause_id)s AND account_id = %(account_id)s AND currency = %(currency)s
+-- name: reduce_holds
+-- Takes these quantities off what a cause holds; gives how many holds covered them.
+WITH given AS (
+    SELECT account_id, currency, quantity
+    FROM unnest(%(account_ids)s::uuid[], %(currencies)s::text[], %(quantities)s::numeric[])
+        AS given (account_id, currency, quantity)
+), ended AS (
+    DELETE FROM hold USING given
+    WHERE hold.cause_id = %(cause_id)s AND hold.quantity = given.quantity
+      AND (hold.account_id, hold.currency) = (given.account_id, given.currency)
+    RETURNING 1
+), reduced AS (
+    UPDATE hold SET quantity = hold.quantity - given.quantity
+    FROM given
+    WHERE hold.cause_id = %(cause_id)s AND hold.quantity > given.quantity
+      AND (hold.account_id, hold.currency) = (given.account_id, given.currency)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM reduced)
+
+-- name: drop_holds
+DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 
 -- name: list_holds
-SELECT account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
+SELECT cause_id, account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 
 -- name: find_custody_movement
 SELECT entry_id, account_id, reference, kind, currency, quantity, created_at FROM custody_movement
@@ -160,54 +205,81 @@ WHERE moved.account_id IS NULL
 ORDER BY wanted.account_id, wanted.currency
 
 -- name: hand_holds_to_disputes
--- Of what a settlement holds on the balances in `kept` (account_id, currency, dispute_id, quantity), it keeps
--- `quantity`; the rest is from now on held by the dispute.
+-- What a settlement holds is from now on held by the disputes in `dispute_target` (dispute_id, rank, account_id,
+-- currency, quantity), each up to its quantity and the earliest first; the settlement keeps the rest.
 WITH share AS (
-    SELECT hold.account_id, hold.currency, hold.quantity, kept.dispute_id,
-           least(kept.quantity, hold.quantity) AS keeps
-    FROM hold JOIN kept USING (account_id, currency)
-    WHERE hold.cause_id = %(settlement_id)s
+    SELECT hold.account_id, hold.currency, hold.quantity AS held, target.dispute_id,
+           least(target.quantity, hold.quantity - (target.up_to - target.quantity)) AS handed, target.up_to
+    FROM hold
+    JOIN (
+        SELECT account_id, currency, dispute_id, quantity,
+               sum(quantity) OVER (PARTITION BY account_id, currency ORDER BY rank) AS up_to
+        FROM dispute_target
+    ) AS target USING (account_id, currency)
+    WHERE hold.cause_id = %(settlement_id)s AND hold.quantity > target.up_to - target.quantity
 ), handed AS (
     INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
-    SELECT %(partner_id)s, dispute_id, 'dispute', account_id, currency, quantity - keeps
-    FROM share WHERE quantity > keeps
+    SELECT %(partner_id)s, dispute_id, 'dispute', account_id, currency, handed FROM share
+), rest AS (
+    SELECT account_id, currency, max(held) - sum(handed) AS keeps FROM share GROUP BY account_id, currency
 ), emptied AS (
-    DELETE FROM hold USING share
-    WHERE hold.cause_id = %(settlement_id)s AND share.keeps = 0
-      AND (hold.account_id, hold.currency) = (share.account_id, share.currency)
+    DELETE FROM hold USING rest
+    WHERE hold.cause_id = %(settlement_id)s AND rest.keeps = 0
+      AND (hold.account_id, hold.currency) = (rest.account_id, rest.currency)
 )
-UPDATE hold SET quantity = share.keeps
-FROM share
-WHERE hold.cause_id = %(settlement_id)s AND share.keeps BETWEEN 1 AND share.quantity - 1
-  AND (hold.account_id, hold.currency) = (share.account_id, share.currency)
+UPDATE hold SET quantity = rest.keeps
+FROM rest
+WHERE hold.cause_id = %(settlement_id)s AND rest.keeps > 0
+  AND (hold.account_id, hold.currency) = (rest.account_id, rest.currency)
 
 -- name: add_missing_balances_of_run
 INSERT INTO balance (account_id, currency, available, held)
 SELECT run.account_id, run.currency, 0, 0
 FROM run LEFT JOIN balance USING (account_id, currency)
-WHERE balance.account_id IS NULL
+WHERE run.quantity <> 0 AND balance.account_id IS NULL
 ON CONFLICT DO NOTHING
 
+-- name: lock_losing_balances
+SELECT count(*) FROM (
+    SELECT FROM balance JOIN run USING (account_id, currency) WHERE run.quantity < 0 FOR UPDATE OF balance
+) AS locked
+
+-- name: uncovered_losses
+-- A statement of its own: it sees the balances as they are once they are locked.
+SELECT run.account_id, run.currency, -run.quantity AS liability, coalesce(balance.available, 0) AS available
+FROM run LEFT JOIN balance USING (account_id, currency)
+WHERE run.quantity < 0 AND coalesce(balance.available, 0) + run.quantity < 0
+ORDER BY run.account_id, run.currency
+
 -- name: settle_run
--- Executes the temporary table `run` (account_id, currency, quantity, dispute_id, dispute_target): each balance
--- gets back what the settlement held on it, and gains or loses its quantity; a gain first fills a dispute's hold
--- up to the target; the partner's own account moves the other way. Gives how many balances had to move and did.
+-- Executes the temporary table `run` (account_id, currency, quantity): each balance gets back what the settlement
+-- held on it, and gains or loses its quantity; a gain first fills the holds of disputes up to what `dispute_target`
+-- (dispute_id, rank, account_id, currency, quantity) says, the earliest first; the partner's own account moves the
+-- other way. Gives how many balances had to move and did.
 WITH settled AS (
     DELETE FROM hold WHERE cause_id = %(settlement_id)s RETURNING account_id, currency, quantity
-), filling AS (
-    SELECT run.account_id, run.currency, run.dispute_id,
-           least(run.quantity, run.dispute_target - coalesce(hold.quantity, 0)) AS quantity
-    FROM run
+), missing AS (
+    SELECT target.account_id, target.currency, target.dispute_id, target.quantity - coalesce(hold.quantity, 0) AS quantity,
+           sum(target.quantity - coalesce(hold.quantity, 0))
+               OVER (PARTITION BY target.account_id, target.currency ORDER BY target.rank) AS up_to
+    FROM dispute_target AS target
     LEFT JOIN hold ON (hold.cause_id, hold.account_id, hold.currency)
-                    = (run.dispute_id, run.account_id, run.currency)
-    WHERE run.quantity > 0 AND run.dispute_target > coalesce(hold.quantity, 0)
+                    = (target.dispute_id, target.account_id, target.currency)
+    WHERE target.quantity > coalesce(hold.quantity, 0)
+), filling AS (
+    SELECT account_id, currency, missing.dispute_id,
+           least(missing.quantity, run.quantity - (missing.up_to - missing.quantity)) AS quantity
+    FROM missing JOIN run USING (account_id, currency)
+    WHERE run.quantity > missing.up_to - missing.quantity
+), filled_up AS (
+    SELECT account_id, currency, sum(quantity) AS quantity FROM filling GROUP BY account_id, currency
 ), movement AS (
     SELECT account_id, currency,
-           coalesce(settled.quantity, 0) + coalesce(run.quantity, 0) - coalesce(filling.quantity, 0) AS available,
-           coalesce(filling.quantity, 0) - coalesce(settled.quantity, 0) AS held
+           coalesce(settled.quantity, 0) + coalesce(run.quantity, 0) - coalesce(filled_up.quantity, 0) AS available,
+           coalesce(filled_up.quantity, 0) - coalesce(settled.quantity, 0) AS held
     FROM run
     FULL JOIN settled USING (account_id, currency)
-    LEFT JOIN filling USING (account_id, currency)
+    LEFT JOIN filled_up USING (account_id, currency)
     UNION ALL
     SELECT %(partner_account_id)s, currency, quantity, 0
     FROM unnest(%(partner_currencies)s::text[], %(partner_quantities)s::numeric[]) AS given (currency, quantity)

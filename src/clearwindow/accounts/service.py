@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from clearwindow.accounts import rules, store
@@ -17,6 +17,7 @@ from clearwindow.accounts.values import (
     Hold,
     JournalEntry,
     Movement,
+    SealedKey,
 )
 from clearwindow.database.pool import Transaction
 from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -36,6 +37,10 @@ def open_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, label
     """A Go Account of the enterprise, whose row the caller has locked: it is the default if it is the first."""
     store.insert_account(tx, account_id, "go", NIL)
     return store.insert_go_account(tx, account_id, enterprise_id, label)
+
+
+def go_account(tx: Transaction, account_id: UUID) -> GoAccount | None:
+    return store.find_go_account(tx, account_id)
 
 
 def require_go_account(tx: Transaction, account_id: UUID | None) -> GoAccount:
@@ -67,6 +72,20 @@ def add_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> tuple[GoAcc
             return found, False
     store.insert_key(tx, account_id, key)
     return key, True
+
+
+def custodian_key(tx: Transaction, account_id: UUID) -> SealedKey | None:
+    """The key in force that we hold for the account, if it has one."""
+    return store.find_sealed_key(tx, account_id)
+
+
+def add_custodian_key(tx: Transaction, account_id: UUID, key: GoAccountKey, sealed_prv: bytes) -> None:
+    store.insert_key(tx, account_id, key, sealed_prv)
+
+
+def key_in_force(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:
+    """The key with its account; None where it is revoked as where there is none."""
+    return store.find_key(tx, key_id)
 
 
 def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool:
@@ -135,11 +154,29 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
     rules.require_zero_sum(movements)
     store.insert_entry(tx, entry)
     store.post_movements(tx, entry, movements)
-    for hold in holds:
-        store.put_hold(tx, hold)
+    if holds:
+        store.put_holds(tx, holds)
 
 
-def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[BalanceKey, int]:
+def reduce_holds(tx: Transaction, cause_id: UUID, quantities: Mapping[BalanceKey, int]) -> None:
+    """Takes these quantities, which an entry has moved, off what the cause holds."""
+    covered = store.reduce_holds(tx, cause_id, quantities)
+    if covered != len(quantities):
+        raise AssertionError(f"{len(quantities)} holds had to cover a movement, {covered} did")
+
+
+def put_holds(tx: Transaction, holds: Sequence[Hold]) -> None:
+    """Holds for a cause what another cause has held until now: no balance changes."""
+    store.put_holds(tx, holds)
+
+
+def drop_holds(tx: Transaction, cause_ids: Iterable[UUID]) -> None:
+    """Ends what these causes hold; the caller gives the balances back or holds them for another cause."""
+    store.drop_holds(tx, cause_ids)
+
+
+def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[BalanceKey, int]]:
+    """Per cause, what it holds on each balance."""
     return store.holds_of(tx, cause_ids)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from clearwindow.accounts.values import (
     Hold,
     JournalEntry,
     Movement,
+    SealedKey,
 )
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
@@ -60,6 +61,7 @@ class _BalanceRow:
 
 @dataclass(frozen=True, slots=True)
 class _HoldRow:
+    cause_id: UUID
     account_id: UUID
     currency: str
     quantity: Decimal
@@ -82,7 +84,7 @@ def find_default_go_account(tx: Transaction, enterprise_id: str) -> GoAccount | 
     return tx.first(GoAccount, sql["find_default_go_account"], enterprise_id=enterprise_id)
 
 
-def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> None:
+def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey, sealed_prv: bytes | None = None) -> None:
     tx.run(
         sql["insert_key"],
         id=key.id,
@@ -90,6 +92,8 @@ def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey) -> None:
         pub=key.pub,
         public_key=key.public_key,
         encrypted_prv=key.encrypted_prv,
+        custodian=key.custodian,
+        sealed_prv=sealed_prv,
         now=key.created_at,
     )
 
@@ -102,6 +106,17 @@ def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool | None:
 
 def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
     return tx.all(GoAccountKey, sql["list_keys"], account_id=account_id)
+
+
+def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:
+    """The key, if it is in force, with its account."""
+    account = tx.first(GoAccount, sql["find_key_account"], id=key_id)
+    key = tx.first(GoAccountKey, sql["find_key"], id=key_id)
+    return (account, key) if account and key else None
+
+
+def find_sealed_key(tx: Transaction, account_id: UUID) -> SealedKey | None:
+    return tx.first(SealedKey, sql["find_sealed_key"], account_id=account_id)
 
 
 def insert_currency(tx: Transaction, currency: Currency) -> bool:
@@ -157,22 +172,41 @@ def post_movements(tx: Transaction, entry: Entry, movements: Sequence[Movement])
         raise LookupError("a movement names a balance that does not exist")
 
 
-def put_hold(tx: Transaction, hold: Hold) -> None:
-    """Makes the hold of this cause exactly ``quantity``; zero takes it away."""
-    place = {"cause_id": hold.cause_id, "account_id": hold.key.account_id, "currency": hold.key.currency}
-    if hold.quantity == 0:
-        tx.run(sql["drop_hold"], **place)
-    else:
-        rest = {"partner_id": hold.partner_id, "cause_kind": hold.cause, "quantity": Decimal(hold.quantity)}
-        tx.run(sql["put_hold"], **place, **rest)
+def put_holds(tx: Transaction, holds: Sequence[Hold]) -> None:
+    """Makes each of these holds exactly its ``quantity``; zero takes it away."""
+    tx.run(
+        sql["put_holds"],
+        cause_ids=[hold.cause_id for hold in holds],
+        cause_kinds=[str(hold.cause) for hold in holds],
+        partner_ids=[hold.partner_id for hold in holds],
+        account_ids=[hold.key.account_id for hold in holds],
+        currencies=[hold.key.currency for hold in holds],
+        quantities=[Decimal(hold.quantity) for hold in holds],
+    )
 
 
-def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[BalanceKey, int]:
-    """What the causes hold together, per balance."""
-    held: dict[BalanceKey, int] = {}
-    for row in tx.all(_HoldRow, sql["list_holds"], cause_ids=list(cause_ids)):
-        key = BalanceKey(row.account_id, row.currency)
-        held[key] = held.get(key, 0) + int(row.quantity)
+def reduce_holds(tx: Transaction, cause_id: UUID, quantities: Mapping[BalanceKey, int]) -> int:
+    """How many of the quantities were covered by what the cause held."""
+    return tx.scalars(
+        int,
+        sql["reduce_holds"],
+        cause_id=cause_id,
+        account_ids=[key.account_id for key in quantities],
+        currencies=[key.currency for key in quantities],
+        quantities=[Decimal(quantity) for quantity in quantities.values()],
+    )[0]
+
+
+def drop_holds(tx: Transaction, cause_ids: Iterable[UUID]) -> None:
+    tx.run(sql["drop_holds"], cause_ids=list(cause_ids))
+
+
+def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[BalanceKey, int]]:
+    """Per cause, what it holds on each balance; a cause that holds nothing has an empty record."""
+    causes = list(cause_ids)
+    held: dict[UUID, dict[BalanceKey, int]] = {cause_id: {} for cause_id in causes}
+    for row in tx.all(_HoldRow, sql["list_holds"], cause_ids=causes):
+        held[row.cause_id][BalanceKey(row.account_id, row.currency)] = int(row.quantity)
     return held
 
 

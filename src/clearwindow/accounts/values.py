@@ -27,6 +27,10 @@ class EntryKind(StrEnum):
     SETTLEMENT_EXECUTED = "settlement_executed"
     SETTLEMENT_REJECTED = "settlement_rejected"
     DISPUTE_CLOSURE_HELD = "dispute_closure_held"
+    ONCHAIN_LOSS_PAID = "onchain_loss_paid"
+    ONCHAIN_GAIN_PAID = "onchain_gain_paid"
+    ONCHAIN_DEPOSIT_CREDITED = "onchain_deposit_credited"
+    ONCHAIN_DEPOSIT_RELEASED = "onchain_deposit_released"
 
 
 class HoldCause(StrEnum):
@@ -34,6 +38,7 @@ class HoldCause(StrEnum):
     DEALLOCATION = "deallocation"
     SETTLEMENT = "settlement"
     DISPUTE = "dispute"
+    ONCHAIN_DEPOSIT = "onchain_deposit"
 
 
 class BalanceKey(NamedTuple):
@@ -112,7 +117,8 @@ class GoAccount:
 class GoAccountKey:
     """A key that signs for a Go Account: ``pub`` as it was given, ``public_key`` its 33 bytes.
 
-    ``encrypted_prv`` is the owner's own ciphertext, kept and given back as it is.
+    ``encrypted_prv`` is the owner's own ciphertext, kept and given back as it is. Of a ``custodian`` key we hold
+    the private half ourselves.
     """
 
     id: UUID
@@ -121,6 +127,15 @@ class GoAccountKey:
     encrypted_prv: str | None
     created_at: datetime
     revoked_at: datetime | None
+    custodian: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A custodian key in force with its private half, sealed by the vault."""
+
+    id: UUID
+    sealed_prv: bytes
 
 
 @dataclass(frozen=True, slots=True)

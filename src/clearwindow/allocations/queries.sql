@@ -1,32 +1,41 @@
 -- name: insert_allocation
 INSERT INTO allocation (id, partner_id, client_id, connection_id, type, status, currency, quantity,
                         client_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable,
-                        created_at, updated_at)
+                        created_at, updated_at, evaluation_id, pending_approval_id, policy_result)
 VALUES (%(id)s, %(partner_id)s, %(client_id)s, %(connection_id)s, %(type)s, %(status)s, %(currency)s,
         %(quantity)s, %(client_external_id)s, %(request_sha256)s, %(initiated_by)s, %(notes)s, %(refusal)s,
-        %(reason)s, %(retriable)s, %(created_at)s, %(updated_at)s)
+        %(reason)s, %(retriable)s, %(created_at)s, %(updated_at)s, %(evaluation_id)s, %(pending_approval_id)s,
+        %(policy_result)s)
 
 -- name: move_allocation
 UPDATE allocation
 SET status = %(status)s, refusal = %(refusal)s, reason = %(reason)s, retriable = %(retriable)s,
-    updated_at = %(updated_at)s
+    partner_external_id = %(partner_external_id)s, policy_result = %(policy_result)s, updated_at = %(updated_at)s
 WHERE id = %(id)s AND status = %(expected)s
 
 -- name: find_allocation
 SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
-       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at
+       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
+       evaluation_id, pending_approval_id, policy_result
 FROM allocation WHERE id = %(id)s
+
+-- name: lock_allocation
+SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
+       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
+       evaluation_id, pending_approval_id, policy_result
+FROM allocation WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: find_by_external_id
 SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
-       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at
+       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
+       evaluation_id, pending_approval_id, policy_result
 FROM allocation
 WHERE connection_id = %(connection_id)s AND type = %(type)s AND client_external_id = %(client_external_id)s
 
 -- name: list_allocations
 SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
        partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
-       count(*) OVER () AS total
+       evaluation_id, pending_approval_id, policy_result, count(*) OVER () AS total
 FROM allocation
 WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)

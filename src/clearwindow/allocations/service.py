@@ -1,7 +1,8 @@
 """Allocating funds to a partner and taking them back. Protocol §4.
 
-A partner without a callback answers yes to everything (§4.5), so that both steps, reserve and clear, are taken
-in the one transaction; the journal and the events tell them apart all the same.
+One transaction holds the funds; then the partner is asked, outside of any (``asking``); another one carries out
+its answer (``settling``). A partner without a callback answers yes to everything (§4.5), so that both steps are
+taken in the one transaction; the journal and the events tell them apart all the same.
 """
 
 from __future__ import annotations
@@ -11,24 +12,21 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from clearwindow.access.values import Member
-from clearwindow.accounts import rules as money
 from clearwindow.accounts import service as accounts
-from clearwindow.accounts.values import Balance, BalanceKey, Entry, Hold, Movement
-from clearwindow.allocations import rules, store, tellings
+from clearwindow.accounts.values import Balance
+from clearwindow.allocations import asking, policies, rules, settling, store, tellings
+from clearwindow.allocations import parties as between
+from clearwindow.allocations.parties import Parties
 from clearwindow.allocations.values import (
     Allocation,
-    AllocationFilter,
     AllocationStatus,
     AllocationType,
     AskedAllocation,
     Refusal,
 )
 from clearwindow.audit import service as audit
-from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
-from clearwindow.errors import InvalidRequestError, NotFoundError
-from clearwindow.network import service as network
-from clearwindow.network.values import Client, Connection, CurrencyMap, Partner
+from clearwindow.errors import InvalidRequestError
 from clearwindow.runtime import Runtime
 from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
@@ -43,24 +41,23 @@ class Outcome:
     details: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Parties:
-    client: Client
-    partner: Partner
-    connection: Connection
-    currencies: CurrencyMap
-
-
 def require_connection(runtime: Runtime, member: Member, connection_id: UUID) -> None:
     """Whether a request that is about to be signed names a connection of the client."""
     with runtime.transaction() as tx:
-        _parties(tx, member, connection_id)
+        between.of_client(tx, member, connection_id)
 
 
 def submit(runtime: Runtime, member: Member, asked: AskedAllocation, request: SignedRequest) -> Outcome:
-    """Carries the request out, or records why it cannot be: a refusal commits, because its record must exist."""
+    """Carries the request out, or goes on with it where it was sent before and the partner has not answered."""
+    outcome = _admit(runtime, member, asked, request)
+    allocation = asking.follow_up(runtime, outcome.allocation, leased=not outcome.replayed)
+    return replace(outcome, allocation=allocation)
+
+
+def _admit(runtime: Runtime, member: Member, asked: AskedAllocation, request: SignedRequest) -> Outcome:
+    """Holds the funds, or records why it cannot: a refusal commits, because its record must exist."""
     with runtime.transaction() as tx:
-        parties = _parties(tx, member, asked.connection_id)
+        parties = between.of_client(tx, member, asked.connection_id)
         recorded = _recorded(tx, asked)
         if recorded is None:
             asked = replace(asked, currency=_currency(tx, asked, parties))
@@ -69,59 +66,7 @@ def submit(runtime: Runtime, member: Member, asked: AskedAllocation, request: Si
             return _replayed(_recorded(tx, asked), request)
         if recorded is not None:
             raise _external_id_taken()
-        return _carry_out(tx, runtime, member, asked, request, parties)
-
-
-def allocation_of_client(runtime: Runtime, member: Member, allocation_id: UUID) -> Allocation:
-    with runtime.transaction() as tx:
-        client = network.require_client(tx, member.enterprise_id)
-        found = store.find_allocation(tx, allocation_id)
-    if found is None or found.client_id != client.id:
-        raise _unknown()
-    return found
-
-
-def allocation_of_partner(runtime: Runtime, member: Member, allocation_id: UUID) -> tuple[Allocation, CurrencyMap]:
-    with runtime.transaction() as tx:
-        partner = network.require_partner(tx, member.enterprise_id)
-        found = store.find_allocation(tx, allocation_id)
-        currencies = network.currency_map(tx, partner)
-    if found is None or found.partner_id != partner.id:
-        raise _unknown()
-    return found, currencies
-
-
-def client_allocations(
-    runtime: Runtime, member: Member, wanted: AllocationFilter, *, limit: int, offset: int
-) -> Listing[Allocation]:
-    with runtime.transaction() as tx:
-        client = network.require_client(tx, member.enterprise_id)
-        return store.list_allocations(tx, replace(wanted, client_id=client.id), limit=limit, offset=offset)
-
-
-def partner_allocations(
-    runtime: Runtime, member: Member, wanted: AllocationFilter, *, limit: int, offset: int
-) -> tuple[Listing[Allocation], CurrencyMap]:
-    """The partner's allocations; ``wanted`` names currencies as the partner does."""
-    with runtime.transaction() as tx:
-        partner = network.require_partner(tx, member.enterprise_id)
-        currencies = network.currency_map(tx, partner)
-        if wanted.currencies is not None:
-            ours = [currencies.to_ours(name) for name in wanted.currencies]
-            wanted = replace(wanted, currencies=[found[0] for found in ours if found])
-        own = replace(wanted, partner_id=partner.id)
-        return store.list_allocations(tx, own, limit=limit, offset=offset), currencies
-
-
-def _parties(tx: Transaction, member: Member, connection_id: UUID) -> Parties:
-    client = network.require_client(tx, member.enterprise_id)
-    connection = network.connection_of_client(tx, client.id, connection_id)
-    if connection is None:
-        raise NotFoundError("connection_unknown", "the enterprise has no connection with this id")
-    partner = network.partner_by_id(tx, connection.partner_id)
-    if partner is None:
-        raise LookupError(f"the connection {connection.id} has no partner")
-    return Parties(client, partner, connection, network.currency_map(tx, partner))
+        return _begin(tx, runtime, member, asked, request, parties)
 
 
 def _recorded(tx: Transaction, asked: AskedAllocation) -> Allocation | None:
@@ -143,7 +88,7 @@ def _replayed(recorded: Allocation | None, request: SignedRequest) -> Outcome:
     return Outcome(recorded, replayed=True)
 
 
-def _carry_out(
+def _begin(
     tx: Transaction,
     runtime: Runtime,
     member: Member,
@@ -151,54 +96,27 @@ def _carry_out(
     request: SignedRequest,
     parties: Parties,
 ) -> Outcome:
-    go_account = BalanceKey(parties.client.go_account_id, asked.currency)
-    network_account = BalanceKey(parties.connection.network_account_id, asked.currency)
-    balances = accounts.lock_balances(tx, [go_account, network_account])
-    source, destination = rules.direction(asked.type, go_account, network_account)
+    source, destination = parties.ends(asked.type, asked.currency)
+    balance = accounts.lock_balances(tx, [source, destination])[source]
     new = _new_allocation(tx, runtime, member, asked, request, parties)
-    why = rules.refusal(
-        asked.type, parties.client, parties.partner, parties.connection, balances[source], asked.quantity
-    )
+    why = rules.refusal(asked.type, parties.client, parties.partner, parties.connection, balance, asked.quantity)
+    verdict = None
     if why is None:
-        reserved = _reserve(tx, runtime, new, source)
-        done = _clear(tx, runtime, reserved, source, destination)
-        history, details = [reserved, done], None
+        verdict = policies.evaluate(tx, runtime, new, parties)
+        reserved = settling.reserve(tx, runtime, verdict.allocation, parties)
+        done = reserved if verdict.wish else asking.proceed(tx, runtime, reserved, parties)
+        history, details = ([done] if done.status is reserved.status else [reserved, done]), None
     else:
         done = rules.released(new, why, tx.now())
         store.insert_allocation(tx, done)
-        history, details = [done], _details(done, balances[source])
+        history, details = [done], _details(done, balance)
     tellings.tell(tx, history, parties.client, parties.partner, parties.currencies)
     # The signed text is the proof of what the client asked for.
     evidence = {"status": str(done.status), "payload": request.payload, "signature": request.signature}
     audit.record(tx, member, f"{asked.type}.submitted", done.id, **evidence)
+    if verdict is not None and verdict.wish is not None:
+        policies.request_approval(tx, member, done, verdict.wish)
     return Outcome(done, replayed=False, details=details)
-
-
-def _reserve(tx: Transaction, runtime: Runtime, new: Allocation, source: BalanceKey) -> Allocation:
-    store.insert_allocation(tx, new)
-    _post(tx, runtime, new, money.reservation(source, new.quantity), _hold(new, source, new.quantity))
-    return new
-
-
-def _clear(
-    tx: Transaction, runtime: Runtime, reserved: Allocation, source: BalanceKey, destination: BalanceKey
-) -> Allocation:
-    cleared = rules.cleared(reserved, tx.now())
-    store.move_allocation(tx, cleared, expected=reserved.status)
-    movements = money.clearing(source, destination, cleared.quantity)
-    _post(tx, runtime, cleared, movements, _hold(cleared, source, 0))
-    return cleared
-
-
-def _post(tx: Transaction, runtime: Runtime, allocation: Allocation, movements: list[Movement], hold: Hold) -> None:
-    kind = rules.ENTRY_KINDS[allocation.type, allocation.status]
-    entry = Entry(runtime.ids.new(), kind, allocation.id, allocation.partner_id, allocation.client_external_id)
-    accounts.post(tx, entry, movements, [hold])
-
-
-def _hold(allocation: Allocation, source: BalanceKey, quantity: int) -> Hold:
-    cause = rules.HOLD_CAUSES[allocation.type]
-    return Hold(cause, allocation.id, allocation.partner_id, source, quantity)
 
 
 def _new_allocation(
@@ -229,6 +147,9 @@ def _new_allocation(
         retriable=False,
         created_at=now,
         updated_at=now,
+        evaluation_id=None,
+        pending_approval_id=None,
+        policy_result=None,
     )
 
 
@@ -249,8 +170,3 @@ def _external_id_taken() -> InvalidRequestError:
         "client_external_id_taken",
         "clientExternalId: another request on this connection has it: choose a new one",
     )
-
-
-def _unknown() -> NotFoundError:
-    """The same answer for another's allocation as for none."""
-    return NotFoundError("allocation_unknown", "the enterprise has no allocation with this id")

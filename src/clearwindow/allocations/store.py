@@ -12,6 +12,7 @@ from clearwindow.allocations.values import (
     AllocationFilter,
     AllocationStatus,
     AllocationType,
+    PolicyResult,
     Refusal,
 )
 from clearwindow.database.listing import Listing, list_page
@@ -35,6 +36,8 @@ def move_allocation(tx: Transaction, allocation: Allocation, *, expected: Alloca
         refusal=allocation.refusal,
         reason=allocation.reason,
         retriable=allocation.retriable,
+        partner_external_id=allocation.partner_external_id,
+        policy_result=allocation.policy_result,
         updated_at=allocation.updated_at,
         expected=expected,
     )
@@ -44,6 +47,12 @@ def move_allocation(tx: Transaction, allocation: Allocation, *, expected: Alloca
 
 def find_allocation(tx: Transaction, allocation_id: UUID) -> Allocation | None:
     found = tx.records(sql["find_allocation"], id=allocation_id)
+    return _allocation(**_columns(found[0])) if found else None
+
+
+def lock_allocation(tx: Transaction, allocation_id: UUID) -> Allocation | None:
+    """The allocation, held until the transaction ends: whoever ends it goes alone."""
+    found = tx.records(sql["lock_allocation"], id=allocation_id)
     return _allocation(**_columns(found[0])) if found else None
 
 
@@ -73,6 +82,7 @@ def _allocation(
     status: str,
     quantity: Decimal,
     refusal: str | None,
+    policy_result: str | None,
     **columns: Any,  # noqa: ANN401 - the columns are the fields
 ) -> Allocation:
     return Allocation(
@@ -80,5 +90,6 @@ def _allocation(
         status=AllocationStatus(status),
         quantity=int(quantity),
         refusal=Refusal(refusal) if refusal else None,
+        policy_result=PolicyResult(policy_result) if policy_result else None,
         **columns,
     )

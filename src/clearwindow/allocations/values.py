@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,8 +27,18 @@ class Refusal(StrEnum):
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     CONNECTION_INACTIVE = "connection_inactive"
+    CONNECTION_NOT_INITIALIZED = "connection_not_initialized"
     CLIENT_INACTIVE = "client_inactive"
     PARTNER_INACTIVE = "partner_inactive"
+    PARTNER_REFUSED = "partner_refused"
+    APPROVAL_REJECTED = "approval_rejected"
+
+
+class PolicyResult(StrEnum):
+    """How the policy of the client's enterprise ended for an allocation."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,60 @@ class Allocation:
     retriable: bool
     created_at: datetime
     updated_at: datetime
+    evaluation_id: UUID | None
+    pending_approval_id: UUID | None
+    policy_result: PolicyResult | None
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether nobody may carry it on until another user has decided."""
+        return self.pending_approval_id is not None and self.policy_result is None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a partner says of an allocation, in its own currency name and unit; the ids are what it echoes."""
+
+    type: AllocationType
+    allocation_id: UUID
+    currency: str
+    quantity: str
+    echoed: Mapping[str, str | None]
+    partners_allocation_id: str
+    status: AllocationStatus
+    reject_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """The partner takes the allocation."""
+
+    partner_external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The partner does not take it."""
+
+    reason: str
+    partner_external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The partner has heard of it and says later what becomes of it."""
+
+    partner_external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What came is no answer, and why."""
+
+    why: str
+
+
+Verdict = Clear | Release | Wait | Unanswered
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
+from pydantic import StringConstraints
+
+from clearwindow.allocations.approving import Approved
 from clearwindow.allocations.service import Outcome
 from clearwindow.allocations.values import (
     Allocation,
@@ -13,12 +16,15 @@ from clearwindow.allocations.values import (
     AllocationStatus,
     AllocationType,
     AskedAllocation,
+    Decision,
 )
+from clearwindow.approvals.wire import PendingApproval, pending_approval
 from clearwindow.clock import wire_time
+from clearwindow.errors import InvalidRequestError
 from clearwindow.http.filters import Many, Moment, Page, Texts, Uuids
 from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, present
 from clearwindow.ids import WireUuid
-from clearwindow.money import PositiveBaseUnits, canonical_currency
+from clearwindow.money import PositiveBaseUnits, PositiveDecimal, canonical_currency
 from clearwindow.network.values import CurrencyMap
 from clearwindow.signing.wire import Signed, ToSign
 
@@ -50,6 +56,72 @@ class AllocationRequest(AllocationToSign, Signed):
             client_external_id=self.client_external_id,
             notes=self.notes,
         )
+
+
+class PartnerAmountRequest(RequestModel):
+    """An amount in the partner's own name and unit."""
+
+    currency: ShortText
+    quantity: PositiveDecimal
+
+
+class _DecisionRequest(Signed):
+    """What a partner says by itself of a reserved allocation; every id and the amount as they were sent to it."""
+
+    amount: PartnerAmountRequest
+    client_id: WireUuid
+    connection_id: WireUuid
+    partners_client_id: ShortText
+    partners_connection_id: ShortText
+    evaluation_id: ShortText | None = None
+    pending_approval_id: ShortText | None = None
+    policy_result: Literal["approved", "rejected"] | None = None
+    status: Literal["cleared", "released"]
+    reject_reason: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+
+    def decision(self, kind: AllocationType, allocation_id: UUID, own_id: str) -> Decision:
+        if self.reject_reason is not None and self.status != "released":
+            raise InvalidRequestError(
+                "reject_reason_without_rejection", "rejectReason: only with the status released"
+            )
+        return Decision(
+            type=kind,
+            allocation_id=allocation_id,
+            currency=self.amount.currency,
+            quantity=self.amount.quantity,
+            echoed={
+                "clientId": str(self.client_id),
+                "connectionId": str(self.connection_id),
+                "partnersClientId": self.partners_client_id,
+                "partnersConnectionId": self.partners_connection_id,
+                "evaluationId": self.evaluation_id,
+                "pendingApprovalId": self.pending_approval_id,
+                "policyResult": self.policy_result,
+            },
+            partners_allocation_id=own_id,
+            status=AllocationStatus(self.status),
+            reject_reason=self.reject_reason,
+        )
+
+    def echo(self) -> dict[str, object]:
+        unsaid = {"status", "nonce", "reject_reason", "payload", "signature", "enterprise_id"}
+        return self.model_dump(mode="json", by_alias=False, exclude=unsaid, exclude_none=True)
+
+
+class AllocationDecisionRequest(_DecisionRequest):
+    allocation_id: WireUuid
+    partners_allocation_id: ShortText
+
+    def value(self) -> Decision:
+        return self.decision(AllocationType.ALLOCATION, self.allocation_id, self.partners_allocation_id)
+
+
+class DeallocationDecisionRequest(_DecisionRequest):
+    deallocation_id: WireUuid
+    partners_deallocation_id: ShortText
+
+    def value(self) -> Decision:
+        return self.decision(AllocationType.DEALLOCATION, self.deallocation_id, self.partners_deallocation_id)
 
 
 class AllocationFilters(Page):
@@ -123,6 +195,9 @@ class AllocationOutput(WireModel):
     retriable: bool
     status: str
     reason: str | None = None
+    evaluation_id: str | None = None
+    pending_approval_id: str | None = None
+    policy_result: str | None = None
 
 
 class ListedAllocation(AllocationOutput):
@@ -140,6 +215,29 @@ class SubmittedDeallocation(WireModel):
     deallocation: AllocationOutput
 
 
+class _DecidedOutput(WireModel):
+    """What the decision was about, as it was sent."""
+
+    amount: Amount
+    client_id: str
+    connection_id: str
+    partners_client_id: str
+    partners_connection_id: str
+    evaluation_id: str | None = None
+    pending_approval_id: str | None = None
+    policy_result: str | None = None
+
+
+class DecidedAllocation(_DecidedOutput):
+    allocation_id: str
+    partners_allocation_id: str
+
+
+class DecidedDeallocation(_DecidedOutput):
+    deallocation_id: str
+    partners_deallocation_id: str
+
+
 class RefusedAllocation(WireModel):
     """Why it was refused, and the released record of it under its own name."""
 
@@ -149,6 +247,13 @@ class RefusedAllocation(WireModel):
     details: dict[str, str] | None = None
     allocation: AllocationOutput | None = None
     deallocation: AllocationOutput | None = None
+
+
+class DecidedApproval(WireModel):
+    """The decision, and the allocation that it was about, as it now stands."""
+
+    pending_approval: PendingApproval
+    allocation: ListedAllocation | None = None
 
 
 class AllocationAnswer(WireModel):
@@ -182,12 +287,23 @@ def is_refused(outcome: Outcome) -> bool:
     return outcome.allocation.status is AllocationStatus.RELEASED
 
 
+def is_unanswered(outcome: Outcome) -> bool:
+    """Reserved, and the same request goes on with it."""
+    return outcome.allocation.retriable
+
+
 def client_list(allocations: Iterable[Allocation]) -> AllocationList:
     return AllocationList(allocations=[_client_entry(allocation) for allocation in allocations])
 
 
 def client_answer(allocation: Allocation) -> AllocationAnswer:
     return AllocationAnswer(allocation=_client_entry(allocation))
+
+
+def decided_approval(outcome: Approved) -> DecidedApproval:
+    entry = None if outcome.allocation is None else _client_entry(outcome.allocation)
+    fields = present(pending_approval=pending_approval(outcome.approval), allocation=entry)
+    return DecidedApproval.model_validate(fields)
 
 
 def partner_list(allocations: Iterable[Allocation], currencies: CurrencyMap) -> AllocationList:
@@ -233,4 +349,11 @@ def _fields(allocation: Allocation, amount: tuple[str, str]) -> dict[str, object
         retriable=allocation.retriable,
         status=str(allocation.status),
         reason=allocation.reason,
+        evaluation_id=_text(allocation.evaluation_id),
+        pending_approval_id=_text(allocation.pending_approval_id),
+        policy_result=allocation.policy_result,
     )
+
+
+def _text(id_: UUID | None) -> str | None:
+    return None if id_ is None else str(id_)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from clearwindow import bootstrap
 from clearwindow.access import service as access
 from clearwindow.access.guards import BOOTSTRAP_OPERATOR
-from clearwindow.access.values import IssuedToken, Operator, Scope
+from clearwindow.access.values import IssuedToken, Operator, Scope, TokenKind
 from clearwindow.clock import wire_time
 from clearwindow.http.bodies import validate
 from clearwindow.http.wire import present
@@ -40,11 +40,12 @@ def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedTok
 
 
 def issue_for_member(
-    settings: Settings, enterprise_id: str, user_id: str, scopes: Sequence[str], terms: Terms
+    settings: Settings, enterprise_id: str, user_id: str, scopes: Sequence[str], kind: TokenKind, terms: Terms
 ) -> IssuedToken:
     with bootstrap.opened_runtime(settings, share_running=True) as runtime:
         wanted = list(scopes) or [str(scope) for scope in Scope]
-        asked = validate(terms.fields(runtime) | {"userId": user_id, "scopes": wanted}, TokenRequest)
+        holder = {"userId": user_id, "scopes": wanted, "kind": str(kind)}
+        asked = validate(terms.fields(runtime) | holder, TokenRequest)
         return people.create_token(runtime, _command_line(runtime), enterprise_id, asked)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from clearwindow.cli.connection_keys import decrypt, encrypt
 from clearwindow.cli.demo import demo
 from clearwindow.cli.failures import exit_code_of
 from clearwindow.cli.keys import keys_app, sign
@@ -28,6 +29,8 @@ app.command("migrate")(migrate)
 app.command("check")(check)
 app.command("demo")(demo)
 app.add_typer(token_app, name="token")
+keys_app.command("encrypt-connection-key")(encrypt)
+keys_app.command("decrypt-connection-key")(decrypt)
 app.add_typer(keys_app, name="keys")
 app.command("sign")(sign)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from clearwindow.access.values import TokenKind
 from clearwindow.cli.failures import WRONGLY_ASKED
 from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption
 
@@ -31,6 +32,10 @@ def create(  # noqa: PLR0913 - each is an option of the command
         list[str] | None,
         typer.Option(help="What a member's token may do; may be repeated.  [default: read and write]"),
     ] = None,
+    kind: Annotated[
+        TokenKind | None,
+        typer.Option(help="bearer is shown on each call; v2x is kept back and signs it.  [default: bearer]"),
+    ] = None,
     expires_in_days: Annotated[
         float | None, typer.Option(min=0, max=_LONGEST_DAYS, help="When it ends.  [default: never]")
     ] = None,
@@ -39,17 +44,17 @@ def create(  # noqa: PLR0913 - each is an option of the command
     database_url: DatabaseUrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a token and print it. It is shown this once: only its hash is stored."""
+    """Make a token and print it. It is shown this once."""
     from clearwindow.cli import issuing  # noqa: PLC0415 - the web framework takes a while to import
     from clearwindow.operator.people_wire import token_answer  # noqa: PLC0415
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
     terms = issuing.Terms(label, expires_in_days)
-    if operator is not None and not (enterprise or user or scope):
+    if operator is not None and not (enterprise or user or scope or kind):
         issued = issuing.issue_for_operator(settings, operator, terms)
     elif operator is None and enterprise is not None and user is not None:
-        issued = issuing.issue_for_member(settings, enterprise, user, scope or [], terms)
+        issued = issuing.issue_for_member(settings, enterprise, user, scope or [], kind or TokenKind.BEARER, terms)
     else:
         typer.echo("clearwindow: say --operator NAME, or --enterprise ID and --user ID.", err=True)
         raise typer.Exit(WRONGLY_ASKED)
@@ -57,4 +62,4 @@ def create(  # noqa: PLR0913 - each is an option of the command
         typer.echo(token_answer(issued).model_dump_json(by_alias=True, exclude_unset=True))
     else:
         typer.echo(issued.value)
-        typer.echo("It is shown this once: only its hash is stored.", err=True)
+        typer.echo("It is shown this once.", err=True)

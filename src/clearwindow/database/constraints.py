@@ -9,6 +9,7 @@ import psycopg
 from clearwindow.errors import (
     ConflictError,
     InvalidRequestError,
+    PermissionDeniedError,
     RequestError,
     UnavailableError,
     UnprocessableError,
@@ -17,6 +18,12 @@ from clearwindow.errors import (
 _MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "access_token_sha256_key": (ConflictError, "this token exists already: leave it out to have one made"),
     "allocation_external_id_key": (InvalidRequestError, "this clientExternalId is taken by another request"),
+    "allocation_waits_for_its_approval": (
+        ConflictError,
+        "the allocation waits for the approval of another user of its own enterprise",
+    ),
+    "approval_four_eyes": (PermissionDeniedError, "another user than the one who asked must approve it"),
+    "approval_one_open_change": (ConflictError, "another change of this threshold waits for approval"),
     "balance_available_not_negative": (UnprocessableError, "the balance does not cover this amount"),
     "base_units_78_digits": (UnprocessableError, "the amount would take a balance over 78 digits"),
     "client_enterprise_key": (ConflictError, "the enterprise is a client already"),
@@ -29,9 +36,14 @@ _MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "dispute_once_per_party": (ConflictError, "this settlement is disputed on this connection already"),
     "enterprise_pkey": (ConflictError, "an enterprise with this id exists already"),
     "go_account_key_active_once": (ConflictError, "the Go Account has this key already"),
+    "go_account_key_custodian_once": (ConflictError, "the Go Account has a custodian key already"),
     "nonce_pkey": (ConflictError, "the nonce was used by another request: choose a new one"),
     "operator_name_key": (ConflictError, "an operator of this name exists already"),
     "partner_enterprise_key": (ConflictError, "the enterprise is a partner already"),
+    "settlement_external_id_reserved": (
+        ConflictError,
+        "this externalId is that of deposits for an on-chain settlement: choose another one",
+    ),
     "settlement_external_id_key": (ConflictError, "a settlement with this externalId exists already"),
 }
 

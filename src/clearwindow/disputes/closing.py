@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from clearwindow.access.values import Member, Operator
 from clearwindow.accounts import service as accounts
-from clearwindow.accounts.values import BalanceKey, Entry, EntryKind
+from clearwindow.accounts.values import BalanceKey, Entry, EntryKind, Shortfall
 from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import rules, service, store, wire
-from clearwindow.disputes.rules import Closing
+from clearwindow.disputes.rules import Closing, OtherDispute
 from clearwindow.disputes.values import AUTO_APPROVAL, ClosedBy, Closure, ClosureStatus, Dispute
 from clearwindow.errors import ConflictError, NotFoundError, UnprocessableError
 from clearwindow.network import lookups
@@ -27,7 +27,7 @@ from clearwindow.runtime import Runtime
 from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
 from clearwindow.transfers import service as transfers
-from clearwindow.transfers.values import Party
+from clearwindow.transfers.values import DisputeTarget, Objections, Party
 
 Replayed = bool
 
@@ -45,7 +45,7 @@ def close_by_client(
             made = store.find_closure_of_request(tx, dispute.id, signed.sha256)
             if made is not None:
                 return wire.closure_output(made), True
-        original = transfers.new_quantities(tx, dispute.settlement_id, dispute.connection_id)
+        original = rules.sums(transfers.new_quantities(tx, dispute.settlement_id, dispute.connection_id))
         how = Closing(ClosedBy.CLIENT, member.user_id, body.notes, original, signed.sha256)
         closure = rules.new_closure(
             runtime.ids.new(), dispute, how, tx.now(), payload=signed.payload, signature=signed.signature
@@ -148,28 +148,23 @@ def _review(
 
 
 def _make_transfers(runtime: Runtime, tx: Transaction, dispute: Dispute, closure: Closure) -> None:
-    adjusted = {currency: int(quantity) for currency, quantity in closure.adjusted_transfers.items()}
+    """Makes the transfers of a closure just approved, and its dispute's holds what they need."""
     account_id = lookups.network_account_of(tx, dispute.connection_id)
-    held = accounts.holds_of(tx, [dispute.id])
-    balances = accounts.lock_balances(tx, {*held, *(BalanceKey(account_id, currency) for currency in adjusted)})
-    change = rules.adjust_holds(dispute, account_id, held, adjusted, balances)
+    objections = service.objections(tx, dispute.settlement_id)
+    original = transfers.new_quantities(tx, dispute.settlement_id, dispute.connection_id)
+    if closure.closed_by == ClosedBy.CLIENT:
+        quantities = rules.running(original, objections)
+    else:
+        quantities = rules.with_partner(closure.adjusted_transfers)
+    needed = rules.needs(account_id, quantities)
+    between_connections = any(given.counterparty_connection_id is not None for given in original)
+    others = _others(tx, dispute, objections) if between_connections else []
+    held = accounts.holds_of(tx, [dispute.id])[dispute.id]
+    balances = accounts.lock_balances(tx, rules.touched(held, needed, others))
+    change = rules.adjust_holds(dispute, held, needed, others, balances)
     if change.shortfalls:
-        raise UnprocessableError(
-            "adjustment_not_covered",
-            "the adjusted transfers take more than the dispute holds and the connection has available",
-            {
-                "shortfalls": [
-                    {
-                        "currency": short.currency,
-                        "liability": str(short.liability),
-                        "available": str(short.available),
-                        "shortfall": str(short.shortfall),
-                    }
-                    for short in change.shortfalls
-                ]
-            },
-        )
-    if change.movements:
+        raise _not_covered(account_id, closure, change.shortfalls)
+    if change.holds:
         entry = Entry(runtime.ids.new(), EntryKind.DISPUTE_CLOSURE_HELD, closure.id, dispute.partner_id)
         accounts.post(tx, entry, change.movements, change.holds)
     transfers.insert_closure_transfers(
@@ -178,5 +173,50 @@ def _make_transfers(runtime: Runtime, tx: Transaction, dispute: Dispute, closure
         closure_id=closure.id,
         connection_id=dispute.connection_id,
         account_id=account_id,
-        quantities=adjusted,
+        quantities=quantities,
+    )
+
+
+def _others(tx: Transaction, dispute: Dispute, after: Objections) -> list[OtherDispute]:
+    """The other standing disputes, with what the approval changes in what they answer for."""
+    before = service.objections(tx, dispute.settlement_id, as_standing=dispute.id)
+    place = (dispute.settlement_id, dispute.connection_id)
+    was = _by_dispute(transfers.dispute_targets_around(tx, *place, before))
+    becomes = _by_dispute(transfers.dispute_targets_around(tx, *place, after))
+    ids = [other for other in after.standing if other in was or other in becomes]
+    held = accounts.holds_of(tx, ids)
+    return [OtherDispute(other, held[other], was.get(other, {}), becomes.get(other, {})) for other in ids]
+
+
+def _by_dispute(targets: Iterable[DisputeTarget]) -> dict[UUID, dict[BalanceKey, int]]:
+    found: dict[UUID, dict[BalanceKey, int]] = {}
+    for target in targets:
+        key = BalanceKey(target.account_id, target.currency)
+        found.setdefault(target.dispute_id, {})[key] = int(target.quantity)
+    return found
+
+
+def _not_covered(account_id: UUID, closure: Closure, short: Iterable[Shortfall]) -> UnprocessableError:
+    own = [gap for gap in short if gap.account_id == account_id]
+    if not own:
+        # Whose balance it is, and what it has, is not for the client that closes the dispute to know.
+        return UnprocessableError(
+            "adjustment_not_covered_by_counterparty",
+            "the other side of a transfer does not cover it until the settlement has executed: try again later",
+            {"disputeClosureId": str(closure.id)},
+        )
+    return UnprocessableError(
+        "adjustment_not_covered",
+        "the adjusted transfers take more than the dispute holds and the connection has available",
+        {
+            "shortfalls": [
+                {
+                    "currency": gap.currency,
+                    "liability": str(gap.liability),
+                    "available": str(gap.available),
+                    "shortfall": str(gap.shortfall),
+                }
+                for gap in own
+            ]
+        },
     )

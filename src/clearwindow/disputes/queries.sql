@@ -76,15 +76,12 @@ FOR UPDATE OF dispute
 UPDATE dispute SET settled_in_settlement_id = %(settlement_id)s, updated_at = %(now)s
 WHERE id = ANY(%(dispute_ids)s) AND settled_in_settlement_id IS NULL
 
--- name: open_disputes
-SELECT id AS dispute_id, connection_id FROM dispute
-WHERE settlement_id = %(settlement_id)s AND NOT retracted ORDER BY connection_id
-
--- name: unapproved_disputes
-SELECT dispute.id AS dispute_id, dispute.connection_id FROM dispute
+-- name: objections
+SELECT dispute.id AS dispute_id, dispute.connection_id, closure.closed_by
+FROM dispute
 LEFT JOIN dispute_closure AS closure ON closure.dispute_id = dispute.id AND closure.status = 'approved'
-WHERE dispute.settlement_id = %(settlement_id)s AND NOT dispute.retracted AND closure.id IS NULL
-ORDER BY dispute.connection_id
+WHERE dispute.settlement_id = %(settlement_id)s AND NOT dispute.retracted
+ORDER BY dispute.created_at, dispute.id
 
 -- name: disputed_among
 SELECT DISTINCT settlement_id FROM dispute

@@ -89,6 +89,7 @@ async def close_dispute(request: Request, enterprise_id: str, dispute_id: str, m
     openapi_extra=takes_filters(listing.ClientDisputeFilters),
 )
 async def list_for_client(request: Request, member: ReadingMember) -> Response:
+    """Retracted ones too, each with its closure where it has one."""
     filters = await read_filters(request, listing.ClientDisputeFilters)
     runtime: Runtime = request.app.state.runtime
     found = await run_in_threadpool(listing.list_for_client, runtime, member, filters)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from clearwindow.clock import wire_time
 from clearwindow.disputes.values import ClosedBy, Closure, ClosureStatus, Dispute
 from clearwindow.errors import ConflictError, InvalidRequestError, PermissionDeniedError, UnprocessableError
 from clearwindow.money import canonical_currency
-from clearwindow.transfers.values import Party
+from clearwindow.transfers.values import Objections, Party, Quantity
 
 CLOSURE_TRANSITIONS: Final[dict[ClosureStatus, frozenset[ClosureStatus]]] = {
     ClosureStatus.PENDING_REVIEW: frozenset({ClosureStatus.APPROVED, ClosureStatus.REJECTED}),
@@ -134,6 +135,61 @@ def new_closure(
     )
 
 
+Holds = Mapping[BalanceKey, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherDispute:
+    """Another standing dispute of the same settlement, as approving a closure changes it.
+
+    ``before`` and ``after`` are what the transfers it answers for would take: more, where it takes over what the
+    closed dispute answered for and it disputes as well; less, where an adjustment replaces such a transfer.
+    """
+
+    id: UUID
+    held: Holds
+    before: Holds
+    after: Holds
+
+    def changes(self) -> set[BalanceKey]:
+        return {key for key in {*self.before, *self.after} if self.before.get(key, 0) != self.after.get(key, 0)}
+
+
+def sums(quantities: Iterable[Quantity]) -> dict[str, int]:
+    """What a connection gains or loses in all, per currency."""
+    found: dict[str, int] = {}
+    for given in quantities:
+        found[given.currency] = found.get(given.currency, 0) + int(given.quantity)
+    return {currency: quantity for currency, quantity in sorted(found.items()) if quantity != 0}
+
+
+def with_partner(adjusted: Mapping[str, str]) -> list[Quantity]:
+    """An operator's adjustment names no counterparty: the partner stands behind its trades."""
+    return [Quantity(None, None, currency, Decimal(quantity)) for currency, quantity in adjusted.items()]
+
+
+def running(quantities: Iterable[Quantity], objections: Objections) -> list[Quantity]:
+    """Of the original quantities of a disputed connection, those that its own closure lets run.
+
+    ``objections`` are the other ones. What a counterparty disputes too waits for its closure, which takes it along
+    if it comes last; what an operator has replaced by an adjustment never runs.
+    """
+    kept_back = {*objections.standing.values(), *objections.upheld}
+    return [given for given in quantities if given.counterparty_connection_id not in kept_back]
+
+
+def needs(account_id: UUID, quantities: Iterable[Quantity]) -> dict[BalanceKey, int]:
+    """What the transfers of a closure take from each balance; 0 where they take nothing."""
+    sums: dict[BalanceKey, int] = {}
+    for given in quantities:
+        own = BalanceKey(account_id, given.currency)
+        sums[own] = sums.get(own, 0) + int(given.quantity)
+        if given.counterparty_account_id is not None:
+            theirs = BalanceKey(given.counterparty_account_id, given.currency)
+            sums[theirs] = sums.get(theirs, 0) - int(given.quantity)
+    return {key: max(0, -quantity) for key, quantity in sums.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class HoldChange:
     """How a dispute's holds become what its adjusted transfers need."""
@@ -143,28 +199,45 @@ class HoldChange:
     shortfalls: list[Shortfall]
 
 
-def adjust_holds(
-    dispute: Dispute,
-    account_id: UUID,
-    held: Mapping[BalanceKey, int],
-    adjusted: Mapping[str, int],
-    balances: Balances,
-) -> HoldChange:
-    """What is held becomes exactly the losses among the adjusted transfers.
+def touched(held: Holds, needed: Holds, others: Iterable[OtherDispute]) -> list[BalanceKey]:
+    """The balances that approving a closure may change, in the order of locking."""
+    return sorted({*held, *needed}.union(*(other.changes() for other in others)))
 
-    A loss beyond what the dispute holds comes from the available balance; where that does not cover it, the
-    shortfall is named and nothing may be written.
+
+def adjust_holds(
+    dispute: Dispute, held: Holds, needed: Holds, others: Sequence[OtherDispute], balances: Balances
+) -> HoldChange:
+    """What is held becomes exactly the losses among the adjusted transfers; the rest is given back.
+
+    Other disputes take over what they answer for from now on, out of what this one held for it. A loss beyond what
+    the dispute holds comes from the available balance; where that does not cover it, the shortfall is named and
+    nothing may be written.
     """
     change = HoldChange([], [], [])
-    for key in sorted({*held, *(BalanceKey(account_id, currency) for currency in adjusted)}):
-        needed = max(0, -adjusted.get(key.currency, 0))
-        more = needed - held.get(key, 0)
-        if more == 0:
-            continue
+    for key in touched(held, needed, others):
+        had, needs_now = held.get(key, 0), needed.get(key, 0)
+        wanted = {dispute.id: (had, needs_now)} | _shared(key, max(0, had - needs_now), others)
+        more = sum(now - before for before, now in wanted.values())
         balance = balances.get(key, Balance(0, 0))
         if more > balance.available:
-            covered = balance.available + held.get(key, 0)
-            change.shortfalls.append(Shortfall(account_id, key.currency, needed, covered))
-        change.movements.append(Movement(key, available=-more, held=more))
-        change.holds.append(Hold(HoldCause.DISPUTE, dispute.id, dispute.partner_id, key, needed))
+            covered = needs_now - (more - balance.available)
+            change.shortfalls.append(Shortfall(key.account_id, key.currency, needs_now, covered))
+        if more != 0:
+            change.movements.append(Movement(key, available=-more, held=more))
+        change.holds.extend(
+            Hold(HoldCause.DISPUTE, dispute_id, dispute.partner_id, key, now)
+            for dispute_id, (before, now) in wanted.items()
+            if now != before
+        )
     return change
+
+
+def _shared(key: BalanceKey, free: int, others: Iterable[OtherDispute]) -> dict[UUID, tuple[int, int]]:
+    """What the other disputes held on one balance and hold from now on; ``free`` is what they may take over."""
+    shared = {}
+    for other in others:
+        had, after = other.held.get(key, 0), other.after.get(key, 0)
+        more = min(free, max(0, after - other.before.get(key, 0)))
+        free -= more
+        shared[other.id] = (had, had + more if more else min(had, after))
+    return shared

@@ -11,7 +11,7 @@ from clearwindow.audit import service as audit
 from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import rules, store, wire
-from clearwindow.disputes.values import AssignedClosure, Closure, Dispute, DisputeFilter
+from clearwindow.disputes.values import AssignedClosure, ClosedBy, Closure, Dispute, DisputeFilter
 from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
 from clearwindow.network import lookups
 from clearwindow.network import service as network
@@ -22,7 +22,7 @@ from clearwindow.runtime import Runtime
 from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
 from clearwindow.transfers import service as transfers
-from clearwindow.transfers.values import Party
+from clearwindow.transfers.values import Objections, Party
 from clearwindow.transfers.wire import DisputedTransferOutput, disputed_transfer
 
 Replayed = bool
@@ -127,14 +127,23 @@ def take_approved_closures(tx: Transaction, partner_id: UUID, settlement_id: UUI
     return store.take_approved_closures(tx, partner_id, settlement_id)
 
 
-def open_disputes(tx: Transaction, settlement_id: UUID) -> dict[UUID, UUID]:
-    """Dispute to connection, of those that stand."""
-    return {open_.dispute_id: open_.connection_id for open_ in store.open_disputes(tx, settlement_id)}
+def objections(tx: Transaction, settlement_id: UUID, *, as_standing: UUID | None = None) -> Objections:
+    """How the disputes of a settlement stand; none has a closure before its window is over.
+
+    ``as_standing`` is a dispute that is looked at as if its closure were not approved.
+    """
+    standing, upheld = {}, set()
+    for one in store.objections(tx, settlement_id):
+        if one.closed_by is None or one.dispute_id == as_standing:
+            standing[one.dispute_id] = one.connection_id
+        elif one.closed_by == ClosedBy.OPERATOR:
+            upheld.add(one.connection_id)
+    return Objections(standing, frozenset(upheld))
 
 
-def unapproved_disputes(tx: Transaction, settlement_id: UUID) -> dict[UUID, UUID]:
-    """Dispute to connection, of those whose closing is not approved yet: they hold what they held at first."""
-    return {open_.dispute_id: open_.connection_id for open_ in store.unapproved_disputes(tx, settlement_id)}
+def is_disputed(tx: Transaction, settlement_id: UUID) -> bool:
+    """Whether a dispute was raised on the settlement and not retracted, closed or not."""
+    return bool(store.objections(tx, settlement_id))
 
 
 def disputed_among(
@@ -145,11 +154,9 @@ def disputed_among(
 
 
 def describe(tx: Transaction, wanted: DisputeFilter) -> Listing[wire.DisputeWithClosureOutput]:
-    """Disputes with their closures and the closures' transfers."""
+    """Disputes with their closures and the closures' transfers, whose other sides a client is not shown."""
     page = store.list_disputes(tx, wanted)
-    found = page.items
-    partner_accounts = lookups.partner_accounts(tx, {dispute.partner_id for dispute in found})
-    return Listing(_described(tx, found, partner_accounts), page.total)
+    return Listing(_described(tx, page.items, masked=wanted.own_connection_ids is not None), page.total)
 
 
 def list_closures(
@@ -159,16 +166,18 @@ def list_closures(
     return store.list_closures(tx, statuses=statuses, dispute_ids=dispute_ids, limit=limit, offset=offset)
 
 
-def _described(
-    tx: Transaction, found: Sequence[Dispute], partner_accounts: dict[UUID, UUID]
-) -> list[wire.DisputeWithClosureOutput]:
+def _described(tx: Transaction, found: Sequence[Dispute], *, masked: bool) -> list[wire.DisputeWithClosureOutput]:
     closures = store.standing_closures(tx, [dispute.id for dispute in found])
     made = transfers.closure_transfers(tx, [closure.id for closure in closures.values()])
-    client_accounts = lookups.client_accounts(tx, {dispute.connection_id for dispute in found})
+    partner_accounts = lookups.partner_accounts(tx, {dispute.partner_id for dispute in found})
+    connections = {dispute.connection_id for dispute in found}
+    if not masked:
+        connections |= {one.counterparty_connection_id for one in made if one.counterparty_connection_id}
+    client_accounts = lookups.client_accounts(tx, connections)
     by_closure: dict[UUID | None, list[DisputedTransferOutput]] = {}
     for transfer in made:
-        accounts_of = partner_accounts[transfer.partner_id], client_accounts[transfer.connection_id]
-        by_closure.setdefault(transfer.dispute_closure_id, []).append(disputed_transfer(transfer, *accounts_of))
+        shown = disputed_transfer(transfer, (partner_accounts[transfer.partner_id], client_accounts))
+        by_closure.setdefault(transfer.dispute_closure_id, []).append(shown)
     described = []
     for dispute in found:
         closure = closures.get(dispute.id)

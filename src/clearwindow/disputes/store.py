@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
-from clearwindow.disputes.values import AssignedClosure, Closure, ClosureStatus, Dispute, DisputeFilter, OpenDispute
+from clearwindow.disputes.values import AssignedClosure, Closure, ClosureStatus, Dispute, DisputeFilter, Objection
 
 sql: Final = Queries("clearwindow.disputes")
 
@@ -108,12 +108,8 @@ def take_approved_closures(tx: Transaction, partner_id: UUID, settlement_id: UUI
     return taken
 
 
-def open_disputes(tx: Transaction, settlement_id: UUID) -> list[OpenDispute]:
-    return tx.all(OpenDispute, sql["open_disputes"], settlement_id=settlement_id)
-
-
-def unapproved_disputes(tx: Transaction, settlement_id: UUID) -> list[OpenDispute]:
-    return tx.all(OpenDispute, sql["unapproved_disputes"], settlement_id=settlement_id)
+def objections(tx: Transaction, settlement_id: UUID) -> list[Objection]:
+    return tx.all(Objection, sql["objections"], settlement_id=settlement_id)
 
 
 def disputed_among(

@@ -75,11 +75,12 @@ class AssignedClosure:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenDispute:
-    """A dispute that stands when the window ends."""
+class Objection:
+    """A dispute that was not retracted, and who made its closure where that is approved."""
 
     dispute_id: UUID
     connection_id: UUID
+    closed_by: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,40 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import structlog
 from fastapi import APIRouter, FastAPI
+from pydantic.alias_generators import to_camel
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clearwindow.http import docs_page, problems
+from clearwindow.http import docs_page, openapi, problems
+from clearwindow.http.limits import CallerLimits, Gate
 from clearwindow.http.metrics import RequestMetrics
 from clearwindow.runtime import Runtime
 
 SECURITY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_UNLIMITED: Final = CallerLimits()
 
 
-def create_app(runtime: Runtime, routers: Sequence[APIRouter]) -> FastAPI:
+def create_app(
+    runtime: Runtime,
+    routers: Sequence[APIRouter],
+    limits: CallerLimits = _UNLIMITED,
+    middlewares: Sequence[type[Middleware]] = (),
+) -> FastAPI:
+    """The application.
+
+    Args:
+        runtime: what every use case is handed.
+        routers: the routes.
+        limits: what one caller may do.
+        middlewares: what stands between the limits and the routes; the last of them sees a request first.
+    """
     app = FastAPI(
         title="Clearwindow",
-        description="A self-hosted off-exchange settlement network.",
         version=version("clearwindow"),
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: to_camel(route.name),
         # FastAPI's own pages load their scripts from a content network.
         docs_url=None,
         redoc_url=None,
     )
     app.state.runtime = runtime
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     problems.register(app)
     for router in (docs_page.router, *routers):
         app.include_router(router)
+    for middleware in middlewares:
+        app.add_middleware(middleware)
+    app.add_middleware(Gate, limits=limits)
     # The last one added is the first to see a request: what is logged of it has its id.
     app.add_middleware(RequestMetrics)
     app.add_middleware(RequestIds)
     return app
+
+
+class Middleware(Protocol):
+    """What is built around an application."""
+
+    def __init__(self, app: ASGIApp) -> None: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class RequestIds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -11,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from clearwindow.errors import InvalidRequestError, TooLargeError
-from clearwindow.runtime import Runtime
+from clearwindow.errors import InvalidRequestError, TooLargeError, TooSlowError
+from clearwindow.runtime import Limits, Runtime
 from clearwindow.strict_json import JsonError, JsonValue, parse_json
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,27 +36,36 @@ async def read_body(request: Request, model: type[M], *, optional: bool = False)
 
     Raises:
         TooLargeError: more bytes than the limit.
+        TooSlowError: it did not arrive in time.
         InvalidRequestError: not strict JSON, not an object, too many entries, or not of the model's shape.
     """
     runtime: Runtime = request.app.state.runtime
-    raw = await read_bytes(request, runtime.limits.body_bytes)
+    raw = await read_bytes(request, runtime.limits)
     if not raw and optional:
         raw = b"{}"
     return await run_in_threadpool(parse_body, raw, model, runtime.limits.body_entries)
 
 
-async def read_bytes(request: Request, limit_bytes: int) -> bytes:
+async def read_bytes(request: Request, limits: Limits) -> bytes:
+    limit_bytes = limits.body_bytes
     declared = request.headers.get("content-length", "")
     chunks: list[bytes] = []
     size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS else 0
     if size <= limit_bytes:
         size = 0
         try:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit_bytes:
-                    break
-                chunks.append(chunk)
+            async with asyncio.timeout(limits.body_seconds):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > limit_bytes:
+                        break
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise TooSlowError(
+                "body_too_slow",
+                f"the request body did not arrive within {limits.body_seconds:g} seconds: send it again",
+                {"limitSeconds": limits.body_seconds},
+            ) from None
         except ClientDisconnect:
             raise InvalidRequestError("body_incomplete", "the connection closed before the body ended") from None
     if size > limit_bytes:

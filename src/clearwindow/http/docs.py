@@ -26,8 +26,15 @@ def takes_body(model: type[BaseModel], *, required: bool = True) -> dict[str, An
 
 def takes_filters(model: type[BaseModel]) -> dict[str, Any]:
     """The ``openapi_extra`` of a route whose filters are read with ``filters.read_filters``."""
-    fields: dict[str, Any] = _schema(model).get("properties", {})
-    return {"parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in fields.items()]}
+    whole = _schema(model)
+    fields: dict[str, Any] = whole.get("properties", {})
+    needed = whole.get("required", [])
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "schema": schema} | ({"required": True} if name in needed else {})
+            for name, schema in fields.items()
+        ]
+    }
 
 
 def may_answer(*statuses: int) -> dict[int | str, dict[str, Any]]:

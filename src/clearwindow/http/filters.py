@@ -20,7 +20,6 @@ from clearwindow.runtime import Runtime
 from clearwindow.strict_json import JsonNumber, parse_json
 
 DEFAULT_PAGE_SIZE: Final = 100
-MAX_PAGE_SIZE: Final = 500
 MAX_FILTER_VALUES: Final = 1_000
 _MAX_PAGE_NUMBER: Final = 10**9
 TOTAL_COUNT_HEADER: Final = "X-Total-Count"
@@ -62,14 +61,14 @@ Count = Annotated[int, BeforeValidator(_as_count)]
 
 
 class Page(RequestModel):
-    """Pages count from 0; a size above 500 is taken as 500."""
+    """Pages count from 0; a size above the limit of the settings is taken as that limit."""
 
     page_number: Annotated[Count, Field(le=_MAX_PAGE_NUMBER)] = 0
     page_size: Annotated[Count, Field(ge=1)] = DEFAULT_PAGE_SIZE
 
     @property
     def limit(self) -> int:
-        return min(self.page_size, MAX_PAGE_SIZE)
+        return self.page_size
 
     @property
     def offset(self) -> int:
@@ -88,14 +87,15 @@ async def read_filters(request: Request, model: type[F]) -> F:
         if any("\0" in value for value in values):
             raise InvalidRequestError("filter_invalid", f"{name}: has a NUL character")
         given[name] = values if len(values) > 1 else values[0]
-    raw = await read_bytes(request, runtime.limits.body_bytes)
+    raw = await read_bytes(request, runtime.limits)
     if raw:
         body = await run_in_threadpool(parse_body, raw, _AnyObject, runtime.limits.body_entries)
         twice = sorted(set(given) & set(body.fields))
         if twice:
             raise InvalidRequestError("filter_twice", f"{twice[0]} is given in the query and in the body")
         given.update(body.fields)
-    return await run_in_threadpool(validate, given, model)
+    wanted = await run_in_threadpool(validate, given, model)
+    return wanted.model_copy(update={"page_size": min(wanted.page_size, runtime.limits.page_size)})
 
 
 class _AnyObject(RequestModel):

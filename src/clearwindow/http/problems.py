@@ -10,9 +10,10 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from clearwindow.database.constraints import as_request_error
-from clearwindow.errors import RequestError, UnavailableError
+from clearwindow.errors import RequestError, TooSlowError, UnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -28,12 +29,25 @@ def problem(status: int, name: str, message: str, request_id: str, details: obje
 
 
 def request_id_of(request: Request) -> str:
-    return str(request.scope.get("state", {}).get("request_id", "none"))
+    return request_id_in(request.scope)
+
+
+def request_id_in(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", "none"))
+
+
+def answer_of(error: RequestError, request_id: str) -> Response:
+    answer = problem(error.status, error.name, error.message, request_id, error.details)
+    if error.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, TooSlowError):
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 async def _on_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # noqa: S101 - registered for this type alone
-    return problem(error.status, error.name, error.message, request_id_of(request), error.details)
+    return answer_of(error, request_id_of(request))
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
@@ -71,13 +85,22 @@ def _defect(request: Request, error: Exception) -> Response:
     )
 
 
+_HANDLERS: Final[dict[Any, Any]] = {
+    RequestError: _on_request_error,
+    psycopg.Error: _on_database_error,
+    PoolTimeout: _on_database_error,
+    HTTPException: _on_http_exception,
+    Exception: _on_defect,
+}
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """The answer that the handlers would give, for who stands before them."""
+    handler = next(handler for kind, handler in _HANDLERS.items() if isinstance(error, kind))
+    answer: Response = await handler(request, error)
+    return answer
+
+
 def register(app: FastAPI) -> None:
-    handlers: dict[Any, Any] = {
-        RequestError: _on_request_error,
-        psycopg.Error: _on_database_error,
-        PoolTimeout: _on_database_error,
-        HTTPException: _on_http_exception,
-        Exception: _on_defect,
-    }
-    for kind, handler in handlers.items():
+    for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)

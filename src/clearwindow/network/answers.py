@@ -42,9 +42,11 @@ class PartnerOutput(WireModel):
     client_id: str
     broker: bool
     active: bool
+    settlement_transaction_route_id: str | None = None
     client_dispute_window_minutes: int | float | None = None
     top_up_window_minutes: int | float | None = None
     allocation_policies_enabled: bool
+    public_key: str | None = None
 
 
 class PartnerAnswer(WireModel):
@@ -60,11 +62,13 @@ class ListedPartner(WireModel):
     institution_identifier: str
     connection_key_schema: str
     active: bool
+    settlement_transaction_route_id: str | None = None
     enterprise_id: str | None = None
     client_dispute_window_minutes: int | float | None = None
     top_up_window_minutes: int | float | None = None
     trust_org: str
     stable_partner: bool
+    public_key: str | None = None
 
 
 class PartnerList(WireModel):
@@ -186,9 +190,11 @@ def _shared(partner: Partner) -> dict[str, object]:
         institution_identifier=partner.institution_identifier,
         connection_key_schema=str(partner.connection_key_schema),
         active=partner.active,
+        settlement_transaction_route_id=partner.settlement_transaction_route_id,
         client_dispute_window_minutes=minutes(partner.client_dispute_window_minutes),
         top_up_window_minutes=minutes(partner.top_up_window_minutes),
         trust_org=str(partner.trust_org),
+        public_key=partner.public_key,
     )
 
 
@@ -206,7 +212,7 @@ def connection_output(connection: Connection) -> ConnectionOutput:
         nonce=connection.nonce,
         partners_connection_id=connection.partners_connection_id,
         partners_client_id=connection.partners_client_id,
-        initialized=True,
+        initialized=connection.initialized,
     )
 
 
@@ -222,7 +228,7 @@ def client_balances(view: ClientView) -> ClientBalances:
     network = {
         str(connection.id): ClientNetworkBalance(
             partner_id=str(partner.id),
-            partners_connection_id=connection.partners_connection_id,
+            partners_connection_id=connection.partners_connection_id or str(connection.id),
             name=connection.name,
             partner_institution_identifier=partner.institution_identifier,
             balances=_ours(balances),
@@ -238,7 +244,7 @@ def partner_balances(view: PartnerView) -> PartnerBalances:
         str(connection.id): PartnerNetworkBalance(
             client_id=str(connection.client_id),
             partner_id=str(connection.partner_id),
-            partners_connection_id=connection.partners_connection_id,
+            partners_connection_id=connection.partners_connection_id or str(connection.id),
             balances=_theirs(balances, view.currencies),
         )
         for connection, balances in view.connections

@@ -13,10 +13,10 @@ from clearwindow.audit import service as audit
 from clearwindow.database.listing import Listing
 from clearwindow.database.pool import Transaction
 from clearwindow.errors import InvalidRequestError, NotFoundError
-from clearwindow.network import rules, service, store
+from clearwindow.network import introducing, rules, service, store
 from clearwindow.network.values import Client, Connection, ConnectionFilter, ConnectionKeySchema, Partner
-from clearwindow.notices import service as notices
-from clearwindow.notices.values import Event, EventType
+from clearwindow.notices.values import EventType
+from clearwindow.partnercalls import service as calls
 from clearwindow.runtime import Runtime
 from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
@@ -29,6 +29,7 @@ class NewConnection:
     partner_id: UUID
     name: str
     key_schema: ConnectionKeySchema
+    key_fields: Mapping[str, str] = field(repr=False)
     key: bytes = field(repr=False)
 
 
@@ -46,28 +47,48 @@ class ConnectionChanges(TypedDict, total=False):
 
 
 def require_connectable(
-    runtime: Runtime, member: Member, partner_id: UUID, key_schema: ConnectionKeySchema
+    runtime: Runtime,
+    member: Member,
+    partner_id: UUID,
+    key_schema: ConnectionKeySchema,
+    key_fields: Mapping[str, str],
 ) -> None:
     """Whether a request that is about to be signed names a partner and a key that it takes."""
     with runtime.transaction() as tx:
         service.require_client(tx, member.enterprise_id)
-        _partner_for(tx, partner_id, key_schema)
+        _partner_for(tx, partner_id, key_schema, key_fields)
 
 
 def connect(runtime: Runtime, member: Member, asked: NewConnection, request: SignedRequest) -> Connected:
-    """Makes the connection and the network account it owns. Protocol §1, §3."""
+    """Makes the connection and the network account it owns, and has the partner name it. Protocol §1, §3, §8.
+
+    Raises:
+        UnprocessableError: the partner refuses it; the record of it stays, inactive.
+    """
+    made = _make(runtime, member, asked, request)
+    connection = introducing.introduce(runtime, made.connection, leased=not made.replayed)
+    rules.require_not_refused(connection)
+    return replace(made, connection=connection)
+
+
+def _make(runtime: Runtime, member: Member, asked: NewConnection, request: SignedRequest) -> Connected:
     with runtime.transaction() as tx:
         client = service.require_client(tx, member.enterprise_id)
-        partner = _partner_for(tx, asked.partner_id, asked.key_schema)
+        partner = _partner_for(tx, asked.partner_id, asked.key_schema, asked.key_fields)
         signing.verify(tx, client.go_account_id, request)
         if not signing.use_nonce(tx, member.enterprise_id, request, conflict=InvalidRequestError):
             return Connected(_made_before(tx, client, request), replayed=True)
         rules.require_may_connect(client, partner)
+        endpoint = calls.endpoint_of(tx, partner.enterprise_id)
         connection = _new_connection(tx, runtime, member, client, asked, request)
+        if endpoint.is_called:
+            connection = replace(connection, partners_client_id=None, partners_connection_id=None)
         accounts.open_network_account(tx, connection.network_account_id, partner.id)
         sealed = runtime.vault.encrypt(asked.key, context=f"connection-key:{connection.id}")
         store.insert_connection(tx, connection, sealed)
-        _tell(tx, EventType.CONNECTION_CREATED, connection, client, partner)
+        if endpoint.is_called:
+            introducing.owe(tx, runtime, connection, client, partner, asked.key)
+        introducing.notify(tx, EventType.CONNECTION_CREATED, connection, client, partner)
         audit.record(tx, member, "connection.created", connection.id, partnerId=str(partner.id))
         return Connected(connection, replayed=False)
 
@@ -79,6 +100,8 @@ def change(runtime: Runtime, member: Member, connection_id: UUID, changes: Conne
         before = store.lock_connection(tx, connection_id)
         if before is None or before.client_id != client.id:
             raise unknown_connection()
+        if changes.get("active"):
+            rules.require_not_refused(before)
         after = replace(before, **changes)
         if after == before:
             return before
@@ -87,7 +110,7 @@ def change(runtime: Runtime, member: Member, connection_id: UUID, changes: Conne
         partner = service.partner_by_id(tx, after.partner_id)
         if partner is None:
             raise LookupError(f"the connection {after.id} has no partner")
-        _tell(tx, EventType.CONNECTION_UPDATED, after, client, partner)
+        introducing.notify(tx, EventType.CONNECTION_UPDATED, after, client, partner)
         audit.record(tx, member, "connection.changed", after.id, **changes)
         return after
 
@@ -131,11 +154,14 @@ def unknown_connection() -> NotFoundError:
     return NotFoundError("connection_unknown", "the enterprise has no connection with this id")
 
 
-def _partner_for(tx: Transaction, partner_id: UUID, key_schema: ConnectionKeySchema) -> Partner:
+def _partner_for(
+    tx: Transaction, partner_id: UUID, key_schema: ConnectionKeySchema, key_fields: Mapping[str, str]
+) -> Partner:
     partner = service.partner_by_id(tx, partner_id)
     if partner is None:
         raise NotFoundError("partner_unknown", "partnerId: there is no partner with this id")
     rules.require_key_schema(partner, key_schema)
+    rules.require_readable_key(partner, key_fields)
     return partner
 
 
@@ -171,16 +197,3 @@ def _new_connection(
         created_at=now,
         updated_at=now,
     )
-
-
-def _tell(tx: Transaction, kind: EventType, connection: Connection, client: Client, partner: Partner) -> None:
-    payload: Mapping[str, object] = {
-        "connectionId": str(connection.id),
-        "clientId": str(connection.client_id),
-        "partnerId": str(connection.partner_id),
-        "name": connection.name,
-        "active": connection.active,
-    }
-    # One enterprise may be both sides, and hears of it once.
-    hearers = dict.fromkeys((client.enterprise_id, partner.enterprise_id))
-    notices.record(tx, [Event(kind, enterprise_id, connection.id, payload) for enterprise_id in hearers])

@@ -37,8 +37,9 @@ router: Final = APIRouter(prefix="/api/operator/v1", tags=["operator: network"])
 async def configure(request: Request, actor: ActingOperator, enterprise_id: str) -> Response:
     body = await read_body(request, ConfigurationRequest)
     runtime, asked = request.app.state.runtime, body.model.value(enterprise_id)
-    configuration = await run_in_threadpool(partnering.configure, runtime, actor, asked)
-    return json_response(configuration_answer(configuration))
+    endpoint = body.model.endpoint(enterprise_id)
+    configuration = await run_in_threadpool(partnering.configure, runtime, actor, asked, endpoint)
+    return json_response(configuration_answer(configuration, endpoint))
 
 
 @router.patch(

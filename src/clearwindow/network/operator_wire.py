@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from clearwindow.http.wire import RequestModel, ShortText, WireModel
+from clearwindow.http.wire import RequestModel, ShortText, WireModel, present
 from clearwindow.money import AmountUnit
 from clearwindow.network.answers import PartnerOutput, minutes, partner_answer
 from clearwindow.network.partnering import ClientChanges, PartnerChanges
 from clearwindow.network.values import Partner, PartnerConfiguration
-from clearwindow.network.wire import WindowMinutes
+from clearwindow.network.wire import SlaMinutes, WindowMinutes
+from clearwindow.partnercalls.values import Endpoint
+from clearwindow.signing.connection_keys import parse_rsa_public_key, public_pem
 
 MAX_CURRENCIES = 1_000
+MAX_PATHS = 20
+_MAX_KEY_LENGTH = 10_000
+
+_Address = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+
+
+def _canonical_pem(text: str) -> str:
+    return public_pem(parse_rsa_public_key(text))
+
+
+RsaPublicKey = Annotated[str, StringConstraints(max_length=_MAX_KEY_LENGTH), AfterValidator(_canonical_pem)]
+"""An RSA public key: PEM, or base64 of its DER."""
 
 
 class ConfigurationRequest(RequestModel):
@@ -21,6 +35,16 @@ class ConfigurationRequest(RequestModel):
     amount_unit: Literal["base", "decimal"]
     execute_when_funded: bool = False
     auto_approve_client_closures: bool = False
+    public_key: RsaPublicKey | None = None
+    onchain_enabled: bool = False
+    loss_sla_minutes: SlaMinutes | None = None
+    gain_sla_minutes: SlaMinutes | None = None
+    callback_url: _Address | None = None
+    callback_paths: Annotated[dict[ShortText, ShortText], Field(max_length=MAX_PATHS)] = Field(default_factory=dict)
+    async_allocations: bool = False
+
+    def endpoint(self, enterprise_id: str) -> Endpoint:
+        return Endpoint(enterprise_id, self.callback_url, self.callback_paths, self.async_allocations)
 
     def value(self, enterprise_id: str) -> PartnerConfiguration:
         return PartnerConfiguration(
@@ -29,16 +53,24 @@ class ConfigurationRequest(RequestModel):
             amount_unit=AmountUnit(self.amount_unit),
             execute_when_funded=self.execute_when_funded,
             auto_approve_client_closures=self.auto_approve_client_closures,
+            public_key=self.public_key,
+            onchain_enabled=self.onchain_enabled,
+            loss_sla_minutes=self.loss_sla_minutes,
+            gain_sla_minutes=self.gain_sla_minutes,
         )
 
 
 class PartnerChange(RequestModel):
-    """What is left out stays; a window of null is taken away."""
+    """What is left out stays; a window or route of null is taken away.
+
+    ``settlementTransactionRouteId`` turns automation on: on-chain settlements then carry an ``rtId``.
+    """
 
     active: bool = True
     client_dispute_window_minutes: WindowMinutes | None = None
     top_up_window_minutes: WindowMinutes | None = None
     stable_partner: bool = False
+    settlement_transaction_route_id: ShortText | None = None
 
     def changes(self) -> PartnerChanges:
         named: PartnerChanges = {}
@@ -50,6 +82,8 @@ class PartnerChange(RequestModel):
             named["client_dispute_window_minutes"] = self.client_dispute_window_minutes
         if "top_up_window_minutes" in self.model_fields_set:
             named["top_up_window_minutes"] = self.top_up_window_minutes
+        if "settlement_transaction_route_id" in self.model_fields_set:
+            named["settlement_transaction_route_id"] = self.settlement_transaction_route_id
         return named
 
 
@@ -66,6 +100,13 @@ class ConfigurationOutput(WireModel):
     amount_unit: str
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    onchain_enabled: bool
+    loss_sla_minutes: int | float | None
+    gain_sla_minutes: int | float | None
+    public_key: str | None = None
+    callback_url: str | None = None
+    callback_paths: dict[str, str]
+    async_allocations: bool
 
 
 class ConfigurationAnswer(WireModel):
@@ -82,16 +123,24 @@ class OperatorPartnerAnswer(WireModel):
     partner: OperatorPartner
 
 
-def configuration_answer(configuration: PartnerConfiguration) -> ConfigurationAnswer:
-    return ConfigurationAnswer(
-        partner_configuration=ConfigurationOutput(
-            enterprise_id=configuration.enterprise_id,
-            currencies=dict(configuration.currencies),
-            amount_unit=configuration.amount_unit,
-            execute_when_funded=configuration.execute_when_funded,
-            auto_approve_client_closures=configuration.auto_approve_client_closures,
-        )
+def configuration_answer(configuration: PartnerConfiguration, endpoint: Endpoint) -> ConfigurationAnswer:
+    fields = present(
+        enterprise_id=configuration.enterprise_id,
+        currencies=dict(configuration.currencies),
+        amount_unit=str(configuration.amount_unit),
+        execute_when_funded=configuration.execute_when_funded,
+        auto_approve_client_closures=configuration.auto_approve_client_closures,
+        public_key=configuration.public_key,
+        onchain_enabled=configuration.onchain_enabled,
+        callback_url=endpoint.callback_url,
+        callback_paths=dict(endpoint.callback_paths),
+        async_allocations=endpoint.async_allocations,
     )
+    fields |= {
+        "loss_sla_minutes": minutes(configuration.loss_sla_minutes),
+        "gain_sla_minutes": minutes(configuration.gain_sla_minutes),
+    }
+    return ConfigurationAnswer(partner_configuration=ConfigurationOutput.model_validate(fields))
 
 
 def operator_partner_answer(partner: Partner) -> OperatorPartnerAnswer:

@@ -24,6 +24,8 @@ from clearwindow.network.values import (
     PartnerConfiguration,
     PartnerFilter,
 )
+from clearwindow.partnercalls import service as calls
+from clearwindow.partnercalls.values import Endpoint
 from clearwindow.runtime import Runtime
 
 
@@ -34,13 +36,16 @@ class PartnerChanges(TypedDict, total=False):
     stable_partner: bool
     client_dispute_window_minutes: Decimal | None
     top_up_window_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
 
 
 class ClientChanges(TypedDict, total=False):
     active: bool
 
 
-def configure(runtime: Runtime, operator: Operator, asked: PartnerConfiguration) -> PartnerConfiguration:
+def configure(
+    runtime: Runtime, operator: Operator, asked: PartnerConfiguration, endpoint: Endpoint
+) -> PartnerConfiguration:
     """Replaces the enterprise's partner configuration as a whole; the same again changes nothing."""
     with runtime.transaction() as tx:
         access.require_enterprise(tx, asked.enterprise_id)
@@ -50,9 +55,11 @@ def configure(runtime: Runtime, operator: Operator, asked: PartnerConfiguration)
         if partner is not None:
             # A settlement reads unit and names in two statements: it must not see half of the new ones.
             service.lock_partner(tx, partner.id)
-        if store.find_configuration(tx, asked.enterprise_id) == configuration:
+        same = store.find_configuration(tx, asked.enterprise_id) == configuration
+        if not same:
+            store.put_configuration(tx, configuration)
+        if not calls.configure(tx, runtime, endpoint) and same:
             return configuration
-        store.put_configuration(tx, configuration)
         audit.record(
             tx,
             operator,
@@ -62,6 +69,13 @@ def configure(runtime: Runtime, operator: Operator, asked: PartnerConfiguration)
             amountUnit=str(configuration.amount_unit),
             executeWhenFunded=configuration.execute_when_funded,
             autoApproveClientClosures=configuration.auto_approve_client_closures,
+            publicKey=configuration.public_key,
+            onchainEnabled=configuration.onchain_enabled,
+            lossSlaMinutes=_plain(configuration.loss_sla_minutes),
+            gainSlaMinutes=_plain(configuration.gain_sla_minutes),
+            callbackUrl=endpoint.callback_url,
+            callbackPaths=dict(endpoint.callback_paths),
+            asyncAllocations=endpoint.async_allocations,
         )
         return configuration
 
@@ -147,4 +161,8 @@ def _ensure_client(tx: Transaction, runtime: Runtime, member: Member) -> Client:
 
 
 def _auditable(changes: PartnerChanges) -> dict[str, object]:
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in changes.items()}
+    return {name: _plain(value) for name, value in changes.items()}
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Decimal) else value

@@ -1,10 +1,13 @@
 -- name: put_configuration
 INSERT INTO partner_configuration (enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures,
-                                   updated_at)
-VALUES (%(enterprise_id)s, %(amount_unit)s, %(execute_when_funded)s, %(auto_approve_client_closures)s, %(now)s)
+                                   public_key, onchain_enabled, loss_sla_minutes, gain_sla_minutes, updated_at)
+VALUES (%(enterprise_id)s, %(amount_unit)s, %(execute_when_funded)s, %(auto_approve_client_closures)s,
+        %(public_key)s, %(onchain_enabled)s, %(loss_sla_minutes)s, %(gain_sla_minutes)s, %(now)s)
 ON CONFLICT (enterprise_id) DO UPDATE
 SET amount_unit = excluded.amount_unit, execute_when_funded = excluded.execute_when_funded,
-    auto_approve_client_closures = excluded.auto_approve_client_closures, updated_at = excluded.updated_at
+    auto_approve_client_closures = excluded.auto_approve_client_closures, public_key = excluded.public_key,
+    onchain_enabled = excluded.onchain_enabled, loss_sla_minutes = excluded.loss_sla_minutes,
+    gain_sla_minutes = excluded.gain_sla_minutes, updated_at = excluded.updated_at
 
 -- name: drop_partner_currencies
 DELETE FROM partner_currency WHERE enterprise_id = %(enterprise_id)s
@@ -15,7 +18,8 @@ SELECT %(enterprise_id)s, given.partner_name, given.currency
 FROM unnest(%(partner_names)s::text[], %(currencies)s::text[]) AS given (partner_name, currency)
 
 -- name: find_configuration
-SELECT enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures
+SELECT enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures, public_key,
+       onchain_enabled, loss_sla_minutes, gain_sla_minutes
 FROM partner_configuration WHERE enterprise_id = %(enterprise_id)s
 
 -- name: list_partner_currencies
@@ -29,7 +33,7 @@ ON CONFLICT (enterprise_id) DO NOTHING
 
 -- name: find_client
 SELECT client.id, client.enterprise_id, client.go_account_id, client.active, client.created_at, client.updated_at,
-       enterprise.trust_org
+       enterprise.trust_org, enterprise.name
 FROM client
 JOIN enterprise ON enterprise.id = client.enterprise_id
 WHERE client.id = %(id)s OR client.enterprise_id = %(enterprise_id)s
@@ -54,7 +58,8 @@ SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_
        partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
        partner.top_up_window_minutes, partner.created_at, partner.updated_at,
        configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
-       enterprise.trust_org
+       configuration.public_key, configuration.onchain_enabled, configuration.loss_sla_minutes,
+       configuration.gain_sla_minutes, partner.settlement_transaction_route_id, enterprise.trust_org
 FROM partner
 JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
 JOIN enterprise ON enterprise.id = partner.enterprise_id
@@ -70,7 +75,8 @@ SELECT id FROM partner WHERE id = %(id)s FOR NO KEY UPDATE
 -- name: update_partner
 UPDATE partner
 SET active = %(active)s, stable_partner = %(stable_partner)s, top_up_window_minutes = %(top_up_window_minutes)s,
-    client_dispute_window_minutes = %(client_dispute_window_minutes)s, updated_at = %(now)s
+    client_dispute_window_minutes = %(client_dispute_window_minutes)s, updated_at = %(now)s,
+    settlement_transaction_route_id = %(settlement_transaction_route_id)s
 WHERE id = %(id)s
 
 -- name: list_partners
@@ -79,7 +85,9 @@ SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_
        partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
        partner.top_up_window_minutes, partner.created_at, partner.updated_at,
        configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
-       enterprise.trust_org, count(*) OVER () AS total
+       configuration.public_key, configuration.onchain_enabled, configuration.loss_sla_minutes,
+       configuration.gain_sla_minutes, partner.settlement_transaction_route_id, enterprise.trust_org,
+       count(*) OVER () AS total
 FROM partner
 JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
 JOIN enterprise ON enterprise.id = partner.enterprise_id
@@ -104,30 +112,36 @@ VALUES (%(id)s, %(partner_id)s, %(client_id)s, %(network_account_id)s, %(name)s,
 
 -- name: find_connection
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE id = %(id)s
 
 -- name: find_connection_by_nonce
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE client_id = %(client_id)s AND nonce = %(nonce)s
 
 -- name: list_partner_connections
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE partner_id = %(partner_id)s AND id = ANY(%(ids)s)
 
 -- name: lock_connection
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: update_connection
 UPDATE connection SET name = %(name)s, active = %(active)s, updated_at = %(now)s WHERE id = %(id)s
 
+-- name: introduce_connection
+UPDATE connection
+SET partners_client_id = %(partners_client_id)s, partners_connection_id = %(partners_connection_id)s,
+    refused_reason = %(refused_reason)s, active = %(active)s, updated_at = %(now)s
+WHERE id = %(id)s AND partners_connection_id IS NULL AND refused_reason IS NULL
+
 -- name: list_connections
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, count(*) OVER () AS total
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason, count(*) OVER () AS total
 FROM connection
 WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)
@@ -176,7 +190,7 @@ WHERE partner_id = %(partner_id)s AND network_account_id = ANY(%(ids)s)
 
 -- name: connections_of_client
 SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 FROM connection WHERE client_id = %(client_id)s
 
 -- name: partners_of_accounts

@@ -21,12 +21,14 @@ router: Final = APIRouter(prefix="/api/network/v1/enterprises/{enterprise_id}", 
 
 @router.post(
     "/clients",
+    operation_id="v1ClientsPostRoute",
     summary="Become a client, trading from the enterprise's default Go Account",
     response_model=answers.ClientAnswer,
     responses=may_answer(400, 401, 403),
     openapi_extra=takes_body(wire.NoBody, required=False),
 )
 async def become_client(request: Request, member: WritingMember) -> Response:
+    """An enterprise is one client: asking again gives the same one."""
     await read_body(request, wire.NoBody, optional=True)
     client = await run_in_threadpool(partnering.become_client, request.app.state.runtime, member)
     return json_response(answers.client_answer(client))
@@ -34,12 +36,17 @@ async def become_client(request: Request, member: WritingMember) -> Response:
 
 @router.post(
     "/partners",
+    operation_id="v1PartnersPostRoute",
     summary="Become a partner, once the operator has configured the enterprise as one",
     response_model=answers.PartnerAnswer,
     responses=may_answer(400, 401, 403, 422),
     openapi_extra=takes_body(wire.NewPartnerRequest),
 )
 async def become_partner(request: Request, member: WritingMember) -> Response:
+    """An enterprise is one partner: asking again in the same words gives the same one.
+
+    The operator configures beforehand which currencies the enterprise knows and how it counts amounts.
+    """
     body = await read_body(request, wire.NewPartnerRequest)
     runtime, asked = request.app.state.runtime, body.model.value()
     partner = await run_in_threadpool(partnering.become_partner, runtime, member, asked)
@@ -48,12 +55,14 @@ async def become_partner(request: Request, member: WritingMember) -> Response:
 
 @router.get(
     "/partners",
+    operation_id="v1PartnersGetRoute",
     summary="List the partners of the network",
     response_model=answers.PartnerList,
     responses=may_answer(400, 401, 403),
     openapi_extra=takes_filters(wire.PartnerFilters),
 )
 async def list_partners(request: Request, member: ReadingMember) -> Response:
+    """Every partner, whether or not the caller has a connection to it."""
     filters = await read_filters(request, wire.PartnerFilters)
     wanted = filters.value(member.enterprise_id)
     page = {"limit": filters.limit, "offset": filters.offset}
@@ -63,12 +72,14 @@ async def list_partners(request: Request, member: ReadingMember) -> Response:
 
 @router.get(
     "/supportedCurrencies",
+    operation_id="v1EnterpriseSupportedCurrenciesRoute",
     summary="The currencies that partners take, and what they call them",
     response_model=answers.SupportedCurrencies,
     responses=may_answer(400, 401, 403),
     openapi_extra=takes_filters(wire.SupportedCurrencyFilters),
 )
 async def supported_currencies(request: Request, member: ReadingMember) -> Response:  # noqa: ARG001 - guards
+    """For each partner asked for: our name of a currency, the asset behind it, and the partner's own names."""
     filters = await read_filters(request, wire.SupportedCurrencyFilters)
     runtime = request.app.state.runtime
     maps = await run_in_threadpool(partnering.supported_currencies, runtime, filters.partner_ids)
@@ -77,33 +88,48 @@ async def supported_currencies(request: Request, member: ReadingMember) -> Respo
 
 @router.get(
     "/clients/connections/signing",
+    operation_id="V1ClientConnectionsSigningGetRoute",
     summary="The exact text to sign for a new connection",
     response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_body(wire.ConnectionToSign),
-)
-@router.post(
-    "/clients/connections/signing",
-    summary="The exact text to sign for a new connection",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404),
+    responses=may_answer(400, 401, 403, 404, 422),
     openapi_extra=takes_body(wire.ConnectionToSign),
 )
 async def connection_to_sign(request: Request, member: ReadingMember) -> Response:
+    """Takes the fields as a JSON body on the GET, and checks that the partner can be connected to."""
     body = await read_body(request, wire.ConnectionToSign)
     runtime, asked = request.app.state.runtime, body.model
-    await run_in_threadpool(connecting.require_connectable, runtime, member, asked.partner_id, asked.key_schema)
+    await run_in_threadpool(
+        connecting.require_connectable, runtime, member, asked.partner_id, asked.key_schema, asked.key_fields
+    )
     return json_response(signing_payload(body, {"enterpriseId": member.enterprise_id}))
 
 
 @router.post(
+    "/clients/connections/signing",
+    operation_id="V1ClientConnectionsSigningPostRoute",
+    summary="The exact text to sign for a new connection",
+    response_model=SigningPayload,
+    responses=may_answer(400, 401, 403, 404, 422),
+    openapi_extra=takes_body(wire.ConnectionToSign),
+)
+async def connection_to_sign_by_post(request: Request, member: WritingMember) -> Response:
+    """The same for clients that cannot send a body with a GET."""
+    return await connection_to_sign(request, member)
+
+
+@router.post(
     "/clients/connections",
+    operation_id="v1ClientConnectionsPostRoute",
     summary="Connect to a partner, with a signed request",
     response_model=answers.ConnectionAnswer,
     responses=may_answer(400, 401, 403, 404, 422),
     openapi_extra=takes_body(wire.NewConnectionRequest),
 )
 async def connect(request: Request, member: WritingMember) -> Response:
+    """Opens a network account at the partner, with the key that the partner gave to its customer.
+
+    The key is kept encrypted and never given back.
+    """
     body = await read_body(request, wire.NewConnectionRequest)
     runtime, asked = request.app.state.runtime, body.model.value()
     signed = signed_request(body, {"enterpriseId": member.enterprise_id})
@@ -114,12 +140,14 @@ async def connect(request: Request, member: WritingMember) -> Response:
 
 @router.get(
     "/clients/connections",
+    operation_id="v1ClientConnectionsGetRoute",
     summary="List the client's connections",
     response_model=answers.ConnectionList,
-    responses=may_answer(400, 401, 403),
+    responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_filters(wire.ClientConnectionFilters),
 )
 async def list_client_connections(request: Request, member: ReadingMember) -> Response:
+    """All connections of the caller as a client, stopped ones too."""
     filters = await read_filters(request, wire.ClientConnectionFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime = request.app.state.runtime
@@ -129,11 +157,13 @@ async def list_client_connections(request: Request, member: ReadingMember) -> Re
 
 @router.get(
     "/clients/connections/{connection_id}",
+    operation_id="v1ClientConnectionGetRoute",
     summary="One of the client's connections",
     response_model=answers.ConnectionAnswer,
     responses=may_answer(401, 403, 404),
 )
 async def client_connection(request: Request, member: ReadingMember, connection_id: str) -> Response:
+    """Another client's connection is answered as one that does not exist."""
     runtime, known = request.app.state.runtime, parse_uuid(connection_id) or NIL
     connection = await run_in_threadpool(connecting.client_connection, runtime, member, known)
     return json_response(answers.connection_answer(connection))
@@ -141,12 +171,14 @@ async def client_connection(request: Request, member: ReadingMember, connection_
 
 @router.put(
     "/clients/connections/{connection_id}",
+    operation_id="v1ClientConnectionPutRoute",
     summary="Rename, stop or restart a connection",
     response_model=answers.ConnectionAnswer,
-    responses=may_answer(400, 401, 403, 404),
+    responses=may_answer(400, 401, 403, 404, 422),
     openapi_extra=takes_body(wire.ConnectionChange),
 )
 async def change_connection(request: Request, member: WritingMember, connection_id: str) -> Response:
+    """A stopped connection takes no allocations; it still settles, and its funds can be taken back."""
     body = await read_body(request, wire.ConnectionChange)
     runtime, known = request.app.state.runtime, parse_uuid(connection_id) or NIL
     connection = await run_in_threadpool(connecting.change, runtime, member, known, body.model.changes())
@@ -155,12 +187,14 @@ async def change_connection(request: Request, member: WritingMember, connection_
 
 @router.get(
     "/partners/connections",
+    operation_id="v1PartnerConnectionsGetRoute",
     summary="List the connections to the partner",
     response_model=answers.ConnectionList,
-    responses=may_answer(400, 401, 403),
+    responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_filters(wire.PartnerConnectionFilters),
 )
 async def list_partner_connections(request: Request, member: ReadingMember) -> Response:
+    """All clients' connections to the caller as a partner."""
     filters = await read_filters(request, wire.PartnerConnectionFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime = request.app.state.runtime
@@ -170,11 +204,13 @@ async def list_partner_connections(request: Request, member: ReadingMember) -> R
 
 @router.get(
     "/partners/connections/{connection_id}",
+    operation_id="v1PartnerConnectionGetRoute",
     summary="One of the connections to the partner",
     response_model=answers.ConnectionAnswer,
     responses=may_answer(401, 403, 404),
 )
 async def partner_connection(request: Request, member: ReadingMember, connection_id: str) -> Response:
+    """A connection to another partner is answered as one that does not exist."""
     runtime, known = request.app.state.runtime, parse_uuid(connection_id) or NIL
     connection = await run_in_threadpool(connecting.partner_connection, runtime, member, known)
     return json_response(answers.connection_answer(connection))
@@ -182,12 +218,14 @@ async def partner_connection(request: Request, member: ReadingMember, connection
 
 @router.get(
     "/clients/balances",
+    operation_id="v1ClientBalancesGetRoute",
     summary="The client's funds: in its Go Account, and allocated to partners",
     response_model=answers.ClientBalances,
-    responses=may_answer(400, 401, 403),
+    responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_filters(wire.ClientBalanceFilters),
 )
 async def client_balances(request: Request, member: ReadingMember) -> Response:
+    """In our names and base units; what is held waits for an allocation, a settlement or a dispute."""
     filters = await read_filters(request, wire.ClientBalanceFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime = request.app.state.runtime
@@ -197,12 +235,14 @@ async def client_balances(request: Request, member: ReadingMember) -> Response:
 
 @router.get(
     "/partners/balances",
+    operation_id="v1PartnerBalancesGetRoute",
     summary="The funds that clients have allocated to the partner, in the partner's names and unit",
     response_model=answers.PartnerBalances,
-    responses=may_answer(400, 401, 403),
+    responses=may_answer(400, 401, 403, 404),
     openapi_extra=takes_filters(wire.PartnerBalanceFilters),
 )
 async def partner_balances(request: Request, member: ReadingMember) -> Response:
+    """Per connection; clients are named by their ids only."""
     filters = await read_filters(request, wire.PartnerBalanceFilters)
     page = {"limit": filters.limit, "offset": filters.offset}
     runtime = request.app.state.runtime

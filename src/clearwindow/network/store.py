@@ -45,6 +45,10 @@ def put_configuration(tx: Transaction, configuration: PartnerConfiguration) -> N
         amount_unit=configuration.amount_unit,
         execute_when_funded=configuration.execute_when_funded,
         auto_approve_client_closures=configuration.auto_approve_client_closures,
+        public_key=configuration.public_key,
+        onchain_enabled=configuration.onchain_enabled,
+        loss_sla_minutes=configuration.loss_sla_minutes,
+        gain_sla_minutes=configuration.gain_sla_minutes,
         now=tx.now(),
     )
     tx.run(sql["drop_partner_currencies"], **place)
@@ -129,6 +133,7 @@ def update_partner(tx: Transaction, partner: Partner) -> None:
         stable_partner=partner.stable_partner,
         client_dispute_window_minutes=partner.client_dispute_window_minutes,
         top_up_window_minutes=partner.top_up_window_minutes,
+        settlement_transaction_route_id=partner.settlement_transaction_route_id,
         now=tx.now(),
     )
 
@@ -176,6 +181,21 @@ def update_connection(tx: Transaction, connection: Connection) -> None:
         active=connection.active,
         now=connection.updated_at,
     )
+
+
+def introduce_connection(tx: Transaction, connection: Connection) -> None:
+    """Stores the partner's answer to a connection that has had none."""
+    introduced = tx.run(
+        sql["introduce_connection"],
+        id=connection.id,
+        partners_client_id=connection.partners_client_id,
+        partners_connection_id=connection.partners_connection_id,
+        refused_reason=connection.refused_reason,
+        active=connection.active,
+        now=connection.updated_at,
+    )
+    if introduced != 1:
+        raise AssertionError("a locked connection changed its standing")
 
 
 def partner_connections(tx: Transaction, partner_id: UUID, connection_ids: Sequence[UUID]) -> list[Connection]:

@@ -26,7 +26,7 @@ class ConnectionKeySchema(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An enterprise as trader."""
+    """An enterprise as trader; its name is the enterprise's."""
 
     id: UUID
     enterprise_id: str
@@ -35,13 +35,14 @@ class Client:
     created_at: datetime
     updated_at: datetime
     trust_org: TrustOrg
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerConfiguration:
     """What the operator settled with an enterprise before it became a partner.
 
-    ``currencies`` maps the partner's names to ours.
+    ``currencies`` maps the partner's names to ours; ``public_key`` is RSA in PEM, for its clients' connection keys.
     """
 
     enterprise_id: str
@@ -49,6 +50,10 @@ class PartnerConfiguration:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,11 @@ class Partner:
     amount_unit: AmountUnit
     execute_when_funded: bool
     auto_approve_client_closures: bool
+    public_key: str | None
+    onchain_enabled: bool
+    loss_sla_minutes: Decimal | None
+    gain_sla_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
     trust_org: TrustOrg
 
 
@@ -112,11 +122,17 @@ class Connection:
     active: bool
     nonce: str
     proof: str
-    partners_client_id: str
-    partners_connection_id: str
+    partners_client_id: str | None
+    partners_connection_id: str | None
     initiated_by: str
     created_at: datetime
     updated_at: datetime
+    refused_reason: str | None = None
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the partner knows the connection; until then it has no names of the partner's."""
+        return self.partners_connection_id is not None
 
 
 @dataclass(frozen=True, slots=True)

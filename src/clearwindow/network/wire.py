@@ -17,6 +17,8 @@ from clearwindow.signing.wire import Signed, ToSign
 WindowMinutes = Annotated[WireNumber, Field(ge=0, le=525_600, decimal_places=6)]
 """A year at most; as many places as a JSON number carries back and forth unchanged."""
 
+SlaMinutes = Annotated[WireNumber, Field(gt=0, le=525_600, decimal_places=6)]
+
 _Secret = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 
@@ -86,13 +88,19 @@ class ConnectionToSign(ToSign):
     def key_schema(self) -> ConnectionKeySchema:
         return ConnectionKeySchema(self.connection_key.key_schema)
 
+    @property
+    def key_fields(self) -> dict[str, str]:
+        """The key's secrets by their names on the wire."""
+        fields: dict[str, str] = self.connection_key.model_dump(by_alias=True, exclude={"key_schema"})
+        return fields
+
 
 class NewConnectionRequest(ConnectionToSign, Signed):
     """A signed ``ConnectionToSign``."""
 
     def value(self) -> NewConnection:
         key = self.connection_key.model_dump_json(by_alias=True).encode()
-        return NewConnection(self.partner_id, self.name, self.key_schema, key)
+        return NewConnection(self.partner_id, self.name, self.key_schema, self.key_fields, key)
 
 
 class ConnectionChange(RequestModel):

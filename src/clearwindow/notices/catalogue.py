@@ -19,6 +19,7 @@ _CONNECTION: Final[Fields] = {
     "partnerId": "the partner that it is at",
     "name": "its name",
     "active": "whether it takes allocations",
+    "initialized": "whether the partner has taken it up",
 }
 _AMOUNT: Final = "`{currency, quantity}`: to the client in our names and base units, to the partner in its own"
 _ALLOCATION_OPTIONS: Final[Fields] = {"reason": "why it waits, or why it was undone"}
@@ -27,11 +28,11 @@ _SETTLEMENT: Final[Fields] = {
     "partnerId": "the partner that staged it",
     "externalId": "the partner's own id of it",
     "status": "as in the settlement itself",
-    "cutoffAt": "what the partner reckoned it up to",
-    "disputeDeadlineAt": "until when clients may dispute it",
-    "topUpDeadlineAt": "when it executes, if it is covered",
 }
 _SETTLEMENT_OPTIONS: Final[Fields] = {
+    "cutoffAt": "what the partner reckoned it up to",
+    "disputeDeadlineAt": "until when clients may dispute it, unless it was settled at once",
+    "topUpDeadlineAt": "when it executes, if it is covered, unless it was settled at once",
     "connectionIds": "to a client: its own connections in the settlement",
     "finalizedAt": "when it ended",
     "reason": "why it failed or was rejected",
@@ -72,6 +73,24 @@ def _movement(kind: str, says: str) -> Description:
     return Description(says, _BOTH, fields, _ALLOCATION_OPTIONS)
 
 
+def _approval(says: str) -> Description:
+    fields = {
+        "pendingApprovalId": "the approval",
+        "type": "what is to be approved",
+        "status": "`pending`, `approved` or `rejected`",
+        "currency": "our name of the currency",
+        "threshold": "the threshold that it is about, in base units",
+        "initiatedBy": "the user who asked",
+    }
+    options = {
+        "allocationId": "the allocation",
+        "quantity": "how much, in base units",
+        "decidedBy": "the user who decided",
+        "notes": "what that user said",
+    }
+    return Description(says, "the client", fields, options)
+
+
 def _settlement(says: str, heard_by: str = _ALL, **more: str) -> Description:
     return Description(says, heard_by, _SETTLEMENT | more, _SETTLEMENT_OPTIONS)
 
@@ -85,6 +104,9 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
     EventType.DEALLOCATION_RESERVED: _movement("deallocation", "Funds at the partner are held to be taken back."),
     EventType.DEALLOCATION_CLEARED: _movement("deallocation", "The funds are back in the Go Account."),
     EventType.DEALLOCATION_RELEASED: _movement("deallocation", "Nothing was taken back."),
+    EventType.APPROVAL_REQUESTED: _approval("Something waits for a second user of the enterprise."),
+    EventType.APPROVAL_APPROVED: _approval("A second user has approved it."),
+    EventType.APPROVAL_REJECTED: _approval("A user has rejected it."),
     EventType.SETTLEMENT_INITIATED: _settlement("A settlement was staged: what it may take is held."),
     EventType.SETTLEMENT_FINALIZING: _settlement("The dispute window is over, and the amounts are final."),
     EventType.SETTLEMENT_TOP_UP_REQUIRED: _settlement(
@@ -93,6 +115,12 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
     EventType.SETTLEMENT_COMPLETED: _settlement("All final transfers were executed."),
     EventType.SETTLEMENT_FAILED: _settlement("Nothing was executed: the partner's account did not cover it."),
     EventType.SETTLEMENT_REJECTED: _settlement("An operator has ended it; what it held is free again."),
+    EventType.SETTLEMENT_SLA_ALERT: _settlement(
+        "A side of a settlement on chain is close to the end of its time.",
+        "the partner",
+        side="`loss` or `gain`",
+        slaAt="when the time ends",
+    ),
     EventType.DISPUTE_CREATED: Description("A client disputes a settlement on a connection.", _BOTH, _DISPUTE),
     EventType.DISPUTE_RETRACTED: Description("The client has taken its dispute back.", _BOTH, _DISPUTE),
     EventType.DISPUTE_UNRETRACTED: Description("The dispute that was taken back stands again.", _BOTH, _DISPUTE),

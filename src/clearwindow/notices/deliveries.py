@@ -22,7 +22,7 @@ from clearwindow.notices.webhooks import Answer, Claim, DisabledReason, Endpoint
 from clearwindow.runtime import Runtime
 
 LEASE: Final = timedelta(seconds=90)
-PER_ENDPOINT: Final = 200
+PER_ENDPOINT: Final = 100
 """Messages that are posted to an endpoint before it is said what came of them."""
 
 _DISABLED: Final = {
@@ -80,10 +80,18 @@ def settle(runtime: Runtime, claimed: Claim, answers: Sequence[Answer], chance: 
         _tell(tx, endpoint, judged)
 
 
-def owed(runtime: Runtime) -> tuple[int, datetime | None]:
-    """How many endpoints could be posted to now, and since when the first of them could have been."""
-    with runtime.transaction() as tx:
-        return store.count_owed_endpoints(tx)
+class WebhookBacklog:
+    """What could be delivered now, as due work: counted in endpoints, for one hears in its own order."""
+
+    name = "webhooks"
+
+    def next_due_at(self, runtime: Runtime) -> datetime | None:
+        with runtime.transaction() as tx:
+            return store.count_owed_endpoints(tx)[1]
+
+    def count_due(self, runtime: Runtime) -> int:
+        with runtime.transaction() as tx:
+            return store.count_owed_endpoints(tx)[0]
 
 
 def _tell(tx: Transaction, endpoint: Endpoint, judged: Verdict) -> None:

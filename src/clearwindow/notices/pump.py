@@ -26,6 +26,8 @@ attempts_total = Counter("clearwindow_webhook_attempts_total", "Webhook messages
 class DeliveryPump:
     """Delivers until it is told to stop. Any number of pumps may run against one database."""
 
+    name = deliveries.WebhookBacklog.name
+
     def __init__(self, runtime: Runtime, *, poll_seconds: float = 0.2) -> None:
         self._runtime = runtime
         self._poll_seconds = poll_seconds
@@ -33,7 +35,13 @@ class DeliveryPump:
 
     def run(self) -> None:
         """Delivers what is owed as it comes to be owed, until ``stop``."""
-        asyncio.run(self._work(forever=True))
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._work(forever=True))
+            except Exception:
+                # Whatever it was, what is owed is still owed, and somebody must deliver it.
+                log.exception("webhook_pump_interrupted")
+                self._stopping.wait(self._poll_seconds)
 
     def run_due(self) -> int:
         """Delivers until nothing more can be delivered now; gives how many messages were taken."""

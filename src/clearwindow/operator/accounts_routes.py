@@ -37,7 +37,7 @@ router: Final = APIRouter(tags=["operator: accounts"])
 
 @router.post(
     "/enterprises/{enterprise_id}/go-accounts",
-    summary="Open a Go Account with its signing keys; the enterprise's first one is its default",
+    summary="Open a Go Account with signing keys, the owner's or the custodian's; the first one is the default",
     response_model=GoAccountAnswer,
     responses=may_answer(400, 401, 404),
     openapi_extra=takes_body(GoAccountRequest),
@@ -51,7 +51,7 @@ async def open_go_account(request: Request, actor: ActingOperator, enterprise_id
 
 @router.post(
     "/go-accounts/{go_account_id}/keys",
-    summary="Add a signing key; the same key again is the same key",
+    summary="Add a signing key, or have the custodian make one; the same key again is the same key",
     response_model=KeyAnswer,
     responses=may_answer(400, 401, 404, 409),
     openapi_extra=takes_body(KeyRequest),

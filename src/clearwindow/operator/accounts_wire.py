@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from clearwindow.accounts.custody import CustodyOutcome
 from clearwindow.accounts.values import Balance, Currency, GoAccount, GoAccountKey
@@ -26,14 +26,34 @@ def _public_key_text(text: str) -> str:
 PublicKeyText = Annotated[ShortText, AfterValidator(_public_key_text)]
 
 
-class KeyRequest(RequestModel):
+class OwnKeyRequest(RequestModel):
     pub: PublicKeyText
     encrypted_prv: LongText | None = None
 
 
+class KeyRequest(RequestModel):
+    """One more key: the owner's own, or one that the custodian makes and holds."""
+
+    pub: PublicKeyText | None = None
+    encrypted_prv: LongText | None = None
+    custodian_key: bool = False
+
+    @model_validator(mode="after")
+    def _require_one_holder(self) -> Self:
+        if self.custodian_key and (self.pub or self.encrypted_prv):
+            raise ValueError("must give a key of your own, or ask for a custodianKey, and not both")
+        if not self.custodian_key and self.pub is None:
+            raise ValueError("must give pub, or ask for a custodianKey")
+        return self
+
+    def own(self) -> OwnKeyRequest | None:
+        return OwnKeyRequest.model_construct(pub=self.pub, encrypted_prv=self.encrypted_prv) if self.pub else None
+
+
 class GoAccountRequest(RequestModel):
     label: ShortText | None = None
-    keys: Annotated[list[KeyRequest], Field(min_length=1, max_length=MAX_KEYS)]
+    keys: Annotated[list[OwnKeyRequest], Field(max_length=MAX_KEYS)] = Field(default_factory=list)
+    custodian_key: bool = False
 
 
 class CustodyRequest(RequestModel):
@@ -52,6 +72,7 @@ class KeyView(WireModel):
     id: str
     pub: str
     encrypted_prv: str | None = None
+    custodian: bool | None = None
     created_at: str
     revoked_at: str | None = None
 
@@ -120,6 +141,7 @@ def key_view(key: GoAccountKey) -> KeyView:
         id=str(key.id),
         pub=key.pub,
         encrypted_prv=key.encrypted_prv,
+        custodian=key.custodian or None,
         created_at=wire_time(key.created_at),
         revoked_at=wire_time(key.revoked_at) if key.revoked_at else None,
     )

@@ -13,14 +13,17 @@ from clearwindow.database.pool import Transaction
 from clearwindow.errors import InvalidRequestError
 from clearwindow.ids import NIL, parse_go_account_id, parse_uuid
 from clearwindow.money import canonical_currency
-from clearwindow.operator.accounts_wire import CurrencyRequest, GoAccountRequest, KeyRequest
+from clearwindow.operator.accounts_wire import CurrencyRequest, GoAccountRequest, KeyRequest, OwnKeyRequest
 from clearwindow.runtime import Runtime
+from clearwindow.signing import custodian
 from clearwindow.signing.keys import parse_public_key
 
 
 def open_go_account(
     runtime: Runtime, actor: Operator, enterprise_id: str, request: GoAccountRequest
 ) -> tuple[GoAccount, list[GoAccountKey]]:
+    if not request.keys and not request.custodian_key:
+        raise InvalidRequestError("no_key", "keys: must have a key, unless a custodianKey is asked for")
     with runtime.transaction() as tx:
         access.lock_enterprise(tx, enterprise_id)
         account = accounts.open_go_account(tx, runtime.ids.new(), enterprise_id, request.label)
@@ -28,7 +31,13 @@ def open_go_account(
         _require_distinct(keys)
         for key in keys:
             accounts.add_key(tx, account.id, key)
-        given = {"enterpriseId": enterprise_id, "keyIds": [str(key.id) for key in keys]}
+        if request.custodian_key:
+            keys.append(custodian.add_key(runtime, tx, account.id)[0])
+        given = {
+            "enterpriseId": enterprise_id,
+            "keyIds": [str(key.id) for key in keys],
+            "custodianKey": request.custodian_key,
+        }
         audit.record(tx, actor, "go_account.opened", account.id.hex, **given)
     return account, keys
 
@@ -36,9 +45,14 @@ def open_go_account(
 def add_key(runtime: Runtime, actor: Operator, go_account_id: str, request: KeyRequest) -> GoAccountKey:
     with runtime.transaction() as tx:
         account = accounts.require_go_account(tx, parse_go_account_id(go_account_id))
-        key, added = accounts.add_key(tx, account.id, _key(runtime, tx, request))
+        own = request.own()
+        if own is None:
+            key, added = custodian.add_key(runtime, tx, account.id)
+        else:
+            key, added = accounts.add_key(tx, account.id, _key(runtime, tx, own))
         if added:
-            audit.record(tx, actor, "go_account_key.added", go_account_id, keyId=str(key.id), pub=key.pub)
+            given = {"keyId": str(key.id), "pub": key.pub, "custodian": key.custodian}
+            audit.record(tx, actor, "go_account_key.added", go_account_id, **given)
     return key
 
 
@@ -78,7 +92,7 @@ def _require_distinct(keys: Sequence[GoAccountKey]) -> None:
         seen.add(key.public_key)
 
 
-def _key(runtime: Runtime, tx: Transaction, request: KeyRequest) -> GoAccountKey:
+def _key(runtime: Runtime, tx: Transaction, request: OwnKeyRequest) -> GoAccountKey:
     return GoAccountKey(
         id=runtime.ids.new(),
         pub=request.pub,

@@ -14,7 +14,7 @@ from clearwindow.operator import settlement_wire as wire
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import reading
 from clearwindow.settlements.filters import states_of
-from clearwindow.settlements.reading import TransferFilter
+from clearwindow.settlements.reading import WantedTransfers
 from clearwindow.settlements.values import Settlement, SettlementFilter
 
 
@@ -37,7 +37,7 @@ def list_settlements(
 
 
 def get_settlement(
-    runtime: Runtime, settlement_id: UUID | None, wanted: TransferFilter
+    runtime: Runtime, settlement_id: UUID | None, wanted: WantedTransfers
 ) -> tuple[wire.OperatorSettlementDetailAnswer, int]:
     """The settlement with one page of its transfers, and how many transfers there are."""
     with runtime.transaction() as tx:

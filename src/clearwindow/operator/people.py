@@ -92,7 +92,7 @@ def create_user(runtime: Runtime, actor: Operator, enterprise_id: str, request: 
 
 def create_token(runtime: Runtime, actor: Operator, enterprise_id: str, request: TokenRequest) -> IssuedToken:
     with runtime.transaction() as tx:
-        issued = access.create_token(tx, runtime.ids.new(), enterprise_id, request.user_id, request.terms())
+        issued = access.create_token(runtime, tx, enterprise_id, request.user_id, request.terms())
         holder = {"enterpriseId": enterprise_id, "userId": request.user_id}
         audit.record(tx, actor, "token.created", issued.token.id, **holder, **_terms_of(issued))
     return issued
@@ -113,6 +113,7 @@ def _terms_of(issued: IssuedToken) -> dict[str, object]:
     token = issued.token
     return {
         "label": token.label,
+        "kind": token.kind,
         "scopes": sorted(token.scopes),
         "ipAllowList": [str(network) for network in token.ip_allow_list],
         "expiresAt": wire_time(token.expires_at) if token.expires_at else None,

@@ -7,7 +7,16 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from clearwindow.access.rules import parse_network
-from clearwindow.access.values import Enterprise, IssuedToken, OperatorRecord, Scope, TokenTerms, TrustOrg, User
+from clearwindow.access.values import (
+    Enterprise,
+    IssuedToken,
+    OperatorRecord,
+    Scope,
+    TokenKind,
+    TokenTerms,
+    TrustOrg,
+    User,
+)
 from clearwindow.clock import wire_time
 from clearwindow.http.wire import RequestModel, ShortText, WireModel, WireMoment, present
 
@@ -19,6 +28,7 @@ ChosenId = Annotated[str, StringConstraints(pattern=CHOSEN_ID)]
 
 # Strictness would ask for the enumeration's own objects, which JSON does not have.
 ScopeText = Annotated[Scope, Field(strict=False)]
+TokenKindText = Annotated[TokenKind, Field(strict=False)]
 TrustOrgText = Annotated[TrustOrg, Field(strict=False)]
 
 
@@ -71,10 +81,11 @@ class TokenRequest(RequestModel):
     expires_at: WireMoment | None = None
     ip_allow_list: list[NetworkText] = Field(default_factory=list, max_length=MAX_ALLOWED_NETWORKS)
     label: ShortText | None = None
+    kind: TokenKindText = TokenKind.BEARER
 
     def terms(self) -> TokenTerms:
         networks = dict.fromkeys(parse_network(text) for text in self.ip_allow_list)
-        return TokenTerms(self.label, self.expires_at, frozenset(self.scopes), tuple(networks))
+        return TokenTerms(self.label, self.expires_at, frozenset(self.scopes), tuple(networks), self.kind)
 
 
 class OperatorView(WireModel):
@@ -112,9 +123,10 @@ class UserAnswer(WireModel):
 
 
 class TokenView(WireModel):
-    """A token as it is made; ``value`` is shown this once and kept nowhere."""
+    """A token as it is made; ``value`` is shown this once. Without a ``kind`` it is a bearer token."""
 
     id: str
+    kind: str | None = None
     value: str
     operator_id: str | None = None
     enterprise_id: str | None = None
@@ -156,6 +168,7 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
     token = issued.token
     fields = present(
         id=str(token.id),
+        kind=None if token.kind is TokenKind.BEARER else token.kind,
         value=issued.value,
         label=token.label,
         created_at=wire_time(token.created_at),

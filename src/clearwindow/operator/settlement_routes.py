@@ -16,10 +16,9 @@ from clearwindow.http.docs import may_answer, takes_body, takes_filters
 from clearwindow.http.filters import TOTAL_COUNT_HEADER, Page, read_filters
 from clearwindow.http.wire import json_response, replay_headers
 from clearwindow.ids import parse_uuid
-from clearwindow.operator import overview
+from clearwindow.operator import overview, settlement_acts
 from clearwindow.operator import settlement_wire as wire
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import course
 from clearwindow.settlements.filters import TransferFilters
 
 router: Final = APIRouter(tags=["operator: settlements"])
@@ -65,7 +64,7 @@ async def get_settlement(request: Request, settlement_id: str) -> Response:
 async def retry_settlement(request: Request, settlement_id: str, operator: ActingOperator) -> Response:
     body = await read_body(request, wire.RetryRequest, optional=True)
     settlement = await run_in_threadpool(
-        course.retry, _runtime(request), operator, parse_uuid(settlement_id), body.model.reason
+        settlement_acts.retry, _runtime(request), operator, parse_uuid(settlement_id), body.model.reason
     )
     return json_response(await run_in_threadpool(overview.shown, _runtime(request), settlement))
 
@@ -78,10 +77,13 @@ async def retry_settlement(request: Request, settlement_id: str, operator: Actin
     openapi_extra=takes_body(wire.RejectRequest, required=False),
 )
 async def reject_settlement(request: Request, settlement_id: str, operator: ActingOperator) -> Response:
-    """Releases all that it holds. Refused while it is disputed or carries out closed disputes."""
+    """Releases all that it holds. Refused while it is disputed or carries out closed disputes.
+
+    On chain it is refused, too, once the chain has a transaction of it that it has not given up.
+    """
     body = await read_body(request, wire.RejectRequest, optional=True)
     settlement = await run_in_threadpool(
-        course.reject, _runtime(request), operator, parse_uuid(settlement_id), body.model.reason
+        settlement_acts.reject, _runtime(request), operator, parse_uuid(settlement_id), body.model.reason
     )
     return json_response(await run_in_threadpool(overview.shown, _runtime(request), settlement))
 

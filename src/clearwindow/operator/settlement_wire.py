@@ -61,7 +61,9 @@ class RejectRequest(RequestModel):
 class OperatorSettlementOutput(SettlementOutput):
     """A settlement with its course: the stage it is in, its deadlines, and what the worker last met."""
 
-    stage: Annotated[str, Field(description="dispute_window, top_up_window, failed, completed or rejected")]
+    stage: Annotated[
+        str, Field(description="dispute_window, top_up_window, onchain, failed, completed or rejected")
+    ]
     dispute_deadline_at: str
     top_up_deadline_at: str
     due_at: str | None = None

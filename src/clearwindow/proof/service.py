@@ -19,15 +19,32 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "custody_movement_is_its_entry": "every deposit and withdrawal is one journal entry of its amount",
     "balance_not_negative": "no balance is negative",
     "held_equals_its_holds": "what a balance holds is the sum of its holds",
-    "hold_has_an_open_cause": "every hold belongs to an open allocation, deallocation, settlement or dispute",
+    "hold_has_an_open_cause": (
+        "every hold belongs to an open allocation, deallocation, settlement or dispute, or to an on-chain deposit"
+    ),
     "reserved_allocation_is_held": "what a reserved allocation or deallocation moves is held in full",
+    "approval_is_as_its_allocation": (
+        "an allocation that needs a second user's approval goes on exactly as that user decided"
+    ),
+    "retriable_allocation_is_asked": "an allocation is retriable while its partner is to be asked, and never else",
     "entry_sums_to_zero": "every journal entry sums to zero",
     "posting_has_its_entry": "every posting belongs to a journal entry and to an account",
     "external_id_names_one_settlement": "a partner's externalId names one settlement",
     "completed_settlement_executed_once": (
         "a settlement with final transfers executes once when it completes, and never otherwise"
     ),
-    "transfer_has_its_party": "every settlement transfer belongs to a party of its settlement",
+    "onchain_settlement_is_its_transfers": (
+        "an on-chain settlement has a course for each transfer, and ends with all of them or none"
+    ),
+    "onchain_transfers_moved_what_they_say": "a completed on-chain transfer moved its amount once",
+    "onchain_settlement_holds_what_it_still_moves": "an on-chain settlement holds what it still has to pay",
+    "onchain_deposit_is_its_entry": "every confirmed on-chain deposit is one journal entry, held until it is used",
+    "chain_paid_each_transfer_once": "the simulated chain pays a transfer once, as it is written down here",
+    "executed_settlement_posts_its_transfers": "a settlement's entry moves what its final transfers say",
+    "dispute_holds_what_its_transfers_take": (
+        "a dispute holds what the transfers that it keeps from running would take, or those of its closure will"
+    ),
+    "transfer_has_its_party": "every settlement transfer is between parties of its settlement",
     "closure_is_assigned_as_its_dispute": (
         "the transfers of an approved dispute closure are in the settlement that settles its dispute"
     ),

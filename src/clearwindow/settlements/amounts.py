@@ -5,9 +5,9 @@ The per-amount work is PostgreSQL's: Python only looks up each connection and cu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from clearwindow.database.pool import Transaction
@@ -17,8 +17,15 @@ from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.runtime import Limits
 from clearwindow.transfers import service as transfers
+from clearwindow.transfers.values import UnfitAmount
 
-Amounts = Mapping[str, Mapping[str, str]]
+Flat = Mapping[str, Mapping[str, str]]
+"""``{connectionId: {currency: amount}}``; + the connection gains."""
+Nested = Mapping[str, Flat]
+"""``{sourceConnectionId: {destinationConnectionId: {currency: amount}}}``; + the destination gains; for brokers."""
+Amounts = Flat | Nested
+Group = tuple[tuple[str, ...], Mapping[str, str]]
+"""The amounts of one connection, or of one pair of source and destination, with the path to them."""
 _ENTRIES_NAMED: Final = 20
 _PROBLEMS: Final = {
     "zero": "is zero",
@@ -35,15 +42,23 @@ class StagedAmounts:
     decimals: list[int]
 
 
+def as_nested(amounts: Amounts) -> Nested | None:
+    """The amounts, where they are between two connections; the request's shape says that they are all alike."""
+    first = next((value for given in amounts.values() for value in given.values()), None)
+    return cast("Nested", amounts) if isinstance(first, Mapping) else None
+
+
 def require_within_limits(amounts: Amounts, limits: Limits) -> int:
     """How many amounts there are.
 
     Raises:
         InvalidRequestError: too many connections or amounts, or a connection without any.
     """
-    count = sum(map(len, amounts.values()))
+    given = _groups(amounts)
+    connections = {connection_id for path, _ in given for connection_id in path}
+    count = sum(len(quantities) for _, quantities in given)
     for name, number, limit in (
-        ("connections", len(amounts), limits.connections_per_settlement),
+        ("connections", len(connections), limits.connections_per_settlement),
         ("amounts", count, limits.amounts_per_settlement),
     ):
         if number > limit:
@@ -51,10 +66,25 @@ def require_within_limits(amounts: Amounts, limits: Limits) -> int:
                 f"too_many_{name}",
                 f"settlementAmounts: {number} {name}, the limit is {limit}: split the settlement",
             )
-    empty = [connection_id for connection_id, given in amounts.items() if not given]
+    empty = [path for path, quantities in given if not quantities]
     if empty:
-        raise InvalidRequestError("amounts_missing", f"settlementAmounts.{empty[0]}: has no amounts")
+        raise InvalidRequestError("amounts_missing", f"{_entry(empty[0])}: has no amounts")
     return count
+
+
+def _groups(amounts: Amounts) -> list[Group]:
+    nested = as_nested(amounts)
+    if nested is None:
+        return [((connection_id,), given) for connection_id, given in cast("Flat", amounts).items()]
+    return [
+        ((source, destination), given)
+        for source, destinations in nested.items()
+        for destination, given in destinations.items()
+    ] + [((source,), {}) for source, destinations in nested.items() if not destinations]
+
+
+def _entry(path: Iterable[str]) -> str:
+    return ".".join(("settlementAmounts", *path))
 
 
 def stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> StagedAmounts:
@@ -64,25 +94,53 @@ def stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> St
         InvalidRequestError: naming the unknown or foreign connections, the unmapped currencies, or the amounts
             that are zero, too large or too fine.
     """
-    accounts = _network_accounts(tx, partner, amounts)
-    names = sorted(set().union(*amounts.values()))
+    groups = _groups(amounts)
+    between_connections = as_nested(amounts) is not None
+    if between_connections:
+        _require_trades(partner, groups)
+    accounts = _network_accounts(tx, partner, groups)
+    names = sorted(set().union(*(given for _, given in groups)))
     currency_map = network.currency_map(tx, partner)
     mapped = {name: currency_map.to_ours(name) for name in names}
     unmapped = [name for name, found in mapped.items() if found is None]
     if unmapped:
-        _refuse_unmapped(amounts, unmapped)
+        _refuse_unmapped(groups, unmapped)
     ours = [found for found in mapped.values() if found is not None]
     in_base_units = currency_map.unit == "base"
     staged = StagedAmounts(
         currencies=[currency for currency, _ in ours],
         decimals=[0 if in_base_units else decimals for _, decimals in ours],
     )
-    transfers.stage_amounts(tx, _lines(amounts, accounts, names), count)
+    lines = _lines(groups, accounts, names)
+    transfers.stage_amounts(tx, lines, count, between_connections=between_connections)
+    _require_fit(tx, staged, names)
+    if partner.broker and not between_connections:
+        _require_net_zero(tx, staged)
+    return staged
+
+
+def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
+    """Amounts between two connections are trades of two clients, which a broker settles."""
+    if not partner.broker:
+        raise InvalidRequestError(
+            "amounts_not_flat",
+            f"{_entry(groups[0][0])}: only a broker settles between two connections:"
+            " send {connectionId: {currency: amount}}, each as the connection's gain or loss",
+        )
+    for path, _ in groups:
+        source, destination = path
+        if source == destination:
+            raise InvalidRequestError(
+                "connection_with_itself", f"{_entry(path)}: source and destination are the same connection"
+            )
+
+
+def _require_fit(tx: Transaction, staged: StagedAmounts, names: Sequence[str]) -> None:
     unfit = transfers.unfit_amounts(tx, staged.decimals)
     if unfit:
         entries = [
             {
-                "entry": f"settlementAmounts.{amount.connection_id}.{names[amount.currency_number - 1]}",
+                "entry": _entry((*_path(amount), names[amount.currency_number - 1])),
                 "problem": f"{amount.amount:f} {_PROBLEMS[amount.problem]}",
             }
             for amount in unfit
@@ -90,9 +148,11 @@ def stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> St
         raise InvalidRequestError(
             "amount_unfit", f"{entries[0]['entry']}: {entries[0]['problem']}", {"problems": entries}
         )
-    if partner.broker:
-        _require_net_zero(tx, staged)
-    return staged
+
+
+def _path(amount: UnfitAmount) -> tuple[str, ...]:
+    source = amount.counterparty_connection_id
+    return (str(amount.connection_id),) if source is None else (str(source), str(amount.connection_id))
 
 
 def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
@@ -108,31 +168,32 @@ def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
         )
 
 
-def _network_accounts(tx: Transaction, partner: Partner, amounts: Amounts) -> dict[str, UUID]:
-    wanted = {connection_id: UUID(connection_id) for connection_id in amounts}
+def _network_accounts(tx: Transaction, partner: Partner, groups: Sequence[Group]) -> dict[str, UUID]:
+    places = {path[depth - 1]: path[:depth] for path, _ in reversed(groups) for depth in range(1, len(path) + 1)}
+    wanted = {connection_id: UUID(connection_id) for connection_id in sorted(places, key=places.__getitem__)}
     own = lookups.accounts_of_connections(tx, partner.id, wanted.values())
     missing = [connection_id for connection_id, key in wanted.items() if key not in own]
     if missing:
         raise InvalidRequestError(
             "connection_unknown",
-            f"settlementAmounts.{missing[0]}: you have no such connection",
+            f"{_entry(places[missing[0]])}: you have no such connection",
             {"connectionIds": missing[:_ENTRIES_NAMED], "connectionCount": len(missing)},
         )
     return {connection_id: own[key] for connection_id, key in wanted.items()}
 
 
-def _refuse_unmapped(amounts: Amounts, unmapped: list[str]) -> None:
-    where = next(connection_id for connection_id, given in amounts.items() if unmapped[0] in given)
+def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
+    where = next(path for path, given in groups if unmapped[0] in given)
     raise InvalidRequestError(
         "currency_unmapped",
-        f"settlementAmounts.{where}.{unmapped[0]}: your configuration maps no such currency",
+        f"{_entry((*where, unmapped[0]))}: your configuration maps no such currency",
         {"currencies": unmapped[:_ENTRIES_NAMED], "currencyCount": len(unmapped)},
     )
 
 
-def _lines(amounts: Amounts, accounts: Mapping[str, UUID], names: list[str]) -> Iterator[str]:
+def _lines(groups: Sequence[Group], accounts: Mapping[str, UUID], names: list[str]) -> Iterator[str]:
     numbers = {name: str(number) for number, name in enumerate(names, start=1)}
-    for connection_id, given in amounts.items():
-        head = f"{connection_id}\t{accounts[connection_id]}\t"
+    for path, given in groups:
+        head = "".join(f"{connection_id}\t{accounts[connection_id]}\t" for connection_id in path)
         for name, amount in given.items():
             yield f"{head}{numbers[name]}\t{amount}\n"

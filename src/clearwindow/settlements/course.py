@@ -5,13 +5,11 @@ Each step is one transaction that takes the partner's lock, then the settlement'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from clearwindow.access.values import Operator
 from clearwindow.accounts import batches
-from clearwindow.accounts import service as accounts
-from clearwindow.accounts.values import BalanceKey, Entry, EntryKind
+from clearwindow.accounts.values import Entry, EntryKind
 from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
@@ -22,7 +20,7 @@ from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import notifying, rules, staging, store
+from clearwindow.settlements import finalizing, funding, immediate, notifying, rules, staging, store
 from clearwindow.settlements.values import DueSettlement, FundingGap, Settlement, SettlementState
 from clearwindow.transfers import service as transfers
 
@@ -37,25 +35,25 @@ def advance(runtime: Runtime, due: DueSettlement) -> bool:
         if settlement is None or settlement.due_at is None or settlement.due_at > tx.now():
             return True
         if settlement.state is SettlementState.DISPUTE_WINDOW:
-            _finalise(tx, partner, settlement)
+            _finalise(runtime, tx, partner, settlement)
         else:
             _execute(runtime, tx, partner, settlement)
         return True
 
 
-def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
+def _finalise(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Ends the dispute window: what is disputed stays held for the dispute, the rest is final."""
     transfers.lock_parties(tx, settlement.id)
-    standing = disputes.open_disputes(tx, settlement.id)
-    if standing:
-        transfers.mark_disputed(tx, settlement.id, list(standing.values()))
-        transfers.compute_kept(tx, settlement.id, standing)
+    objections = disputes.objections(tx, settlement.id)
+    if objections.standing:
+        transfers.mark_disputed(tx, settlement.id, list(objections.standing.values()))
+        transfers.compute_dispute_targets(tx, settlement.id, objections)
         batches.hand_holds_to_disputes(tx, partner.id, settlement.id)
     due_at = tx.now() if settlement.execute_when_funded else settlement.top_up_deadline_at
     final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
     notifying.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
-    change = _seen_by_partner(transfers.net_of_final(tx, settlement.id))
-    gaps = rules.funding_gaps(_available(tx, partner, change), change)
+    finalizing.owe_final_amounts(tx, runtime, partner, final)
+    gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.net_of_final(tx, settlement.id)))
     if gaps:
         notifying.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)
 
@@ -63,7 +61,7 @@ def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None
 def _execute(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Executes all final transfers, or none."""
     change = _partner_change(tx, settlement)
-    gaps = rules.funding_gaps(_available(tx, partner, change), change)
+    gaps = funding.gaps(tx, partner, change)
     if gaps:
         _wait_or_fail(tx, partner, settlement, gaps)
         return
@@ -77,17 +75,8 @@ def _execute(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Se
 
 def _partner_change(tx: Transaction, settlement: Settlement) -> dict[str, int]:
     """By how much executing would change the partner's account; makes the run that would do it."""
-    net = transfers.compute_run(tx, settlement.id, disputes.unapproved_disputes(tx, settlement.id))
-    return _seen_by_partner(net)
-
-
-def _seen_by_partner(net: Mapping[str, int]) -> dict[str, int]:
-    return {currency: -quantity for currency, quantity in net.items()}
-
-
-def _available(tx: Transaction, partner: Partner, change: dict[str, int]) -> dict[str, int]:
-    keys = [BalanceKey(partner.go_account_id, currency) for currency in change]
-    return {key.currency: balance.available for key, balance in accounts.lock_balances(tx, keys).items()}
+    net = transfers.compute_run(tx, settlement.id, disputes.objections(tx, settlement.id))
+    return funding.seen_by_partner(net)
 
 
 def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gaps: list[FundingGap]) -> None:
@@ -96,7 +85,7 @@ def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gap
         return
     reason = rules.failure_reason(gaps)
     if settlement.state is SettlementState.FAILED:
-        store.keep_failed(tx, settlement.id, reason)
+        store.keep_failed(tx, settlement, reason)
         return
     failed = store.change_state(tx, settlement, SettlementState.FAILED, due_at=None, reason=reason)
     notifying.notify_all(tx, EventType.SETTLEMENT_FAILED, partner, failed)
@@ -104,9 +93,17 @@ def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gap
 
 
 def retry(runtime: Runtime, operator: Operator, settlement_id: UUID | None, reason: str | None) -> Settlement:
-    """Has a failed settlement tried again at once; one that is pending already is left as it is."""
+    """Has a failed settlement tried again at once; one that is pending already is left as it is.
+
+    An immediate one has been tried when this returns, and has completed or is failed still.
+    """
     with runtime.transaction() as tx:
-        _, settlement = _lock(tx, settlement_id)
+        partner, settlement = _lock(tx, settlement_id)
+        if settlement.immediate:
+            rules.require_transition(settlement, SettlementState.COMPLETED)
+            tried = immediate.attempt(runtime, tx, partner, settlement).settlement
+            audit.record(tx, operator, "settlement.retry", settlement.id, reason=reason, status=tried.state.value)
+            return tried
         if settlement.state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW):
             return settlement
         revived = staging.revive(tx, settlement)
@@ -132,7 +129,7 @@ def reject(runtime: Runtime, operator: Operator, settlement_id: UUID | None, rea
                 "settlement_settles_disputes",
                 "the settlement carries out closed disputes, which are settled once: fund the partner and retry it",
             )
-        if disputes.open_disputes(tx, settlement.id):
+        if disputes.is_disputed(tx, settlement.id):
             raise ConflictError(
                 "settlement_disputed",
                 "the settlement is disputed: close the disputes, or have them retracted, first",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import course, store
-from clearwindow.settlements.values import DueSettlement
+from clearwindow.settlements.values import DueSettlement, SettlementType
 
 
 class SettlementWork:
@@ -16,7 +16,7 @@ class SettlementWork:
 
     def due(self, runtime: Runtime, limit: int) -> list[DueSettlement]:
         with runtime.transaction() as tx:
-            return store.list_due(tx, limit)
+            return store.list_due(tx, SettlementType.OFFCHAIN, limit)
 
     def perform(self, runtime: Runtime, job: DueSettlement) -> bool:
         return course.advance(runtime, job)
@@ -28,8 +28,8 @@ class SettlementWork:
 
     def next_due_at(self, runtime: Runtime) -> datetime | None:
         with runtime.transaction() as tx:
-            return store.next_due_at(tx)
+            return store.next_due_at(tx, SettlementType.OFFCHAIN)
 
     def count_due(self, runtime: Runtime) -> int:
         with runtime.transaction() as tx:
-            return store.count_due(tx)
+            return store.count_due(tx, SettlementType.OFFCHAIN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BeforeValidator, StringConstraints
@@ -11,11 +11,12 @@ from pydantic import BeforeValidator, StringConstraints
 from clearwindow.http.filters import Flag, Many, Moment, Page, Texts, Uuids
 from clearwindow.ids import parse_go_account_id
 from clearwindow.money import canonical_currency
-from clearwindow.settlements.reading import TransferFilter
+from clearwindow.settlements.reading import WantedTransfers
 from clearwindow.settlements.values import SettlementFilter, SettlementState
+from clearwindow.transfers.values import TransferSearch, TransferStatus
 
 _STATES_OF: dict[str, tuple[SettlementState, ...]] = {
-    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW),
+    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN),
     "failed": (SettlementState.FAILED,),
     "completed": (SettlementState.COMPLETED,),
     "rejected": (SettlementState.REJECTED,),
@@ -32,6 +33,7 @@ def _go_account(value: object) -> UUID:
 
 TradingAccounts: TypeAlias = Many[Annotated[UUID, BeforeValidator(_go_account)]]
 Statuses: TypeAlias = Many[WireStatus]
+TransferStatuses: TypeAlias = Many[Annotated[str, StringConstraints(pattern=f"^({'|'.join(TransferStatus)})$")]]
 
 
 def states_of(statuses: list[str] | None) -> list[SettlementState] | None:
@@ -46,11 +48,10 @@ class SettlementFilters(Page):
     counterparty_connection_ids: Uuids = None
 
     def wanted(self) -> SettlementFilter:
-        # A settlement between the partner and its connections has no counterparty connection.
-        parties = [] if self.counterparty_connection_ids else self.party_connection_ids
         return SettlementFilter(
             partner_ids=self.partner_ids,
-            party_connection_ids=parties,
+            party_connection_ids=self.party_connection_ids,
+            counterparty_connection_ids=self.counterparty_connection_ids,
             settlement_ids=self.settlement_ids,
             only_disputed=bool(self.only_show_disputed),
             limit=self.limit,
@@ -86,8 +87,37 @@ class ClientSettlementFilters(SettlementFilters):
 class TransferFilters(Page):
     currencies: Texts = None
 
-    def wanted(self) -> TransferFilter:
-        return TransferFilter(currencies=_ours(self.currencies), limit=self.limit, offset=self.offset)
+    def wanted(self) -> WantedTransfers:
+        return WantedTransfers(currencies=_ours(self.currencies), limit=self.limit, offset=self.offset)
+
+
+class ClientTransferFilters(TransferFilters):
+    """``settlementUpdated…``: when the settlement last changed, which is also what transfers are sorted by."""
+
+    initiated_by: Texts = None
+    partner_ids: Uuids = None
+    settlement_ids: Uuids = None
+    settlement_statuses: Statuses = None
+    settlement_transfer_statuses: TransferStatuses = None
+    settlement_updated_before: Moment = None
+    settlement_updated_on_or_after: Moment = None
+    sort_field: Literal["updatedAt"] = "updatedAt"
+    sort_direction: Literal["ASC", "DESC"] = "DESC"
+
+    def search(self) -> TransferSearch:
+        return TransferSearch(
+            partner_ids=self.partner_ids,
+            settlement_ids=self.settlement_ids,
+            settlement_states=states_of(self.settlement_statuses),
+            initiated_by=self.initiated_by,
+            settlement_updated_on_or_after=self.settlement_updated_on_or_after,
+            settlement_updated_before=self.settlement_updated_before,
+            currencies=_ours(self.currencies),
+            statuses=self.settlement_transfer_statuses,
+            ascending=self.sort_direction == "ASC",
+            limit=self.limit,
+            offset=self.offset,
+        )
 
 
 class PartnerTransferFilters(TransferFilters):
@@ -96,11 +126,10 @@ class PartnerTransferFilters(TransferFilters):
     destination_network_account_ids: Uuids = None
     destination_trading_account_ids: TradingAccounts = None
 
-    def wanted(self) -> TransferFilter:
-        # The source of a flat settlement is the partner's Go Account, which is no network account.
-        accounts = [] if self.source_network_account_ids else self.destination_network_account_ids
-        return TransferFilter(
-            network_account_ids=accounts,
+    def wanted(self) -> WantedTransfers:
+        return WantedTransfers(
+            source_network_account_ids=self.source_network_account_ids,
+            destination_network_account_ids=self.destination_network_account_ids,
             source_trading_account_ids=self.source_trading_account_ids,
             destination_trading_account_ids=self.destination_trading_account_ids,
             currencies=_ours(self.currencies),

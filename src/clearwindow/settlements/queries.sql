@@ -1,30 +1,30 @@
 -- name: insert_settlement
 INSERT INTO settlement (id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes,
                         initiated_by, cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at,
-                        execute_when_funded, due_at)
+                        execute_when_funded, immediate, due_at, reason, rt_id)
 VALUES (%(id)s, %(partner_id)s, %(external_id)s, %(state)s, %(settlement_type)s, %(request_sha256)s, '', %(notes)s,
         %(initiated_by)s, %(cutoff_at)s, %(created_at)s, %(created_at)s, %(dispute_deadline_at)s,
-        %(top_up_deadline_at)s, %(execute_when_funded)s, %(dispute_deadline_at)s)
+        %(top_up_deadline_at)s, %(execute_when_funded)s, %(immediate)s, %(due_at)s, %(reason)s, %(rt_id)s)
 
 -- name: set_staged_answer
 UPDATE settlement SET staged_answer = %(staged_answer)s WHERE id = %(id)s AND staged_answer = ''
 
 -- name: find_settlement
 SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
-       attempts, last_error, finalized_at, reason
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
+       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent
 FROM settlement WHERE id = %(id)s
 
 -- name: lock_settlement
 SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
-       attempts, last_error, finalized_at, reason
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
+       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent
 FROM settlement WHERE id = %(id)s FOR UPDATE
 
 -- name: find_by_external_id
 SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
-       attempts, last_error, finalized_at, reason
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
+       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent
 FROM settlement WHERE partner_id = %(partner_id)s AND external_id = %(external_id)s
 
 -- name: change_state
@@ -44,32 +44,52 @@ SET attempts = attempts + 1, last_error = %(error)s,
     due_at = %(now)s + make_interval(secs => least(300, power(2, least(attempts, 10))))
 WHERE id = %(id)s AND due_at <= %(now)s
 
+-- name: claim_step
+-- The step in hand is looked at again at this time, should its worker die; earlier attempts stay noted.
+UPDATE settlement SET due_at = %(due_at)s WHERE id = %(id)s
+
+-- name: record_failed_step
+-- A step that calls out has set its own time before it called, so that it is not due any more.
+UPDATE settlement
+SET attempts = attempts + 1, last_error = %(error)s,
+    due_at = %(now)s + make_interval(secs => least(300, power(2, least(attempts, 10))))
+WHERE id = %(id)s AND due_at IS NOT NULL
+
+-- name: mark_sla_alerts
+UPDATE settlement
+SET loss_sla_alert_sent = loss_sla_alert_sent OR %(loss)s, gain_sla_alert_sent = gain_sla_alert_sent OR %(gain)s,
+    updated_at = %(now)s
+WHERE id = %(id)s
+
 -- name: wake_waiting
+-- What executes at once is tried again only when it is asked for.
 UPDATE settlement SET due_at = %(now)s
-WHERE partner_id = ANY(%(partner_ids)s)
+WHERE partner_id = ANY(%(partner_ids)s) AND settlement_type = 'offchain' AND NOT immediate
   AND (state = 'failed' OR (state = 'top_up_window' AND execute_when_funded))
 
 -- name: list_due
 SELECT id, partner_id FROM settlement
-WHERE due_at <= %(now)s ORDER BY due_at, id LIMIT %(limit)s
+WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s ORDER BY due_at, id LIMIT %(limit)s
 
 -- name: count_due
-SELECT count(*) FROM settlement WHERE due_at <= %(now)s
+SELECT count(*) FROM settlement WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s
 
 -- name: next_due_at
-SELECT min(due_at) FROM settlement WHERE due_at IS NOT NULL
+SELECT min(due_at) FROM settlement WHERE due_at IS NOT NULL AND settlement_type = %(settlement_type)s
 
 -- name: list_work
 SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
-       attempts, last_error, finalized_at, reason, count(*) OVER () AS total
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
+       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent,
+       count(*) OVER () AS total
 FROM settlement WHERE due_at IS NOT NULL
 ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_settlements
 SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,
-       attempts, last_error, finalized_at, reason, count(*) OVER () AS total
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
+       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent,
+       count(*) OVER () AS total
 FROM settlement
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(own_connection_ids)s::uuid[] IS NULL
@@ -78,6 +98,12 @@ WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(party_connection_ids)s::uuid[] IS NULL
        OR EXISTS (SELECT FROM settlement_party AS party
                   WHERE party.settlement_id = settlement.id AND party.connection_id = ANY(%(party_connection_ids)s)))
+  AND (%(counterparty_connection_ids)s::uuid[] IS NULL
+       OR EXISTS (SELECT FROM settlement_leg AS leg
+                  WHERE leg.settlement_id = settlement.id
+                    AND leg.counterparty_connection_id = ANY(%(counterparty_connection_ids)s)
+                    AND (%(party_connection_ids)s::uuid[] IS NULL
+                         OR leg.connection_id = ANY(%(party_connection_ids)s))))
   AND (%(settlement_ids)s::uuid[] IS NULL OR id = ANY(%(settlement_ids)s))
   AND (%(external_ids)s::text[] IS NULL OR external_id = ANY(%(external_ids)s))
   AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from clearwindow.disputes.values import DisputeFilter
 from clearwindow.disputes.wire import DisputeWithClosureOutput
 from clearwindow.errors import NotFoundError
 from clearwindow.http.wire import present
+from clearwindow.ids import NIL
 from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Client, Connection, Partner
@@ -22,18 +23,19 @@ from clearwindow.runtime import Runtime
 from clearwindow.settlements import rules, store, wire
 from clearwindow.settlements.values import Settlement, SettlementFilter
 from clearwindow.transfers import service as transfers
-from clearwindow.transfers.values import Transfer
+from clearwindow.transfers.values import Transfer, TransferFilter, TransferSearch
 from clearwindow.transfers.wire import SettlementTransferOutput, settlement_transfer
 
 _ALL_DISPUTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class TransferFilter:
-    """Which transfers of a settlement are shown, and which page of them."""
+class WantedTransfers:
+    """Which transfers of a settlement are asked for, and which page of them."""
 
-    network_account_ids: Sequence[UUID] | None = None
+    source_network_account_ids: Sequence[UUID] | None = None
     source_trading_account_ids: Sequence[UUID] | None = None
+    destination_network_account_ids: Sequence[UUID] | None = None
     destination_trading_account_ids: Sequence[UUID] | None = None
     currencies: Sequence[str] | None = None
     limit: int = 100
@@ -62,7 +64,7 @@ class Detail:
 
 
 def get_for_partner(
-    runtime: Runtime, member: Member, settlement_id: UUID | None, wanted: TransferFilter
+    runtime: Runtime, member: Member, settlement_id: UUID | None, wanted: WantedTransfers
 ) -> tuple[wire.SettlementAnswer, int]:
     """The settlement with one page of its transfers, and how many transfers there are."""
     with runtime.transaction() as tx:
@@ -78,26 +80,17 @@ def get_for_partner(
 
 
 def detail(
-    tx: Transaction, settlement_id: UUID | None, wanted: TransferFilter, *, partner_id: UUID | None
+    tx: Transaction, settlement_id: UUID | None, wanted: WantedTransfers, *, partner_id: UUID | None
 ) -> tuple[Detail, int]:
     """The settlement, of this partner or of any, and how many transfers it has."""
     settlement = store.find(tx, settlement_id) if settlement_id else None
     if settlement is None or partner_id not in (None, settlement.partner_id):
         raise _not_found()
     partner = lookups.partner(tx, settlement.partner_id)
-    page, total = transfers.list_transfers(
-        tx,
-        settlement.id,
-        connection_ids=_connections_shown(tx, partner, settlement, wanted),
-        network_account_ids=wanted.network_account_ids,
-        currencies=wanted.currencies,
-        limit=wanted.limit,
-        offset=wanted.offset,
-    )
-    owners = lookups.client_accounts(tx, {transfer.connection_id for transfer in page})
-    shown = [
-        settlement_transfer(transfer, partner.go_account_id, owners[transfer.connection_id]) for transfer in page
-    ]
+    page, total = transfers.list_transfers(tx, settlement.id, _narrowed(tx, partner, settlement, wanted))
+    sides = {connection_id for transfer in page for connection_id in transfer.connection_ids}
+    trading_accounts = (partner.go_account_id, lookups.client_accounts(tx, sides))
+    shown = [settlement_transfer(transfer, trading_accounts) for transfer in page]
     settling, raised = _disputes(tx, settlement, own=None)
     return Detail(settlement, _any_standing(raised), shown, settling, raised), total
 
@@ -119,9 +112,12 @@ def list_for_client(
         client = network.require_client(tx, member.enterprise_id)
         own = list(lookups.connections_of_client(tx, client.id))
         # Asking for another client's connection must not tell that it is in one of these settlements.
-        asked = wanted.party_connection_ids
-        parties = None if asked is None else [connection_id for connection_id in asked if connection_id in own]
-        narrowed = replace(wanted, own_connection_ids=own, party_connection_ids=parties)
+        narrowed = replace(
+            wanted,
+            own_connection_ids=own,
+            party_connection_ids=_among(wanted.party_connection_ids, own),
+            counterparty_connection_ids=_among(wanted.counterparty_connection_ids, own),
+        )
         page = store.list_settlements(tx, narrowed)
         ids = [settlement.id for settlement in page.items]
         disputed = disputes.disputed_among(tx, ids, own)
@@ -136,7 +132,7 @@ def list_for_client(
 
 
 def get_for_client(
-    runtime: Runtime, member: Member, settlement_id: UUID | None, wanted: TransferFilter
+    runtime: Runtime, member: Member, settlement_id: UUID | None, wanted: WantedTransfers
 ) -> tuple[wire.ClientSettlementAnswer, int]:
     """The settlement as far as it is the client's own, and how many of its transfers there are."""
     with runtime.transaction() as tx:
@@ -146,40 +142,63 @@ def get_for_client(
         own = transfers.party_connections(tx, settlement.id, list(connections)) if settlement else []
         if settlement is None or not own:
             raise _not_found()
-        page, total = transfers.list_transfers(
-            tx,
-            settlement.id,
-            connection_ids=own,
-            network_account_ids=None,
-            currencies=wanted.currencies,
-            limit=wanted.limit,
-            offset=wanted.offset,
+        shown = TransferFilter(
+            own_connection_ids=own, currencies=wanted.currencies, limit=wanted.limit, offset=wanted.offset
         )
+        page, total = transfers.list_transfers(tx, settlement.id, shown)
         settling, raised = _disputes(tx, settlement, own=own)
         fields = wire.client_fields(settlement, disputed=_any_standing(raised))
         answer = wire.ClientSettlementAnswer(
             settlement=wire.SettlementOutput.model_validate(fields),
-            settlement_transfers=[
-                _masked(transfer, settlement, client, connections[transfer.connection_id]) for transfer in page
-            ],
+            settlement_transfers=[_masked(transfer, settlement, client, connections) for transfer in page],
             settling_disputes=settling,
             settlement_disputes=raised,
         )
         return answer, total
 
 
-def _connections_shown(
-    tx: Transaction, partner: Partner, settlement: Settlement, wanted: TransferFilter
-) -> list[UUID] | None:
-    """The connections that the trading-account filters leave; None where they leave all."""
+def list_transfers_for_client(
+    runtime: Runtime, member: Member, wanted: TransferSearch
+) -> Listing[wire.MaskedTransferOutput]:
+    """The client's own transfers in all settlements that it is in."""
+    with runtime.transaction() as tx:
+        client = network.require_client(tx, member.enterprise_id)
+        connections = lookups.connections_of_client(tx, client.id)
+        page = transfers.search(tx, replace(wanted, own_connection_ids=list(connections)))
+        ids = {transfer.settlement_id for transfer in page.items if transfer.settlement_id}
+        listed = SettlementFilter(settlement_ids=sorted(ids), limit=len(ids))
+        settlements = {found.id: found for found in store.list_settlements(tx, listed).items}
+    shown = [
+        _masked(transfer, settlements[transfer.settlement_id], client, connections)
+        for transfer in page.items
+        if transfer.settlement_id
+    ]
+    return Listing(shown, page.total)
+
+
+def _narrowed(tx: Transaction, partner: Partner, settlement: Settlement, wanted: WantedTransfers) -> TransferFilter:
+    """What is asked for by trading account, by the connections that these accounts are behind."""
     sources, destinations = wanted.source_trading_account_ids, wanted.destination_trading_account_ids
-    if sources is not None and partner.go_account_id not in sources:
-        return []
-    if destinations is None:
+    owners: Mapping[UUID, UUID] = {}
+    if sources is not None or destinations is not None:
+        owners = lookups.client_accounts(tx, transfers.party_connections(tx, settlement.id))
+    return TransferFilter(
+        connection_ids=_behind(destinations, owners),
+        counterparty_connection_ids=_behind(sources, owners),
+        from_partner=sources is not None and partner.go_account_id in sources,
+        account_ids=wanted.destination_network_account_ids,
+        counterparty_account_ids=wanted.source_network_account_ids,
+        currencies=wanted.currencies,
+        limit=wanted.limit,
+        offset=wanted.offset,
+    )
+
+
+def _behind(trading_accounts: Sequence[UUID] | None, owners: Mapping[UUID, UUID]) -> list[UUID] | None:
+    if trading_accounts is None:
         return None
-    parties = transfers.party_connections(tx, settlement.id)
-    owners = lookups.client_accounts(tx, parties)
-    return [connection_id for connection_id in parties if owners[connection_id] in set(destinations)]
+    asked = set(trading_accounts)
+    return [connection_id for connection_id, account_id in owners.items() if account_id in asked]
 
 
 def _disputes(
@@ -193,25 +212,42 @@ def _disputes(
 
 
 def _masked(
-    transfer: Transfer, settlement: Settlement, client: Client, connection: Connection
+    transfer: Transfer, settlement: Settlement, client: Client, own: Mapping[UUID, Connection]
 ) -> wire.MaskedTransferOutput:
     fields = present(
         id=str(transfer.id),
-        destination_trading_account_id=client.go_account_id.hex,
-        destination_network_account_id=str(transfer.network_account_id),
-        destination_connection_name=connection.name,
+        **_own_side("source", own.get(transfer.counterparty_connection_id or NIL), client),
+        **_own_side("destination", own.get(transfer.connection_id), client),
         currency=transfer.currency,
         quantity=str(transfer.quantity),
-        tx_ids=[],
+        tx_ids=transfer.tx_ids,
         status=transfer.status,
         settlement_id=str(settlement.id),
-        dispute_closure_id=str(transfer.dispute_closure_id) if transfer.dispute_closure_id else None,
+        dispute_closure_id=_own_closure(transfer, own),
         created_at=wire_time(transfer.created_at),
         updated_at=wire_time(transfer.updated_at),
         settlement_status=rules.wire_status(settlement.state),
         settlement_notes=settlement.notes,
     )
     return wire.MaskedTransferOutput.model_validate(fields | {"usd_value": None})
+
+
+def _own_side(side: str, connection: Connection | None, client: Client) -> dict[str, object]:
+    if connection is None:
+        return {}
+    return {
+        f"{side}_trading_account_id": client.go_account_id.hex,
+        f"{side}_network_account_id": str(connection.network_account_id),
+        f"{side}_client_name": client.name,
+        f"{side}_connection_name": connection.name,
+    }
+
+
+def _own_closure(transfer: Transfer, own: Mapping[UUID, Connection]) -> str | None:
+    """A closure makes its transfers to the connection that disputed; the other side's dispute is not its own."""
+    if transfer.dispute_closure_id is None or transfer.connection_id not in own:
+        return None
+    return str(transfer.dispute_closure_id)
 
 
 def _direction(direction: transfers.Direction | None) -> str:
@@ -222,6 +258,10 @@ def _direction(direction: transfers.Direction | None) -> str:
 
 def _any_standing(raised: Sequence[DisputeWithClosureOutput]) -> bool:
     return any(not dispute.retracted for dispute in raised)
+
+
+def _among(asked: Sequence[UUID] | None, own: Collection[UUID]) -> list[UUID] | None:
+    return None if asked is None else [connection_id for connection_id in asked if connection_id in own]
 
 
 def _within(wanted: Sequence[UUID] | None, own: UUID) -> list[UUID]:

@@ -11,7 +11,7 @@ from clearwindow.access.guards import ReadingMember, WritingMember
 from clearwindow.access.values import Member
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body, takes_filters
-from clearwindow.http.filters import TOTAL_COUNT_HEADER, read_filters
+from clearwindow.http.filters import TOTAL_COUNT_HEADER, counted_response, read_filters
 from clearwindow.http.wire import json_response, replay_headers
 from clearwindow.ids import parse_uuid
 from clearwindow.runtime import Runtime
@@ -149,3 +149,22 @@ async def get_for_client(request: Request, settlement_id: str, member: ReadingMe
         reading.get_for_client, runtime, member, parse_uuid(settlement_id), wanted
     )
     return json_response(answer, headers={TOTAL_COUNT_HEADER: str(total)})
+
+
+@router.get(
+    f"{V1}/clients/settlementTransfers",
+    operation_id="v1ClientSettlementTransfersGetRoute",
+    summary="List the client's transfers in all settlements",
+    response_model=wire.MaskedTransfersAnswer,
+    responses=may_answer(400, 401, 403, 404, 500),
+    openapi_extra=takes_filters(filters.ClientTransferFilters),
+)
+async def list_transfers_for_client(request: Request, member: ReadingMember) -> Response:
+    """By when their settlements last changed, the newest first. Other parties are not named.
+
+    What a closed dispute has adjusted is listed once a settlement has taken it over.
+    """
+    given = await read_filters(request, filters.ClientTransferFilters)
+    runtime: Runtime = request.app.state.runtime
+    page = await run_in_threadpool(reading.list_transfers_for_client, runtime, member, given.search())
+    return counted_response(wire.MaskedTransfersAnswer(settlement_transfers=page.items), page.total)

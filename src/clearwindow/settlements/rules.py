@@ -1,12 +1,12 @@
 """The decisions of a settlement: windows, liabilities, funding. Pure; protocol §5.
 
-``liability``, ``split_hold`` and ``outcome`` say for one balance what the named statements ``create_liability``,
+``liability``, ``hand_over`` and ``outcome`` say for one balance what the named statements ``create_liability``,
 ``hand_holds_to_disputes`` and ``settle_run`` do for all balances of a settlement; tests hold them together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -30,7 +30,7 @@ def deadlines(created_at: datetime, dispute_minutes: Decimal, top_up_minutes: De
 
 
 def wire_status(state: SettlementState) -> str:
-    if state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW):
+    if state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN):
         return "pending"
     return state.value
 
@@ -42,43 +42,64 @@ def require_transition(settlement: Settlement, to: SettlementState) -> None:
         )
 
 
-def liability(new: int, pulled_in: int) -> int:
-    """What must be held on a balance: the worst case over "the client disputes" and "does not".
+def require_same_request(existing: Settlement, request_sha256: bytes, *, immediate: bool) -> None:
+    """Of two requests with one externalId the second must be the first again, byte for byte and to the same place.
 
-    ``new`` and ``pulled_in`` are the sums of the quantities, + the connection gains.
+    Raises:
+        ConflictError: it is another.
     """
-    return max(0, -(new + pulled_in), -pulled_in)
+    if existing.immediate is not immediate or existing.request_sha256 != request_sha256:
+        raise ConflictError(
+            "external_id_taken",
+            "a settlement with this externalId exists with other properties: choose a new externalId,"
+            " or send the first request again byte for byte",
+            {"settlementId": str(existing.id)},
+        )
 
 
-def split_hold(new: int, pulled_in: int) -> tuple[int, int]:
-    """Of the held liability of a disputed balance: what the settlement keeps, what the dispute takes over."""
-    keeps = min(max(0, -pulled_in), liability(new, pulled_in))
-    return keeps, liability(new, pulled_in) - keeps
+def liability(new: Iterable[int], pulled_in: int) -> int:
+    """What must be held on a balance: the worst case over who disputes, + the connection gains.
+
+    ``new`` is the sum of the new quantities against each counterparty, ``pulled_in`` that of earlier disputes'
+    transfers, which run for certain. What is new against one counterparty runs together or not at all, as it or
+    the connection itself disputes or not, so that in the worst case all losses run and no gain does.
+    """
+    return max(0, sum(max(0, -quantity) for quantity in new) - pulled_in)
+
+
+def hand_over(held: int, targets: Sequence[int]) -> list[int]:
+    """Of what a settlement holds on a balance, what each dispute takes over; the settlement keeps the rest.
+
+    ``targets``, the earliest dispute first: the sum of what the transfers with each counterparty would take that
+    the dispute keeps from running. The rest covers what runs all the same: only a pulled-in gain makes the held
+    amount smaller than all losses together, and it runs for certain.
+    """
+    handed = []
+    for target in targets:
+        handed.append(min(target, held))
+        held -= handed[-1]
+    return handed
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How executing changes one balance, in base units."""
+    """How executing changes one balance, in base units; ``filled`` is what each dispute then holds more."""
 
     available: int
     held: int
-    dispute_filled: int
+    filled: list[int]
 
 
-def outcome(new: int, pulled_in: int, *, disputed: bool, dispute_held: int | None) -> Outcome:
+def outcome(final: int, kept: int, missing: Sequence[int]) -> Outcome:
     """What executing does to one balance.
 
-    ``dispute_held`` is what the dispute of this balance holds, None where its closing is approved already: then
-    its hold is what the adjusted transfers need, and a gain is free.
+    ``final`` is the sum of what runs, ``kept`` what the settlement still holds. ``missing``, the earliest dispute
+    first, is by how much each holds less than its target; where its closing is approved already it is not among
+    them: then its hold is what the adjusted transfers need, and a gain is free.
     """
-    if not disputed:
-        held = liability(new, pulled_in)
-        return Outcome(held + new + pulled_in, -held, 0)
-    kept, _ = split_hold(new, pulled_in)
-    target = max(0, -new)
-    room = 0 if dispute_held is None else max(0, target - dispute_held)
-    filled = min(max(0, pulled_in), room)
-    return Outcome(kept + pulled_in - filled, filled - kept, filled)
+    room = max(0, final)
+    filled = hand_over(room, missing)
+    return Outcome(kept + final - sum(filled), sum(filled) - kept, filled)
 
 
 def funding_gaps(available: Mapping[str, int], change: Mapping[str, int]) -> list[FundingGap]:
@@ -92,6 +113,17 @@ def funding_gaps(available: Mapping[str, int], change: Mapping[str, int]) -> lis
         for currency, quantity in sorted(change.items())
         if available.get(currency, 0) + quantity < 0
     ]
+
+
+def uncovered(available: int, change: int) -> int:
+    """By how much a balance does not cover what executing at once would do to it."""
+    return max(0, -(available + change))
+
+
+def not_covered_reason(of_connections: str | None, gaps: list[FundingGap]) -> str:
+    """Why an immediate settlement failed: what connections are short of, in words, and the partner's account."""
+    parts = [of_connections] if of_connections else []
+    return "; ".join([*parts, failure_reason(gaps)] if gaps else parts)
 
 
 def failure_reason(gaps: list[FundingGap]) -> str:

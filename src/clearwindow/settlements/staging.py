@@ -15,14 +15,14 @@ from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
 from clearwindow.disputes.values import AssignedClosure, DisputeFilter
-from clearwindow.errors import ConflictError, PermissionDeniedError, UnprocessableError
+from clearwindow.errors import ConflictError, PermissionDeniedError, RequestError, UnprocessableError
 from clearwindow.http.wire import present
 from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import amounts, notifying, rules, store, wire
+from clearwindow.settlements import amounts, notifying, rules, shortfalls, store, wire
 from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
 from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
@@ -100,13 +100,7 @@ def _allowed_to_stage(partner: Partner) -> Partner:
 
 
 def _repeat(tx: Transaction, member: Member, existing: Settlement, signed: SignedRequest) -> StagedAnswer:
-    if existing.request_sha256 != signed.sha256:
-        raise ConflictError(
-            "external_id_taken",
-            "a settlement with this externalId exists with other properties: choose a new externalId,"
-            " or send the first request again byte for byte",
-            {"settlementId": str(existing.id)},
-        )
+    rules.require_same_request(existing, signed.sha256, immediate=False)
     settlement = store.lock(tx, existing.id)
     if settlement is None or settlement.state is not SettlementState.FAILED:
         return StagedAnswer(existing.staged_answer, replayed=True)
@@ -151,6 +145,7 @@ def _create(
         dispute_deadline_at=ends.dispute_deadline_at,
         top_up_deadline_at=ends.top_up_deadline_at,
         execute_when_funded=partner.execute_when_funded,
+        immediate=False,
         due_at=ends.dispute_deadline_at,
         attempts=0,
         last_error=None,
@@ -164,14 +159,16 @@ def _create(
 def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClosure]:
     taken = disputes.take_approved_closures(tx, settlement.partner_id, settlement.id)
     if taken:
-        transfers.insert_parties(
+        closure_ids = [closure.closure_id for closure in taken]
+        transfers.insert_parties_of_closures(
             tx,
             settlement_id=settlement.id,
             partner_id=settlement.partner_id,
             dispute_deadline_at=settlement.dispute_deadline_at,
             connection_ids=sorted({closure.connection_id for closure in taken}),
+            closure_ids=closure_ids,
         )
-        transfers.assign_closure_transfers(tx, settlement.id, [closure.closure_id for closure in taken])
+        transfers.assign_closure_transfers(tx, settlement.id, closure_ids)
     return taken
 
 
@@ -182,37 +179,22 @@ def _hold(
     entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
     short = batches.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
     if short:
-        raise _not_covered(tx, partner, short)
+        raise not_covered(tx, partner, short)
 
 
-def _not_covered(tx: Transaction, partner: Partner, short: Sequence[Shortfall]) -> UnprocessableError:
-    connections = lookups.connections_by_account(tx, partner.id, {gap.account_id for gap in short})
-    currency_map = network.currency_map(tx, partner)
-    listed = [
-        {
-            "connectionId": str(connections[gap.account_id]),
-            "currency": gap.currency,
-            **currency_names(currency_map.partner_names(gap.currency)),
-            "liability": str(gap.liability),
-            "available": str(gap.available),
-            "shortfall": str(gap.shortfall),
-        }
-        for gap in short
-    ]
-    listed.sort(key=lambda entry: (entry["connectionId"], entry["currency"]))
-    first = listed[0]
-    more = f" and {len(listed) - 1} more" if len(listed) > 1 else ""
-    return UnprocessableError(
+def not_covered(
+    tx: Transaction,
+    partner: Partner,
+    short: Sequence[Shortfall],
+    kind: type[RequestError] = UnprocessableError,
+) -> RequestError:
+    """Says of each connection and currency what it is short of."""
+    listed = shortfalls.of_connections(tx, partner, short)
+    return kind(
         "liabilities_exceed_balance",
-        f"connection {first['connectionId']} is short of {first['shortfall']} base units of {first['currency']}"
-        f"{more}: nothing was written; settle less, or have the clients allocate more",
+        f"{shortfalls.in_words(listed)}: nothing was written; settle less, or have the clients allocate more",
         {"shortfalls": listed, "shortfallCount": len(listed)},
     )
-
-
-def currency_names(names: Sequence[str]) -> dict[str, str]:
-    """The partner's own name of a currency, where its configuration still has one."""
-    return {"partnerCurrency": names[0]} if names else {}
 
 
 def _answer(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClosure]) -> str:

@@ -38,6 +38,10 @@ def insert(tx: Transaction, settlement: Settlement) -> None:
         dispute_deadline_at=settlement.dispute_deadline_at,
         top_up_deadline_at=settlement.top_up_deadline_at,
         execute_when_funded=settlement.execute_when_funded,
+        immediate=settlement.immediate,
+        due_at=settlement.due_at,
+        reason=settlement.reason,
+        rt_id=settlement.rt_id,
     )
 
 
@@ -81,30 +85,44 @@ def set_due(tx: Transaction, settlement_id: UUID, due_at: datetime | None) -> No
     tx.run(sql["set_due"], id=settlement_id, due_at=due_at)
 
 
-def keep_failed(tx: Transaction, settlement_id: UUID, reason: str) -> None:
+def keep_failed(tx: Transaction, settlement: Settlement, reason: str) -> Settlement:
     """A retry found the account still short, perhaps of something else."""
-    if tx.run(sql["keep_failed"], id=settlement_id, reason=reason, now=tx.now()) != 1:
+    now = tx.now()
+    if tx.run(sql["keep_failed"], id=settlement.id, reason=reason, now=now) != 1:
         raise AssertionError("a locked settlement changed its state")
+    return replace(settlement, due_at=None, reason=reason, updated_at=now, attempts=0, last_error=None)
 
 
 def record_failed_attempt(tx: Transaction, settlement_id: UUID, error: str) -> None:
     tx.run(sql["record_failed_attempt"], id=settlement_id, error=error, now=tx.now())
 
 
+def claim_step(tx: Transaction, settlement_id: UUID, due_at: datetime) -> None:
+    tx.run(sql["claim_step"], id=settlement_id, due_at=due_at)
+
+
+def record_failed_step(tx: Transaction, settlement_id: UUID, error: str) -> None:
+    tx.run(sql["record_failed_step"], id=settlement_id, error=error, now=tx.now())
+
+
+def mark_sla_alerts(tx: Transaction, settlement_id: UUID, *, loss: bool, gain: bool) -> None:
+    tx.run(sql["mark_sla_alerts"], id=settlement_id, loss=loss, gain=gain, now=tx.now())
+
+
 def wake_waiting(tx: Transaction, partner_ids: Sequence[UUID]) -> int:
     return tx.run(sql["wake_waiting"], partner_ids=list(partner_ids), now=tx.now())
 
 
-def list_due(tx: Transaction, limit: int) -> list[DueSettlement]:
-    return tx.all(DueSettlement, sql["list_due"], now=tx.now(), limit=limit)
+def list_due(tx: Transaction, kind: SettlementType, limit: int) -> list[DueSettlement]:
+    return tx.all(DueSettlement, sql["list_due"], now=tx.now(), settlement_type=kind, limit=limit)
 
 
-def next_due_at(tx: Transaction) -> datetime | None:
-    return tx.scalars(datetime, sql["next_due_at"])[0]
+def next_due_at(tx: Transaction, kind: SettlementType) -> datetime | None:
+    return tx.scalars(datetime, sql["next_due_at"], settlement_type=kind)[0]
 
 
-def count_due(tx: Transaction) -> int:
-    return tx.scalars(int, sql["count_due"], now=tx.now())[0]
+def count_due(tx: Transaction, kind: SettlementType) -> int:
+    return tx.scalars(int, sql["count_due"], now=tx.now(), settlement_type=kind)[0]
 
 
 def list_work(tx: Transaction, limit: int, offset: int) -> Listing[Settlement]:
@@ -116,6 +134,7 @@ def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settl
         "partner_ids": _array(wanted.partner_ids),
         "own_connection_ids": _array(wanted.own_connection_ids),
         "party_connection_ids": _array(wanted.party_connection_ids),
+        "counterparty_connection_ids": _array(wanted.counterparty_connection_ids),
         "settlement_ids": _array(wanted.settlement_ids),
         "external_ids": _array(wanted.external_ids),
         "states": _array(wanted.states),

@@ -11,10 +11,11 @@ from uuid import UUID
 
 
 class SettlementState(StrEnum):
-    """Where a settlement stands; the wire shows the first two as ``pending``."""
+    """Where a settlement stands; the wire shows the first three as ``pending``."""
 
     DISPUTE_WINDOW = "dispute_window"
     TOP_UP_WINDOW = "top_up_window"
+    ONCHAIN = "onchain"
     FAILED = "failed"
     COMPLETED = "completed"
     REJECTED = "rejected"
@@ -25,8 +26,16 @@ TRANSITIONS: Final[dict[SettlementState, frozenset[SettlementState]]] = {
     SettlementState.TOP_UP_WINDOW: frozenset(
         {SettlementState.COMPLETED, SettlementState.FAILED, SettlementState.REJECTED}
     ),
+    SettlementState.ONCHAIN: frozenset(
+        {SettlementState.COMPLETED, SettlementState.FAILED, SettlementState.REJECTED}
+    ),
     SettlementState.FAILED: frozenset(
-        {SettlementState.TOP_UP_WINDOW, SettlementState.COMPLETED, SettlementState.REJECTED}
+        {
+            SettlementState.TOP_UP_WINDOW,
+            SettlementState.ONCHAIN,
+            SettlementState.COMPLETED,
+            SettlementState.REJECTED,
+        }
     ),
     SettlementState.COMPLETED: frozenset(),
     SettlementState.REJECTED: frozenset(),
@@ -41,7 +50,10 @@ class SettlementType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """One signed instruction of a partner. ``due_at`` is when the worker must look at it next."""
+    """One signed instruction of a partner. ``due_at`` is when the worker must look at it next.
+
+    An ``immediate`` one has no windows: it executes when it is asked for, or is failed until it is asked for again.
+    """
 
     id: UUID
     partner_id: UUID
@@ -52,17 +64,21 @@ class Settlement:
     staged_answer: str
     notes: str | None
     initiated_by: str
-    cutoff_at: datetime
+    cutoff_at: datetime | None
     created_at: datetime
     updated_at: datetime
     dispute_deadline_at: datetime
     top_up_deadline_at: datetime
     execute_when_funded: bool
+    immediate: bool
     due_at: datetime | None
     attempts: int
     last_error: str | None
     finalized_at: datetime | None
     reason: str | None
+    rt_id: str | None = None
+    loss_sla_alert_sent: bool = False
+    gain_sla_alert_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +104,15 @@ class FundingGap:
 
 @dataclass(frozen=True, slots=True)
 class SettlementFilter:
-    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own."""
+    """What a list of settlements shows; ``own_connection_ids`` limits a client to its own.
+
+    ``counterparty_connection_ids`` asks for transfers between one of these and a party that is asked for.
+    """
 
     partner_ids: Sequence[UUID] | None = None
     own_connection_ids: Sequence[UUID] | None = None
     party_connection_ids: Sequence[UUID] | None = None
+    counterparty_connection_ids: Sequence[UUID] | None = None
     settlement_ids: Sequence[UUID] | None = None
     external_ids: Sequence[str] | None = None
     states: Sequence[SettlementState] | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from clearwindow.clock import wire_time
 from clearwindow.disputes.wire import DisputeWithClosureOutput
@@ -12,26 +14,46 @@ from clearwindow.http.wire import LongText, ShortText, WireModel, WireMoment, pr
 from clearwindow.ids import UuidText
 from clearwindow.money import SignedDecimal
 from clearwindow.settlements import rules
-from clearwindow.settlements.values import Settlement, SettlementState
+from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
 from clearwindow.signing.wire import Signed, ToSign
 from clearwindow.transfers.wire import SettlementTransferOutput
 
-FlatAmounts = dict[UuidText, dict[ShortText, SignedDecimal]]
+Quantities = dict[ShortText, SignedDecimal]
+FlatAmounts = Annotated[dict[UuidText, Quantities], Field(min_length=1)]
 """``{connectionId: {currency: amount}}`` in the partner's own names and unit; + the connection gains."""
+NestedAmounts = Annotated[dict[UuidText, dict[UuidText, Quantities]], Field(min_length=1)]
+"""``{sourceConnectionId: {destinationConnectionId: {currency: amount}}}``; + the destination gains; for brokers."""
+_FLAT: Final = TypeAdapter(FlatAmounts, config=ConfigDict(strict=True))
+_NESTED: Final = TypeAdapter(NestedAmounts, config=ConfigDict(strict=True))
+_MIXED: Final = (
+    "is not like the other amounts: send {connectionId: {currency: amount}} throughout,"
+    " or {sourceConnectionId: {destinationConnectionId: {currency: amount}}} throughout"
+)
 
 
-def _flat(amounts: object) -> object:
-    if isinstance(amounts, dict) and any(
-        isinstance(amount, dict)
-        for given in amounts.values()
-        if isinstance(given, dict)
-        for amount in given.values()
-    ):
-        raise ValueError(
-            "amounts between two connections are not supported: send {connectionId: {currency: amount}},"
-            " each as the connection's gain or loss"
-        )
-    return amounts
+def _of_one_shape(amounts: object, _: object) -> FlatAmounts | NestedAmounts:
+    """Flat or nested as a whole, told apart before validation, so that an error names the entry once."""
+    given = amounts.values() if isinstance(amounts, dict) else ()
+    if not any(isinstance(amount, dict) for one in given if isinstance(one, dict) for amount in one.values()):
+        return _FLAT.validate_python(amounts)
+    mixed = _first_unlike(cast("dict[str, object]", amounts))
+    if mixed is not None:
+        problem = InitErrorDetails(type=PydanticCustomError("amounts_mixed", _MIXED), loc=mixed, input=None)
+        raise ValidationError.from_exception_data("settlementAmounts", [problem])
+    return _NESTED.validate_python(amounts)
+
+
+def _first_unlike(amounts: Mapping[str, object]) -> tuple[str, ...] | None:
+    """The path to the first amount among those between two connections that is not one."""
+    for connection_id, given in amounts.items():
+        if isinstance(given, dict):
+            for name, amount in given.items():
+                if not isinstance(amount, dict):
+                    return (connection_id, name)
+    return None
+
+
+SettlementAmounts = Annotated[FlatAmounts | NestedAmounts, WrapValidator(_of_one_shape)]
 
 
 class SettlementFields(ToSign):
@@ -39,7 +61,7 @@ class SettlementFields(ToSign):
 
     external_id: ShortText
     notes: LongText | None = None
-    settlement_amounts: Annotated[FlatAmounts, Field(min_length=1), BeforeValidator(_flat)]
+    settlement_amounts: SettlementAmounts
 
 
 class SettlementSigningRequest(SettlementFields):
@@ -50,6 +72,10 @@ class StageSettlementRequest(SettlementFields, Signed):
     """One signed instruction of a partner. Protocol §5."""
 
     cutoff_at: WireMoment
+
+
+class SettleAtOnceRequest(SettlementSigningRequest, Signed):
+    """One signed instruction of a partner without a dispute window. Protocol §5."""
 
 
 class SettlementOutput(WireModel):
@@ -67,10 +93,27 @@ class SettlementOutput(WireModel):
     updated_at: str
     finalized_at: str | None = None
     reason: str | None = None
+    rt_id: str | None = None
     loss_sla_alert_sent: Annotated[bool, Field(alias="lossSLAAlertSent")]
     gain_sla_alert_sent: Annotated[bool, Field(alias="gainSLAAlertSent")]
-    cutoff_at: str
+    cutoff_at: str | None = None
     disputed: bool | None = None
+
+
+class ExecutedSettlementAnswer(WireModel):
+    settlement: SettlementOutput
+
+
+class NotExecutedSettlementAnswer(WireModel):
+    """A settlement that was recorded and did not execute: its ``reason`` is the sentence that an error would have.
+
+    The contract allows either a settlement or an ``error`` in one answer, never both.
+    """
+
+    settlement: SettlementOutput
+    name: str
+    request_id: str
+    details: dict[str, object] | None = None
 
 
 class StagedSettlementOutput(SettlementOutput):
@@ -106,9 +149,14 @@ class MaskedTransferOutput(WireModel):
     """A transfer as its client sees it: the other side stays unnamed."""
 
     id: str
-    destination_trading_account_id: str
-    destination_network_account_id: str
-    destination_connection_name: str
+    source_trading_account_id: str | None = None
+    source_network_account_id: str | None = None
+    source_client_name: str | None = None
+    source_connection_name: str | None = None
+    destination_trading_account_id: str | None = None
+    destination_network_account_id: str | None = None
+    destination_client_name: str | None = None
+    destination_connection_name: str | None = None
     currency: str
     quantity: str
     tx_ids: list[str]
@@ -122,6 +170,10 @@ class MaskedTransferOutput(WireModel):
     settlement_notes: str | None = None
 
 
+class MaskedTransfersAnswer(WireModel):
+    settlement_transfers: list[MaskedTransferOutput]
+
+
 class ClientSettlementAnswer(WireModel):
     """One settlement as a client sees it: its own transfers and disputes only."""
 
@@ -132,6 +184,8 @@ class ClientSettlementAnswer(WireModel):
 
 
 CLIENT_SIDE_REASON = "the partner's account does not cover the settlement yet"
+CLIENT_SIDE_REASON_AT_ONCE = "not everything in the settlement was covered when the partner sent it"
+CLIENT_SIDE_ONCHAIN_REASON = "a transaction of the settlement failed on the chain and waits to be sent again"
 
 
 def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, object]:
@@ -149,9 +203,10 @@ def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, ob
         updated_at=wire_time(settlement.updated_at),
         finalized_at=wire_time(settlement.finalized_at) if ended and settlement.finalized_at else None,
         reason=settlement.reason,
-        loss_sla_alert_sent=False,
-        gain_sla_alert_sent=False,
-        cutoff_at=wire_time(settlement.cutoff_at),
+        rt_id=settlement.rt_id,
+        loss_sla_alert_sent=settlement.loss_sla_alert_sent,
+        gain_sla_alert_sent=settlement.gain_sla_alert_sent,
+        cutoff_at=wire_time(settlement.cutoff_at) if settlement.cutoff_at else None,
         disputed=disputed,
     )
 
@@ -164,5 +219,11 @@ def client_fields(settlement: Settlement, *, disputed: bool) -> dict[str, object
     """The same for a client: why a settlement failed is the partner's own affair."""
     fields = settlement_fields(settlement, disputed=disputed)
     if settlement.state is SettlementState.FAILED:
-        fields["reason"] = CLIENT_SIDE_REASON
+        fields["reason"] = _client_side_reason(settlement)
     return fields
+
+
+def _client_side_reason(settlement: Settlement) -> str:
+    if settlement.settlement_type is SettlementType.ONCHAIN:
+        return CLIENT_SIDE_ONCHAIN_REASON
+    return CLIENT_SIDE_REASON_AT_ONCE if settlement.immediate else CLIENT_SIDE_REASON

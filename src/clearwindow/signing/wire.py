@@ -29,7 +29,7 @@ class Signed(ToSign):
     signature: _Text
 
 
-T = TypeVar("T", bound=ToSign)
+T = TypeVar("T", bound=RequestModel)
 S = TypeVar("S", bound=Signed)
 
 

@@ -1,10 +1,15 @@
 -- name: create_staged_amount
 CREATE TEMPORARY TABLE staged_amount (
-    connection_id uuid NOT NULL, account_id uuid NOT NULL, currency_number integer NOT NULL, amount numeric NOT NULL
+    connection_id uuid NOT NULL, account_id uuid NOT NULL, currency_number integer NOT NULL, amount numeric NOT NULL,
+    counterparty_connection_id uuid, counterparty_account_id uuid
 ) ON COMMIT DROP
 
 -- name: copy_staged_amount
 COPY staged_amount (connection_id, account_id, currency_number, amount) FROM STDIN
+
+-- name: copy_staged_pair_amount
+COPY staged_amount (counterparty_connection_id, counterparty_account_id, connection_id, account_id, currency_number,
+                    amount) FROM STDIN
 
 -- name: analyze_staged_amount
 ANALYZE staged_amount (connection_id)
@@ -16,7 +21,7 @@ WITH unit AS (
     SELECT number, decimals, power(10::numeric, 78 - decimals) AS too_large_from
     FROM unnest(%(decimals)s::integer[]) WITH ORDINALITY AS given (decimals, number)
 )
-SELECT connection_id, currency_number, amount,
+SELECT connection_id, counterparty_connection_id, currency_number, amount,
        CASE
            WHEN amount = 0 THEN 'zero'
            WHEN abs(amount) >= too_large_from THEN 'too_large'
@@ -37,7 +42,11 @@ GROUP BY currency HAVING sum(amount) <> 0 ORDER BY currency
 -- name: insert_parties_of_amounts
 INSERT INTO settlement_party (settlement_id, partner_id, connection_id, dispute_deadline_at, disputed)
 SELECT %(settlement_id)s, %(partner_id)s, connection_id, %(dispute_deadline_at)s, false
-FROM staged_amount GROUP BY connection_id
+FROM (
+    SELECT connection_id FROM staged_amount GROUP BY connection_id
+    UNION
+    SELECT counterparty_connection_id FROM staged_amount WHERE counterparty_connection_id IS NOT NULL
+) AS side
 
 -- name: insert_transfers_of_amounts
 WITH unit AS (
@@ -46,23 +55,34 @@ WITH unit AS (
         WITH ORDINALITY AS given (currency, decimals, number)
 )
 INSERT INTO settlement_transfer
-    (id, partner_id, settlement_id, connection_id, network_account_id, currency, quantity, created_at, assigned_at)
+    (id, partner_id, settlement_id, connection_id, network_account_id, counterparty_connection_id,
+     counterparty_account_id, currency, quantity, created_at, assigned_at)
 SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, %(partner_id)s, %(settlement_id)s,
-       connection_id, account_id, unit.currency, trim_scale(amount * base_units), %(now)s, %(now)s
+       connection_id, account_id, counterparty_connection_id, counterparty_account_id, unit.currency,
+       trim_scale(amount * base_units), %(now)s, %(now)s
 FROM staged_amount JOIN unit ON unit.number = currency_number
 
--- name: insert_parties
+-- name: insert_parties_of_closures
+-- An empty adjustment makes its connection a party too; a transfer between two connections both of them.
 INSERT INTO settlement_party (settlement_id, partner_id, connection_id, dispute_deadline_at, disputed)
 SELECT %(settlement_id)s, %(partner_id)s, connection_id, %(dispute_deadline_at)s, false
-FROM unnest(%(connection_ids)s::uuid[]) AS connection_id
+FROM (
+    SELECT unnest(%(connection_ids)s::uuid[]) AS connection_id
+    UNION
+    SELECT counterparty_connection_id FROM settlement_transfer
+    WHERE dispute_closure_id = ANY(%(closure_ids)s) AND counterparty_connection_id IS NOT NULL
+) AS side
 ON CONFLICT DO NOTHING
 
 -- name: insert_closure_transfers
 INSERT INTO settlement_transfer
-    (id, partner_id, dispute_closure_id, connection_id, network_account_id, currency, quantity, created_at)
-SELECT gen_random_uuid(), %(partner_id)s, %(closure_id)s, %(connection_id)s, %(account_id)s, currency, quantity,
-       %(now)s
-FROM unnest(%(currencies)s::text[], %(quantities)s::numeric[]) AS given (currency, quantity)
+    (id, partner_id, dispute_closure_id, connection_id, network_account_id, counterparty_connection_id,
+     counterparty_account_id, currency, quantity, created_at)
+SELECT gen_random_uuid(), %(partner_id)s, %(closure_id)s, %(connection_id)s, %(account_id)s,
+       counterparty_connection_id, counterparty_account_id, currency, quantity, %(now)s
+FROM unnest(%(counterparty_connection_ids)s::uuid[], %(counterparty_account_ids)s::uuid[], %(currencies)s::text[],
+            %(quantities)s::numeric[])
+    AS given (counterparty_connection_id, counterparty_account_id, currency, quantity)
 
 -- name: assign_closure_transfers
 UPDATE settlement_transfer SET settlement_id = %(settlement_id)s, assigned_at = %(now)s
@@ -70,9 +90,9 @@ WHERE dispute_closure_id = ANY(%(closure_ids)s) AND settlement_id IS NULL
 
 -- name: lock_party
 SELECT party.settlement_id, party.partner_id, party.connection_id, party.dispute_deadline_at, party.disputed,
-       EXISTS (SELECT FROM settlement_transfer AS transfer
-               WHERE (transfer.settlement_id, transfer.connection_id) = (party.settlement_id, party.connection_id)
-                 AND transfer.dispute_closure_id IS NULL) AS has_new_transfers
+       EXISTS (SELECT FROM settlement_leg AS leg
+               WHERE (leg.settlement_id, leg.connection_id) = (party.settlement_id, party.connection_id)
+                 AND leg.dispute_closure_id IS NULL) AS has_new_transfers
 FROM settlement_party AS party
 WHERE party.settlement_id = %(settlement_id)s AND party.connection_id = %(connection_id)s
 FOR UPDATE OF party
@@ -99,84 +119,159 @@ SELECT connection_id FROM settlement_party
 WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids)s) ORDER BY connection_id
 
 -- name: new_quantities
-SELECT currency, sum(quantity) AS quantity FROM settlement_transfer
+-- What the connection gains from each counterparty: a group of transfers that runs together or not at all.
+SELECT counterparty_connection_id, counterparty_account_id, currency, sum(quantity) AS quantity FROM settlement_leg
 WHERE settlement_id = %(settlement_id)s AND connection_id = %(connection_id)s AND dispute_closure_id IS NULL
-GROUP BY currency HAVING sum(quantity) <> 0 ORDER BY currency
+GROUP BY counterparty_connection_id, counterparty_account_id, currency HAVING sum(quantity) <> 0
+ORDER BY currency, counterparty_connection_id
+
+-- name: counterparties
+SELECT DISTINCT connection_id FROM settlement_leg
+WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id = ANY(%(connection_ids)s)
+  AND dispute_closure_id IS NULL
 
 -- name: create_liability
--- What a settlement may come to take from each balance: the worst case over "the client disputes" and "does not".
+-- What a settlement may come to take from each balance: the worst case over who disputes. Against each counterparty
+-- apart the new transfers run together or not at all, so that no counterparty's gain counts for another's loss.
 -- Where it takes nothing, a pulled-in dispute may still hold something that has to be given back.
 CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
-SELECT account_id, currency, greatest(0, -(new + pulled_in), -pulled_in) AS needed
-FROM (
-    SELECT network_account_id AS account_id, currency,
-           coalesce(sum(quantity) FILTER (WHERE dispute_closure_id IS NULL), 0) AS new,
-           coalesce(sum(quantity) FILTER (WHERE dispute_closure_id IS NOT NULL), 0) AS pulled_in,
-           bool_or(dispute_closure_id IS NOT NULL) AS pulls_in
+WITH against_connection AS (
+    SELECT account_id, currency, dispute_closure_id IS NOT NULL AS pulls_in, sum(quantity) AS quantity
+    FROM settlement_leg
+    WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id IS NOT NULL
+    GROUP BY account_id, currency, counterparty_connection_id, dispute_closure_id IS NOT NULL
+), part AS (
+    SELECT network_account_id AS account_id, currency, dispute_closure_id IS NOT NULL AS pulls_in, quantity,
+           0 AS lost
     FROM settlement_transfer
-    WHERE settlement_id = %(settlement_id)s
-    GROUP BY network_account_id, currency
+    WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id IS NULL
+    UNION ALL
+    SELECT account_id, currency, pulls_in, CASE WHEN pulls_in THEN quantity ELSE 0 END,
+           CASE WHEN pulls_in THEN 0 ELSE least(0, quantity) END
+    FROM against_connection
+)
+SELECT account_id, currency, greatest(0, -pulled_in - least(0, new) - lost) AS needed
+FROM (
+    SELECT account_id, currency,
+           coalesce(sum(quantity) FILTER (WHERE NOT pulls_in), 0) AS new,
+           coalesce(sum(quantity) FILTER (WHERE pulls_in), 0) AS pulled_in,
+           sum(lost) AS lost,
+           bool_or(pulls_in) AS pulls_in
+    FROM part
+    GROUP BY account_id, currency
 ) AS quantities
-WHERE pulls_in OR new < 0
+WHERE pulls_in OR new < 0 OR lost < 0
+
+-- name: create_losses
+-- What a settlement takes from each balance where a gain cannot make up for a loss: on chain, losses go first.
+CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
+SELECT network_account_id AS account_id, currency, -sum(quantity) AS needed
+FROM settlement_transfer
+WHERE settlement_id = %(settlement_id)s AND quantity < 0
+GROUP BY network_account_id, currency
 
 -- name: analyze_liability
 ANALYZE liability (account_id)
 
--- name: create_kept
--- For each disputed balance: what the settlement itself still needs held, once its new transfers are disputed.
-CREATE TEMPORARY TABLE kept ON COMMIT DROP AS
-SELECT transfer.network_account_id AS account_id, transfer.currency, disputed.dispute_id,
-       greatest(0, -coalesce(sum(transfer.quantity) FILTER (WHERE dispute_closure_id IS NOT NULL), 0)) AS quantity
-FROM settlement_transfer AS transfer
-JOIN unnest(%(dispute_ids)s::uuid[], %(connection_ids)s::uuid[]) AS disputed (dispute_id, connection_id)
-    ON disputed.connection_id = transfer.connection_id
-WHERE transfer.settlement_id = %(settlement_id)s
-GROUP BY transfer.network_account_id, transfer.currency, disputed.dispute_id
+-- name: drop_dispute_target
+DROP TABLE IF EXISTS pg_temp.dispute_target
+
+-- name: create_dispute_target
+-- What the transfers that each standing dispute keeps from running would take from each balance. Disputes are given the
+-- earliest first; where both sides dispute, the earlier one answers for what is between them. What an operator has
+-- replaced by an adjustment (`upheld`, the connections whose dispute was right) takes nothing any more.
+CREATE TEMPORARY TABLE dispute_target ON COMMIT DROP AS
+WITH standing AS (
+    SELECT dispute_id, connection_id, rank
+    FROM unnest(%(dispute_ids)s::uuid[], %(connection_ids)s::uuid[])
+        WITH ORDINALITY AS given (dispute_id, connection_id, rank)
+), disputed AS (
+    SELECT leg.account_id, leg.currency, least(own.rank, theirs.rank) AS rank, sum(leg.quantity) AS quantity
+    FROM settlement_leg AS leg
+    LEFT JOIN standing AS own ON own.connection_id = leg.connection_id
+    LEFT JOIN standing AS theirs ON theirs.connection_id = leg.counterparty_connection_id
+    WHERE leg.settlement_id = %(settlement_id)s AND leg.connection_id = ANY(%(among)s)
+      AND leg.dispute_closure_id IS NULL
+      AND (own.rank IS NOT NULL OR theirs.rank IS NOT NULL)
+      AND leg.connection_id <> ALL(%(upheld)s)
+      AND (leg.counterparty_connection_id IS NULL OR leg.counterparty_connection_id <> ALL(%(upheld)s))
+    GROUP BY leg.account_id, leg.currency, leg.counterparty_connection_id, least(own.rank, theirs.rank)
+)
+SELECT standing.dispute_id, standing.rank, disputed.account_id, disputed.currency, -sum(disputed.quantity) AS quantity
+FROM disputed JOIN standing USING (rank)
+WHERE disputed.quantity < 0
+GROUP BY standing.dispute_id, standing.rank, disputed.account_id, disputed.currency
+
+-- name: analyze_dispute_target
+ANALYZE dispute_target (account_id, dispute_id)
+
+-- name: list_dispute_targets
+SELECT dispute_id, account_id, currency, quantity FROM dispute_target ORDER BY rank, account_id, currency
 
 -- name: create_run
--- What each balance gains or loses when the settlement executes: all but the new transfers of disputed parties.
--- A gain of a disputed party first fills its dispute's hold, up to what the disputed transfers would take.
+-- What each balance gains or loses when the settlement executes: all but the new transfers that either side disputed.
 CREATE TEMPORARY TABLE run ON COMMIT DROP AS
-SELECT transfer.network_account_id AS account_id, transfer.currency,
-       coalesce(sum(transfer.quantity)
-           FILTER (WHERE transfer.dispute_closure_id IS NOT NULL OR NOT party.disputed), 0) AS quantity,
-       filled.dispute_id,
-       CASE WHEN filled.dispute_id IS NULL THEN 0
-            ELSE greatest(0, -coalesce(sum(transfer.quantity)
-                FILTER (WHERE transfer.dispute_closure_id IS NULL), 0))
-       END AS dispute_target
-FROM settlement_transfer AS transfer
+SELECT leg.account_id, leg.currency,
+       coalesce(sum(leg.quantity)
+           FILTER (WHERE leg.dispute_closure_id IS NOT NULL
+                      OR NOT (party.disputed OR coalesce(counterparty.disputed, false))), 0) AS quantity
+FROM settlement_leg AS leg
 JOIN settlement_party AS party
-    ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
-LEFT JOIN unnest(%(dispute_ids)s::uuid[], %(connection_ids)s::uuid[]) AS filled (dispute_id, connection_id)
-    ON filled.connection_id = transfer.connection_id
-WHERE transfer.settlement_id = %(settlement_id)s
-GROUP BY transfer.network_account_id, transfer.currency, filled.dispute_id
+    ON (party.settlement_id, party.connection_id) = (leg.settlement_id, leg.connection_id)
+LEFT JOIN settlement_party AS counterparty
+    ON (counterparty.settlement_id, counterparty.connection_id)
+     = (leg.settlement_id, leg.counterparty_connection_id)
+WHERE leg.settlement_id = %(settlement_id)s
+GROUP BY leg.account_id, leg.currency
 
 -- name: analyze_run
-ANALYZE run (account_id, dispute_id)
+ANALYZE run (account_id)
 
 -- name: net_of_run
-SELECT currency, sum(quantity) AS quantity FROM run GROUP BY currency ORDER BY currency
+SELECT currency, sum(quantity) AS quantity FROM run GROUP BY currency HAVING sum(quantity) <> 0 ORDER BY currency
 
 -- name: net_of_settlement
--- The same sums without making the run: for looking ahead to it.
+-- The same sums without making the run: for looking ahead to it. What is between two connections sums to zero.
 SELECT transfer.currency,
        coalesce(sum(transfer.quantity)
            FILTER (WHERE transfer.dispute_closure_id IS NOT NULL OR NOT party.disputed), 0) AS quantity
 FROM settlement_transfer AS transfer
 JOIN settlement_party AS party
     ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
-WHERE transfer.settlement_id = %(settlement_id)s
+WHERE transfer.settlement_id = %(settlement_id)s AND transfer.counterparty_connection_id IS NULL
 GROUP BY transfer.currency ORDER BY transfer.currency
 
+-- name: final_amounts
+-- The settlement's own amounts as they were given: by connection, or by counterparty and connection.
+SELECT transfer.counterparty_connection_id, transfer.connection_id, transfer.currency,
+       sum(transfer.quantity) AS quantity
+FROM settlement_transfer AS transfer
+JOIN settlement_party AS party
+    ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
+LEFT JOIN settlement_party AS counterparty
+    ON (counterparty.settlement_id, counterparty.connection_id)
+     = (transfer.settlement_id, transfer.counterparty_connection_id)
+WHERE transfer.settlement_id = %(settlement_id)s AND transfer.dispute_closure_id IS NULL
+  AND NOT (party.disputed OR coalesce(counterparty.disputed, false))
+GROUP BY transfer.counterparty_connection_id, transfer.connection_id, transfer.currency
+HAVING sum(transfer.quantity) <> 0
+ORDER BY transfer.counterparty_connection_id, transfer.connection_id, transfer.currency
+
 -- name: list_transfers
-SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id, currency, quantity,
-       status, created_at, updated_at
+SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,
+       counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at,
+       tx_ids
 FROM settlement_transfer_view
 WHERE settlement_id = %(settlement_id)s
+  AND (%(own_connection_ids)s::uuid[] IS NULL OR connection_id = ANY(%(own_connection_ids)s)
+       OR counterparty_connection_id = ANY(%(own_connection_ids)s))
   AND (%(connection_ids)s::uuid[] IS NULL OR connection_id = ANY(%(connection_ids)s))
-  AND (%(network_account_ids)s::uuid[] IS NULL OR network_account_id = ANY(%(network_account_ids)s))
+  AND (%(counterparty_connection_ids)s::uuid[] IS NULL
+       OR counterparty_connection_id = ANY(%(counterparty_connection_ids)s)
+       OR (%(from_partner)s AND counterparty_connection_id IS NULL))
+  AND (%(account_ids)s::uuid[] IS NULL OR network_account_id = ANY(%(account_ids)s))
+  AND (%(counterparty_account_ids)s::uuid[] IS NULL
+       OR counterparty_account_id = ANY(%(counterparty_account_ids)s))
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
 ORDER BY connection_id, currency, id
 LIMIT %(limit)s OFFSET %(offset)s
@@ -184,19 +279,54 @@ LIMIT %(limit)s OFFSET %(offset)s
 -- name: count_transfers
 SELECT count(*) FROM settlement_transfer
 WHERE settlement_id = %(settlement_id)s
+  AND (%(own_connection_ids)s::uuid[] IS NULL OR connection_id = ANY(%(own_connection_ids)s)
+       OR counterparty_connection_id = ANY(%(own_connection_ids)s))
   AND (%(connection_ids)s::uuid[] IS NULL OR connection_id = ANY(%(connection_ids)s))
-  AND (%(network_account_ids)s::uuid[] IS NULL OR network_account_id = ANY(%(network_account_ids)s))
+  AND (%(counterparty_connection_ids)s::uuid[] IS NULL
+       OR counterparty_connection_id = ANY(%(counterparty_connection_ids)s)
+       OR (%(from_partner)s AND counterparty_connection_id IS NULL))
+  AND (%(account_ids)s::uuid[] IS NULL OR network_account_id = ANY(%(account_ids)s))
+  AND (%(counterparty_account_ids)s::uuid[] IS NULL
+       OR counterparty_account_id = ANY(%(counterparty_account_ids)s))
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
 
+-- name: search_transfers
+-- Beginning with the parties, whose index knows a connection's settlements; the transfers of one are side by side.
+SELECT transfer.id, transfer.partner_id, transfer.settlement_id, transfer.dispute_closure_id,
+       transfer.connection_id, transfer.network_account_id, transfer.counterparty_connection_id,
+       transfer.counterparty_account_id, transfer.currency, transfer.quantity, transfer.status,
+       transfer.created_at, transfer.updated_at, transfer.tx_ids, count(*) OVER () AS total
+FROM settlement_transfer_view AS transfer
+JOIN settlement ON settlement.id = transfer.settlement_id
+WHERE transfer.settlement_id IN (SELECT settlement_id FROM settlement_party
+                                 WHERE connection_id = ANY(%(own_connection_ids)s))
+  AND (transfer.connection_id = ANY(%(own_connection_ids)s)
+       OR transfer.counterparty_connection_id = ANY(%(own_connection_ids)s))
+  AND (%(partner_ids)s::uuid[] IS NULL OR transfer.partner_id = ANY(%(partner_ids)s))
+  AND (%(settlement_ids)s::uuid[] IS NULL OR transfer.settlement_id = ANY(%(settlement_ids)s))
+  AND (%(settlement_states)s::text[] IS NULL OR settlement.state = ANY(%(settlement_states)s))
+  AND (%(initiated_by)s::text[] IS NULL OR settlement.initiated_by = ANY(%(initiated_by)s))
+  AND (%(settlement_updated_on_or_after)s::timestamptz IS NULL
+       OR settlement.updated_at >= %(settlement_updated_on_or_after)s)
+  AND (%(settlement_updated_before)s::timestamptz IS NULL
+       OR settlement.updated_at < %(settlement_updated_before)s)
+  AND (%(currencies)s::text[] IS NULL OR transfer.currency = ANY(%(currencies)s))
+  AND (%(statuses)s::text[] IS NULL OR transfer.status = ANY(%(statuses)s))
+ORDER BY CASE WHEN %(ascending)s THEN transfer.updated_at END,
+         CASE WHEN NOT %(ascending)s THEN transfer.updated_at END DESC,
+         transfer.settlement_id, transfer.id
+LIMIT %(limit)s OFFSET %(offset)s
+
 -- name: list_closure_transfers
-SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id, currency, quantity,
-       status, created_at, updated_at
+SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,
+       counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at,
+       tx_ids
 FROM settlement_transfer_view
 WHERE dispute_closure_id = ANY(%(closure_ids)s)
 ORDER BY dispute_closure_id, currency, id
 
 -- name: directions
 SELECT settlement_id, bool_or(quantity > 0) AS receives, bool_or(quantity < 0) AS sends
-FROM settlement_transfer
+FROM settlement_leg
 WHERE settlement_id = ANY(%(settlement_ids)s) AND connection_id = ANY(%(connection_ids)s)
 GROUP BY settlement_id

@@ -5,17 +5,28 @@ Whole settlements go through temporary tables and one statement each, never row 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
 from clearwindow.database.queries import Queries
 from clearwindow.ids import time_ordered_prefix
-from clearwindow.transfers.values import Party, Transfer, UnfitAmount
+from clearwindow.transfers.values import (
+    DisputeTarget,
+    FinalAmount,
+    Objections,
+    Party,
+    Quantity,
+    Transfer,
+    TransferFilter,
+    TransferSearch,
+    UnfitAmount,
+)
 
 sql: Final = Queries("clearwindow.transfers")
 
@@ -35,10 +46,13 @@ class Direction:
     sends: bool
 
 
-def stage_amounts(tx: Transaction, lines: Iterable[str], count: int) -> None:
-    """Copies amounts in as lines of connection, account, number of the currency and amount, tab-separated."""
+def stage_amounts(tx: Transaction, lines: Iterable[str], count: int, *, between_connections: bool = False) -> None:
+    """Copies amounts in as lines of connection, account, number of the currency and amount, tab-separated.
+
+    Between two connections, the source's connection and account stand before the destination's.
+    """
     tx.run(sql["create_staged_amount"])
-    with tx.copy_in(sql["copy_staged_amount"]) as copy:
+    with tx.copy_in(sql["copy_staged_pair_amount" if between_connections else "copy_staged_amount"]) as copy:
         copy.write("".join(lines))
     if count >= _ANALYZE_FROM_ROWS:
         tx.run(sql["analyze_staged_amount"])
@@ -71,16 +85,19 @@ def insert_staged(
     tx.run(sql["insert_transfers_of_amounts"], **head, **units, id_prefix=time_ordered_prefix(now), now=now)
 
 
-def insert_parties(
+def insert_parties_of_closures(
     tx: Transaction,
     *,
     settlement_id: UUID,
     partner_id: UUID,
     dispute_deadline_at: datetime,
     connection_ids: Sequence[UUID],
+    closure_ids: Sequence[UUID],
 ) -> None:
+    """Makes parties of the connections whose disputes were closed, and of both sides of the closures' transfers."""
     head = {"settlement_id": settlement_id, "partner_id": partner_id, "dispute_deadline_at": dispute_deadline_at}
-    tx.run(sql["insert_parties"], **head, connection_ids=list(connection_ids))
+    sides = {"connection_ids": list(connection_ids), "closure_ids": list(closure_ids)}
+    tx.run(sql["insert_parties_of_closures"], **head, **sides)
 
 
 def insert_closure_transfers(
@@ -90,7 +107,7 @@ def insert_closure_transfers(
     closure_id: UUID,
     connection_id: UUID,
     account_id: UUID,
-    quantities: Mapping[str, int],
+    quantities: Sequence[Quantity],
 ) -> None:
     tx.run(
         sql["insert_closure_transfers"],
@@ -98,8 +115,10 @@ def insert_closure_transfers(
         closure_id=closure_id,
         connection_id=connection_id,
         account_id=account_id,
-        currencies=list(quantities),
-        quantities=[Decimal(quantity) for quantity in quantities.values()],
+        counterparty_connection_ids=[given.counterparty_connection_id for given in quantities],
+        counterparty_account_ids=[given.counterparty_account_id for given in quantities],
+        currencies=[given.currency for given in quantities],
+        quantities=[given.quantity for given in quantities],
         now=tx.now(),
     )
 
@@ -132,9 +151,10 @@ def list_informed_connections(tx: Transaction, settlement_id: UUID) -> None:
     tx.run(sql["create_informed_connection"], settlement_id=settlement_id)
 
 
-def new_quantities(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> dict[str, int]:
+def new_quantities(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> list[Quantity]:
+    """What the connection gains or loses by the settlement's own transfers, against each counterparty apart."""
     values = {"settlement_id": settlement_id, "connection_id": connection_id}
-    return {row.currency: int(row.quantity) for row in tx.all(_CurrencyQuantity, sql["new_quantities"], **values)}
+    return tx.all(Quantity, sql["new_quantities"], **values)
 
 
 def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
@@ -143,8 +163,48 @@ def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
         tx.run(sql["analyze_liability"])
 
 
-def compute_kept(tx: Transaction, settlement_id: UUID, disputes: Mapping[UUID, UUID]) -> None:
-    tx.run(sql["create_kept"], settlement_id=settlement_id, **_dispute_arrays(disputes))
+def compute_losses(tx: Transaction, settlement_id: UUID) -> None:
+    """Makes the liabilities of a settlement whose losses are taken before its gains are given."""
+    made = tx.run(sql["create_losses"], settlement_id=settlement_id)
+    if made >= _ANALYZE_FROM_ROWS:
+        tx.run(sql["analyze_liability"])
+
+
+def compute_dispute_targets(tx: Transaction, settlement_id: UUID, objections: Objections) -> None:
+    """Makes the temporary table ``dispute_target``: what each standing dispute's transfers would take."""
+    connection_ids = list(objections.standing.values())
+    # Only these balances are looked at, of the 100 000 that a settlement may have.
+    among = [*connection_ids, *_counterparties(tx, settlement_id, connection_ids)] if connection_ids else []
+    _create_dispute_targets(tx, settlement_id, objections, among)
+
+
+def dispute_targets_around(
+    tx: Transaction, settlement_id: UUID, connection_id: UUID, objections: Objections
+) -> list[DisputeTarget]:
+    """The same as values, on the balances of a connection and of its counterparties."""
+    among = [connection_id, *_counterparties(tx, settlement_id, [connection_id])]
+    _create_dispute_targets(tx, settlement_id, objections, among)
+    return tx.all(DisputeTarget, sql["list_dispute_targets"])
+
+
+def _counterparties(tx: Transaction, settlement_id: UUID, connection_ids: Sequence[UUID]) -> list[UUID]:
+    return tx.scalars(UUID, sql["counterparties"], settlement_id=settlement_id, connection_ids=list(connection_ids))
+
+
+def _create_dispute_targets(
+    tx: Transaction, settlement_id: UUID, objections: Objections, among: Sequence[UUID]
+) -> None:
+    tx.run(sql["drop_dispute_target"])
+    made = tx.run(
+        sql["create_dispute_target"],
+        settlement_id=settlement_id,
+        dispute_ids=list(objections.standing),
+        connection_ids=list(objections.standing.values()),
+        upheld=list(objections.upheld),
+        among=list(among),
+    )
+    if made >= _ANALYZE_FROM_ROWS:
+        tx.run(sql["analyze_dispute_target"])
 
 
 def net_of_final(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
@@ -153,33 +213,55 @@ def net_of_final(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
     return {row.currency: int(row.quantity) for row in rows}
 
 
-def compute_run(tx: Transaction, settlement_id: UUID, disputes: Mapping[UUID, UUID]) -> dict[str, int]:
-    """Makes the run of a settlement and gives its sum per currency, as the connections see it."""
-    made = tx.run(sql["create_run"], settlement_id=settlement_id, **_dispute_arrays(disputes))
+def final_amounts(tx: Transaction, settlement_id: UUID) -> list[FinalAmount]:
+    """The settlement's own amounts without those of disputed parties, and without what closures add."""
+    return tx.all(FinalAmount, sql["final_amounts"], settlement_id=settlement_id)
+
+
+def compute_run(tx: Transaction, settlement_id: UUID, objections: Objections) -> dict[str, int]:
+    """Makes the run of a settlement and gives its sum per currency, as the connections see it.
+
+    The tables are ``run`` and ``dispute_target``: what gains fill first.
+    """
+    compute_dispute_targets(tx, settlement_id, objections)
+    made = tx.run(sql["create_run"], settlement_id=settlement_id)
     if made >= _ANALYZE_FROM_ROWS:
         tx.run(sql["analyze_run"])
     return {row.currency: int(row.quantity) for row in tx.all(_CurrencyQuantity, sql["net_of_run"])}
 
 
-def list_transfers(
-    tx: Transaction,
-    settlement_id: UUID,
-    *,
-    connection_ids: Sequence[UUID] | None,
-    network_account_ids: Sequence[UUID] | None,
-    currencies: Sequence[str] | None,
-    limit: int,
-    offset: int,
-) -> tuple[list[Transfer], int]:
+def list_transfers(tx: Transaction, settlement_id: UUID, wanted: TransferFilter) -> tuple[list[Transfer], int]:
     """One page of a settlement's transfers, and how many there are in all."""
     filters = {
         "settlement_id": settlement_id,
-        "connection_ids": None if connection_ids is None else list(connection_ids),
-        "network_account_ids": None if network_account_ids is None else list(network_account_ids),
-        "currencies": None if currencies is None else list(currencies),
+        "own_connection_ids": _array(wanted.own_connection_ids),
+        "connection_ids": _array(wanted.connection_ids),
+        "counterparty_connection_ids": _array(wanted.counterparty_connection_ids),
+        "from_partner": wanted.from_partner,
+        "account_ids": _array(wanted.account_ids),
+        "counterparty_account_ids": _array(wanted.counterparty_account_ids),
+        "currencies": _array(wanted.currencies),
     }
-    page = tx.all(Transfer, sql["list_transfers"], **filters, limit=limit, offset=offset)
+    page = tx.all(Transfer, sql["list_transfers"], **filters, limit=wanted.limit, offset=wanted.offset)
     return page, tx.scalars(int, sql["count_transfers"], **filters)[0]
+
+
+def search(tx: Transaction, wanted: TransferSearch) -> Listing[Transfer]:
+    """A page of a client's transfers in settlements of any partner, by when their settlements changed."""
+    filters = {
+        "own_connection_ids": list(wanted.own_connection_ids),
+        "partner_ids": _array(wanted.partner_ids),
+        "settlement_ids": _array(wanted.settlement_ids),
+        "settlement_states": _array(wanted.settlement_states),
+        "initiated_by": _array(wanted.initiated_by),
+        "settlement_updated_on_or_after": wanted.settlement_updated_on_or_after,
+        "settlement_updated_before": wanted.settlement_updated_before,
+        "currencies": _array(wanted.currencies),
+        "statuses": _array(wanted.statuses),
+        "ascending": wanted.ascending,
+    }
+    statement = sql["search_transfers"]
+    return list_page(tx, Transfer, statement, filters, limit=wanted.limit, offset=wanted.offset)
 
 
 def closure_transfers(tx: Transaction, closure_ids: Sequence[UUID]) -> list[Transfer]:
@@ -191,5 +273,5 @@ def directions(tx: Transaction, settlement_ids: Sequence[UUID], connection_ids: 
     return tx.all(Direction, sql["directions"], **values)
 
 
-def _dispute_arrays(disputes: Mapping[UUID, UUID]) -> dict[str, list[UUID]]:
-    return {"dispute_ids": list(disputes), "connection_ids": list(disputes.values())}
+def _array(values: Sequence[object] | None) -> list[object] | None:
+    return None if values is None else list(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +11,9 @@ from pydantic import Field
 from clearwindow.clock import wire_time
 from clearwindow.http.wire import WireModel, present
 from clearwindow.transfers.values import Transfer
+
+TradingAccounts = tuple[UUID, Mapping[UUID, UUID]]
+"""The partner's Go Account, and the clients' by connection: of those connections that the reader may know."""
 
 
 class SettlementTransferOutput(WireModel):
@@ -25,6 +29,7 @@ class SettlementTransferOutput(WireModel):
     tx_ids: list[str]
     status: str
     source_trading_account_id: str
+    source_network_account_id: str | None = None
     destination_trading_account_id: str
     destination_network_account_id: str
 
@@ -34,6 +39,7 @@ class DisputedTransferOutput(WireModel):
 
     id: str
     source_trading_account_id: str
+    source_network_account_id: str | None = None
     destination_trading_account_id: str
     destination_network_account_id: str
     dispute_closure_id: str
@@ -45,11 +51,10 @@ class DisputedTransferOutput(WireModel):
     settlement_id: str | None = None
 
 
-def settlement_transfer(
-    transfer: Transfer, partner_account: UUID, client_account: UUID
-) -> SettlementTransferOutput:
+def settlement_transfer(transfer: Transfer, trading_accounts: TradingAccounts) -> SettlementTransferOutput:
     return SettlementTransferOutput.model_validate(
-        present(
+        _sides(transfer, trading_accounts)
+        | present(
             id=str(transfer.id),
             created_at=wire_time(transfer.created_at),
             updated_at=wire_time(transfer.updated_at),
@@ -57,22 +62,17 @@ def settlement_transfer(
             settlement_id=str(transfer.settlement_id),
             dispute_closure_id=_text(transfer.dispute_closure_id),
             quantity=str(transfer.quantity),
-            tx_ids=[],
+            tx_ids=transfer.tx_ids,
             status=transfer.status,
-            source_trading_account_id=partner_account.hex,
-            destination_trading_account_id=client_account.hex,
-            destination_network_account_id=str(transfer.network_account_id),
         )
     )
 
 
-def disputed_transfer(transfer: Transfer, partner_account: UUID, client_account: UUID) -> DisputedTransferOutput:
+def disputed_transfer(transfer: Transfer, trading_accounts: TradingAccounts) -> DisputedTransferOutput:
     return DisputedTransferOutput.model_validate(
-        present(
+        _sides(transfer, trading_accounts)
+        | present(
             id=str(transfer.id),
-            source_trading_account_id=partner_account.hex,
-            destination_trading_account_id=client_account.hex,
-            destination_network_account_id=str(transfer.network_account_id),
             dispute_closure_id=str(transfer.dispute_closure_id),
             currency=transfer.currency,
             quantity=str(transfer.quantity),
@@ -81,6 +81,20 @@ def disputed_transfer(transfer: Transfer, partner_account: UUID, client_account:
             updated_at=wire_time(transfer.updated_at),
             settlement_id=_text(transfer.settlement_id),
         )
+    )
+
+
+def _sides(transfer: Transfer, trading_accounts: TradingAccounts) -> dict[str, object]:
+    partner, clients = trading_accounts
+    source = transfer.counterparty_connection_id
+    # A client is shown no account of another client: for it, the broker is the source.
+    source_account = partner if source is None else clients.get(source, partner)
+    shown = source is not None and source in clients
+    return present(
+        source_trading_account_id=source_account.hex,
+        source_network_account_id=_text(transfer.counterparty_account_id) if shown else None,
+        destination_trading_account_id=clients[transfer.connection_id].hex,
+        destination_network_account_id=str(transfer.network_account_id),
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol, runtime_checkable
 
 import structlog
 from prometheus_client import Counter
@@ -41,12 +42,44 @@ class DueWork(Waiting, Protocol):
         ...
 
 
-class Worker:
-    """Runs due work until it is told to stop. Any number of workers may run against one database."""
+@runtime_checkable
+class Parallel(Protocol):
+    """Due work that waits for others, so that several of its jobs are run at once."""
 
-    def __init__(self, runtime: Runtime, kinds: Sequence[DueWork], *, poll_seconds: float = 0.2) -> None:
+    @property
+    def parallel(self) -> int: ...
+
+
+class Runner(Protocol):
+    """Work that keeps its own order and pace beside the due work."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self) -> None:
+        """Works until ``stop``."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class Worker:
+    """Runs due work until it is told to stop. Any number of workers may run against one database.
+
+    Each kind has a thread of its own, so that none waits for the jobs of another.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        kinds: Sequence[DueWork],
+        *,
+        runners: Sequence[Runner] = (),
+        poll_seconds: float = 0.2,
+    ) -> None:
         self._runtime = runtime
         self._kinds = kinds
+        self._runners = runners
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
 
@@ -62,21 +95,39 @@ class Worker:
 
     def run(self) -> None:
         """Runs due work as it becomes due, until ``stop``."""
+        threads = [threading.Thread(target=self._run_kind, args=(kind,), name=kind.name) for kind in self._kinds]
+        threads += [threading.Thread(target=runner.run, name=runner.name) for runner in self._runners]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def stop(self) -> None:
+        """Ends the run after the job in hand."""
+        self._stopping.set()
+        for runner in self._runners:
+            runner.stop()
+
+    def _run_kind(self, kind: DueWork) -> None:
         while not self._stopping.is_set():
             try:
-                self.run_due()
+                while not self._stopping.is_set() and self._run_batch(kind):
+                    pass
             except Exception:
                 # The database may be away for a while; the worker must still be there when it is back.
                 log.exception("work_interrupted")
             self._stopping.wait(self._poll_seconds)
 
-    def stop(self) -> None:
-        """Ends the run after the job in hand."""
-        self._stopping.set()
-
     def _run_batch(self, kind: DueWork) -> int:
+        jobs = kind.due(self._runtime, BATCH)
+        if not isinstance(kind, Parallel) or len(jobs) < 2:  # noqa: PLR2004 - one job needs no company
+            return self._run_in_turn(kind, jobs)
+        with ThreadPoolExecutor(kind.parallel, thread_name_prefix=kind.name) as pool:
+            return sum(pool.map(lambda job: self._run_in_turn(kind, [job]), jobs))
+
+    def _run_in_turn(self, kind: DueWork, jobs: Sequence[object]) -> int:
         done = 0
-        for job in kind.due(self._runtime, BATCH):
+        for job in jobs:
             if self._stopping.is_set():
                 break
             done += self._run_one(kind, job)

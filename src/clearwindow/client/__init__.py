@@ -1,0 +1,92 @@
+"""The Python SDK of Clearwindow: for partners, clients and operators, synchronous and asynchronous.
+
+Everything to import is here. `Partner`, `Client` and `Operator` have the same methods as `AsyncPartner`,
+`AsyncClient` and `AsyncOperator`. See docs/python-sdk.md.
+"""
+
+from clearwindow.client.aio.members import AsyncClient, AsyncPartner
+from clearwindow.client.aio.operator import AsyncOperator
+from clearwindow.client.aio.pages import AsyncPages
+from clearwindow.client.answers.base import Meta, Value
+from clearwindow.client.calls import Page
+from clearwindow.client.errors import (
+    ApiError,
+    ClearwindowError,
+    ConflictError,
+    InvalidRequestError,
+    NoAnswerError,
+    NotAuthenticatedError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    SigningError,
+    TooLargeError,
+    UnexpectedAnswerError,
+    UnprocessableError,
+)
+from clearwindow.client.options import HttpOptions
+from clearwindow.client.requests import (
+    ApiKeyAndSecretKey,
+    ClearLoopKey,
+    ConnectionKey,
+    Deposit,
+    NewKey,
+    TokenAndSignatureKey,
+    TokenKey,
+    Trade,
+    TradeCorrection,
+    TradeSide,
+    encrypted_key,
+)
+from clearwindow.client.signing import AsyncSigner, KeySigner, Signer
+from clearwindow.client.sync.members import Client, Partner
+from clearwindow.client.sync.operator import Operator
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.webhooks import WebhookEvent, WebhookVerificationError, verify_webhook
+
+__all__ = [
+    "ApiError",
+    "ApiKeyAndSecretKey",
+    "AsyncClient",
+    "AsyncOperator",
+    "AsyncPages",
+    "AsyncPartner",
+    "AsyncSigner",
+    "ClearLoopKey",
+    "ClearwindowError",
+    "Client",
+    "ConflictError",
+    "ConnectionKey",
+    "Deposit",
+    "HttpOptions",
+    "InvalidRequestError",
+    "KeySigner",
+    "Meta",
+    "NewKey",
+    "NoAnswerError",
+    "NotAuthenticatedError",
+    "NotFoundError",
+    "Operator",
+    "Page",
+    "Pages",
+    "Partner",
+    "PermissionDeniedError",
+    "RateLimitedError",
+    "ServerError",
+    "Signer",
+    "SigningError",
+    "TokenAndSignatureKey",
+    "TokenKey",
+    "TooLargeError",
+    "Trade",
+    "TradeCorrection",
+    "TradeSide",
+    "UnexpectedAnswerError",
+    "UnprocessableError",
+    "Value",
+    "WebhookEvent",
+    "WebhookVerificationError",
+    "encrypted_key",
+    "verify_webhook",
+]

@@ -1,0 +1,228 @@
+"""Sends calls: with time limits, repeats where they are safe, and every refusal as its own error."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import httpx2
+
+from clearwindow.client.aio import waiting
+from clearwindow.client.answers.base import Meta
+from clearwindow.client.calls import (
+    REPLAY_HEADER,
+    REQUEST_ID_HEADER,
+    TOTAL_COUNT_HEADER,
+    Answer,
+    Call,
+    parse_body,
+    read_answer,
+)
+from clearwindow.client.errors import (
+    ApiError,
+    ClearwindowError,
+    NoAnswerError,
+    SigningError,
+    UnexpectedAnswerError,
+    error_type,
+)
+from clearwindow.client.options import HttpOptions
+from clearwindow.client.retries import Failure, Harm, failure_of_status, parse_retry_after, wait_seconds
+from clearwindow.client.signing import AsyncSigner, UnsignedRequest
+
+T = TypeVar("T")
+
+# Nothing has been sent when one of these is raised.
+_NEVER_LEFT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+class AsyncCaller:
+    """One server, one bearer token, and the connections to it."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        signer: AsyncSigner | None = None,
+        options: HttpOptions | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._options = options or HttpOptions()
+        self._signer = signer
+        self._http = httpx2.AsyncClient(
+            base_url=_root(base_url),
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            verify=self._options.tls(),
+            trust_env=self._options.trust_env,
+            transport=transport,
+            follow_redirects=False,
+        )
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def sign(self, unsigned: UnsignedRequest) -> bytes:
+        """The body of a request, signed.
+
+        Raises:
+            SigningError: there is no signer, or what it gave is no signature.
+        """
+        if self._signer is None:
+            raise SigningError("This request must be signed: give the client a signer.")
+        signature = await waiting.signature_of(self._signer, unsigned.payload)
+        if not isinstance(signature, str):
+            raise SigningError(f"The signer must give a text, not a {type(signature).__name__}.")
+        return unsigned.body(signature)
+
+    async def send(self, call: Call[T]) -> T:
+        """Sends the call, again where that is safe, and reads its answer.
+
+        Raises:
+            ApiError: the server refused.
+            NoAnswerError: no answer came in time.
+            UnexpectedAnswerError: the answer is none that a server of this wire gives.
+        """
+        ends_at = time.monotonic() + self._options.total_timeout_seconds
+        repeat = 0
+        harmless = True
+        while True:
+            met: Failure | None
+            problem: ClearwindowError
+            try:
+                answer = await self._exchange(call, ends_at)
+            except (httpx2.RequestError, TimeoutError) as error:
+                met = Failure(Harm.NONE if isinstance(error, _NEVER_LEFT) else Harm.UNKNOWN)
+                harmless = harmless and met.harm is Harm.NONE
+                problem = _no_answer(call, error, harmless=harmless, attempts=repeat + 1)
+            except ApiError as error:
+                met = failure_of_status(error.status, error.retry_after_seconds)
+                harmless = harmless and met is not None and met.harm is Harm.NONE
+                problem = error
+            else:
+                return read_answer(call, answer)
+            repeat += 1
+            wait = None
+            if met is not None:
+                wait = wait_seconds(
+                    met,
+                    repeatable=call.repeatable,
+                    repeat=repeat,
+                    left_seconds=ends_at - time.monotonic(),
+                    options=self._options,
+                    chance=random.random(),  # noqa: S311 - spreads repeats, keeps no secret
+                )
+            if wait is None:
+                raise problem
+            await waiting.sleep(wait)
+
+    async def _exchange(self, call: Call[T], ends_at: float) -> Answer:
+        """One attempt.
+
+        Raises:
+            ApiError: the server refused.
+            httpx2.RequestError, TimeoutError: no whole answer came.
+            UnexpectedAnswerError: too large, a redirect, or not JSON.
+        """
+        left_seconds = ends_at - time.monotonic()
+        headers = {} if call.content is None else {"Content-Type": "application/json"}
+        with waiting.time_limit(left_seconds):
+            async with self._http.stream(
+                call.method,
+                call.path,
+                params=list(call.query) or None,
+                content=call.content,
+                headers=headers,
+                timeout=self._timeout(left_seconds),
+            ) as response:
+                raw = await self._read(response, ends_at)
+        return _answer(call, response, raw)
+
+    async def _read(self, response: httpx2.Response, ends_at: float) -> bytes:
+        raw = bytearray()
+        async for part in response.aiter_bytes():
+            raw += part
+            if len(raw) > self._options.answer_bytes:
+                raise UnexpectedAnswerError(
+                    f"the answer has more than {self._options.answer_bytes} bytes",
+                    status=response.status_code,
+                    request_id=response.headers.get(REQUEST_ID_HEADER),
+                )
+            if time.monotonic() > ends_at:
+                raise TimeoutError("the answer took too long")
+        return bytes(raw)
+
+    def _timeout(self, left_seconds: float) -> httpx2.Timeout:
+        # Zero would mean that even a byte that is there already is too late.
+        left = max(0.001, left_seconds)
+        connect = min(self._options.connect_timeout_seconds, left)
+        read = min(self._options.read_timeout_seconds, left)
+        return httpx2.Timeout(connect=connect, read=read, write=read, pool=connect)
+
+
+def _root(base_url: str) -> str:
+    try:
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL:
+        url = httpx2.URL("")
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
+        raise ValueError("base_url must be an address such as https://network.example, without a query or a user")
+    return base_url.rstrip("/")
+
+
+def _answer(call: Call[T], response: httpx2.Response, raw: bytes) -> Answer:
+    status = response.status_code
+    headers = response.headers
+    total = headers.get(TOTAL_COUNT_HEADER, "")
+    meta = Meta(
+        request_id=headers.get(REQUEST_ID_HEADER),
+        replayed=headers.get(REPLAY_HEADER) == "true",
+        total=int(total) if total.isascii() and total.isdigit() else None,
+    )
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise _refusal(response, raw, meta)
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        raise UnexpectedAnswerError(
+            f"{call.method} {call.path} was answered {status}; redirects are not followed, as they would lead the"
+            " token and the signed request elsewhere",
+            status=status,
+            request_id=meta.request_id,
+        )
+    try:
+        body = parse_body(raw) if raw else None
+    except ValueError:
+        raise UnexpectedAnswerError(
+            f"{call.method} {call.path} was answered {status} with something else than JSON",
+            status=status,
+            request_id=meta.request_id,
+        ) from None
+    return Answer(status, body, meta)
+
+
+def _refusal(response: httpx2.Response, raw: bytes, meta: Meta) -> ApiError:
+    try:
+        body = parse_body(raw)
+    except ValueError:
+        body = {}
+    return error_type(response.status_code)(
+        response.status_code,
+        body if isinstance(body, dict) else {},
+        request_id=meta.request_id,
+        retry_after_seconds=parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
+    )
+
+
+def _no_answer(call: Call[T], error: Exception, *, harmless: bool, attempts: int) -> NoAnswerError:
+    reason = str(error) or type(error).__name__
+    tried = "once" if attempts == 1 else f"{attempts} times"
+    done = "it never left" if harmless else "it may have been carried out"
+    problem = NoAnswerError(
+        f"{call.method} {call.path}: no answer, tried {tried} ({reason}); {done}",
+        may_have_been_carried_out=not harmless,
+        attempts=attempts,
+    )
+    problem.__cause__ = error
+    return problem

@@ -1,0 +1,76 @@
+"""Connections: one client account at one partner."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from clearwindow.client.aio.desk import AsyncDesk, SigningMethod
+from clearwindow.client.aio.pages import AsyncPages
+from clearwindow.client.answers.network import Connection
+from clearwindow.client.calls import value_of
+from clearwindow.client.filters import ClientConnectionFilters, PartnerConnectionFilters
+from clearwindow.client.requests import ConnectionKey
+from clearwindow.client.text import Id, fields
+
+
+class AsyncClientConnections:
+    """The client's own connections."""
+
+    def __init__(self, desk: AsyncDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[ClientConnectionFilters]) -> AsyncPages[Connection]:
+        return self._desk.pages(self._desk.path("/clients/connections"), "connections", Connection, filters)
+
+    async def get(self, connection_id: Id) -> Connection:
+        path = self._desk.path("/clients/connections/{}", connection_id)
+        return await self._desk.get(path, value_of(Connection, "connection"))
+
+    async def create(
+        self, *, partner_id: Id, name: str, connection_key: ConnectionKey, nonce: str | None = None
+    ) -> Connection:
+        """Connects to a partner, with the key that the partner gave for it.
+
+        Raises:
+            UnprocessableError: the partner does not take it, or something of this name is there.
+        """
+        asked = _fields(partner_id, name, connection_key, self._desk.nonce(nonce))
+        path = self._desk.path("/clients/connections")
+        return await self._desk.signed("POST", path, value_of(Connection, "connection"), asked)
+
+    async def update(self, connection_id: Id, *, active: bool | None = None, name: str | None = None) -> Connection:
+        """Renames it, or stops and starts it: an inactive one takes no allocations, and still gives back."""
+        path = self._desk.path("/clients/connections/{}", connection_id)
+        asked = fields(active=active, name=name)
+        return await self._desk.send("PUT", path, value_of(Connection, "connection"), asked, repeatable=True)
+
+    async def payload(
+        self,
+        *,
+        partner_id: Id,
+        name: str,
+        connection_key: ConnectionKey,
+        nonce: str | None = None,
+        method: SigningMethod = "POST",
+    ) -> str:
+        """The exact text to sign for a new connection, as the server writes it; `create` makes its own."""
+        asked = _fields(partner_id, name, connection_key, self._desk.nonce(nonce))
+        return await self._desk.payload(method, self._desk.path("/clients/connections/signing"), asked)
+
+
+class AsyncPartnerConnections:
+    """The connections of all clients at the partner."""
+
+    def __init__(self, desk: AsyncDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[PartnerConnectionFilters]) -> AsyncPages[Connection]:
+        return self._desk.pages(self._desk.path("/partners/connections"), "connections", Connection, filters)
+
+    async def get(self, connection_id: Id) -> Connection:
+        path = self._desk.path("/partners/connections/{}", connection_id)
+        return await self._desk.get(path, value_of(Connection, "connection"))
+
+
+def _fields(partner_id: Id, name: str, connection_key: ConnectionKey, nonce: str) -> dict[str, object]:
+    return fields(partner_id=partner_id, name=name, connection_key=connection_key.wire(), nonce=nonce)

@@ -1,0 +1,160 @@
+"""An enterprise of the network: as a client, who trades, and as a partner, who settles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Self, Unpack
+from uuid import uuid4
+
+import httpx2
+
+from clearwindow.client.aio.allocations import AsyncClientAllocations, AsyncPartnerAllocations
+from clearwindow.client.aio.caller import AsyncCaller
+from clearwindow.client.aio.connections import AsyncClientConnections, AsyncPartnerConnections
+from clearwindow.client.aio.desk import AsyncDesk
+from clearwindow.client.aio.disputes import AsyncClientDisputes, AsyncPartnerDisputes
+from clearwindow.client.aio.pages import AsyncPages
+from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
+from clearwindow.client.answers.network import (
+    ClientBalances,
+    ClientRecord,
+    ListedPartner,
+    PartnerBalances,
+    PartnerRecord,
+    SupportedCurrencies,
+)
+from clearwindow.client.calls import value_of
+from clearwindow.client.filters import ClientBalanceFilters, PartnerBalanceFilters, PartnerFilters
+from clearwindow.client.options import HttpOptions
+from clearwindow.client.requests import NewPartner
+from clearwindow.client.signing import AsyncSigner
+from clearwindow.client.text import Id, fields
+
+
+def _random_nonce() -> str:
+    return uuid4().hex
+
+
+class AsyncMember:
+    """What both sides can do. Close it when it is done, or use it as a context manager."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        enterprise_id: str,
+        *,
+        signer: AsyncSigner | None = None,
+        options: HttpOptions | None = None,
+        new_nonce: Callable[[], str] = _random_nonce,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Opens no connection yet.
+
+        Args:
+            base_url: the server's address, such as ``https://network.example``.
+            token: the bearer token of a member of the enterprise.
+            enterprise_id: for whom to act.
+            signer: signs what must be signed; see `clearwindow.client.KeySigner`. Without one, such requests fail
+                before they are sent.
+            options: time limits and repeats.
+            new_nonce: makes a new one for every signed request that is given none.
+            transport: for tests, and for what the options do not cover.
+        """
+        self.enterprise_id = enterprise_id
+        self._caller = AsyncCaller(base_url, token, signer=signer, options=options, transport=transport)
+        self._desk = AsyncDesk(self._caller, enterprise_id, new_nonce)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends the connections to the server."""
+        await self._caller.aclose()
+
+    def partners(self, **filters: Unpack[PartnerFilters]) -> AsyncPages[ListedPartner]:
+        """The partners of the network."""
+        return self._desk.pages(self._desk.path("/partners"), "partners", ListedPartner, filters)
+
+    async def supported_currencies(self, partner_ids: Sequence[Id]) -> SupportedCurrencies:
+        """Which currencies these partners take, and how they call them."""
+        read = value_of(SupportedCurrencies)
+        return await self._desk.get(self._desk.path("/supportedCurrencies"), read, {"partner_ids": partner_ids})
+
+
+class AsyncClient(AsyncMember):
+    """An enterprise that trades."""
+
+    @property
+    def allocations(self) -> AsyncClientAllocations:
+        return AsyncClientAllocations(self._desk)
+
+    @property
+    def connections(self) -> AsyncClientConnections:
+        return AsyncClientConnections(self._desk)
+
+    @property
+    def settlements(self) -> AsyncClientSettlements:
+        return AsyncClientSettlements(self._desk)
+
+    @property
+    def disputes(self) -> AsyncClientDisputes:
+        return AsyncClientDisputes(self._desk)
+
+    async def register(self) -> ClientRecord:
+        """Makes the enterprise a client. It has no key of its own, so it is not repeated after a lost answer."""
+        return await self._desk.send("POST", self._desk.path("/clients"), value_of(ClientRecord, "client"))
+
+    async def balances(self, **filters: Unpack[ClientBalanceFilters]) -> ClientBalances:
+        """The balances of the Go Account and of all connections, read page by page."""
+        path, read = self._desk.path("/clients/balances"), value_of(ClientBalances)
+        whole = await self._desk.get(path, read, filters)
+        page_number = 0
+        while whole.meta.total is None or len(whole.network_balances) < whole.meta.total:
+            page_number += 1
+            page = await self._desk.get(path, read, {**filters, "page_number": page_number})
+            if not page.network_balances.keys() - whole.network_balances.keys():
+                break
+            whole.network_balances.update(page.network_balances)
+        return whole
+
+
+class AsyncPartner(AsyncMember):
+    """An enterprise that settles: an exchange, or a broker."""
+
+    @property
+    def allocations(self) -> AsyncPartnerAllocations:
+        return AsyncPartnerAllocations(self._desk)
+
+    @property
+    def connections(self) -> AsyncPartnerConnections:
+        return AsyncPartnerConnections(self._desk)
+
+    @property
+    def settlements(self) -> AsyncPartnerSettlements:
+        return AsyncPartnerSettlements(self._desk)
+
+    @property
+    def disputes(self) -> AsyncPartnerDisputes:
+        return AsyncPartnerDisputes(self._desk)
+
+    async def register(self, **partner: Unpack[NewPartner]) -> PartnerRecord:
+        """Makes the enterprise a partner, once an operator has configured it. Not repeated after a lost answer."""
+        read = value_of(PartnerRecord, "partner")
+        return await self._desk.send("POST", self._desk.path("/partners"), read, fields(**partner))
+
+    async def balances(self, **filters: Unpack[PartnerBalanceFilters]) -> PartnerBalances:
+        """The partner's own balances and those of all its connections, in its terms, read page by page."""
+        path, read = self._desk.path("/partners/balances"), value_of(PartnerBalances)
+        whole = await self._desk.get(path, read, filters)
+        page_number = 0
+        while whole.meta.total is None or len(whole.network_balances) < whole.meta.total:
+            page_number += 1
+            page = await self._desk.get(path, read, {**filters, "page_number": page_number})
+            if not page.network_balances.keys() - whole.network_balances.keys():
+                break
+            whole.network_balances.update(page.network_balances)
+        return whole

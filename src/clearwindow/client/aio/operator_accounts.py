@@ -1,0 +1,99 @@
+"""Go Accounts with their keys, custody, and the currencies of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
+from clearwindow.client.answers.base import Balance
+from clearwindow.client.answers.operator import (
+    Currency,
+    CustodyMovement,
+    GoAccount,
+    GoAccountBalances,
+    GoAccountKey,
+)
+from clearwindow.client.calls import nothing, value_of, values_of
+from clearwindow.client.requests import NewKey
+from clearwindow.client.text import Id, Quantity, fields, quantity_text
+
+
+class AsyncOperatorGoAccounts:
+    """Custody accounts. Amounts are base units under the network's names."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    async def create(
+        self,
+        enterprise_id: str,
+        *,
+        keys: Sequence[NewKey] = (),
+        label: str | None = None,
+        custodian_key: bool | None = None,
+    ) -> GoAccount:
+        """Opens an account; the enterprise's first is its default. Not repeated after a lost answer.
+
+        Args:
+            enterprise_id: whose it is.
+            keys: the public keys that verify for it.
+            label: any name.
+            custodian_key: whether it also gets a key that the network holds, and signs with on request.
+        """
+        path = self._desk.path("/enterprises/{}/go-accounts", enterprise_id)
+        asked = fields(label=label, keys=[key.wire() for key in keys], custodian_key=custodian_key)
+        return await self._desk.send("POST", path, value_of(GoAccount, "goAccount"), asked, repeatable=False)
+
+    async def add_key(self, go_account_id: Id, key: NewKey) -> GoAccountKey:
+        """Adds a signing key; the same key again is the same key."""
+        path = self._desk.path("/go-accounts/{}/keys", go_account_id)
+        return await self._desk.send("POST", path, value_of(GoAccountKey, "key"), key.wire(), repeatable=True)
+
+    async def add_custodian_key(self, go_account_id: Id) -> GoAccountKey:
+        """Adds a key that the network makes and holds; each request makes one, so it is not repeated."""
+        path = self._desk.path("/go-accounts/{}/keys", go_account_id)
+        asked = fields(custodian_key=True)
+        return await self._desk.send("POST", path, value_of(GoAccountKey, "key"), asked, repeatable=False)
+
+    async def revoke_key(self, go_account_id: Id, key_id: Id) -> None:
+        """Revokes a signing key at once and for good."""
+        path = self._desk.path("/go-accounts/{}/keys/{}", go_account_id, key_id)
+        await self._desk.send("DELETE", path, nothing, repeatable=True)
+
+    async def deposit(
+        self, go_account_id: Id, *, currency: str, quantity: Quantity, reference: str
+    ) -> CustodyMovement:
+        """Records money that came in; once for each reference."""
+        path = self._desk.path("/go-accounts/{}/deposits", go_account_id)
+        asked = fields(currency=currency, quantity=quantity_text(quantity), reference=reference)
+        return await self._desk.send("POST", path, value_of(CustodyMovement), asked, repeatable=True)
+
+    async def withdraw(
+        self, go_account_id: Id, *, currency: str, quantity: Quantity, reference: str
+    ) -> CustodyMovement:
+        """Records money that went out, within what is available; once for each reference."""
+        path = self._desk.path("/go-accounts/{}/withdrawals", go_account_id)
+        asked = fields(currency=currency, quantity=quantity_text(quantity), reference=reference)
+        return await self._desk.send("POST", path, value_of(CustodyMovement), asked, repeatable=True)
+
+    async def balances(self, go_account_id: Id) -> dict[str, Balance]:
+        """Per currency what is available and held."""
+        path = self._desk.path("/go-accounts/{}/balances", go_account_id)
+        return (await self._desk.get(path, value_of(GoAccountBalances))).balances
+
+
+class AsyncOperatorCurrencies:
+    """The currencies that the network knows."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    async def list(self) -> tuple[Currency, ...]:
+        """All of them; this list has no pages."""
+        return await self._desk.get(self._desk.path("/currencies"), values_of(Currency, "currencies"))
+
+    async def create(self, *, name: str, backing: str, decimals: int) -> Currency:
+        """Makes a currency known; the same again is the same currency."""
+        asked = fields(name=name, backing=backing, decimals=decimals)
+        read = value_of(Currency, "currency")
+        return await self._desk.send("POST", self._desk.path("/currencies"), read, asked, repeatable=True)

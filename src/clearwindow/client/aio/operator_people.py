@@ -1,0 +1,113 @@
+"""Operators, enterprises, users and their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
+from clearwindow.client.answers.operator import Enterprise, OperatorRecord, Token, User
+from clearwindow.client.calls import value_of
+from clearwindow.client.text import Id, fields
+
+Scope: TypeAlias = Literal["settlement_network_read", "settlement_network_write"]
+TokenKind: TypeAlias = Literal["bearer", "v2x"]
+
+
+class AsyncOperatorOperators:
+    """Those who run the network; four eyes need two of them."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    async def create(self, *, name: str) -> OperatorRecord:
+        """Makes an operator; the same name again is the same operator."""
+        read = value_of(OperatorRecord, "operator")
+        return await self._desk.send(
+            "POST", self._desk.path("/operators"), read, fields(name=name), repeatable=True
+        )
+
+    async def create_token(
+        self, operator_id: Id, *, label: str | None = None, expires_at: datetime | None = None
+    ) -> Token:
+        """Makes a token; each request makes another, so it is not repeated after a lost answer."""
+        path = self._desk.path("/operators/{}/tokens", operator_id)
+        asked = fields(label=label, expires_at=expires_at)
+        return await self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)
+
+
+class AsyncOperatorEnterprises:
+    """Organisations and their members."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    async def create(
+        self,
+        *,
+        name: str,
+        licensed: bool,
+        enterprise_id: str | None = None,
+        trust_org: str | None = None,
+    ) -> Enterprise:
+        """Makes an enterprise. With an id it may be repeated: the same again is the same enterprise."""
+        asked = fields(id=enterprise_id, name=name, trust_org=trust_org, licensed=licensed)
+        path = self._desk.path("/enterprises")
+        repeatable = enterprise_id is not None
+        return await self._desk.send("POST", path, value_of(Enterprise, "enterprise"), asked, repeatable=repeatable)
+
+    async def update(
+        self, enterprise_id: str, *, name: str | None = None, licensed: bool | None = None
+    ) -> Enterprise:
+        """Renames it, gives or takes its licence."""
+        path = self._desk.path("/enterprises/{}", enterprise_id)
+        asked = fields(name=name, licensed=licensed)
+        return await self._desk.send("PATCH", path, value_of(Enterprise, "enterprise"), asked, repeatable=True)
+
+    async def create_user(
+        self,
+        enterprise_id: str,
+        *,
+        name: str,
+        user_id: str | None = None,
+        email: str | None = None,
+    ) -> User:
+        """Makes a user, or a known user a member of one more enterprise. With an id it may be repeated."""
+        path = self._desk.path("/enterprises/{}/users", enterprise_id)
+        asked = fields(id=user_id, name=name, email=email)
+        return await self._desk.send("POST", path, value_of(User, "user"), asked, repeatable=user_id is not None)
+
+    async def create_token(
+        self,
+        enterprise_id: str,
+        *,
+        user_id: str,
+        scopes: Sequence[Scope],
+        expires_at: datetime | None = None,
+        ip_allow_list: Sequence[str] | None = None,
+        label: str | None = None,
+        kind: TokenKind | None = None,
+    ) -> Token:
+        """Makes a token for a member; each request makes another, so it is not repeated after a lost answer.
+
+        Args:
+            enterprise_id: where the user is a member.
+            user_id: whose it is.
+            scopes: what it may do; writing needs both.
+            expires_at: never, where it is not given.
+            ip_allow_list: the networks it may be used from, such as ``10.0.0.0/8``.
+            label: any name.
+            kind: a bearer token, which is what this SDK uses, or one of those that sign each request.
+        """
+        path = self._desk.path("/enterprises/{}/tokens", enterprise_id)
+        allowed = None if ip_allow_list is None else [*ip_allow_list]
+        asked = fields(
+            user_id=user_id,
+            scopes=[*scopes],
+            expires_at=expires_at,
+            ip_allow_list=allowed,
+            label=label,
+            kind=kind,
+        )
+        return await self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)

@@ -1,0 +1,89 @@
+"""Settlements, disputes and closures as operators see them: everything, of everybody."""
+
+from __future__ import annotations
+
+from typing import Literal, Unpack
+
+from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
+from clearwindow.client.aio.pages import AsyncPages
+from clearwindow.client.answers.disputes import Dispute, OperatorDisputeClosure
+from clearwindow.client.answers.settlements import OperatorSettlement, OperatorSettlementDetail
+from clearwindow.client.calls import value_of
+from clearwindow.client.filters import (
+    ClosureFilters,
+    OperatorDisputeFilters,
+    OperatorSettlementFilters,
+    TransferPageFilters,
+)
+from clearwindow.client.text import Amounts, Id, amounts_text, fields
+
+
+class AsyncOperatorSettlements:
+    """All settlements."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[OperatorSettlementFilters]) -> AsyncPages[OperatorSettlement]:
+        return self._desk.pages("/settlements", "settlements", OperatorSettlement, filters)
+
+    async def get(self, settlement_id: Id, **filters: Unpack[TransferPageFilters]) -> OperatorSettlementDetail:
+        """One settlement with its disputes and one page of its transfers."""
+        path = self._desk.path("/settlements/{}", settlement_id)
+        return await self._desk.get(path, value_of(OperatorSettlementDetail), filters)
+
+    async def retry(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
+        """Has a failed settlement tried again at once.
+
+        Not repeated after a lost answer: the first request may have completed it, and the second be a conflict.
+        """
+        path = self._desk.path("/settlements/{}/retry", settlement_id)
+        read = value_of(OperatorSettlement, "settlement")
+        return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=False)
+
+    async def reject(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
+        """Ends a settlement without executing it."""
+        path = self._desk.path("/settlements/{}/reject", settlement_id)
+        read = value_of(OperatorSettlement, "settlement")
+        return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+
+
+class AsyncOperatorDisputes:
+    """All disputes."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[OperatorDisputeFilters]) -> AsyncPages[Dispute]:
+        return self._desk.pages("/disputes", "disputes", Dispute, filters)
+
+    async def close(self, dispute_id: Id, *, adjusted_transfers: Amounts, notes: str) -> OperatorDisputeClosure:
+        """Closes a dispute that was right, after the window; another operator reviews the closure.
+
+        Args:
+            dispute_id: which one.
+            adjusted_transfers: what moves instead: base units, + the client receives; empty: nothing moves.
+            notes: why.
+        """
+        path = self._desk.path("/disputes/{}/close", dispute_id)
+        asked = fields(adjusted_transfers=amounts_text(adjusted_transfers), notes=notes)
+        read = value_of(OperatorDisputeClosure, "disputeClosure")
+        return await self._desk.send("POST", path, read, asked, repeatable=True)
+
+
+class AsyncOperatorClosures:
+    """All dispute closures."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[ClosureFilters]) -> AsyncPages[OperatorDisputeClosure]:
+        return self._desk.pages("/dispute-closures", "disputeClosures", OperatorDisputeClosure, filters)
+
+    async def review(
+        self, closure_id: Id, *, decision: Literal["approved", "rejected"], notes: str | None = None
+    ) -> OperatorDisputeClosure:
+        """Approves or rejects a closure that another operator, or the client, made."""
+        path = self._desk.path("/dispute-closures/{}/review", closure_id)
+        read = value_of(OperatorDisputeClosure, "disputeClosure")
+        return await self._desk.send("POST", path, read, fields(decision=decision, notes=notes), repeatable=True)

@@ -1,0 +1,1 @@
+"""What the server answers, as typed values; one file for each noun."""

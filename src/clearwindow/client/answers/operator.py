@@ -1,0 +1,196 @@
+"""What an operator is answered: people, accounts, custody, the journal and its proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime
+
+from clearwindow.client.answers.base import Balance, BaseUnits, Exact, Value
+from clearwindow.client.answers.network import PartnerRecord
+
+
+class OperatorRecord(Value):
+    id: str
+    name: str
+    created_at: AwareDatetime
+
+
+class Enterprise(Value):
+    id: str
+    name: str
+    trust_org: str
+    licensed: bool
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class User(Value):
+    id: str
+    name: str
+    email: str | None = None
+    created_at: AwareDatetime
+
+
+class Token(Value):
+    """A token as it is made; ``value`` is shown this once. Without a ``kind`` it is a bearer token."""
+
+    id: str
+    value: str
+    kind: str | None = None
+    operator_id: str | None = None
+    enterprise_id: str | None = None
+    user_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    ip_allow_list: tuple[str, ...] | None = None
+    label: str | None = None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Everything but the secret."""
+        return [(name, value) for name, value in super().__repr_args__() if name != "value"]
+
+
+class GoAccountKey(Value):
+    id: str
+    pub: str
+    encrypted_prv: str | None = None
+    custodian: bool | None = None
+    created_at: AwareDatetime
+    revoked_at: AwareDatetime | None = None
+
+
+class GoAccount(Value):
+    id: str
+    enterprise_id: str
+    label: str | None = None
+    is_default: bool
+    keys: tuple[GoAccountKey, ...]
+    created_at: AwareDatetime
+
+
+class CustodyEntry(Value):
+    id: str
+    kind: str
+    go_account_id: str
+    currency: str
+    quantity: BaseUnits
+    reference: str
+    created_at: AwareDatetime
+
+
+class CurrencyBalance(Balance):
+    currency: str
+
+
+class CustodyMovement(Value):
+    """A deposit or withdrawal, and the balance after it."""
+
+    entry: CustodyEntry
+    balance: CurrencyBalance
+
+
+class GoAccountBalances(Value):
+    balances: dict[str, Balance]
+
+
+class Currency(Value):
+    name: str
+    backing: str
+    decimals: int
+
+
+class PartnerConfiguration(Value):
+    """What makes an enterprise's partner; fields of a server that knows more are left out."""
+
+    enterprise_id: str
+    currencies: dict[str, str]
+    amount_unit: str
+    callback_url: str | None = None
+    callback_paths: dict[str, str] | None = None
+    async_allocations: bool | None = None
+    onchain_enabled: bool | None = None
+    execute_when_funded: bool
+    auto_approve_client_closures: bool
+    loss_sla_minutes: Exact | None = None
+    gain_sla_minutes: Exact | None = None
+    public_key: str | None = None
+
+
+class OperatorPartner(PartnerRecord):
+    """A partner as it sees itself, and its standing."""
+
+    stable_partner: bool
+
+
+class AuditRecord(Value):
+    sequence: int
+    at: AwareDatetime
+    request_id: str
+    actor_kind: str
+    actor_id: str
+    enterprise_id: str | None = None
+    action: str
+    subject_id: str
+    details: dict[str, Any]
+
+
+class Posting(Value):
+    """One side of an entry; the outside world is an account without an id."""
+
+    account_kind: str
+    account_id: str | None = None
+    currency: str
+    bucket: str
+    quantity: BaseUnits
+
+
+class LedgerEntry(Value):
+    id: str
+    kind: str
+    cause_id: str
+    partner_id: str | None = None
+    reference: str | None = None
+    created_at: AwareDatetime
+    postings: tuple[Posting, ...]
+
+
+class RecordedEvent(Value):
+    id: str
+    sequence: int
+    enterprise_id: str
+    type: str
+    subject_id: str
+    payload: dict[str, Any]
+    created_at: AwareDatetime
+
+
+class Finding(Value):
+    invariant: str
+    message: str
+    details: dict[str, Any]
+
+
+class LedgerCheck(Value):
+    """Whether everything that must always hold does, and what does not."""
+
+    ok: bool
+    checked_at: AwareDatetime
+    findings: tuple[Finding, ...]
+
+
+class WorkItem(Value):
+    """Something the worker will do: waiting for its time, due, or failing and tried again."""
+
+    kind: str
+    id: str
+    stage: str
+    status: str
+    due_at: AwareDatetime
+    attempts: int
+    last_error: str | None = None
+
+
+class Clock(Value):
+    now: AwareDatetime

@@ -1,0 +1,143 @@
+"""Settlements, their transfers, and deposits on a chain."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from clearwindow.client.answers.base import BaseUnits, Exact, OpenText, Value
+from clearwindow.client.answers.disputes import Dispute, TransferStatus
+
+SettlementStatus = Annotated[Literal["pending", "failed", "completed", "rejected"], OpenText]
+SettlementType = Annotated[Literal["onchain", "offchain"], OpenText]
+TransferDirection = Annotated[Literal["send", "receive", "send-and-receive"], OpenText]
+
+
+class Settlement(Value):
+    """One signed instruction of a partner; ``reason`` while failed or rejected, ``finalized_at`` once ended."""
+
+    id: str
+    partner_id: str
+    external_id: str
+    status: SettlementStatus
+    settlement_type: SettlementType
+    reconciled: bool
+    initiated_by: str
+    notes: str | None = None
+    reason: str | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    finalized_at: AwareDatetime | None = None
+    rt_id: str | None = None
+    loss_sla_alert_sent: Annotated[bool, Field(alias="lossSLAAlertSent")]
+    gain_sla_alert_sent: Annotated[bool, Field(alias="gainSLAAlertSent")]
+    cutoff_at: AwareDatetime | None = None
+    disputed: bool | None = None
+
+
+class StagedSettlement(Settlement):
+    """A settlement as it is answered when it is staged, with the closed disputes that it settles."""
+
+    settling_disputes: tuple[Dispute, ...]
+
+
+class ClientSettlement(Settlement):
+    """A settlement in a client's list."""
+
+    transfer_direction: TransferDirection
+
+
+class OperatorSettlement(Settlement):
+    """A settlement with its course: the stage it is in, its deadlines, and what the worker last met."""
+
+    stage: str
+    dispute_deadline_at: AwareDatetime | None = None
+    top_up_deadline_at: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
+    attempts: int
+    last_error: str | None = None
+
+
+class SettlementTransfer(Value):
+    """One movement of one currency; a negative quantity moves from the destination to the source."""
+
+    id: str
+    settlement_id: str
+    dispute_closure_id: str | None = None
+    currency: str
+    quantity: BaseUnits
+    status: TransferStatus
+    tx_ids: tuple[str, ...]
+    source_trading_account_id: str
+    source_network_account_id: str | None = None
+    destination_trading_account_id: str
+    destination_network_account_id: str
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class ClientTransfer(Value):
+    """A transfer as its client sees it: the other side stays unnamed."""
+
+    id: str
+    settlement_id: str
+    dispute_closure_id: str | None = None
+    currency: str
+    quantity: BaseUnits
+    status: TransferStatus
+    tx_ids: tuple[str, ...]
+    usd_value: Exact | None = None
+    source_trading_account_id: str | None = None
+    source_network_account_id: str | None = None
+    destination_trading_account_id: str | None = None
+    destination_network_account_id: str | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    settlement_status: SettlementStatus
+    settlement_notes: str | None = None
+    source_client_name: str | None = None
+    destination_client_name: str | None = None
+    source_connection_name: str | None = None
+    destination_connection_name: str | None = None
+
+
+class SettlementDetail(Value):
+    """One settlement with a page of its transfers; ``meta.total`` says how many there are."""
+
+    settlement: Settlement
+    settlement_transfers: tuple[SettlementTransfer, ...]
+    settling_disputes: tuple[Dispute, ...]
+    settlement_disputes: tuple[Dispute, ...]
+
+
+class ClientSettlementDetail(Value):
+    """The same for a client: its own transfers and disputes only."""
+
+    settlement: Settlement
+    settlement_transfers: tuple[ClientTransfer, ...]
+    settling_disputes: tuple[Dispute, ...]
+    settlement_disputes: tuple[Dispute, ...]
+
+
+class OperatorSettlementDetail(Value):
+    """The same for an operator."""
+
+    settlement: OperatorSettlement
+    settlement_transfers: tuple[SettlementTransfer, ...]
+    settling_disputes: tuple[Dispute, ...]
+    settlement_disputes: tuple[Dispute, ...]
+
+
+class OnchainDeposit(Value):
+    """A transaction on a chain that a partner says it made for a settlement."""
+
+    id: str
+    settlement_id: str
+    external_settlement_id: str
+    on_chain_tx_id: str
+    transfer_id: str | None = None
+    currency: str
+    quantity: Exact | None = None
+    created_at: AwareDatetime
+    updated_at: AwareDatetime

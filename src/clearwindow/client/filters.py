@@ -1,0 +1,180 @@
+"""What lists can be filtered and sorted by, under the wire's names. What is left out does not filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias, TypedDict
+
+from clearwindow.client.text import Id
+
+Ids: TypeAlias = Sequence[Id]
+Texts: TypeAlias = Sequence[str]
+SortDirection: TypeAlias = Literal["ASC", "DESC"]
+Statuses: TypeAlias = Sequence[Literal["failed", "completed", "pending", "rejected"]]
+
+
+class PageFilters(TypedDict, total=False):
+    """``page_size`` is how many entries are read at a time; the server has its own limit."""
+
+    page_size: int
+
+
+class ClientBalanceFilters(PageFilters, total=False):
+    connection_ids: Ids
+    partner_ids: Ids
+
+
+class PartnerBalanceFilters(ClientBalanceFilters, total=False):
+    client_ids: Ids
+    partners_connection_ids: Texts
+
+
+class PartnerFilters(PageFilters, total=False):
+    ids: Ids
+    names: Texts
+    institution_ids: Ids
+    institution_identifiers: Texts
+    active: bool
+    filter_by_trust_org: bool
+    allocation_policies_enabled: bool
+
+
+class ClientConnectionFilters(PageFilters, total=False):
+    active: bool
+    connection_ids: Ids
+    names: Texts
+    partner_ids: Ids
+
+
+class PartnerConnectionFilters(PageFilters, total=False):
+    active: bool
+    client_ids: Ids
+    connection_ids: Ids
+    partners_client_ids: Texts
+    partners_connection_ids: Texts
+    partner_ids: Ids
+
+
+class AllocationFilters(PageFilters, total=False):
+    allocation_ids: Ids
+    types: Sequence[Literal["allocation", "deallocation"]]
+    statuses: Sequence[Literal["cleared", "released", "reserved"]]
+    currencies: Texts
+    connection_ids: Ids
+    partner_ids: Ids
+    sort_direction: SortDirection
+
+
+class ClientAllocationFilters(AllocationFilters, total=False):
+    created_on_or_after: datetime
+    created_before: datetime
+    sort_field: Literal["id", "updatedAt", "quantity", "currency"]
+
+
+class PartnerAllocationFilters(AllocationFilters, total=False):
+    client_ids: Ids
+    sort_field: Literal["id", "updatedAt", "quantity"]
+
+
+class SettlementFilters(PageFilters, total=False):
+    settlement_ids: Ids
+    only_show_disputed: bool
+    partner_ids: Ids
+    party_connection_ids: Ids
+    counterparty_connection_ids: Ids
+
+
+class ClientSettlementFilters(SettlementFilters, total=False):
+    statuses: Statuses
+
+
+class PartnerSettlementFilters(SettlementFilters, total=False):
+    external_ids: Texts
+    created_on_or_after: datetime
+    created_before: datetime
+    updated_on_or_after: datetime
+    updated_before: datetime
+
+
+class TransferPageFilters(PageFilters, total=False):
+    """``page_number`` says which transfers come with the settlement; they count from 0."""
+
+    page_number: int
+    currencies: Texts
+
+
+class PartnerTransferFilters(TransferPageFilters, total=False):
+    source_network_account_ids: Ids
+    source_trading_account_ids: Texts
+    destination_network_account_ids: Ids
+    destination_trading_account_ids: Texts
+
+
+class ClientTransferFilters(PageFilters, total=False):
+    currencies: Texts
+    initiated_by: Texts
+    partner_ids: Ids
+    settlement_ids: Ids
+    settlement_statuses: Statuses
+    settlement_transfer_statuses: Texts
+    settlement_updated_before: datetime
+    settlement_updated_on_or_after: datetime
+    sort_field: Literal["updatedAt"]
+    sort_direction: SortDirection
+
+
+class DisputeFilters(PageFilters, total=False):
+    settlement_ids: Ids
+    settled_in_settlement_ids: Ids
+    connection_ids: Ids
+    partner_ids: Ids
+    closed: bool
+    dispute_ids: Ids
+    dispute_closure_ids: Ids
+
+
+class PartnerDisputeFilters(DisputeFilters, total=False):
+    settlement_external_ids: Texts
+    settled_in_settlement_external_ids: Texts
+    show_retracted: bool
+    client_ids: Ids
+
+
+class OperatorSettlementFilters(PageFilters, total=False):
+    settlement_ids: Ids
+    partner_ids: Ids
+    external_ids: Texts
+    statuses: Statuses
+
+
+class OperatorDisputeFilters(PageFilters, total=False):
+    dispute_ids: Ids
+    settlement_ids: Ids
+    settled_in_settlement_ids: Ids
+    connection_ids: Ids
+    partner_ids: Ids
+    closed: bool
+
+
+class ClosureFilters(PageFilters, total=False):
+    dispute_ids: Ids
+    statuses: Sequence[Literal["pending_review", "approved", "rejected"]]
+
+
+class AuditFilters(PageFilters, total=False):
+    subject_id: Id
+    actor_id: Id
+    enterprise_id: Id
+    action: str
+
+
+class EntryFilters(PageFilters, total=False):
+    cause_id: Id
+    account_id: Id
+
+
+class EventFilters(PageFilters, total=False):
+    enterprise_id: Id
+    subject_id: Id
+    types: Texts

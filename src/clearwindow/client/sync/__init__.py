@@ -1,0 +1,1 @@
+"""The synchronous clients: all but ``waiting`` is made from ``clearwindow.client.aio`` by ``make sdk``."""

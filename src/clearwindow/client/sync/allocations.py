@@ -1,0 +1,163 @@
+# Made from ../aio by `make sdk`: change it there.
+"""Allocations and deallocations, by the client and by the partner."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from clearwindow.client.answers.allocations import (
+    Allocation,
+    AllocationUpdate,
+    DeallocationUpdate,
+    PartnerAllocation,
+)
+from clearwindow.client.calls import value_of
+from clearwindow.client.filters import ClientAllocationFilters, PartnerAllocationFilters
+from clearwindow.client.requests import PartnersWord
+from clearwindow.client.sync.desk import Desk, SigningMethod
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.text import Id, Quantity, fields, quantity_text
+
+
+class ClientAllocations:
+    """Moves funds to a partner and back. Amounts are base units under the network's names."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[ClientAllocationFilters]) -> Pages[Allocation]:
+        """The client's allocations and deallocations."""
+        return self._desk.pages(self._desk.path("/clients/allocations"), "allocations", Allocation, filters)
+
+    def get(self, allocation_id: Id) -> Allocation:
+        """One allocation or deallocation."""
+        path = self._desk.path("/clients/allocations/{}", allocation_id)
+        return self._desk.get(path, value_of(Allocation, "allocation"))
+
+    def allocate(
+        self,
+        connection_id: Id,
+        *,
+        currency: str,
+        quantity: Quantity,
+        client_external_id: str,
+        notes: str | None = None,
+        nonce: str | None = None,
+    ) -> Allocation:
+        """Moves funds from the Go Account to the connection.
+
+        Args:
+            connection_id: where to.
+            currency: such as ``ofcbtc``.
+            quantity: base units, above 0.
+            client_external_id: the caller's own key: the same once more is the same allocation.
+            notes: the caller's own.
+            nonce: made here where it is not given.
+
+        Returns:
+            Cleared, or reserved where the partner, or a second person, decides later.
+
+        Raises:
+            UnprocessableError: released; the record is its ``allocation``.
+            ServerError: the partner gave no answer; its ``allocation`` is reserved. The same request continues it.
+        """
+        asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
+        path = self._desk.path("/clients/connections/{}/allocations", connection_id)
+        read = value_of(Allocation, "allocation")
+        return self._desk.signed("POST", path, read, asked, connectionId=connection_id)
+
+    def deallocate(
+        self,
+        connection_id: Id,
+        *,
+        currency: str,
+        quantity: Quantity,
+        client_external_id: str,
+        notes: str | None = None,
+        nonce: str | None = None,
+    ) -> Allocation:
+        """Moves funds from the connection back to the Go Account; arguments and errors as for `allocate`."""
+        asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
+        path = self._desk.path("/clients/connections/{}/deallocations", connection_id)
+        read = value_of(Allocation, "deallocation")
+        return self._desk.signed("POST", path, read, asked, connectionId=connection_id)
+
+    def allocation_payload(
+        self,
+        connection_id: Id,
+        *,
+        currency: str,
+        quantity: Quantity,
+        client_external_id: str,
+        notes: str | None = None,
+        nonce: str | None = None,
+        method: SigningMethod = "POST",
+    ) -> str:
+        """The exact text to sign for an allocation, as the server writes it; `allocate` makes its own."""
+        asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
+        path = self._desk.path("/clients/connections/{}/allocations/signing", connection_id)
+        return self._desk.payload(method, path, asked)
+
+    def deallocation_payload(
+        self,
+        connection_id: Id,
+        *,
+        currency: str,
+        quantity: Quantity,
+        client_external_id: str,
+        notes: str | None = None,
+        nonce: str | None = None,
+        method: SigningMethod = "POST",
+    ) -> str:
+        """The exact text to sign for a deallocation."""
+        asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
+        path = self._desk.path("/clients/connections/{}/deallocations/signing", connection_id)
+        return self._desk.payload(method, path, asked)
+
+
+class PartnerAllocations:
+    """What clients allocate to the partner, in its own names and unit."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[PartnerAllocationFilters]) -> Pages[PartnerAllocation]:
+        """All allocations and deallocations at this partner."""
+        return self._desk.pages(self._desk.path("/partners/allocations"), "allocations", PartnerAllocation, filters)
+
+    def get(self, allocation_id: Id) -> PartnerAllocation:
+        """One allocation or deallocation."""
+        path = self._desk.path("/partners/allocations/{}", allocation_id)
+        return self._desk.get(path, value_of(PartnerAllocation, "allocation"))
+
+    def update_allocation(
+        self, *, allocation_id: Id, partners_allocation_id: str, **word: Unpack[PartnersWord]
+    ) -> AllocationUpdate:
+        """Says how an allocation ended that the partner had taken for later.
+
+        Raises:
+            ConflictError: it has ended the other way.
+        """
+        ids = fields(allocation_id=allocation_id, partners_allocation_id=partners_allocation_id)
+        path = self._desk.path("/partners/allocations")
+        return self._desk.signed("PUT", path, value_of(AllocationUpdate), ids | self._word(word))
+
+    def update_deallocation(
+        self, *, deallocation_id: Id, partners_deallocation_id: str, **word: Unpack[PartnersWord]
+    ) -> DeallocationUpdate:
+        """The same of a deallocation."""
+        ids = fields(deallocation_id=deallocation_id, partners_deallocation_id=partners_deallocation_id)
+        path = self._desk.path("/partners/deallocations")
+        return self._desk.signed("PUT", path, value_of(DeallocationUpdate), ids | self._word(word))
+
+    def _word(self, word: PartnersWord) -> dict[str, object]:
+        amount = {"currency": word["currency"], "quantity": quantity_text(word["quantity"])}
+        rest = {name: value for name, value in word.items() if name not in ("currency", "quantity", "nonce")}
+        return fields(amount=amount, **rest, nonce=self._desk.nonce(word.get("nonce")))
+
+
+def _fields(
+    currency: str, quantity: Quantity, client_external_id: str, notes: str | None, nonce: str
+) -> dict[str, object]:
+    amount = {"currency": currency, "quantity": quantity_text(quantity)}
+    return fields(amount=amount, client_external_id=client_external_id, notes=notes, nonce=nonce)

@@ -1,0 +1,76 @@
+# Made from ../aio by `make sdk`: change it there.
+"""What an enterprise's calls share: its paths, its nonces, its signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias, TypeVar
+
+from clearwindow.client.answers.base import Value
+from clearwindow.client.calls import Answer, Call, json_body, text_of
+from clearwindow.client.signing import unsigned_request
+from clearwindow.client.sync.caller import Caller
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.text import Id, plain, query, segment
+
+T = TypeVar("T")
+V = TypeVar("V", bound=Value)
+
+SigningMethod: TypeAlias = Literal["GET", "POST"]
+"""Signing helpers answer to both: GET needs no right to write, and not every proxy lets its body through."""
+
+
+class Desk:
+    """One enterprise at one server."""
+
+    def __init__(self, caller: Caller, enterprise_id: str, new_nonce: Callable[[], str]) -> None:
+        self._caller = caller
+        self._enterprise_id = enterprise_id
+        self._new_nonce = new_nonce
+
+    def path(self, path: str, *ids: Id, version: int = 1) -> str:
+        """The whole path; each ``{}`` in it stands for an id."""
+        own = f"/api/network/v{version}/enterprises/{segment(self._enterprise_id)}"
+        return own + path.format(*(segment(given) for given in ids))
+
+    def get(self, path: str, read: Callable[[Answer], T], filters: Mapping[str, object] | None = None) -> T:
+        return self._caller.send(Call("GET", path, read, query(filters or {}), repeatable=True))
+
+    def pages(self, path: str, name: str, model: type[V], filters: Mapping[str, object]) -> Pages[V]:
+        return Pages(self._caller, path, name, model, filters)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        fields: Mapping[str, object] | None = None,
+        *,
+        repeatable: bool = False,
+    ) -> T:
+        """Sends an unsigned request."""
+        content = None if fields is None else json_body(fields)
+        return self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))
+
+    def payload(self, method: SigningMethod, path: str, fields: Mapping[str, object]) -> str:
+        """Asks a signing helper for the exact text to sign; it writes nothing, so it may be asked again."""
+        return self.send(method, path, text_of("payload"), fields, repeatable=True)
+
+    def signed(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        fields: Mapping[str, object],
+        **path_ids: Id,
+    ) -> T:
+        """Signs the fields and sends them; each repeat has the same bytes."""
+        named = {"enterpriseId": self._enterprise_id} | {
+            name: str(plain(given)) for name, given in path_ids.items()
+        }
+        content = self._caller.sign(unsigned_request(fields, named))
+        return self._caller.send(Call(method, path, read, content=content, repeatable=True))
+
+    def nonce(self, given: str | None) -> str:
+        """The caller's own nonce, or a new one."""
+        return self._new_nonce() if given is None else given

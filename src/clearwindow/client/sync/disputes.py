@@ -1,0 +1,93 @@
+# Made from ../aio by `make sdk`: change it there.
+"""Disputes: raised and closed by a client, seen by the partner."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from clearwindow.client.answers.disputes import ClientDisputeClosure, Dispute
+from clearwindow.client.calls import value_of
+from clearwindow.client.filters import DisputeFilters, PartnerDisputeFilters
+from clearwindow.client.sync.desk import Desk
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.text import Amounts, Id, amounts_text, fields
+
+
+class ClientDisputes:
+    """The client's objections. Amounts are base units: + the client receives, - it sends."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[DisputeFilters]) -> Pages[Dispute]:
+        return self._desk.pages(self._desk.path("/clients/settlement/disputes"), "disputes", Dispute, filters)
+
+    def create(
+        self,
+        settlement_id: Id,
+        *,
+        connection_id: Id,
+        expected_transfers: Amounts,
+        reason: str | None = None,
+        nonce: str | None = None,
+    ) -> Dispute:
+        """Objects to a settlement on one connection, inside the dispute window.
+
+        Args:
+            settlement_id: which settlement.
+            connection_id: which connection of the client's.
+            expected_transfers: what the client holds to be right, per currency; empty: nothing should move.
+            reason: why, in words.
+            nonce: made here where it is not given.
+
+        Raises:
+            ConflictError: there is a dispute on this connection already.
+            UnprocessableError: outside of the window.
+        """
+        asked = fields(
+            connection_id=connection_id,
+            reason=reason,
+            expected_transfers=amounts_text(expected_transfers),
+            nonce=self._desk.nonce(nonce),
+        )
+        path = self._desk.path("/clients/settlements/{}/disputes", settlement_id)
+        return self._desk.signed("POST", path, value_of(Dispute, "dispute"), asked, settlementId=settlement_id)
+
+    def update(
+        self,
+        dispute_id: Id,
+        *,
+        connection_id: Id,
+        retracted: bool,
+        reason: str | None = None,
+        expected_transfers: Amounts | None = None,
+        nonce: str | None = None,
+    ) -> Dispute:
+        """Retracts a dispute, takes a retraction back, or changes what is expected; inside the window only."""
+        expected = None if expected_transfers is None else amounts_text(expected_transfers)
+        asked = fields(
+            connection_id=connection_id,
+            retracted=retracted,
+            reason=reason,
+            expected_transfers=expected,
+            nonce=self._desk.nonce(nonce),
+        )
+        path = self._desk.path("/clients/settlements/disputes/{}", dispute_id)
+        return self._desk.signed("PUT", path, value_of(Dispute, "dispute"), asked, disputeId=dispute_id)
+
+    def close(self, dispute_id: Id, *, notes: str, nonce: str | None = None) -> ClientDisputeClosure:
+        """Gives up a dispute after the window: the original transfers stand, once an operator approves."""
+        path = self._desk.path("/clients/settlements/disputes/{}/close", dispute_id)
+        asked = fields(notes=notes, nonce=self._desk.nonce(nonce))
+        read = value_of(ClientDisputeClosure, "disputeClosure")
+        return self._desk.signed("POST", path, read, asked, disputeId=dispute_id)
+
+
+class PartnerDisputes:
+    """The disputes of all clients with the partner's settlements."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[PartnerDisputeFilters]) -> Pages[Dispute]:
+        return self._desk.pages(self._desk.path("/partners/settlement/disputes"), "disputes", Dispute, filters)

@@ -1,0 +1,145 @@
+# Made from ../aio by `make sdk`: change it there.
+"""The operator's API: whoever runs the network."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self, Unpack
+
+import httpx2
+
+from clearwindow.client.answers.network import ClientRecord
+from clearwindow.client.answers.operator import (
+    AuditRecord,
+    Clock,
+    LedgerCheck,
+    LedgerEntry,
+    OperatorPartner,
+    PartnerConfiguration,
+    RecordedEvent,
+    WorkItem,
+)
+from clearwindow.client.calls import nothing, value_of
+from clearwindow.client.filters import AuditFilters, EntryFilters, EventFilters, PageFilters
+from clearwindow.client.options import HttpOptions
+from clearwindow.client.requests import ConfigurationFields, PartnerChanges
+from clearwindow.client.sync.caller import Caller
+from clearwindow.client.sync.operator_accounts import OperatorCurrencies, OperatorGoAccounts
+from clearwindow.client.sync.operator_desk import OperatorDesk
+from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
+from clearwindow.client.sync.operator_settlements import (
+    OperatorClosures,
+    OperatorDisputes,
+    OperatorSettlements,
+)
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.text import Id, Minutes, changes, fields
+
+
+class Operator:
+    """One operator of the network. Close it when it is done, or use it as a context manager."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        options: HttpOptions | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        """Opens no connection yet; arguments as for `Member`, with an operator's own token."""
+        self._caller = Caller(base_url, token, options=options, transport=transport)
+        self._desk = OperatorDesk(self._caller)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connections to the server."""
+        self._caller.close()
+
+    @property
+    def operators(self) -> OperatorOperators:
+        return OperatorOperators(self._desk)
+
+    @property
+    def enterprises(self) -> OperatorEnterprises:
+        return OperatorEnterprises(self._desk)
+
+    @property
+    def go_accounts(self) -> OperatorGoAccounts:
+        return OperatorGoAccounts(self._desk)
+
+    @property
+    def currencies(self) -> OperatorCurrencies:
+        return OperatorCurrencies(self._desk)
+
+    @property
+    def settlements(self) -> OperatorSettlements:
+        return OperatorSettlements(self._desk)
+
+    @property
+    def disputes(self) -> OperatorDisputes:
+        return OperatorDisputes(self._desk)
+
+    @property
+    def dispute_closures(self) -> OperatorClosures:
+        return OperatorClosures(self._desk)
+
+    def revoke_token(self, token_id: Id) -> None:
+        """Revokes a token at once and for good."""
+        self._desk.send("DELETE", self._desk.path("/tokens/{}", token_id), nothing, repeatable=True)
+
+    def configure_partner(
+        self, enterprise_id: str, **configuration: Unpack[ConfigurationFields]
+    ) -> PartnerConfiguration:
+        """Says how an enterprise names currencies and counts amounts, so that it may become a partner."""
+        path = self._desk.path("/enterprises/{}/partner-configuration", enterprise_id)
+        read = value_of(PartnerConfiguration, "partnerConfiguration")
+        return self._desk.send("PUT", path, read, fields(**configuration), repeatable=True)
+
+    def update_partner(self, partner_id: Id, **changed: Unpack[PartnerChanges]) -> OperatorPartner:
+        """Starts or stops a partner, sets its windows, or takes them away with None."""
+        path = self._desk.path("/partners/{}", partner_id)
+        return self._desk.send(
+            "PATCH", path, value_of(OperatorPartner, "partner"), changes(changed), repeatable=True
+        )
+
+    def update_client(self, client_id: Id, *, active: bool | None = None) -> ClientRecord:
+        """Starts or stops a client."""
+        path = self._desk.path("/clients/{}", client_id)
+        read = value_of(ClientRecord, "client")
+        return self._desk.send("PATCH", path, read, fields(active=active), repeatable=True)
+
+    def audit_log(self, **filters: Unpack[AuditFilters]) -> Pages[AuditRecord]:
+        """Who did what, when, in which request; the newest first."""
+        return self._desk.pages("/audit-log", "records", AuditRecord, filters)
+
+    def ledger_entries(self, **filters: Unpack[EntryFilters]) -> Pages[LedgerEntry]:
+        """The journal, the newest first."""
+        return self._desk.pages("/ledger/entries", "entries", LedgerEntry, filters)
+
+    def events(self, **filters: Unpack[EventFilters]) -> Pages[RecordedEvent]:
+        """The events of all enterprises, the newest first."""
+        return self._desk.pages("/events", "events", RecordedEvent, filters)
+
+    def work(self, **filters: Unpack[PageFilters]) -> Pages[WorkItem]:
+        """What the worker will do: waiting, due and failing."""
+        return self._desk.pages("/work", "work", WorkItem, filters)
+
+    def check_ledger(self) -> LedgerCheck:
+        """Has every balance recomputed from the journal, and everything verified that must always hold."""
+        return self._desk.get(self._desk.path("/ledger/check"), value_of(LedgerCheck))
+
+    def set_clock(self, now: datetime) -> Clock:
+        """Moves a sandbox's clock forwards to a moment."""
+        asked = fields(now=now)
+        return self._desk.send("POST", self._desk.path("/clock"), value_of(Clock), asked, repeatable=True)
+
+    def advance_clock(self, advance_minutes: Minutes) -> Clock:
+        """Moves a sandbox's clock on. Not repeated after a lost answer, as that could move it twice."""
+        asked = fields(advance_minutes=advance_minutes)
+        return self._desk.send("POST", self._desk.path("/clock"), value_of(Clock), asked, repeatable=False)

@@ -1,0 +1,48 @@
+# Made from ../aio by `make sdk`: change it there.
+"""What an operator's calls share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from clearwindow.client.answers.base import Value
+from clearwindow.client.calls import Answer, Call, json_body
+from clearwindow.client.sync.caller import Caller
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.text import Id, query, segment
+
+T = TypeVar("T")
+V = TypeVar("V", bound=Value)
+
+OPERATOR_API: Final = "/api/operator/v1"
+
+
+class OperatorDesk:
+    """One operator at one server."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def path(self, path: str, *ids: Id) -> str:
+        """The whole path; each ``{}`` in it stands for an id."""
+        return OPERATOR_API + path.format(*(segment(given) for given in ids))
+
+    def pages(self, path: str, name: str, model: type[V], filters: Mapping[str, object]) -> Pages[V]:
+        return Pages(self._caller, self.path(path), name, model, filters)
+
+    def get(self, path: str, read: Callable[[Answer], T], filters: Mapping[str, object] | None = None) -> T:
+        return self._caller.send(Call("GET", path, read, query(filters or {}), repeatable=True))
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        fields: Mapping[str, object] | None = None,
+        *,
+        repeatable: bool,
+    ) -> T:
+        """Sends a mutation; ``repeatable`` where the caller's own key, or the path, says which one it is."""
+        content = None if fields is None else json_body(fields)
+        return self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))

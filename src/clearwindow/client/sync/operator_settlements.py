@@ -1,0 +1,90 @@
+# Made from ../aio by `make sdk`: change it there.
+"""Settlements, disputes and closures as operators see them: everything, of everybody."""
+
+from __future__ import annotations
+
+from typing import Literal, Unpack
+
+from clearwindow.client.answers.disputes import Dispute, OperatorDisputeClosure
+from clearwindow.client.answers.settlements import OperatorSettlement, OperatorSettlementDetail
+from clearwindow.client.calls import value_of
+from clearwindow.client.filters import (
+    ClosureFilters,
+    OperatorDisputeFilters,
+    OperatorSettlementFilters,
+    TransferPageFilters,
+)
+from clearwindow.client.sync.operator_desk import OperatorDesk
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.text import Amounts, Id, amounts_text, fields
+
+
+class OperatorSettlements:
+    """All settlements."""
+
+    def __init__(self, desk: OperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[OperatorSettlementFilters]) -> Pages[OperatorSettlement]:
+        return self._desk.pages("/settlements", "settlements", OperatorSettlement, filters)
+
+    def get(self, settlement_id: Id, **filters: Unpack[TransferPageFilters]) -> OperatorSettlementDetail:
+        """One settlement with its disputes and one page of its transfers."""
+        path = self._desk.path("/settlements/{}", settlement_id)
+        return self._desk.get(path, value_of(OperatorSettlementDetail), filters)
+
+    def retry(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
+        """Has a failed settlement tried again at once.
+
+        Not repeated after a lost answer: the first request may have completed it, and the second be a conflict.
+        """
+        path = self._desk.path("/settlements/{}/retry", settlement_id)
+        read = value_of(OperatorSettlement, "settlement")
+        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=False)
+
+    def reject(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
+        """Ends a settlement without executing it."""
+        path = self._desk.path("/settlements/{}/reject", settlement_id)
+        read = value_of(OperatorSettlement, "settlement")
+        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+
+
+class OperatorDisputes:
+    """All disputes."""
+
+    def __init__(self, desk: OperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[OperatorDisputeFilters]) -> Pages[Dispute]:
+        return self._desk.pages("/disputes", "disputes", Dispute, filters)
+
+    def close(self, dispute_id: Id, *, adjusted_transfers: Amounts, notes: str) -> OperatorDisputeClosure:
+        """Closes a dispute that was right, after the window; another operator reviews the closure.
+
+        Args:
+            dispute_id: which one.
+            adjusted_transfers: what moves instead: base units, + the client receives; empty: nothing moves.
+            notes: why.
+        """
+        path = self._desk.path("/disputes/{}/close", dispute_id)
+        asked = fields(adjusted_transfers=amounts_text(adjusted_transfers), notes=notes)
+        read = value_of(OperatorDisputeClosure, "disputeClosure")
+        return self._desk.send("POST", path, read, asked, repeatable=True)
+
+
+class OperatorClosures:
+    """All dispute closures."""
+
+    def __init__(self, desk: OperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[ClosureFilters]) -> Pages[OperatorDisputeClosure]:
+        return self._desk.pages("/dispute-closures", "disputeClosures", OperatorDisputeClosure, filters)
+
+    def review(
+        self, closure_id: Id, *, decision: Literal["approved", "rejected"], notes: str | None = None
+    ) -> OperatorDisputeClosure:
+        """Approves or rejects a closure that another operator, or the client, made."""
+        path = self._desk.path("/dispute-closures/{}/review", closure_id)
+        read = value_of(OperatorDisputeClosure, "disputeClosure")
+        return self._desk.send("POST", path, read, fields(decision=decision, notes=notes), repeatable=True)

@@ -1,0 +1,231 @@
+# Made from ../aio by `make sdk`: change it there.
+"""Settlements: staged by a partner, seen by it and by its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TypeAlias, Unpack
+
+from clearwindow.client.answers.settlements import (
+    ClientSettlement,
+    ClientSettlementDetail,
+    ClientTransfer,
+    OnchainDeposit,
+    Settlement,
+    SettlementDetail,
+    SettlementTransfer,
+    StagedSettlement,
+)
+from clearwindow.client.calls import value_of, values_of
+from clearwindow.client.filters import (
+    ClientSettlementFilters,
+    ClientTransferFilters,
+    PartnerSettlementFilters,
+    PartnerTransferFilters,
+    TransferPageFilters,
+)
+from clearwindow.client.requests import Deposit, Trade, TradeCorrection
+from clearwindow.client.sync.desk import Desk, SigningMethod
+from clearwindow.client.sync.pages import Pages
+from clearwindow.client.text import Amounts, Id, amounts_text, fields
+
+FlatAmounts: TypeAlias = Mapping[str, Amounts]
+"""Per connection id and currency: + the connection gains, - it loses; in the partner's own names and unit."""
+
+PairAmounts: TypeAlias = Mapping[str, Mapping[str, Amounts]]
+"""Of a broker: per source connection, destination connection and currency; + the destination gains."""
+
+
+class PartnerSettlements:
+    """The partner's settlements.
+
+    A settlement is known by the partner's own ``external_id``: exactly the same request once more is answered as
+    the first time, and ``replayed`` is true. "The same" are the same bytes; so whoever may have to ask again after
+    a crash chooses ``nonce`` and ``cutoff_at`` and keeps them.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def create(
+        self,
+        *,
+        external_id: str,
+        settlement_amounts: FlatAmounts | PairAmounts,
+        cutoff_at: datetime,
+        notes: str | None = None,
+        nonce: str | None = None,
+    ) -> StagedSettlement:
+        """Stages a settlement with a dispute window (v2).
+
+        Args:
+            external_id: the partner's own name of it.
+            settlement_amounts: who gains and who loses.
+            cutoff_at: the moment up to which trades are in it.
+            notes: anything.
+            nonce: made here where it is not given.
+
+        Raises:
+            UnprocessableError: losses are not covered; ``details`` names every connection that is short.
+            ConflictError: the external id is that of another settlement.
+        """
+        asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
+        path = self._desk.path("/partners/settlements", version=2)
+        return self._desk.signed("POST", path, value_of(StagedSettlement, "settlement"), asked)
+
+    def create_v1(
+        self,
+        *,
+        external_id: str,
+        settlement_amounts: FlatAmounts | PairAmounts,
+        notes: str | None = None,
+        nonce: str | None = None,
+    ) -> Settlement:
+        """Settles at once, all or nothing, for a partner without a dispute window (v1).
+
+        Raises:
+            NotAuthenticatedError: short of funds, where its ``settlement`` is the failed one; the same
+                again retries.
+            ServerError: nothing has moved; its ``settlement`` is pending, and the same again goes on with it.
+        """
+        asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
+        path = self._desk.path("/partners/settlements")
+        return self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+
+    def create_non_reconciled(
+        self,
+        *,
+        external_id: str,
+        settlement_amounts: FlatAmounts | PairAmounts,
+        notes: str | None = None,
+        nonce: str | None = None,
+    ) -> Settlement:
+        """The wire's old name of `create_v1`."""
+        asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
+        path = self._desk.path("/partners/settlements/nonReconciled")
+        return self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+
+    def create_onchain(
+        self,
+        *,
+        external_id: str,
+        settlement_amounts: FlatAmounts,
+        notes: str | None = None,
+        nonce: str | None = None,
+    ) -> Settlement:
+        """Starts a settlement that moves on chain; amounts are base units."""
+        asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
+        path = self._desk.path("/partners/settlements/onchain")
+        return self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+
+    def payload(
+        self,
+        *,
+        external_id: str,
+        settlement_amounts: FlatAmounts | PairAmounts,
+        cutoff_at: datetime | None = None,
+        notes: str | None = None,
+        nonce: str | None = None,
+        method: SigningMethod = "POST",
+    ) -> str:
+        """The exact text to sign for a settlement, as the server writes it; `create` makes its own."""
+        asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
+        return self._desk.payload(method, self._desk.path("/partners/settlements-signing"), asked)
+
+    def list(self, **filters: Unpack[PartnerSettlementFilters]) -> Pages[Settlement]:
+        path = self._desk.path("/partners/settlements")
+        return self._desk.pages(path, "settlements", Settlement, filters)
+
+    def get(self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]) -> SettlementDetail:
+        """One settlement with its disputes and one page of its transfers; `transfers` has all of them."""
+        path = self._desk.path("/partners/settlements/{}", settlement_id)
+        return self._desk.get(path, value_of(SettlementDetail), filters)
+
+    def transfers(
+        self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]
+    ) -> Iterator[SettlementTransfer]:
+        """All transfers of a settlement, read page by page from ``page_number`` on."""
+        page_number = filters.pop("page_number", 0)
+        first, seen = page_number, 0
+        while True:
+            wanted: PartnerTransferFilters = {**filters, "page_number": page_number}
+            detail = self.get(settlement_id, **wanted)
+            for transfer in detail.settlement_transfers:
+                yield transfer
+            seen += len(detail.settlement_transfers)
+            whole = first == 0 and detail.meta.total is not None and seen >= detail.meta.total
+            if whole or not detail.settlement_transfers:
+                return
+            page_number += 1
+
+    def record_deposits(
+        self, *, external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None = None
+    ) -> tuple[OnchainDeposit, ...]:
+        """Names the transactions that pay for an on-chain settlement, before or after it is started.
+
+        Raises:
+            ConflictError: a transaction was given for another settlement.
+        """
+        asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
+        path = self._desk.path("/partners/settlements/onchain/deposits")
+        return self._desk.signed("POST", path, values_of(OnchainDeposit, "deposits"), asked)
+
+    def deposits_payload(
+        self, *, external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None = None
+    ) -> str:
+        """The exact text to sign for deposits."""
+        asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
+        return self._desk.payload("GET", self._desk.path("/partners/settlements/onchain/deposits/signing"), asked)
+
+    def trade_payload(
+        self, *, trade: Trade, trade_correction: TradeCorrection | None = None, nonce: str | None = None
+    ) -> str:
+        """The exact text to sign for a trade."""
+        correction = None if trade_correction is None else trade_correction.wire()
+        asked = fields(trade=trade.wire(), trade_correction=correction, nonce=self._desk.nonce(nonce))
+        return self._desk.payload("GET", self._desk.path("/partners/trades/signing"), asked)
+
+
+class ClientSettlements:
+    """Settlements that the client's connections are in."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[ClientSettlementFilters]) -> Pages[ClientSettlement]:
+        path = self._desk.path("/clients/settlements")
+        return self._desk.pages(path, "settlements", ClientSettlement, filters)
+
+    def get(self, settlement_id: Id, **filters: Unpack[TransferPageFilters]) -> ClientSettlementDetail:
+        """One settlement with one page of the client's own transfers in it, and its disputes."""
+        path = self._desk.path("/clients/settlements/{}", settlement_id)
+        return self._desk.get(path, value_of(ClientSettlementDetail), filters)
+
+    def transfers(self, **filters: Unpack[ClientTransferFilters]) -> Pages[ClientTransfer]:
+        """The client's transfers of all settlements."""
+        path = self._desk.path("/clients/settlementTransfers")
+        return self._desk.pages(path, "settlementTransfers", ClientTransfer, filters)
+
+
+def _fields(
+    external_id: str,
+    settlement_amounts: FlatAmounts | PairAmounts,
+    notes: str | None,
+    nonce: str,
+    cutoff_at: datetime | None = None,
+) -> dict[str, object]:
+    return fields(
+        external_id=external_id,
+        notes=notes,
+        settlement_amounts=amounts_text(settlement_amounts),
+        nonce=nonce,
+        cutoff_at=cutoff_at,
+    )
+
+
+def _deposit_fields(
+    external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None
+) -> dict[str, object]:
+    made = [deposit.wire() for deposit in deposits]
+    return fields(external_settlement_id=external_settlement_id, settlement_id=settlement_id, deposits=made)

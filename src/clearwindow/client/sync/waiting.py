@@ -1,0 +1,22 @@
+"""What differs between waiting in a coroutine and waiting in a thread. Written by hand for both."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+from clearwindow.client.signing import Signer
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def time_limit(_seconds: float) -> AbstractContextManager[object]:
+    """A thread cannot be interrupted: the time is looked at whenever a part of an answer arrives."""
+    return nullcontext()
+
+
+def signature_of(signer: Signer, payload: str) -> object:
+    """What the signer gives: not trusted to be a text."""
+    return signer(payload)

@@ -1,0 +1,141 @@
+-- name: put_endpoint
+INSERT INTO partner_endpoint (enterprise_id, callback_url, callback_paths, async_allocations, updated_at)
+VALUES (%(enterprise_id)s, %(callback_url)s, %(callback_paths)s, %(async_allocations)s, %(now)s)
+ON CONFLICT (enterprise_id) DO UPDATE
+SET callback_url = excluded.callback_url, callback_paths = excluded.callback_paths,
+    async_allocations = excluded.async_allocations, updated_at = excluded.updated_at
+
+-- name: find_endpoint
+SELECT enterprise_id, callback_url, callback_paths, async_allocations
+FROM partner_endpoint WHERE enterprise_id = %(enterprise_id)s
+
+-- name: insert_call_key
+INSERT INTO partner_call_key (id, reference, sealed_private, public_jwk, created_at)
+VALUES (%(id)s, %(reference)s, %(sealed_private)s, %(public_jwk)s, %(now)s)
+ON CONFLICT DO NOTHING
+
+-- name: retire_call_keys
+UPDATE partner_call_key SET retired_at = %(now)s WHERE retired_at IS NULL
+
+-- name: find_call_key_by_reference
+SELECT id, reference, public_jwk, created_at, retired_at FROM partner_call_key WHERE reference = %(reference)s
+
+-- name: list_call_keys
+SELECT id, reference, public_jwk, created_at, retired_at FROM partner_call_key
+WHERE %(retired_after)s::timestamptz IS NULL OR retired_at IS NULL OR retired_at > %(retired_after)s
+ORDER BY retired_at DESC NULLS FIRST, id
+
+-- name: lock_call_keys
+-- Rotations go one after the other, also where there is no row yet to lock.
+LOCK TABLE partner_call_key IN SHARE ROW EXCLUSIVE MODE
+
+-- name: key_in_use
+SELECT id, sealed_private FROM partner_call_key WHERE retired_at IS NULL
+
+-- name: ensure_circuit
+INSERT INTO partner_circuit (partner_id, failures) VALUES (%(partner_id)s, 0) ON CONFLICT DO NOTHING
+
+-- name: find_circuit
+SELECT partner_id, failures, open_until, last_error, last_failed_at
+FROM partner_circuit WHERE partner_id = %(partner_id)s
+
+-- name: lock_circuit
+SELECT partner_id, failures, open_until, last_error, last_failed_at
+FROM partner_circuit WHERE partner_id = %(partner_id)s FOR UPDATE
+
+-- name: put_circuit
+UPDATE partner_circuit
+SET failures = %(failures)s, open_until = %(open_until)s, last_error = %(last_error)s,
+    last_failed_at = %(last_failed_at)s
+WHERE partner_id = %(partner_id)s
+
+-- name: try_circuit
+-- One caller alone tries a circuit whose time is over; the others wait for what it finds.
+UPDATE partner_circuit SET open_until = %(until)s WHERE partner_id = %(partner_id)s AND open_until <= %(now)s
+
+-- name: list_circuits
+SELECT partner.id AS partner_id, partner.name, coalesce(circuit.failures, 0) AS failures, circuit.open_until,
+       circuit.last_error, circuit.last_failed_at, owed.calls AS owed, owed.first_created_at,
+       count(*) OVER () AS total
+FROM partner
+JOIN partner_endpoint AS endpoint ON endpoint.enterprise_id = partner.enterprise_id
+LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = partner.id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS calls, min(call.created_at) AS first_created_at
+    FROM partner_call AS call WHERE call.partner_id = partner.id AND call.due_at IS NOT NULL
+) AS owed
+WHERE endpoint.callback_url IS NOT NULL OR owed.calls > 0
+ORDER BY owed.calls DESC, partner.id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: insert_call
+INSERT INTO partner_call (id, partner_id, enterprise_id, operation, subject_id, sealed_body, created_at, due_at,
+                          leased_until)
+VALUES (%(id)s, %(partner_id)s, %(enterprise_id)s, %(operation)s, %(subject_id)s, %(sealed_body)s, %(now)s,
+        %(now)s, %(leased_until)s)
+
+-- name: find_owed_call
+SELECT id, partner_id, enterprise_id, operation, subject_id, attempts
+FROM partner_call
+WHERE subject_id = %(subject_id)s AND operation = ANY(%(operations)s) AND due_at IS NOT NULL
+
+-- name: find_sealed_body
+SELECT sealed_body FROM partner_call WHERE id = %(id)s
+
+-- name: end_call
+UPDATE partner_call
+SET due_at = NULL, leased_until = NULL, ended_at = %(now)s, attempts = attempts + 1, last_error = %(error)s
+WHERE id = %(id)s AND due_at IS NOT NULL
+
+-- name: drop_call
+-- What was still to be asked was decided otherwise.
+UPDATE partner_call SET due_at = NULL, leased_until = NULL, ended_at = %(now)s
+WHERE subject_id = %(subject_id)s AND operation = ANY(%(operations)s) AND due_at IS NOT NULL
+
+-- name: postpone_call
+UPDATE partner_call
+SET due_at = %(due_at)s, leased_until = NULL, attempts = attempts + %(tried)s, last_error = %(error)s
+WHERE id = %(id)s AND due_at IS NOT NULL
+
+-- name: claim_call
+-- One at a time makes a call; `due_by` is null for one who need not wait for its time.
+UPDATE partner_call SET leased_until = %(until)s
+WHERE id = %(id)s AND due_at <= coalesce(%(due_by)s::timestamptz, due_at)
+  AND (leased_until IS NULL OR leased_until <= %(now)s)
+
+-- name: list_due_calls
+-- A few of each partner, so that one with many does not keep the others waiting.
+SELECT id, partner_id, enterprise_id, operation, subject_id, attempts
+FROM (
+    SELECT call.id, call.partner_id, call.enterprise_id, call.operation, call.subject_id, call.attempts, call.due_at,
+           row_number() OVER (PARTITION BY call.partner_id ORDER BY call.due_at, call.id) AS place
+    FROM partner_call AS call
+    LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
+    WHERE call.operation = ANY(%(operations)s) AND greatest(call.due_at, call.leased_until) <= %(now)s
+      AND (circuit.open_until IS NULL OR circuit.open_until <= %(now)s)
+) AS due
+ORDER BY place, due_at, id
+LIMIT %(limit)s
+
+-- name: count_due_calls
+SELECT count(*)
+FROM partner_call AS call
+LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
+WHERE call.operation = ANY(%(operations)s) AND greatest(call.due_at, call.leased_until) <= %(now)s
+  AND (circuit.open_until IS NULL OR circuit.open_until <= %(now)s)
+
+-- name: next_due_call_at
+SELECT min(greatest(call.due_at, call.leased_until, circuit.open_until))
+FROM partner_call AS call
+LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
+WHERE call.operation = ANY(%(operations)s) AND call.due_at IS NOT NULL
+
+-- name: list_calls
+SELECT id, partner_id, operation, subject_id, created_at, due_at, attempts, last_error, ended_at,
+       count(*) OVER () AS total
+FROM partner_call
+WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(subject_ids)s::uuid[] IS NULL OR subject_id = ANY(%(subject_ids)s))
+  AND (%(owed)s::boolean IS NULL OR (due_at IS NOT NULL) = %(owed)s)
+ORDER BY created_at DESC, id
+LIMIT %(limit)s OFFSET %(offset)s

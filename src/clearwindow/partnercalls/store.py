@@ -1,0 +1,163 @@
+"""Reads and writes of endpoints, call keys, circuits and owed calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from clearwindow.database.listing import Listing, list_page
+from clearwindow.database.pool import Transaction
+from clearwindow.database.queries import Queries
+from clearwindow.partnercalls.values import (
+    Callee,
+    CallKey,
+    Circuit,
+    Endpoint,
+    ListedCall,
+    Operation,
+    OwedCall,
+    Standing,
+)
+
+sql: Final = Queries("clearwindow.partnercalls")
+
+
+def put_endpoint(tx: Transaction, endpoint: Endpoint) -> None:
+    values = asdict(endpoint) | {"callback_paths": Jsonb(dict(endpoint.callback_paths))}
+    tx.run(sql["put_endpoint"], **values, now=tx.now())
+
+
+def find_endpoint(tx: Transaction, enterprise_id: str) -> Endpoint | None:
+    return tx.first(Endpoint, sql["find_endpoint"], enterprise_id=enterprise_id)
+
+
+def insert_key(
+    tx: Transaction, *, key_id: str, reference: str, sealed_private: bytes, public_jwk: Mapping[str, str]
+) -> bool:
+    """False where another key is in use, or has the reference."""
+    values = {"id": key_id, "reference": reference, "sealed_private": sealed_private}
+    return tx.run(sql["insert_call_key"], **values, public_jwk=Jsonb(dict(public_jwk)), now=tx.now()) == 1
+
+
+def lock_keys(tx: Transaction) -> None:
+    tx.run(sql["lock_call_keys"])
+
+
+def retire_keys(tx: Transaction) -> None:
+    tx.run(sql["retire_call_keys"], now=tx.now())
+
+
+def find_key_by_reference(tx: Transaction, reference: str) -> CallKey | None:
+    return tx.first(CallKey, sql["find_call_key_by_reference"], reference=reference)
+
+
+def list_keys(tx: Transaction, retired_after: datetime | None = None) -> list[CallKey]:
+    """All keys, or those that are in use or were until after this moment."""
+    return tx.all(CallKey, sql["list_call_keys"], retired_after=retired_after)
+
+
+def key_in_use(tx: Transaction) -> tuple[str, bytes] | None:
+    """(id, sealed private key) of the key that signs."""
+    found = tx.records(sql["key_in_use"])
+    return (str(found[0]["id"]), bytes(found[0]["sealed_private"])) if found else None  # type: ignore[call-overload]  # a bytea
+
+
+def find_circuit(tx: Transaction, partner_id: UUID) -> Circuit | None:
+    return tx.first(Circuit, sql["find_circuit"], partner_id=partner_id)
+
+
+def lock_circuit(tx: Transaction, partner_id: UUID) -> Circuit:
+    tx.run(sql["ensure_circuit"], partner_id=partner_id)
+    return tx.one(Circuit, sql["lock_circuit"], partner_id=partner_id)
+
+
+def put_circuit(tx: Transaction, circuit: Circuit) -> None:
+    tx.run(sql["put_circuit"], **asdict(circuit))
+
+
+def try_circuit(tx: Transaction, partner_id: UUID, until: datetime) -> bool:
+    """Whether this caller is the one that tries a circuit whose time is over."""
+    return tx.run(sql["try_circuit"], partner_id=partner_id, until=until, now=tx.now()) == 1
+
+
+def list_standings(tx: Transaction, *, limit: int, offset: int) -> Listing[Standing]:
+    return list_page(tx, Standing, sql["list_circuits"], {}, limit=limit, offset=offset)
+
+
+def insert_call(
+    tx: Transaction,
+    *,
+    call_id: UUID,
+    callee: Callee,
+    operation: Operation,
+    subject_id: UUID,
+    sealed_body: bytes,
+    leased_until: datetime | None,
+) -> None:
+    values = {"id": call_id, "operation": operation, "subject_id": subject_id, "sealed_body": sealed_body}
+    tx.run(sql["insert_call"], **values, **asdict(callee), leased_until=leased_until, now=tx.now())
+
+
+def find_owed(tx: Transaction, subject_id: UUID, operations: Sequence[Operation]) -> OwedCall | None:
+    values = {"subject_id": subject_id, "operations": list(operations)}
+    return _typed(tx.first(OwedCall, sql["find_owed_call"], **values))
+
+
+def sealed_body(tx: Transaction, call_id: UUID) -> bytes:
+    return tx.scalars(bytes, sql["find_sealed_body"], id=call_id)[0]
+
+
+def end_call(tx: Transaction, call_id: UUID, error: str | None) -> bool:
+    return tx.run(sql["end_call"], id=call_id, error=error, now=tx.now()) == 1
+
+
+def drop_calls(tx: Transaction, subject_id: UUID, operations: Sequence[Operation]) -> None:
+    tx.run(sql["drop_call"], subject_id=subject_id, operations=list(operations), now=tx.now())
+
+
+def postpone_call(tx: Transaction, call_id: UUID, due_at: datetime, error: str, *, tried: bool) -> None:
+    tx.run(sql["postpone_call"], id=call_id, due_at=due_at, error=error, tried=int(tried))
+
+
+def claim_call(tx: Transaction, call_id: UUID, until: datetime, *, due_by: datetime | None) -> bool:
+    return tx.run(sql["claim_call"], id=call_id, until=until, due_by=due_by, now=tx.now()) == 1
+
+
+def list_due(tx: Transaction, operations: Sequence[Operation], limit: int) -> list[OwedCall]:
+    values = {"operations": list(operations), "limit": limit}
+    found = tx.all(OwedCall, sql["list_due_calls"], **values, now=tx.now())
+    return [replace(call, operation=Operation(call.operation)) for call in found]
+
+
+def count_due(tx: Transaction, operations: Sequence[Operation]) -> int:
+    return tx.scalars(int, sql["count_due_calls"], operations=list(operations), now=tx.now())[0]
+
+
+def next_due_at(tx: Transaction, operations: Sequence[Operation]) -> datetime | None:
+    return tx.scalars(datetime, sql["next_due_call_at"], operations=list(operations))[0]
+
+
+def list_calls(
+    tx: Transaction,
+    *,
+    partner_ids: Sequence[UUID] | None,
+    subject_ids: Sequence[UUID] | None,
+    owed: bool | None,
+    limit: int,
+    offset: int,
+) -> Listing[ListedCall]:
+    values = {
+        "partner_ids": None if partner_ids is None else list(partner_ids),
+        "subject_ids": None if subject_ids is None else list(subject_ids),
+        "owed": owed,
+    }
+    return list_page(tx, ListedCall, sql["list_calls"], values, limit=limit, offset=offset)
+
+
+def _typed(call: OwedCall | None) -> OwedCall | None:
+    return None if call is None else replace(call, operation=Operation(call.operation))

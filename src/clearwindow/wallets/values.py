@@ -1,0 +1,19 @@
+"""Wallets as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clearwindow.accounts.values import GoAccount, GoAccountKey
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """A Go Account with its keys in force, in the order in which a client tries them."""
+
+    account: GoAccount
+    keys: tuple[GoAccountKey, ...]
+
+    @property
+    def custodian_signs(self) -> bool:
+        return any(key.custodian for key in self.keys)

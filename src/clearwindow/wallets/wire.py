@@ -1,0 +1,98 @@
+"""Wallets, keys and signatures in the form that the field's JavaScript SDK reads."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import StringConstraints
+
+from clearwindow.accounts.values import GoAccountKey
+from clearwindow.clock import wire_time
+from clearwindow.http.wire import RequestModel, WireModel, present
+from clearwindow.wallets.values import Wallet
+
+CONSTANTS_TTL_SECONDS: Final = 3600
+
+
+class ClientConstants(WireModel):
+    """Nothing that a client of this network needs to be told; it asks again after ``ttl`` seconds."""
+
+    constants: dict[str, str]
+    ttl: int
+
+
+class WalletView(WireModel):
+    """``keys`` has the owner's keys first, those with a ciphertext before the others, and the custodian's last."""
+
+    id: str
+    coin: Literal["ofc"]
+    label: str
+    enterprise: str
+    type: Literal["trading"]
+    multisig_type: Literal["onchain"]
+    m: int
+    n: int
+    approvals_required: int
+    keys: list[str]
+    user_key_signing_required: bool
+    is_default: bool
+    coin_specific: dict[str, str]
+    pending_approvals: list[str]
+    start_date: str
+
+
+class KeychainView(WireModel):
+    """``encryptedPrv`` is the owner's own ciphertext, as it was given."""
+
+    id: str
+    pub: str
+    source: Literal["user", "bitgo"]
+    type: Literal["independent"]
+    encrypted_prv: str | None = None
+    is_custodian: bool
+
+
+class PayloadToSign(RequestModel):
+    payload: Annotated[str, StringConstraints(min_length=1)]
+
+
+class SignedPayload(WireModel):
+    payload: str
+    signature: str
+
+
+def client_constants() -> ClientConstants:
+    return ClientConstants(constants={}, ttl=CONSTANTS_TTL_SECONDS)
+
+
+def wallet_view(wallet: Wallet) -> WalletView:
+    account = wallet.account
+    return WalletView(
+        id=account.id.hex,
+        coin="ofc",
+        label=account.label or account.enterprise_id,
+        enterprise=account.enterprise_id,
+        type="trading",
+        multisig_type="onchain",
+        m=1,
+        n=len(wallet.keys),
+        approvals_required=1,
+        keys=[str(key.id) for key in wallet.keys],
+        user_key_signing_required=not wallet.custodian_signs,
+        is_default=account.is_default,
+        coin_specific={},
+        pending_approvals=[],
+        start_date=wire_time(account.created_at),
+    )
+
+
+def keychain_view(key: GoAccountKey) -> KeychainView:
+    fields = present(
+        id=str(key.id),
+        pub=key.pub,
+        source="bitgo" if key.custodian else "user",
+        type="independent",
+        encrypted_prv=key.encrypted_prv,
+        is_custodian=key.custodian,
+    )
+    return KeychainView.model_validate(fields)

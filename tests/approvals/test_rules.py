@@ -1,0 +1,143 @@
+"""The decisions about approvals, and the same in the database."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearwindow.approvals import rules
+from clearwindow.approvals.values import Approval, ApprovalKind, ApprovalStatus, Change, Wish
+from clearwindow.errors import ConflictError, PermissionDeniedError
+from clearwindow.ids import NIL
+from tests.support.databases import TestCluster
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+QUANTITIES = st.integers(0, 10)
+THRESHOLDS = st.one_of(st.none(), QUANTITIES)
+
+
+def waiting() -> Approval:
+    return rules.requested(UUID(int=1), Wish(ApprovalKind.THRESHOLD, "ofcbtc", 20, 10), "e", "anna", NOW)
+
+
+@given(threshold=THRESHOLDS, wanted=THRESHOLDS, quantity=QUANTITIES)
+def test_what_counts_at_once_lets_nothing_through_that_waited_before(
+    threshold: int | None, wanted: int | None, quantity: int
+) -> None:
+    change = rules.change_of(threshold, wanted)
+    assert (change is Change.NONE) == (threshold == wanted)
+    if change is Change.AT_ONCE and rules.needs_approval(quantity, threshold):
+        assert rules.needs_approval(quantity, wanted)
+    if change is Change.AFTER_APPROVAL:
+        assert any(
+            rules.needs_approval(amount, threshold) and not rules.needs_approval(amount, wanted)
+            for amount in range(12)
+        )
+
+
+def test_at_the_threshold_nothing_waits() -> None:
+    assert [rules.needs_approval(quantity, 10) for quantity in (9, 10, 11)] == [False, False, True]
+    assert not rules.needs_approval(10**77, None)
+    assert rules.needs_approval(1, 0)
+
+
+def test_who_asked_may_take_it_back_but_not_approve_it() -> None:
+    rules.require_decidable(waiting(), "anna", ApprovalStatus.REJECTED)
+    rules.require_decidable(waiting(), "berta", ApprovalStatus.APPROVED)
+    rules.require_decidable(waiting(), "berta", ApprovalStatus.REJECTED)
+    with pytest.raises(PermissionDeniedError):
+        rules.require_decidable(waiting(), "anna", ApprovalStatus.APPROVED)
+
+
+def test_a_threshold_is_raised_from_what_it_was() -> None:
+    rules.require_unchanged(waiting(), 10)
+    for threshold in (None, 9, 11):
+        with pytest.raises(ConflictError):
+            rules.require_unchanged(waiting(), threshold)
+
+
+@pytest.fixture(scope="module")
+def connection(cluster: TestCluster) -> Iterator[psycopg.Connection]:
+    with cluster.fresh_database() as dsn, psycopg.connect(dsn) as connection:
+        yield connection
+
+
+INSERT = (
+    "INSERT INTO approval (id, enterprise_id, partner_id, kind, allocation_id, currency, quantity, threshold,"
+    " status, initiated_by, decided_by, decided_at, created_at, updated_at)"
+    " VALUES (%(id)s, 'e', %(id)s, %(kind)s, %(allocation_id)s, 'ofcbtc', %(quantity)s, 10, %(status)s, 'anna',"
+    " %(by)s, %(at)s, %(now)s, %(now)s)"
+)
+
+
+def row(status: ApprovalStatus = ApprovalStatus.PENDING, **changes: object) -> dict[str, object]:
+    decided = status is not ApprovalStatus.PENDING
+    columns = {
+        "id": uuid4(),
+        "kind": "allocation",
+        "allocation_id": NIL,
+        "quantity": 11,
+        "status": status,
+        "by": "berta" if decided else None,
+        "at": NOW if decided else None,
+        "now": NOW,
+    }
+    return columns | changes
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.permutations(ApprovalStatus, 2)))
+def test_the_tables_transitions_are_the_codes(
+    connection: psycopg.Connection, before: ApprovalStatus, after: ApprovalStatus
+) -> None:
+    values = row(before, allocation_id=uuid4())
+    with connection.transaction():
+        # The rows around this one, which foreign keys would ask for, decide nothing here.
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(INSERT, values)
+    with connection.transaction(force_rollback=True):
+        update = (
+            "UPDATE approval SET status = %(status)s, decided_by = %(by)s, decided_at = %(at)s WHERE id = %(id)s"
+        )
+        changed = row(after) | {"id": values["id"]}
+        if after in rules.TRANSITIONS[before]:
+            assert connection.execute(update, changed).rowcount == 1
+            return
+        with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as found:
+            connection.execute(update, changed)
+        assert found.value.diag.constraint_name == "approval_transition_allowed"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "values"),
+    [
+        ("approval_four_eyes", row(ApprovalStatus.APPROVED, by="anna")),
+        ("approval_decided_as_a_whole", row(ApprovalStatus.APPROVED, by=None)),
+        ("approval_decided_as_a_whole", row(ApprovalStatus.REJECTED, at=None)),
+        ("approval_of_an_allocation", row(allocation_id=None)),
+        ("approval_of_an_allocation", row(kind="threshold")),
+        ("approval_of_an_allocation", row(quantity=None)),
+        ("approval_above_the_threshold", row(quantity=10)),
+    ],
+)
+def test_the_table_refuses_what_the_rules_refuse(
+    connection: psycopg.Connection, constraint: str, values: dict[str, object]
+) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL session_replication_role = replica")
+        with pytest.raises(psycopg.errors.IntegrityError) as found:
+            connection.execute(INSERT, values)
+    assert found.value.diag.constraint_name == constraint
+
+
+def test_the_table_takes_what_the_rules_allow(connection: psycopg.Connection) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(INSERT, row(ApprovalStatus.REJECTED, by="anna"))
+        connection.execute(INSERT, row(kind="threshold", allocation_id=None, quantity=None))

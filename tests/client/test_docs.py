@@ -1,0 +1,72 @@
+"""docs/python-sdk.md: its examples run as they stand, and its table is the contract's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from clearwindow.signing.message import sign_message
+from tests.client.operations import CLIENT, PARTNER
+from tests.client.shapes import opened
+from tests.client.test_webhooks import headers, v1
+from tests.client.towns import build
+from tests.conftest import OPERATOR_TOKEN
+from tests.support.operators import make_key
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "python-sdk.md"
+SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class SigningService:
+    """What the page calls by that name."""
+
+    def sign(self, _name: str, payload: str) -> str:
+        return sign_message(make_key(2), payload)
+
+
+def test_the_examples_run_as_they_stand(
+    base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ASTER_XPRV", make_key(2).xprv)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "meridian.key").write_text(make_key(1).xprv)
+    with opened("sync") as shapes:
+        town = build(shapes, base_url, OPERATOR_TOKEN)
+        names: dict[str, Any] = {
+            "meridian_token": town.partner_token,
+            "aster_token": town.client_token,
+            "operator_token": OPERATOR_TOKEN,
+            "signing_service": SigningService(),
+            "webhook_secret": SECRET,
+        }
+        run = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for example in run:
+            exec(example.replace("https://network.example", base_url), names)  # noqa: S102 - our own page
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[0].endswith(" pending")
+        assert printed[1] == "repeated"
+        assert "external id" in printed[2].lower() or "externalid" in printed[2].lower()
+        assert printed[3].startswith("not covered: [{")
+        assert printed[4] == "800000000 150000000"
+        assert names["dispute"].expected_transfers == {"ofcbtc": -100_000_000}
+        assert printed[5] == f"['{names['dispute'].id}']"
+        assert printed[6].startswith("True [datetime.datetime(")
+        for name in ("exchange", "trader"):
+            names[name].close()
+
+
+def test_the_receiver_of_the_page_believes_what_is_genuine() -> None:
+    example = next(part for part in PAGE.read_text(encoding="utf-8").split("```python\n") if "def receive" in part)
+    names: dict[str, Any] = {"webhook_secret": SECRET}
+    exec(example.partition("```")[0], names)  # noqa: S102 - our own page
+    old = headers(v1(b"{}"))
+    assert names["receive"](old, b"{}") == 400
+
+
+def test_the_table_of_operations_is_whole() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert dict(rows) == {operation: method for operation, (method, _) in (CLIENT | PARTNER).items()}  # type: ignore[operator]

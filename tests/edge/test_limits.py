@@ -1,0 +1,272 @@
+"""What a server does with too much of anything, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.client import HTTPResponse
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from fastapi import APIRouter, FastAPI, Request
+
+from clearwindow import bootstrap
+from clearwindow.access.guards import ReadingMember
+from clearwindow.http.app import create_app
+from clearwindow.http.health import health_router
+from clearwindow.http.limits import CallerLimits
+from clearwindow.routers import ROUTERS
+from clearwindow.runtime import Runtime
+from tests.conftest import OPERATOR_TOKEN
+from tests.support.contract import assert_answers_contract
+from tests.support.networks import Network, ok
+from tests.support.operators import OperatorClient
+from tests.support.racing import in_background
+from tests.support.server import serving
+from tests.support.settling import Floor
+
+LIMIT: Final = 5
+AT_ONCE: Final = 3
+PATIENCE_SECONDS: Final = 30
+
+
+@dataclass
+class Seconds:
+    now: float = 0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Busy:
+    """Requests that keep a connection of the database until they are let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.started = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._inside = 0
+        self.most_inside = 0
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        with self._lock:
+            self._inside += 1
+            self.most_inside = max(self.most_inside, self._inside)
+        self.started.release()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+
+probe: Final = APIRouter(prefix="/api/probe/{enterprise_id}")
+
+
+@probe.get("/busy")
+def stay_busy(request: Request, member: ReadingMember) -> str:
+    runtime: Runtime = request.app.state.runtime
+    busy: Busy = request.app.state.busy
+    with runtime.transaction(), busy.inside():
+        busy.let_go.wait(PATIENCE_SECONDS)
+    return member.user_id
+
+
+@probe.get("/free")
+def answer(member: ReadingMember) -> str:
+    return member.user_id
+
+
+@contextmanager
+def limited_server(runtime: Runtime, limits: CallerLimits) -> Iterator[tuple[FastAPI, str]]:
+    app = create_app(runtime, (*ROUTERS, probe, health_router(bootstrap.WORK, 60)), limits)
+    app.state.busy = Busy()
+    with serving(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def url(runtime: Runtime, seconds: Seconds) -> Iterator[str]:
+    """Of a server that admits few requests a minute."""
+    with limited_server(runtime, CallerLimits(requests_per_minute=LIMIT, clock=seconds)) as (_, url):
+        yield url
+
+
+def ask(url: str, path: str, token: str | None) -> httpx2.Response:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx2.get(url + path, headers=headers, trust_env=False, timeout=PATIENCE_SECONDS)
+
+
+def test_a_token_that_asks_too_often_is_told_when_to_come_again(
+    url: str, operator: OperatorClient, seconds: Seconds
+) -> None:
+    operator.enterprise("acme")
+    token = operator.user_token("acme")
+    path = "/api/network/v1/enterprises/acme/partners"
+    answers = [ask(url, path, token) for _ in range(LIMIT)]
+    assert [answer.status_code for answer in answers] == [200] * LIMIT
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["4", "3", "2", "1", "0"]
+    assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"5"}
+    assert {answer.headers["RateLimit-Reset"] for answer in answers} == {"60"}
+
+    seconds.now = 20
+    refused = ask(url, path, token)
+    assert (refused.status_code, refused.json()["name"]) == (429, "rate_limited")
+    assert refused.headers["Retry-After"] == "40"
+    assert "wait 40 seconds" in refused.json()["error"]
+    assert_answers_contract("GET", path, refused)
+    # The limit is the token's and nobody else's.
+    assert ask(url, path, operator.user_token("acme")).status_code == 200
+    seconds.now = 60
+    assert ask(url, path, token).status_code == 200
+
+
+def test_refusals_count_and_say_what_is_left_too(url: str, operator: OperatorClient) -> None:
+    operator.enterprise("acme")
+    token = operator.user_token("acme")
+    paths = (
+        "/api/network/v1/enterprises/other/partners",
+        "/api/nowhere",
+        "/api/network/v1/enterprises/acme/partners?x=1",
+    )
+    answers = [ask(url, path, token) for path in paths]
+    assert [answer.status_code for answer in answers] == [401, 404, 400]
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["4", "3", "2"]
+
+
+def test_trying_tokens_is_limited_by_address_without_asking_the_database(
+    url: str, runtime: Runtime, operator: OperatorClient
+) -> None:
+    operator.enterprise("acme")
+    token = operator.user_token("acme")
+    path = "/api/network/v1/enterprises/acme/partners"
+    assert ask(url, path, token).status_code == 200
+    tried = [ask(url, path, f"guess {number}") for number in range(LIMIT)]
+    assert {answer.status_code for answer in tried} == {401}
+    asked = runtime.database.pool_stats()["requests_num"]
+    refused = [ask(url, path, f"another guess {number}") for number in range(20)]
+    assert {answer.status_code for answer in refused} == {429}
+    assert {ask(url, "/api/operator/v1/settlements", "guess").status_code} == {429}
+    assert ask(url, path, None).status_code == 429
+    assert runtime.database.pool_stats()["requests_num"] == asked
+    # Whoever has a token that is known here is not held up by a neighbour who guesses.
+    assert ask(url, path, token).status_code == 200
+
+
+def test_a_revoked_token_that_goes_on_asking_is_limited_as_a_guess_is(url: str, operator: OperatorClient) -> None:
+    operator.enterprise("acme")
+    user = operator.user("acme")
+    made = operator.token("acme", user["id"])
+    path = "/api/network/v1/enterprises/acme/partners"
+    assert ask(url, path, made["value"]).status_code == 200
+    operator.delete(f"/tokens/{made['id']}")
+    codes = [ask(url, path, made["value"]).status_code for _ in range(LIMIT + 2)]
+    assert codes == [401] * (LIMIT + 1) + [429]
+
+
+def test_operators_and_machines_that_look_at_health_are_not_limited(url: str) -> None:
+    answers = [ask(url, "/api/operator/v1/settlements", OPERATOR_TOKEN) for _ in range(LIMIT * 2)]
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"):
+        answers += [ask(url, path, None) for _ in range(LIMIT + 1)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert not any("RateLimit-Limit" in answer.headers for answer in answers)
+
+
+def test_many_requests_of_one_enterprise_leave_the_database_to_the_others(
+    runtime: Runtime, operator: OperatorClient
+) -> None:
+    operator.enterprise("acme")
+    operator.enterprise("beta")
+    # Two tokens: what counts is whose they are.
+    tokens = [operator.user_token("acme", user) for user in ("ada", "eve")]
+    other = operator.user_token("beta")
+    with limited_server(runtime, CallerLimits(requests_at_once=AT_ONCE)) as (app, url):
+        busy: Busy = app.state.busy
+        for token in tokens:
+            assert ask(url, "/api/probe/acme/free", token).status_code == 200
+        with in_background(lambda: at_the_same_time(url, [tokens[number % 2] for number in range(30)])) as answers:
+            for _ in range(AT_ONCE):
+                assert busy.started.acquire(timeout=PATIENCE_SECONDS)
+            assert ask(url, "/api/probe/beta/free", other).status_code == 200
+            assert ask(url, "/readyz", None).status_code == 200
+            assert not busy.started.acquire(timeout=0.3), "no more than its share is worked on"
+            busy.let_go.set()
+        assert answers.result() == [200] * 30
+        assert busy.most_inside == AT_ONCE
+
+
+def test_who_waits_too_long_for_a_turn_is_told_to_come_again(runtime: Runtime, operator: OperatorClient) -> None:
+    operator.enterprise("acme")
+    token = operator.user_token("acme")
+    limits = CallerLimits(requests_per_minute=100, requests_at_once=1, wait_seconds=0.1)
+    with limited_server(runtime, limits) as (app, url):
+        busy: Busy = app.state.busy
+        assert ask(url, "/api/probe/acme/free", token).status_code == 200
+        with in_background(lambda: ask(url, "/api/probe/acme/busy", token)) as answer:
+            assert busy.started.acquire(timeout=PATIENCE_SECONDS)
+            refused = ask(url, "/api/probe/acme/free", token)
+            busy.let_go.set()
+        assert answer.result().status_code == 200
+        assert (refused.status_code, refused.json()["name"]) == (429, "too_many_at_once")
+        assert (refused.headers["Retry-After"], refused.headers["RateLimit-Remaining"]) == ("1", "97")
+        assert ask(url, "/api/probe/acme/free", token).status_code == 200
+
+
+def at_the_same_time(url: str, tokens: list[str]) -> list[int]:
+    codes = [0] * len(tokens)
+
+    def run(number: int) -> None:
+        codes[number] = ask(url, "/api/probe/acme/busy", tokens[number]).status_code
+
+    threads = [threading.Thread(target=run, args=[number]) for number in range(len(tokens))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return codes
+
+
+def test_a_body_that_trickles_in_ends_with_its_connection(
+    base_url: str, floor: Floor, served_app: tuple[FastAPI, str]
+) -> None:
+    partner = floor.network.partner()
+    app, _ = served_app
+    app.state.runtime = replace(floor.runtime, limits=replace(floor.runtime.limits, body_seconds=0.3))
+    token = floor.operator.user_token(partner.enterprise.id)
+    path = f"/api/network/v2/enterprises/{partner.enterprise.id}/partners/settlements"
+    head = f"POST {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\nContent-Length: 1000\r\n\r\n{{"
+    place = urlsplit(base_url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(head.encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        problem = json.loads(answer.read())
+        assert (answer.status, problem["name"], problem["details"]) == (408, "body_too_slow", {"limitSeconds": 0.3})
+        assert answer.headers["Connection"] == "close"
+        assert connection.recv(1) == b"", "the server has closed it"
+
+
+def test_a_page_has_no_more_entries_than_the_limit(
+    network: Network, served_app: tuple[FastAPI, str], runtime: Runtime
+) -> None:
+    app, _ = served_app
+    app.state.runtime = replace(runtime, limits=replace(runtime.limits, page_size=2))
+    partners = [network.partner(f"exchange-{number}") for number in range(3)]
+    for asked in (None, 3, 1_000_000):
+        given = {} if asked is None else {"pageSize": asked}
+        answer = partners[0].api.get("/partners", **given)
+        assert len(ok(answer)["partners"]) == 2
+        assert answer.headers["X-Total-Count"] == "3"
+        assert len(ok(partners[0].api.get("/partners", pageNumber=1, **given))["partners"]) == 1

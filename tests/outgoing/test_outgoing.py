@@ -1,0 +1,145 @@
+"""Calls to addresses that others name: where they may go, and how long and how large they may be."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from clearwindow.outgoing.addresses import AddressRefusedError, is_public, require_callable
+from clearwindow.outgoing.client import NoAnswerError, Outgoing, Request
+
+PRIVATE = [
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",  # noqa: S104 - an address that must be refused
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fe80::1%eth0",
+    "fd00::1",
+    "ff0e::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::a00:1",
+    "2002:a00:1::",
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_that_is_not_of_the_open_internet(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_an_address_of_the_open_internet(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://exchange.example",
+        "ftp://exchange.example",
+        "https://",
+        "https://user:secret@exchange.example",
+        "https://exchange.example/?a=b",
+        "https://exchange.example/#there",
+        "https://exchange.example:0",
+        "https://exchange.example:99999",
+        "https://[::1",
+        "https://127.0.0.1/api",
+        "https://[::ffff:127.0.0.1]/api",
+        "https://exchange.example/a b",
+        "https://exchänge.example",
+        f"https://{'x' * 2_000}.example",
+    ],
+)
+def test_what_may_not_be_called_is_told_from_its_text(url: str) -> None:
+    with pytest.raises(AddressRefusedError):
+        require_callable(url, allow_private=False)
+
+
+def test_https_anywhere_and_http_only_where_private_addresses_are_allowed() -> None:
+    require_callable("https://exchange.example:8443/api", allow_private=False)
+    require_callable("http://127.0.0.1:8080", allow_private=True)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def outgoing() -> Iterator[Outgoing]:
+    outgoing = Outgoing(allow_private=True, timeout_seconds=0.3, lane_width=1)
+    yield outgoing
+    outgoing.close()
+
+
+def request(url: str) -> Request:
+    return Request("POST", url, {}, b"{}")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.1", "0x7f000001", "2130706433"])
+def test_a_name_that_stands_for_a_private_address_is_not_connected_to(host: str, listener: socket.socket) -> None:
+    outgoing = Outgoing(timeout_seconds=5)
+    port = listener.getsockname()[1]
+    with pytest.raises(NoAnswerError, match=r"private range|can be called") as caught:
+        outgoing.send(request(f"https://{host}:{port}/"), lane="a")
+    assert caught.value.sent is False
+    outgoing.close()
+    listener.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        listener.accept()
+
+
+def test_one_who_never_answers_is_waited_for_that_long(outgoing: Outgoing, listener: socket.socket) -> None:
+    started = time.monotonic()
+    with pytest.raises(NoAnswerError, match="no answer within"):
+        outgoing.send(request(f"http://127.0.0.1:{listener.getsockname()[1]}"), lane="a")
+    assert time.monotonic() - started < 3
+
+
+def test_a_port_that_nobody_listens_on(outgoing: Outgoing) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(NoAnswerError, match="no connection"):
+        outgoing.send(request(f"http://127.0.0.1:{port}"), lane="a")
+
+
+def test_a_lane_takes_so_many_and_other_lanes_go_on(outgoing: Outgoing, listener: socket.socket) -> None:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(outgoing.send, request(url), lane="a")
+        with listener.accept()[0] as accepted:
+            accepted.recv(1)
+            with pytest.raises(NoAnswerError, match="under way"):
+                outgoing.send(request(url), lane="a")
+            with pytest.raises(NoAnswerError, match="no answer within"):
+                outgoing.send(request(url), lane="b")
+            with pytest.raises(NoAnswerError, match="no answer within"):
+                waiting.result()
+
+
+def test_the_end_of_the_process_ends_what_is_under_way(listener: socket.socket) -> None:
+    outgoing = Outgoing(allow_private=True, timeout_seconds=60)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(outgoing.send, request(url), lane="a")
+        with listener.accept()[0] as accepted:
+            accepted.recv(1)
+            outgoing.close()
+            with pytest.raises(NoAnswerError, match="ending"):
+                waiting.result(5)
+    with pytest.raises(NoAnswerError, match="ending"):
+        outgoing.send(request("http://127.0.0.1:1"), lane="a")

@@ -1,0 +1,126 @@
+"""Where a partner is called, and with what keys."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.runtime import Runtime
+from tests.support.networks import CURRENCIES, Network, ok
+from tests.support.partners import FakePartner, agreeing, silent
+from tests.support.settling import Floor
+
+
+def put(network: Network, **settings: object) -> httpx2.Response:
+    body = {"currencies": CURRENCIES, "amountUnit": "base", **settings}
+    return network.operator.put("/enterprises/exchange/partner-configuration", body)
+
+
+@pytest.fixture
+def exchange(network: Network) -> Network:
+    network.enterprise("exchange")
+    return network
+
+
+def test_the_configuration_is_given_back_and_replaced_as_a_whole(exchange: Network) -> None:
+    paths = {"allocationClear": "/v1/{id}/done"}
+    settings = {"callbackUrl": "https://exchange.example/api", "callbackPaths": paths, "asyncAllocations": True}
+    made = ok(put(exchange, **settings))["partnerConfiguration"]
+    assert {name: made[name] for name in settings} == settings
+    ok(put(exchange, **settings))
+    replaced = ok(put(exchange))["partnerConfiguration"]
+    assert [replaced.get(name) for name in settings] == [None, {}, False]
+    assert len(exchange.operator.audit_log(action="partner_configuration.replaced")) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "mentions"),
+    [
+        ({"callbackUrl": "ftp://exchange.example"}, "callbackUrl"),
+        ({"callbackUrl": "https://me:secret@exchange.example"}, "password"),
+        ({"callbackUrl": "https://exchange.example/?a"}, "query"),
+        ({"callbackUrl": ""}, "callbackUrl"),
+        ({"callbackPaths": {"withdrawals": "/x"}}, "there is no call withdrawals"),
+        ({"callbackPaths": {"allocationClear": "/x"}}, "must contain {id}"),
+        ({"callbackPaths": {"allocations": "/{id}"}}, "must not contain {id}"),
+        ({"callbackPaths": {"allocations": "x"}}, "must be a path"),
+        ({"callbackPaths": {"allocations": "/a/../b"}}, "must be a path"),
+        ({"callbackPaths": {"allocations": "//other.example/x"}}, "must be a path"),
+        ({"callbackPaths": {"allocations": "/a?b"}}, "must be a path"),
+        ({"asyncAllocations": "yes"}, "asyncAllocations"),
+    ],
+)
+def test_what_could_not_be_called_is_refused(exchange: Network, settings: dict[str, object], mentions: str) -> None:
+    refused = put(exchange, **settings)
+    assert refused.status_code == 400
+    assert mentions in refused.json()["error"]
+    assert "secret" not in refused.text
+
+
+def test_a_private_address_is_refused_unless_the_settings_allow_it(exchange: Network, runtime: Runtime) -> None:
+    runtime.outgoing.allow_private = False
+    for url in ("http://exchange.example", "https://127.0.0.1", "https://[fd00::1]:8443/x"):
+        refused = put(exchange, callbackUrl=url)
+        assert (refused.status_code, refused.json()["name"]) == (400, "callback_url_refused")
+    assert Outgoing().allow_private is False
+
+
+def keys_shown(network: Network) -> list[str]:
+    shown = httpx2.get(f"{network.operator.base_url}/.well-known/jwks.json", trust_env=False)
+    assert shown.headers["Cache-Control"] == "public, max-age=300"
+    keys = shown.json()["keys"]
+    assert all({"kty": "RSA", "alg": "RS256", "use": "sig"}.items() <= key.items() for key in keys)
+    assert not any({"d", "p", "q"} & key.keys() for key in keys)
+    return [key["kid"] for key in keys]
+
+
+def test_a_new_key_signs_and_the_old_one_is_shown_for_a_day(floor: Floor, their_side: FakePartner) -> None:
+    network = floor.network
+    partner = network.partner(callbackUrl=their_side.url)
+    network.connect(network.client("one"), partner)
+    (old,) = keys_shown(network)
+    made = ok(network.operator.post("/partner-call-keys", {"reference": "january"}))["partnerCallKey"]
+    again = ok(network.operator.post("/partner-call-keys", {"reference": "january"}))["partnerCallKey"]
+    assert again == made
+    assert keys_shown(network) == [made["id"], old]
+    network.connect(network.client("two"), partner)
+    assert len(their_side.seen) == 2
+    floor.pass_minutes(24 * 60 + 1)
+    assert keys_shown(network) == [made["id"]]
+    listed = ok(network.operator.get("/partner-call-keys"))["partnerCallKeys"]
+    assert [(key["id"], key["retiredAt"] is None) for key in listed] == [(made["id"], True), (old, False)]
+
+
+def test_the_private_key_is_sealed(network: Network, runtime: Runtime) -> None:
+    (shown,) = keys_shown(network)
+    with runtime.transaction() as tx:
+        (sealed,) = tx.scalars(bytes, "SELECT sealed_private FROM partner_call_key")
+    assert runtime.vault.decrypt(sealed, context=f"partner-call-key:{shown}")[:1] == b"\x30"
+    assert sealed[:1] != b"\x30"
+
+
+def test_a_dead_endpoint_is_left_alone_and_tried_again(floor: Floor, their_side: FakePartner) -> None:
+    network = floor.network
+    partner = network.partner(callbackUrl=their_side.url)
+    their_side.behave = silent
+    for number in range(6):
+        network.connect(network.client(f"trader-{number}"), partner)
+    tried = len(their_side.seen)
+    (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
+    assert (standing["circuit"], standing["owed"], standing["lastError"]) == ("open", 6, "HTTP 500")
+    assert floor.run_due() == 0
+    assert len(their_side.seen) == tried
+
+    floor.pass_minutes(0.6)
+    assert len(their_side.seen) == tried + 1
+    (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
+    assert (standing["circuit"], standing["failures"]) == ("open", 6)
+
+    their_side.behave = agreeing
+    floor.pass_minutes(2)
+    (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
+    assert standing["circuit"] == "closed"
+    floor.pass_minutes(10)
+    assert ok(network.operator.get("/partner-calls", owed="true"))["partnerCalls"] == []
+    assert floor.operator.check() == []

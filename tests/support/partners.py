@@ -1,0 +1,178 @@
+"""A partner's own endpoint on loopback: it checks every signature, and answers as a test has it answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+import httpx2
+import jwt
+
+HEADER: Final = "X-BitGo-Signature"
+_HUGE_CHUNK: Final = b"x" * 65_536
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One call as it arrived, with what its signature claims."""
+
+    method: str
+    path: str
+    body: Json
+    raw: bytes
+    claims: Json
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """An answer. ``cut``: the connection ends half-way; ``endless``: the body never does."""
+
+    status: int = 200
+    body: object = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
+    delay_seconds: float = 0
+    cut: bool = False
+    endless: bool = False
+
+
+Behaviour = Callable[[Seen], Reaction]
+
+
+def agreeing(seen: Seen) -> Reaction:
+    """What a partner answers when all is well."""
+    if seen.method == "PUT":
+        return Reaction()
+    if seen.path.endswith("/connections"):
+        names = {"partnersClientId": "their-client", "partnersConnectionId": f"theirs-{seen.body['connectionId']}"}
+        return Reaction(
+            body={"clientId": seen.body["clientId"], "connectionId": seen.body["connectionId"], **names}
+        )
+    for what in ("allocation", "deallocation"):
+        if seen.path.endswith(f"/{what}s"):
+            own = f"partners{what.capitalize()}Id"
+            return Reaction(body={**seen.body, own: f"their-{seen.body[f'{what}Id']}"})
+    return Reaction()
+
+
+def silent(_: Seen) -> Reaction:
+    return Reaction(500, {"error": "something broke"})
+
+
+def refusing(reason: str = "not today", status: int = 200) -> Behaviour:
+    return lambda _: Reaction(status, {"rejectionReason": reason})
+
+
+class FakePartner:
+    """Behaves as ``behave`` says; ``seen`` is what it was asked, ``complaints`` what it did not take."""
+
+    def __init__(self, url: str, network_url: str) -> None:
+        self.url = url
+        self.behave: Behaviour = agreeing
+        self.seen: list[Seen] = []
+        self.complaints: list[str] = []
+        self.network_url = network_url
+        self._jtis: set[str] = set()
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._lock = threading.Lock()
+
+    def asked(self, ending: str) -> list[Seen]:
+        """The calls whose path ends so."""
+        return [seen for seen in self.seen if seen.path.endswith(ending)]
+
+    def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
+        try:
+            claims = self._verified(method, path, signature, raw)
+        except (jwt.PyJWTError, AssertionError, KeyError) as error:
+            self.complaints.append(repr(error))
+            return Reaction(401, {"error": "the signature is not one"})
+        seen = Seen(method, path, json.loads(raw), raw, claims)
+        with self._lock:
+            self.seen.append(seen)
+        return self.behave(seen)
+
+    def _verified(self, method: str, path: str, signature: str | None, raw: bytes) -> Json:
+        assert signature is not None, "no signature"
+        key = self._key(jwt.get_unverified_header(signature)["kid"])
+        claims: Json = jwt.decode(
+            signature,
+            key,
+            algorithms=["RS256"],
+            audience=self.url,
+            issuer="clearwindow",
+            options={"require": ["jti", "exp", "iat"]},
+        )
+        assert claims["exp"] - claims["iat"] <= 60
+        assert (claims["method"], claims["path"]) == (method, path)
+        assert claims["bodySha256"] == hashlib.sha256(raw).hexdigest()
+        with self._lock:
+            assert claims["jti"] not in self._jtis, "a signature twice"
+            self._jtis.add(claims["jti"])
+        return claims
+
+    def _key(self, key_id: str) -> jwt.PyJWK:
+        """Read anew for an id that was not met before, as every partner should."""
+        with self._lock:
+            if key_id not in self._keys:
+                shown = httpx2.get(f"{self.network_url}/.well-known/jwks.json", trust_env=False).json()["keys"]
+                self._keys = {key["kid"]: jwt.PyJWK(key) for key in shown}
+            return self._keys[key_id]
+
+
+@contextmanager
+def fake_partner(network_url: str) -> Iterator[FakePartner]:
+    """A partner that answers until the block ends; every signature it saw must have been good."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    partner = FakePartner(f"http://127.0.0.1:{server.server_address[1]}", network_url)
+    server.partner = partner  # type: ignore[attr-defined]  # where its handlers find it
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield partner
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert partner.complaints == []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Nothing: pytest shows what matters."""
+
+    def _answer(self) -> None:
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        partner: FakePartner = self.server.partner  # type: ignore[attr-defined]  # set above
+        reaction = partner.react(self.command, self.path, self.headers[HEADER], raw)
+        time.sleep(reaction.delay_seconds)
+        content = reaction.body if isinstance(reaction.body, bytes) else json.dumps(reaction.body).encode()
+        with suppress(ConnectionError):
+            self._send(reaction, content)
+
+    def _send(self, reaction: Reaction, content: bytes) -> None:
+        self.send_response(reaction.status)
+        for name, value in reaction.headers:
+            self.send_header(name, value)
+        if not reaction.endless:
+            self.send_header("Content-Length", str(len(content) * (2 if reaction.cut else 1)))
+        self.end_headers()
+        self.wfile.write(content)
+        while reaction.endless:
+            self.wfile.write(_HUGE_CHUNK)
+        if reaction.cut or reaction.endless:
+            self.close_connection = True

@@ -1,0 +1,247 @@
+"""Wallets, keys and the custodian's signatures, as the field's clients ask for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from clearwindow.runtime import Runtime
+from clearwindow.signing.keys import parse_public_key
+from clearwindow.signing.message import verify_message
+from tests.support.networks import Json, Network, new_nonce, ok
+from tests.support.operators import READ, OperatorClient, make_key
+from tests.support.signed_calls import SignedCaller, name_of
+
+NOBODYS = "0" * 32
+Ask = Callable[..., httpx2.Response]
+
+
+@pytest.fixture
+def web(base_url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=base_url, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def ask(web: httpx2.Client, operator: OperatorClient) -> Ask:
+    """A call by a member of an enterprise."""
+    tokens: dict[tuple[str, str], str] = {}
+
+    def call(method: str, path: str, body: object = None, *, by: str = "acme", **terms: Any) -> httpx2.Response:  # noqa: ANN401 - what a token takes
+        key = (by, str(terms))
+        if key not in tokens:
+            tokens[key] = operator.user_token(by, **terms)
+        headers = {"Authorization": f"Bearer {tokens[key]}"}
+        return web.request(method, f"/api/v2/ofc{path}", json=body, headers=headers)
+
+    return call
+
+
+def open_account(operator: OperatorClient, enterprise: str = "acme", **body: object) -> Json:
+    operator.enterprise(enterprise)
+    made: Json = ok(operator.post(f"/enterprises/{enterprise}/go-accounts", body))["goAccount"]
+    return made
+
+
+def own_key(number: int, encrypted: str | None = None) -> Json:
+    key = {"pub": make_key(number).xpub}
+    return key | {"encryptedPrv": encrypted} if encrypted else key
+
+
+def verifies(pub: str, payload: str, signature: str) -> bool:
+    return verify_message([parse_public_key(pub)], payload, signature) is not None
+
+
+def test_a_client_learns_the_constants_before_it_has_a_token(web: httpx2.Client) -> None:
+    assert ok(web.get("/api/v1/client/constants")) == {"constants": {}, "ttl": 3600}
+
+
+def test_a_wallet_is_the_go_account_with_its_keys_in_the_order_to_try(operator: OperatorClient, ask: Ask) -> None:
+    keys = [own_key(1), own_key(2, "ciphertext")]
+    account = open_account(operator, label="desk", keys=keys, custodianKey=True)
+    plain, sealed, custodian = (key["id"] for key in account["keys"])
+    assert [key.get("custodian") for key in account["keys"]] == [None, None, True]
+
+    wallet = ok(ask("GET", f"/wallet/{account['id']}"))
+    assert (wallet["id"], wallet["coin"], wallet["enterprise"]) == (account["id"], "ofc", "acme")
+    assert wallet["label"] == "desk"
+    assert wallet["keys"] == [sealed, plain, custodian]
+    assert wallet["userKeySigningRequired"] is False
+
+    assert ok(ask("GET", f"/key/{sealed}")) == {
+        "id": sealed,
+        "pub": make_key(2).xpub,
+        "source": "user",
+        "type": "independent",
+        "encryptedPrv": "ciphertext",
+        "isCustodian": False,
+    }
+    assert "encryptedPrv" not in ok(ask("GET", f"/key/{plain}"))
+    held = ok(ask("GET", f"/key/{custodian}"))
+    assert set(held) == {"id", "pub", "source", "type", "isCustodian"}
+    assert (held["source"], held["isCustodian"]) == ("bitgo", True)
+    assert held["pub"].startswith("xpub")
+
+    operator.delete(f"/go-accounts/{account['id']}/keys/{sealed}")
+    assert ok(ask("GET", f"/wallet/{account['id']}"))["keys"] == [plain, custodian]
+    assert name_of(ask("GET", f"/key/{sealed}")) == "key_unknown"
+
+
+def test_anothers_wallet_answers_exactly_as_none(operator: OperatorClient, ask: Ask) -> None:
+    theirs = open_account(operator, "beta", keys=[own_key(1)], custodianKey=True)
+    open_account(operator, keys=[own_key(2)])
+    unknown_key = "11111111-1111-4111-8111-111111111111"
+    for method, theirs_path, nobodys_path, body in (
+        ("GET", f"/wallet/{theirs['id']}", f"/wallet/{NOBODYS}", None),
+        ("GET", f"/wallet/{theirs['id']}", "/wallet/%20", None),
+        ("POST", f"/wallet/{theirs['id']}/tx/sign", f"/wallet/{NOBODYS}/tx/sign", {"payload": "{}"}),
+        ("GET", f"/key/{theirs['keys'][0]['id']}", f"/key/{unknown_key}", None),
+        ("GET", f"/key/{theirs['keys'][1]['id']}", "/key/x", None),
+    ):
+        answers = [ask(method, path, body) for path in (theirs_path, nobodys_path)]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert answers[0].json()["error"] == answers[1].json()["error"]
+        assert answers[0].json()["name"] == answers[1].json()["name"]
+    assert operator.audit_log(action="payload.signed") == []
+
+
+def test_who_may_ask(operator: OperatorClient, ask: Ask, web: httpx2.Client) -> None:
+    account = open_account(operator, keys=[own_key(1)], custodianKey=True)
+    path, sign = f"/wallet/{account['id']}", f"/wallet/{account['id']}/tx/sign"
+    assert web.get(f"/api/v2/ofc{path}").status_code == 401
+    assert ask("GET", path, scopes=[READ]).status_code == 200
+    refused = ask("POST", sign, {"payload": "{}"}, scopes=[READ])
+    assert (refused.status_code, name_of(refused)) == (403, "scope_missing")
+    second = operator.operator_token(operator.operator("second")["id"])
+    refused = web.get(f"/api/v2/ofc{path}", headers={"Authorization": f"Bearer {second}"})
+    assert (refused.status_code, name_of(refused)) == (401, "not_a_member")
+    token = operator.user_token("acme")
+    headers = {"Authorization": f"Bearer {token}", "enterprise-id": "beta"}
+    refused = web.get(f"/api/v2/ofc{path}", headers=headers)
+    assert (refused.status_code, name_of(refused)) == (400, "enterprise_header_differs")
+    operator.patch("/enterprises/acme", {"licensed": False})
+    assert name_of(ask("POST", sign, {"payload": "{}"})) == "no_licence"
+
+
+def test_the_custodian_signs_exactly_the_text_and_the_trail_has_it(operator: OperatorClient, ask: Ask) -> None:
+    account = open_account(operator, keys=[own_key(1)], custodianKey=True)
+    custodian = account["keys"][1]
+    for payload in ('{"token":"otestusd"}', ' {"a" : [1.0, "é"],\n"b":{}}', "{}"):
+        answer = ok(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": payload}))
+        assert answer["payload"] == payload
+        assert verifies(custodian["pub"], payload, answer["signature"])
+        line = operator.audit_log(action="payload.signed")[0]
+        assert line["subjectId"] == account["id"]
+        assert line["actorId"] == "user-of-acme"
+        digest = hashlib.sha256(payload.encode()).hexdigest()
+        assert line["details"] == {"keyId": custodian["id"], "payloadSha256": digest}
+
+
+def test_only_the_text_of_a_json_object_is_signed(operator: OperatorClient, ask: Ask) -> None:
+    account = open_account(operator, keys=[own_key(1)], custodianKey=True)
+    for payload, name in (
+        ("I owe you a bitcoin", "payload_not_json"),
+        ('{"a":1,"a":2}', "payload_not_json"),
+        ('{"a":NaN}', "payload_not_json"),
+        ("\ufeff{}", "payload_not_json"),
+        ("[]", "payload_not_object"),
+        ('"text"', "payload_not_object"),
+        ("", "request_invalid"),
+        ({}, "request_invalid"),
+        (None, "request_invalid"),
+    ):
+        refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": payload})
+        assert (refused.status_code, name_of(refused)) == (400, name), payload
+    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}", "walletPassphrase": "x"})
+    assert refused.status_code == 400
+    assert operator.audit_log(action="payload.signed") == []
+
+
+def test_without_a_custodian_key_nothing_is_signed(operator: OperatorClient, ask: Ask) -> None:
+    account = open_account(operator, keys=[own_key(1, "ciphertext")])
+    assert ok(ask("GET", f"/wallet/{account['id']}"))["userKeySigningRequired"] is True
+    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"})
+    assert (refused.status_code, name_of(refused)) == (422, "no_custodian_key")
+
+
+def test_custodian_keys_are_added_once_and_rotated(operator: OperatorClient, ask: Ask, runtime: Runtime) -> None:
+    account = open_account(operator, keys=[own_key(1)])
+    keys = f"/go-accounts/{account['id']}/keys"
+    first = ok(operator.post(keys, {"custodianKey": True}))["key"]
+    assert ok(operator.post(keys, {"custodianKey": True}))["key"] == first
+    assert len(operator.audit_log(action="go_account_key.added")) == 1
+    operator.delete(f"{keys}/{first['id']}")
+    with runtime.transaction() as tx:
+        assert tx.scalars(int, "SELECT count(*) FROM go_account_key WHERE sealed_prv IS NOT NULL") == [0]
+    assert name_of(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"})) == "no_custodian_key"
+    second = ok(operator.post(keys, {"custodianKey": True}))["key"]
+    assert second["pub"] != first["pub"]
+    signature = ok(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"}))["signature"]
+    assert verifies(second["pub"], "{}", signature)
+
+
+def test_an_account_needs_some_key(operator: OperatorClient, ask: Ask) -> None:
+    account = open_account(operator, custodianKey=True)
+    assert len(account["keys"]) == 1
+    assert ok(ask("GET", f"/wallet/{account['id']}"))["keys"] == [account["keys"][0]["id"]]
+    bad: tuple[Json, ...] = (
+        {},
+        {"keys": []},
+        {"custodianKey": False},
+        {"custodianKey": "yes"},
+        {"custodianKey": None},
+    )
+    for body in bad:
+        assert operator.post("/enterprises/acme/go-accounts", body).status_code == 400, body
+    keys = f"/go-accounts/{account['id']}/keys"
+    for body in ({}, {"custodianKey": False}, own_key(1) | {"custodianKey": True}, {"encryptedPrv": "x"}):
+        assert operator.post(keys, body).status_code == 400, body
+
+
+def test_the_private_half_is_shown_to_nobody(operator: OperatorClient, ask: Ask, runtime: Runtime) -> None:
+    account = open_account(operator, keys=[own_key(1)], custodianKey=True)
+    key_id = account["keys"][1]["id"]
+    seen = [ask("GET", f"/wallet/{account['id']}").text, ask("GET", f"/key/{key_id}").text, str(account)]
+    seen.append(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"}).text)
+    seen.append(str(operator.audit_log()))
+    with runtime.transaction() as tx:
+        sealed = tx.scalars(bytes, "SELECT sealed_prv FROM go_account_key WHERE custodian")[0]
+        private = runtime.vault.decrypt(sealed, context=f"go_account_key:{key_id}").decode()
+        seen.extend(str(row) for row in tx.records("SELECT * FROM go_account_key"))
+    assert private.startswith("xprv")
+    assert not any(private in text or "xprv" in text for text in seen)
+
+
+def test_what_the_custodian_signed_moves_money(network: Network, operator: OperatorClient, ask: Ask) -> None:
+    partner = network.partner()
+    account = open_account(operator, keys=[own_key(99)], custodianKey=True)
+    api = network.member("acme")
+    ok(api.post("/clients"))
+    operator.deposit(account["id"], "ofcbtc", 10)
+
+    def signed(text: str) -> str:
+        return str(ok(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": text}))["signature"])
+
+    nonce = new_nonce()
+    key = {"schema": "token", "connectionToken": "x"}
+    text = (
+        f'{{"partnerId":"{partner.id}","name":"main","nonce":"{nonce}",'
+        '"connectionKey":{"schema":"token","connectionToken":"x"}}'
+    )
+    fields = {"partnerId": partner.id, "name": "main", "nonce": nonce, "connectionKey": key}
+    made = ok(api.post("/clients/connections", fields | {"payload": text, "signature": signed(text)}))
+    assert made["connection"]["name"] == "main"
+
+
+def test_a_large_payload_is_signed_for_a_v2x_caller(operator: OperatorClient) -> None:
+    account = open_account(operator, custodianKey=True)
+    caller = SignedCaller(operator.base_url, operator.user_token("acme", kind="v2x"))
+    payload = '{"x":"' + "é" * 1_000_000 + '"}'
+    address = f"/api/v2/ofc/wallet/{account['id']}/tx/sign"
+    answer = caller.post(address, {"payload": payload})
+    assert verifies(account["keys"][0]["pub"], payload, ok(answer)["signature"])
+    assert caller.is_signed(answer, address)
