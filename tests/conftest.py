@@ -23,6 +23,7 @@ from clearwindow.runtime import CallTerms, Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.operations import shown_in
 from tests.support.databases import TestCluster, running_cluster
+from tests.support.events import assert_events_documented
 from tests.support.exchanges import judged
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
@@ -89,6 +90,7 @@ def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
     )
     ensure_bootstrap_operator(runtime)
     yield runtime
+    assert_events_documented(dsn)
     outgoing.close()
     database.close()
 

@@ -26,6 +26,8 @@ from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
 from clearwindow.ids import RandomIds
 from clearwindow.network.introducing import introduction_work
+from clearwindow.notices.deliveries import WebhookBacklog
+from clearwindow.notices.pump import DeliveryPump
 from clearwindow.onchain.due import DepositWork, OnchainWork
 from clearwindow.onchain.simulated import SimulatedChain
 from clearwindow.outgoing.client import Outgoing
@@ -34,6 +36,7 @@ from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
+from clearwindow.work.backlog import Waiting
 from clearwindow.work.worker import DueWork, Worker
 
 if TYPE_CHECKING:
@@ -48,6 +51,9 @@ WORK: Final[tuple[DueWork, ...]] = (
     telling_work(),
 )
 """All kinds of due work there are."""
+
+BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, WebhookBacklog())
+"""All that a worker does, as far as looking at it goes."""
 
 
 class DatabaseUnreachableError(RuntimeError):
@@ -128,12 +134,13 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
         requests_at_once=settings.concurrent_requests_limit or max(1, settings.database_connections // 3),
         wait_seconds=settings.concurrent_requests_wait_seconds,
     )
-    health = health_router(WORK, settings.worker_lag_limit_seconds)
+    health = health_router(BACKLOGS, settings.worker_lag_limit_seconds)
     return create_app(runtime, (*ROUTERS, health), limits, MIDDLEWARES)
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:
-    return Worker(runtime, WORK, poll_seconds=settings.worker_poll_seconds)
+    pace = settings.worker_poll_seconds
+    return Worker(runtime, WORK, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from clearwindow.approvals.routes import router as approvals_router
 from clearwindow.disputes.routes import router as disputes_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
+from clearwindow.notices.routes import router as webhooks_router
 from clearwindow.onchain.operator_routes import router as chain_operator_router
 from clearwindow.onchain.routes import router as onchain_router
 from clearwindow.operator.routes import router as operator_router
@@ -35,6 +36,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     deciding_router,
     network_router,
     network_operator_router,
+    webhooks_router,
     chain_operator_router,
     operator_router,
     calls_operator_router,

@@ -31,7 +31,7 @@ def worker(*, data: DataOption = None, database_url: DatabaseUrlOption = None, a
         # Not in the main thread: a signal's handler could not stop the wait that it interrupts.
         thread = threading.Thread(target=works.run, name="worker")
         thread.start()
-        kinds = [kind.name for kind in bootstrap.WORK]
+        kinds = [kind.name for kind in bootstrap.BACKLOGS]
         typer.echo(json.dumps({"working": kinds}) if as_json else f"Working on: {', '.join(kinds)}.")
         while thread.is_alive() and not signals:
             time.sleep(_LOOK_SECONDS)

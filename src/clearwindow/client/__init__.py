@@ -1,7 +1,7 @@
 """The Python SDK of Clearwindow: for partners, clients and operators, synchronous and asynchronous.
 
-Everything to call is here; the types of answers are in `clearwindow.client.answers`. `Partner`, `Client` and `Operator` have the same methods as `AsyncPartner`,
-`AsyncClient` and `AsyncOperator`. See docs/python-sdk.md.
+Everything to call is here; the types of answers are in `clearwindow.client.answers`. `Partner`, `Client` and
+`Operator` have the same methods as `AsyncPartner`, `AsyncClient` and `AsyncOperator`. See docs/python-sdk.md.
 """
 
 from clearwindow.client.aio.members import AsyncClient, AsyncPartner

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 
@@ -26,13 +27,23 @@ class EventType(StrEnum):
     SETTLEMENT_COMPLETED = "settlement.completed"
     SETTLEMENT_FAILED = "settlement.failed"
     SETTLEMENT_REJECTED = "settlement.rejected"
-    SETTLEMENT_SLA_ALERT = "settlement.sla_alert"
     DISPUTE_CREATED = "dispute.created"
     DISPUTE_RETRACTED = "dispute.retracted"
     DISPUTE_UNRETRACTED = "dispute.unretracted"
     DISPUTE_CLOSED = "dispute.closed"
     DISPUTE_REVIEWED = "dispute.reviewed"
+    SETTLEMENT_SLA_ALERT = "settlement.sla_alert"
     BALANCE_CHANGED = "balance.changed"
+    WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_ENDPOINT_RECOVERED = "webhook_endpoint.recovered"
+
+
+SUBSCRIBABLE: Final = frozenset(EventType) - {EventType.WEBHOOK_ENDPOINT_TEST}
+"""What an endpoint can ask to hear of; a test goes to the one endpoint it is for, whatever it asked for."""
+
+OPT_IN: Final = frozenset({EventType.BALANCE_CHANGED})
+"""What an endpoint hears of only when it asks for it by name; the database knows them, too."""
 
 
 @dataclass(frozen=True, slots=True)

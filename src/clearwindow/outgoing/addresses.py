@@ -24,8 +24,8 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def require_callable(url: str, *, allow_private: bool) -> SplitResult:
-    """The parts of an address that may be called, as far as its text says.
+def require_callable(url: str, *, allow_private: bool, query: bool = False) -> SplitResult:
+    """The parts of an address that may be called, as far as its text says; with a query only where one may be.
 
     Raises:
         AddressRefusedError: saying what the address must be.
@@ -42,8 +42,8 @@ def require_callable(url: str, *, allow_private: bool) -> SplitResult:
         raise AddressRefusedError(f"must be an address that begins with {' or '.join(schemes)}:// and a host")
     if "@" in parts.netloc:
         raise AddressRefusedError("must not carry a user or a password")
-    if "?" in url or "#" in url:
-        raise AddressRefusedError("must not have a query or a fragment")
+    if "#" in url or ("?" in url and not query):
+        raise AddressRefusedError("must not have a fragment" if query else "must not have a query or a fragment")
     literal = _literal(host)
     if literal is not None and not allow_private and not is_public(literal):
         raise AddressRefusedError("is in a private range, which the settings of this network do not allow")

@@ -21,13 +21,7 @@ class Exchange:
 
     def __init__(self, *, allow_private: bool, reply_bytes: int) -> None:
         self._reply_bytes = reply_bytes
-        # What we resolved is what we connect to: nothing is kept for later but connections that are open.
-        connector = aiohttp.TCPConnector(
-            resolver=_GuardedResolver(allow_private=allow_private), use_dns_cache=False, limit=0
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
+        self._session = guarded_session(allow_private=allow_private)
 
     async def send(self, request: Request, seconds: float) -> Reply:
         try:
@@ -36,10 +30,10 @@ class Exchange:
             raise NoAnswerError(f"no answer within {seconds:.1f} seconds") from None
         except AddressRefusedError as error:
             raise NoAnswerError(f"the address {error}", sent=False) from None
-        except aiohttp.InvalidURL:
-            raise NoAnswerError("the address is not one that can be called", sent=False) from None
+        except aiohttp.InvalidURL as error:
+            raise NoAnswerError(plain(error), sent=False) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoAnswerError(_plain(error)) from None
+            raise NoAnswerError(plain(error)) from None
 
     async def close(self) -> None:
         await self._session.close()
@@ -65,6 +59,16 @@ class Exchange:
                 response.close()
                 raise NoAnswerError(f"an answer of more than {self._reply_bytes} bytes")
         return body
+
+
+def guarded_session(*, allow_private: bool) -> aiohttp.ClientSession:
+    """A session that connects to the very addresses that it has looked at. To be made and closed in one loop."""
+    resolver = _GuardedResolver(allow_private=allow_private)
+    # What we resolved is what we connect to: nothing is kept for later but connections that are open.
+    connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
+    return aiohttp.ClientSession(
+        connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+    )
 
 
 class _GuardedResolver(AbstractResolver):
@@ -96,10 +100,12 @@ class _GuardedResolver(AbstractResolver):
         """Nothing is held open."""
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
     """What went wrong in a few words of ours: a library's own may quote what was sent or answered."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return "its certificate is not one that is trusted for this name"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "the address is not one that can be called"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its name is not known"
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -50,15 +50,36 @@ class Parallel(Protocol):
     def parallel(self) -> int: ...
 
 
+class Runner(Protocol):
+    """Work that keeps its own order and pace beside the due work."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self) -> None:
+        """Works until ``stop``."""
+        ...
+
+    def stop(self) -> None: ...
+
+
 class Worker:
     """Runs due work until it is told to stop. Any number of workers may run against one database.
 
     Each kind has a thread of its own, so that none waits for the jobs of another.
     """
 
-    def __init__(self, runtime: Runtime, kinds: Sequence[DueWork], *, poll_seconds: float = 0.2) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        kinds: Sequence[DueWork],
+        *,
+        runners: Sequence[Runner] = (),
+        poll_seconds: float = 0.2,
+    ) -> None:
         self._runtime = runtime
         self._kinds = kinds
+        self._runners = runners
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
 
@@ -75,6 +96,7 @@ class Worker:
     def run(self) -> None:
         """Runs due work as it becomes due, until ``stop``."""
         threads = [threading.Thread(target=self._run_kind, args=(kind,), name=kind.name) for kind in self._kinds]
+        threads += [threading.Thread(target=runner.run, name=runner.name) for runner in self._runners]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -83,6 +105,8 @@ class Worker:
     def stop(self) -> None:
         """Ends the run after the job in hand."""
         self._stopping.set()
+        for runner in self._runners:
+            runner.stop()
 
     def _run_kind(self, kind: DueWork) -> None:
         while not self._stopping.is_set():

@@ -1,0 +1,115 @@
+"""The pump: posts what endpoints are owed, many endpoints side by side, the messages of one in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from prometheus_client import Counter
+
+from clearwindow.notices import deliveries
+from clearwindow.notices.webhooks import Answer, Claim
+from clearwindow.runtime import Runtime
+
+if TYPE_CHECKING:
+    from clearwindow.notices.posting import Poster
+
+log = structlog.get_logger(__name__)
+
+ENDPOINTS_AT_ONCE: Final = 64
+_POSTING_SHARE: Final = 0.5
+
+attempts_total = Counter("clearwindow_webhook_attempts_total", "Webhook messages posted.", ["outcome"])
+
+
+class DeliveryPump:
+    """Delivers until it is told to stop. Any number of pumps may run against one database."""
+
+    name = deliveries.WebhookBacklog.name
+
+    def __init__(self, runtime: Runtime, *, poll_seconds: float = 0.2) -> None:
+        self._runtime = runtime
+        self._poll_seconds = poll_seconds
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Delivers what is owed as it comes to be owed, until ``stop``."""
+        while not self._stopping.is_set():
+            try:
+                asyncio.run(self._work(forever=True))
+            except Exception:
+                # Whatever it was, what is owed is still owed, and somebody must deliver it.
+                log.exception("webhook_pump_interrupted")
+                self._stopping.wait(self._poll_seconds)
+
+    def run_due(self) -> int:
+        """Delivers until nothing more can be delivered now; gives how many messages were taken."""
+        return asyncio.run(self._work(forever=False))
+
+    def stop(self) -> None:
+        """Ends the run after the messages in hand."""
+        self._stopping.set()
+
+    async def _work(self, *, forever: bool) -> int:
+        # Loading the HTTP library takes a while, which nothing else should wait for.
+        from clearwindow.notices.posting import Poster  # noqa: PLC0415
+
+        runtime = self._runtime
+        poster = Poster(runtime.clock, runtime.calls.wall, allow_private=runtime.outgoing.allow_private)
+        serving: set[asyncio.Task[int]] = set()
+        delivered = 0
+        try:
+            while not self._stopping.is_set():
+                for claimed in await self._claim(ENDPOINTS_AT_ONCE - len(serving)):
+                    serving.add(asyncio.create_task(self._serve(poster, claimed)))
+                if not serving and not forever:
+                    break
+                if serving:
+                    done, serving = await asyncio.wait(
+                        serving, timeout=self._poll_seconds, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    delivered += sum(task.result() for task in done)
+                else:
+                    await asyncio.to_thread(self._stopping.wait, self._poll_seconds)
+            for rest in await asyncio.gather(*serving):
+                delivered += rest
+        finally:
+            await poster.close()
+        return delivered
+
+    async def _claim(self, limit: int) -> list[Claim]:
+        if limit <= 0:
+            return []
+        try:
+            return await asyncio.to_thread(deliveries.claim, self._runtime, limit)
+        except Exception:
+            # The database may be away for a while; the pump must still be there when it is back.
+            log.exception("webhook_claim_failed")
+            return []
+
+    async def _serve(self, poster: Poster, claimed: Claim) -> int:
+        """Posts the messages of one endpoint, until one fails; gives how many were taken."""
+        answers: list[Answer] = []
+        try:
+            signer = deliveries.signer(self._runtime, claimed)
+            loop = asyncio.get_running_loop()
+            # The lease must outlast the messages in hand, and what it takes to write down what came of them.
+            last_start = loop.time() + _POSTING_SHARE * deliveries.LEASE.total_seconds()
+            for message in claimed.messages:
+                if self._stopping.is_set() or loop.time() > last_start:
+                    break
+                text = deliveries.body(message)
+                headers = signer.headers(str(message.event_id), self._runtime.calls.wall.now(), text)
+                answers.append(await poster.post(claimed.endpoint.url, headers, text))
+                attempts_total.labels("delivered" if answers[-1].succeeded else "failed").inc()
+                if not answers[-1].succeeded:
+                    break
+            chance = random.random()  # noqa: S311 - it only spreads retries
+            await asyncio.to_thread(deliveries.settle, self._runtime, claimed, answers, chance)
+        except Exception:
+            # The lease runs out by itself, and what was not written down is delivered again.
+            log.exception("webhook_delivery_interrupted", endpoint=str(claimed.endpoint.id))
+        return sum(answer.succeeded for answer in answers)

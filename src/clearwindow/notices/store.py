@@ -1,0 +1,231 @@
+"""Reads and writes of webhook endpoints, their secrets, deliveries and attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from clearwindow.database.listing import Listing, list_page
+from clearwindow.database.pool import Transaction
+from clearwindow.database.queries import Queries
+from clearwindow.notices.rules import Verdict
+from clearwindow.notices.values import Event
+from clearwindow.notices.webhooks import (
+    Answer,
+    Attempt,
+    Claim,
+    Delivery,
+    DisabledReason,
+    Endpoint,
+    EndpointStatus,
+    OwedMessage,
+    Secret,
+)
+
+sql: Final = Queries("clearwindow.notices")
+
+
+def insert_event(tx: Transaction, event_id: UUID, event: Event) -> None:
+    values = {"id": event_id, "enterprise_id": event.enterprise_id, "type": str(event.type)}
+    payload = Jsonb(dict(event.payload))
+    tx.run(sql["insert_event"], **values, subject_id=event.subject_id, payload=payload, now=tx.now())
+
+
+def insert_endpoint(tx: Transaction, endpoint: Endpoint) -> None:
+    tx.run(
+        sql["insert_endpoint"],
+        id=endpoint.id,
+        enterprise_id=endpoint.enterprise_id,
+        url=endpoint.url,
+        event_types=endpoint.event_types,
+        description=endpoint.description,
+        created_by=endpoint.created_by,
+        now=endpoint.created_at,
+    )
+
+
+def count_endpoints(tx: Transaction, enterprise_id: str) -> int:
+    return tx.scalars(int, sql["count_endpoints"], enterprise_id=enterprise_id)[0]
+
+
+def find_endpoint(tx: Transaction, enterprise_id: str, endpoint_id: UUID) -> Endpoint | None:
+    return tx.first(Endpoint, sql["find_endpoint"], id=endpoint_id, enterprise_id=enterprise_id)
+
+
+def lock_endpoint(tx: Transaction, enterprise_id: str, endpoint_id: UUID) -> Endpoint | None:
+    return tx.first(Endpoint, sql["lock_endpoint"], id=endpoint_id, enterprise_id=enterprise_id)
+
+
+def list_endpoints(tx: Transaction, enterprise_id: str, *, limit: int, offset: int) -> Listing[Endpoint]:
+    values = {"enterprise_id": enterprise_id}
+    return list_page(tx, Endpoint, sql["list_endpoints"], values, limit=limit, offset=offset)
+
+
+def update_endpoint(tx: Transaction, endpoint: Endpoint) -> None:
+    tx.run(
+        sql["update_endpoint"],
+        id=endpoint.id,
+        url=endpoint.url,
+        event_types=endpoint.event_types,
+        description=endpoint.description,
+        status=endpoint.status,
+        disabled_reason=endpoint.disabled_reason,
+        now=endpoint.updated_at,
+    )
+
+
+def delete_endpoint(tx: Transaction, endpoint_id: UUID) -> None:
+    tx.run(sql["delete_endpoint"], id=endpoint_id, now=tx.now())
+    tx.run(sql["drop_all_owed"], endpoint_id=endpoint_id, now=tx.now())
+
+
+def insert_secret(tx: Transaction, secret: Secret) -> None:
+    tx.run(
+        sql["insert_secret"],
+        id=secret.id,
+        endpoint_id=secret.endpoint_id,
+        encrypted_keys=secret.encrypted_keys,
+        public_key=secret.public_key,
+        now=secret.created_at,
+    )
+
+
+def retire_secrets(tx: Transaction, endpoint_id: UUID, valid_until: datetime) -> None:
+    tx.run(sql["retire_secrets"], endpoint_id=endpoint_id, valid_until=valid_until, now=tx.now())
+
+
+def valid_secrets(tx: Transaction, endpoint_ids: Collection[UUID]) -> dict[UUID, list[Secret]]:
+    """The secrets of each endpoint that are valid now, the latest first."""
+    found: dict[UUID, list[Secret]] = {}
+    for secret in tx.all(Secret, sql["valid_secrets"], endpoint_ids=list(endpoint_ids), now=tx.now()):
+        found.setdefault(secret.endpoint_id, []).append(secret)
+    return found
+
+
+def replay_event(tx: Transaction, endpoint: Endpoint, event_id: UUID) -> bool:
+    """False where the enterprise has no such event."""
+    values = {"endpoint_id": endpoint.id, "enterprise_id": endpoint.enterprise_id, "event_id": event_id}
+    return tx.run(sql["replay_event"], **values, now=tx.now()) == 1
+
+
+def replay_range(
+    tx: Transaction, endpoint: Endpoint, from_at: datetime, until_at: datetime, *, only_missed: bool, limit: int
+) -> int:
+    """How many events are owed anew."""
+    return tx.run(
+        sql["replay_range"],
+        endpoint_id=endpoint.id,
+        enterprise_id=endpoint.enterprise_id,
+        event_types=endpoint.event_types,
+        from_at=from_at,
+        until_at=until_at,
+        only_missed=only_missed,
+        limit=limit,
+        now=tx.now(),
+    )
+
+
+def list_deliveries(
+    tx: Transaction,
+    endpoint_id: UUID,
+    *,
+    statuses: Sequence[str] | None,
+    event_ids: Sequence[UUID] | None,
+    limit: int,
+    offset: int,
+) -> Listing[Delivery]:
+    values = {"endpoint_id": endpoint_id, "statuses": statuses, "event_ids": event_ids}
+    return list_page(tx, Delivery, sql["list_deliveries"], values, limit=limit, offset=offset)
+
+
+def list_attempts(
+    tx: Transaction,
+    endpoint_id: UUID,
+    *,
+    succeeded: bool | None,
+    event_ids: Sequence[UUID] | None,
+    limit: int,
+    offset: int,
+) -> Listing[Attempt]:
+    values = {"endpoint_id": endpoint_id, "succeeded": succeeded, "event_ids": event_ids}
+    return list_page(tx, Attempt, sql["list_attempts"], values, limit=limit, offset=offset)
+
+
+def claim(
+    tx: Transaction, lease_id: UUID, *, leased_until: datetime, owed_after: datetime, limit: int, per_endpoint: int
+) -> list[Claim]:
+    """Takes endpoints that are owed something and may be posted to now, each with its first messages.
+
+    What was owed before ``owed_after`` is too old, and dropped.
+    """
+    now = tx.now()
+    owing = tx.scalars(UUID, sql["list_owing"], now=now)
+    if not owing:
+        return []
+    values = {"ids": owing[: 4 * limit], "lease_id": lease_id, "leased_until": leased_until}
+    claimed = tx.all(Endpoint, sql["claim_endpoints"], **values, limit=limit, now=now)
+    ids = [endpoint.id for endpoint in claimed]
+    tx.run(sql["drop_aged"], endpoint_ids=ids, owed_before=owed_after, now=now)
+    messages: dict[UUID, list[OwedMessage]] = {}
+    for message in tx.all(OwedMessage, sql["first_messages"], endpoint_ids=ids, per_endpoint=per_endpoint):
+        messages.setdefault(message.endpoint_id, []).append(message)
+    secrets = valid_secrets(tx, ids)
+    return [Claim(endpoint, lease_id, secrets[endpoint.id], messages.get(endpoint.id, [])) for endpoint in claimed]
+
+
+def lock_leased(tx: Transaction, claim: Claim) -> Endpoint | None:
+    """The endpoint of the claim as it is now; None where the lease was lost, or the endpoint deleted."""
+    return tx.first(Endpoint, sql["lock_leased"], id=claim.endpoint.id, lease_id=claim.lease_id)
+
+
+def return_endpoint(tx: Transaction, claim: Claim, judged: Verdict, disabled_reason: DisabledReason | None) -> None:
+    tx.run(
+        sql["return_endpoint"],
+        id=claim.endpoint.id,
+        failures=judged.failures,
+        failing_since=judged.failing_since,
+        retry_at=judged.retry_at,
+        status=EndpointStatus.DISABLED if disabled_reason else EndpointStatus.ENABLED,
+        disabled_reason=disabled_reason,
+    )
+
+
+def give_up_lease(tx: Transaction, claim: Claim) -> None:
+    tx.run(sql["give_up_lease"], id=claim.endpoint.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    due: int
+    since: datetime | None
+
+
+def count_owed_endpoints(tx: Transaction) -> tuple[int, datetime | None]:
+    found = tx.one(_Owed, sql["count_owed_endpoints"], now=tx.now())
+    return found.due, found.since
+
+
+def record_answers(tx: Transaction, claim: Claim, answers: Sequence[Answer]) -> None:
+    """Writes an attempt for each answer, to the messages of the claim in their order."""
+    tried = claim.messages[: len(answers)]
+    positions = [message.position for message in tried]
+    tx.run(
+        sql["insert_attempts"],
+        endpoint_id=claim.endpoint.id,
+        enterprise_id=claim.endpoint.enterprise_id,
+        positions=positions,
+        numbers=[message.attempts + 1 for message in tried],
+        event_ids=[message.event_id for message in tried],
+        started_at=[answer.started_at for answer in answers],
+        durations=[answer.duration_milliseconds for answer in answers],
+        status_codes=[answer.status_code for answer in answers],
+        problems=[answer.problem for answer in answers],
+    )
+    succeeded = [answer.succeeded for answer in answers]
+    values = {"endpoint_id": claim.endpoint.id, "positions": positions, "succeeded": succeeded}
+    tx.run(sql["end_deliveries"], **values, now=tx.now())

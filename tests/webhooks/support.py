@@ -1,0 +1,75 @@
+"""Webhook endpoints for tests: made over HTTP, and fed by a pump that runs when told to."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from clearwindow.notices.pump import DeliveryPump
+from clearwindow.runtime import Runtime
+from tests.support.networks import TIMEOUT_SECONDS, Json, Network, ok
+from tests.support.receivers import Message
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """One member's calls about webhook endpoints."""
+
+    base_url: str
+    token: str
+    enterprise_id: str
+
+    def call(self, method: str, path: str = "", body: object = None, **params: Any) -> httpx2.Response:  # noqa: ANN401
+        address = f"{self.base_url}/api/network/v1/enterprises/{self.enterprise_id}/webhook-endpoints{path}"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
+            return http.request(method, address, json=body, params=params)
+
+    def make(self, url: str, **more: object) -> Json:
+        """The answer to making an endpoint: ``webhookEndpoint`` and ``secret``."""
+        return ok(self.call("POST", body={"url": url, **more}))
+
+    def show(self, endpoint_id: str) -> Json:
+        shown: Json = ok(self.call("GET", f"/{endpoint_id}"))["webhookEndpoint"]
+        return shown
+
+    def attempts(self, endpoint_id: str, **params: object) -> list[Json]:
+        found: list[Json] = ok(self.call("GET", f"/{endpoint_id}/attempts", **params))["attempts"]
+        return found
+
+    def deliveries(self, endpoint_id: str, **params: object) -> list[Json]:
+        found: list[Json] = ok(self.call("GET", f"/{endpoint_id}/deliveries", **params))["deliveries"]
+        return found
+
+    def test(self, endpoint_id: str) -> str:
+        """Sends a test event, and gives its id."""
+        return str(ok(self.call("POST", f"/{endpoint_id}/test"))["eventId"])
+
+
+def hooks_of(network: Network, enterprise_id: str, **terms: Any) -> Hooks:  # noqa: ANN401 - what a token takes
+    return Hooks(network.operator.base_url, network.operator.user_token(enterprise_id, **terms), enterprise_id)
+
+
+def deliver(runtime: Runtime) -> int:
+    """Runs a pump until nothing more can be delivered now."""
+    return DeliveryPump(runtime).run_due()
+
+
+def verified_v1a(message: Message, public_key: str) -> bool:
+    """Whether one of the message's ``v1a`` signatures is by this key."""
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
+    signed = f"{message.id}.{message.headers['webhook-timestamp']}.".encode() + message.body
+    for signature in message.headers["webhook-signature"].split():
+        scheme, _, text = signature.partition(",")
+        if scheme == "v1a":
+            try:
+                key.verify(base64.b64decode(text), signed)
+            except InvalidSignature:
+                continue
+            return True
+    return False

@@ -1,0 +1,153 @@
+"""Webhook endpoints as an enterprise manages them. Protocol §9."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from clearwindow.clock import ManualClock
+from clearwindow.runtime import Runtime
+from tests.support.networks import Network
+from tests.support.operators import READ
+from tests.webhooks.support import Hooks, hooks_of
+
+URL = "https://trader.example/hooks"
+
+
+@pytest.fixture
+def hooks(network: Network) -> Hooks:
+    network.client("trader")
+    return hooks_of(network, "trader")
+
+
+def test_an_endpoint_is_made_shown_changed_and_deleted(hooks: Hooks) -> None:
+    made = hooks.make(URL, description="the desk", eventTypes=["settlement.initiated", "balance.changed"])
+    endpoint = made["webhookEndpoint"]
+    assert endpoint["url"] == URL
+    assert endpoint["enabled"] is True
+    assert endpoint["eventTypes"] == ["balance.changed", "settlement.initiated"]
+    assert hooks.show(endpoint["id"]) == endpoint
+    changed = hooks.call("PATCH", f"/{endpoint['id']}", {"enabled": False, "eventTypes": None}).json()
+    assert changed["webhookEndpoint"]["enabled"] is False
+    assert changed["webhookEndpoint"]["disabledReason"] == "asked"
+    assert changed["webhookEndpoint"]["eventTypes"] is None
+    assert hooks.call("DELETE", f"/{endpoint['id']}").status_code == 204
+    assert hooks.call("GET", f"/{endpoint['id']}").status_code == 404
+    assert hooks.call("GET").json() == {"webhookEndpoints": []}
+    assert hooks.call("DELETE", f"/{endpoint['id']}").status_code == 404
+
+
+def test_a_secret_is_shown_once_and_never_stored_in_clear(hooks: Hooks, runtime: Runtime) -> None:
+    made = hooks.make(URL)
+    secret = base64.b64decode(made["secret"].removeprefix("whsec_"))
+    assert len(secret) == 32
+    assert "secret" not in hooks.call("GET", f"/{made['webhookEndpoint']['id']}").text
+    with runtime.transaction() as tx:
+        stored = tx.scalars(bytes, "SELECT encrypted_keys FROM webhook_secret")
+    assert len(stored) == 1
+    assert secret not in stored[0]
+
+
+def test_a_new_secret_leaves_the_old_one_valid_for_a_day(hooks: Hooks, clock: ManualClock) -> None:
+    made = hooks.make(URL)
+    endpoint_id = made["webhookEndpoint"]["id"]
+    second = hooks.call("POST", f"/{endpoint_id}/rotate-secret").json()
+    assert second["secret"] != made["secret"]
+    both = [second["webhookEndpoint"]["publicKeys"][0], made["webhookEndpoint"]["publicKeys"][0]]
+    assert hooks.show(endpoint_id)["publicKeys"] == both
+    third = hooks.call("POST", f"/{endpoint_id}/rotate-secret").json()
+    assert hooks.show(endpoint_id)["publicKeys"] == [third["webhookEndpoint"]["publicKeys"][0], both[0]]
+    clock.advance(minutes=24 * 60)
+    assert hooks.show(endpoint_id)["publicKeys"] == third["webhookEndpoint"]["publicKeys"]
+
+
+def test_anothers_endpoint_is_like_none(hooks: Hooks, network: Network) -> None:
+    endpoint_id = hooks.make(URL)["webhookEndpoint"]["id"]
+    network.client("other")
+    other = hooks_of(network, "other")
+    assert other.call("GET").json() == {"webhookEndpoints": []}
+    nobodys = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
+    calls = [
+        ("GET", "", None),
+        ("PATCH", "", {"enabled": False}),
+        ("DELETE", "", None),
+        ("POST", "/test", None),
+        ("POST", "/rotate-secret", None),
+        ("POST", "/replay", {"from": "2026-01-01T00:00:00Z"}),
+        ("GET", "/deliveries", None),
+        ("GET", "/attempts", None),
+    ]
+    for method, path, body in calls:
+        answers = [other.call(method, f"/{each}{path}", body) for each in (endpoint_id, nobodys, "no-uuid")]
+        assert [answer.status_code for answer in answers] == [404, 404, 404], (method, path)
+        assert {answer.json()["error"] for answer in answers} == {
+            "the enterprise has no webhook endpoint with this id"
+        }
+    assert hooks.show(endpoint_id)["enabled"] is True
+
+
+def test_reading_takes_no_more_than_read(hooks: Hooks, network: Network) -> None:
+    endpoint_id = hooks.make(URL)["webhookEndpoint"]["id"]
+    reader = hooks_of(network, "trader", scopes=(READ,))
+    assert reader.show(endpoint_id)["id"] == endpoint_id
+    refused = [reader.call("POST", body={"url": URL}), reader.call("DELETE", f"/{endpoint_id}")]
+    assert [answer.status_code for answer in refused] == [403, 403]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "url: is required"),
+        ({"url": ""}, "url: must not be empty"),
+        ({"url": "ftp://trader.example/"}, "url: must be an address that begins with"),
+        ({"url": "https://user:pass@trader.example/"}, "url: must not carry a user or a password"),
+        ({"url": "https://trader.example/#part"}, "fragment"),
+        ({"url": "https://" + "a" * 3000}, "url: "),
+        ({"url": "no address"}, "url: must be an address"),
+        ({"url": URL, "eventTypes": []}, "eventTypes: "),
+        ({"url": URL, "eventTypes": ["settlement.lost"]}, "there is no event type 'settlement.lost'"),
+        ({"url": URL, "eventTypes": ["webhook_endpoint.test"]}, "there is no event type"),
+        ({"url": URL, "eventTypes": ["dispute.closed", "dispute.closed"]}, "names an event type twice"),
+        ({"url": URL, "secret": "mine"}, "secret: is not a field of this request"),
+    ],
+)
+def test_what_cannot_be_an_endpoint_is_refused(hooks: Hooks, body: dict[str, object], says: str) -> None:
+    refused = hooks.call("POST", body=body)
+    assert refused.status_code == 400
+    assert says in refused.json()["error"]
+    assert hooks.call("GET").json() == {"webhookEndpoints": []}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"url": None}, {"enabled": None}, {"enabled": "yes"}, {"url": "http://[::1"}, {"status": "enabled"}],
+)
+def test_a_change_that_cannot_be_is_refused(hooks: Hooks, body: dict[str, object]) -> None:
+    made = hooks.make(URL)["webhookEndpoint"]
+    assert hooks.call("PATCH", f"/{made['id']}", body).status_code == 400
+    assert hooks.show(made["id"]) == made
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"eventId": "no-uuid"},
+        {"until": "2026-01-01T00:00:00Z"},
+        {"eventId": "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39", "from": "2026-01-01T00:00:00Z"},
+        {"eventId": "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39", "onlyMissed": True},
+        {"from": "2026-01-01"},
+    ],
+)
+def test_a_replay_that_says_nothing_clear_is_refused(hooks: Hooks, body: dict[str, object]) -> None:
+    endpoint_id = hooks.make(URL)["webhookEndpoint"]["id"]
+    assert hooks.call("POST", f"/{endpoint_id}/replay", body).status_code == 400
+
+
+def test_the_number_of_endpoints_is_limited(hooks: Hooks) -> None:
+    for _ in range(50):
+        hooks.make(URL)
+    refused = hooks.call("POST", body={"url": URL})
+    assert refused.status_code == 422
+    assert refused.json()["name"] == "too_many_webhook_endpoints"

@@ -1,0 +1,179 @@
+"""Endpoints that misbehave cost a bounded time and a bounded memory, and hold nobody else up."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from clearwindow.clock import SystemClock
+from clearwindow.notices.posting import Poster, retry_after_seconds
+from clearwindow.notices.webhooks import Answer
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.runtime import Runtime
+from tests.support.networks import Network
+from tests.support.receivers import Behaviour, Receiver, answering, receiving
+from tests.webhooks.support import Hooks, deliver, hooks_of
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def hooks(network: Network) -> Hooks:
+    network.client("trader")
+    return hooks_of(network, "trader")
+
+
+def post(receiver: Receiver, behaviour: Behaviour, *, url: str | None = None, allow_private: bool = True) -> Answer:
+    """What comes of posting to a receiver that behaves so, within a second."""
+    receiver.behaviour = behaviour
+
+    async def once() -> Answer:
+        clock = SystemClock()
+        poster = Poster(clock, clock, allow_private=allow_private, timeout_seconds=1)
+        try:
+            return await poster.post(url or receiver.url, {}, b"{}")
+        finally:
+            await poster.close()
+
+    return asyncio.run(once())
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(1024 * MIB))
+    handler.end_headers()
+    for _ in range(1024):
+        handler.wfile.write(bytes(MIB))
+
+
+def silent(_: BaseHTTPRequestHandler) -> None:
+    time.sleep(1.5)
+
+
+def cut_off(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.wfile.write(b"HTTP/1.1 200 O")
+
+
+def garbage(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.wfile.write(b"\x00\xff220 mail.example ESMTP\r\n")
+
+
+def cut_off_after_the_headers(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    handler.wfile.write(b"half of it")
+
+
+def test_an_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = post(receiver, endless)
+    assert answer.succeeded
+    assert answer.duration_milliseconds < 1000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "problem"),
+    [
+        (silent, None, "no answer within 1 seconds"),
+        (cut_off, None, "the connection ended before the answer did"),
+        (garbage, None, "what came is not an HTTP answer (ClientResponseError)"),
+        (answering(302, {"Location": "http://127.0.0.1:1/"}), 302, "it answered 302"),
+        (answering(404, body=b"<html>no</html>"), 404, "it answered 404"),
+        (answering(200, body=b"<html>yes</html>"), 200, None),
+        (answering(204), 204, None),
+        (cut_off_after_the_headers, 200, None),
+    ],
+)
+def test_what_an_endpoint_does_is_an_answer(
+    receiver: Receiver, behaviour: Behaviour, status: int | None, problem: str | None
+) -> None:
+    answer = post(receiver, behaviour)
+    assert (answer.status_code, answer.problem) == (status, problem)
+    assert answer.duration_milliseconds < 1400
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://127.0.0.1:1/", "its address must be an address that begins with https://"),
+        ("https://127.0.0.1/", "its address is in a private range"),
+        ("https://[::ffff:10.0.0.1]/", "its address is in a private range"),
+        ("https://localhost/", "its address stands for one in a private range"),
+        ("https://127.1/", "the address is not one that can be called"),
+        ("https://2130706433/", "the address is not one that can be called"),
+    ],
+)
+def test_what_is_private_is_never_connected_to(receiver: Receiver, url: str, problem: str) -> None:
+    answer = post(receiver, answering(204), url=url, allow_private=False)
+    assert answer.problem is not None
+    assert problem in answer.problem
+    assert receiver.received == []
+
+
+def test_a_name_of_another_certificate_is_not_trusted(receiver: Receiver) -> None:
+    answer = post(receiver, answering(204), url=receiver.url.replace("http://", "https://"))
+    assert answer.problem is not None
+    assert receiver.received == []
+
+
+def test_a_private_address_is_refused_when_it_is_given(hooks: Hooks, runtime: Runtime) -> None:
+    object.__setattr__(runtime, "outgoing", Outgoing(allow_private=False))
+    for url in ("https://10.0.0.1/", "http://trader.example/", "https://[::1]/hook"):
+        refused = hooks.call("POST", body={"url": url})
+        assert refused.status_code == 400
+        assert refused.json()["name"] == "webhook_url_refused"
+
+
+def test_one_endpoint_that_hangs_holds_no_other_up(
+    hooks: Hooks, receiver: Receiver, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearwindow.notices.posting.TIMEOUT_SECONDS", 1)
+    with receiving() as healthy:
+        slow_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
+        quick_id = hooks.make(healthy.url)["webhookEndpoint"]["id"]
+        receiver.behaviour = silent
+        for _ in range(5):
+            hooks.test(slow_id)
+            hooks.test(quick_id)
+        assert deliver(runtime) == 5
+        assert len(healthy.received) == 5
+        assert len(receiver.received) == 1
+    assert hooks.show(slow_id)["failures"] == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("120", 120.0),
+        ("9" * 400, 999_999_999.0),
+        (format_datetime(NOW + timedelta(hours=1), usegmt=True), 3600.0),
+        (format_datetime(NOW - timedelta(hours=1), usegmt=True), 0.0),
+        ("Mon, 05 Jan 2026 13:00:00 -0000", 3600.0),
+        ("Mon, 99 Jan 2026 13:00:00 GMT", None),
+    ],
+)
+def test_what_retry_after_asks_for(header: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(header, NOW) == seconds
