@@ -25,6 +25,7 @@ _TRANSFERS: Final = "tests/settlements/test_client_transfers.py::"
 _ONCHAIN: Final = "tests/onchain/"
 _DEPOSITING: Final = "tests/onchain/test_depositing.py::"
 _IMMEDIATE: Final = "tests/settlements/test_immediate.py::"
+_DECIDING: Final = "tests/partnercalls/test_deciding.py::"
 _SIGNING: Final = "tests/settlements/test_signing.py::"
 _CLOSING: Final = "tests/disputes/test_closing.py::"
 _RAISING: Final = "tests/disputes/test_raising.py::"
@@ -59,6 +60,8 @@ SHOWN_BY: Final[dict[str, str]] = {
     "v1PartnerBalancesGetRoute": f"{_BALANCES}test_a_partner_reads_its_clients_funds_in_its_own_terms",
     "v1PartnerConnectionsGetRoute": f"{_CONNECTING}test_lists_filter_and_events_name_only_the_two_sides",
     "v1PartnerConnectionGetRoute": _PROOF,
+    "v1PartnerAllocationsPutRoute": f"{_DECIDING}test_cleared_moves_the_funds_once[allocation]",
+    "V1PartnerDeallocationsPutRoute": f"{_DECIDING}test_cleared_moves_the_funds_once[deallocation]",
     "listPartnerSettlementDisputes": f"{_RAISING}test_a_client_disputes_with_its_own_view",
     "v1PartnerSettlementsGetRoute": f"{_READING}test_the_partner_lists_the_newest_first",
     "v1PartnerSettlementSigningGetRoute": f"{_SIGNING}test_what_the_helper_gives_is_what_to_sign[get]",
@@ -99,9 +102,8 @@ def page() -> str:
     contract = json.loads(CONTRACT.read_text(encoding="utf-8"))
     lines = []
     for method, path, operation in operations(contract):
-        shown_by = SHOWN_BY.get(operation["operationId"])
-        test = f"`{shown_by}`" if shown_by else "being built"
-        lines.append(f"| `{operation['operationId']}` | {method.upper()} {path} | {test} |\n")
+        shown_by = SHOWN_BY[operation["operationId"]]
+        lines.append(f"| `{operation['operationId']}` | {method.upper()} {path} | `{shown_by}` |\n")
     return HEAD + "".join(lines)
 
 

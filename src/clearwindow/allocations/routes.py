@@ -92,7 +92,7 @@ async def _submit(request: Request, member: Member, connection_id: str, kind: Al
     "`released` gives them back. Every id and the amount must be those of the allocation. The same decision again "
     "changes nothing; another one is refused.",
     response_model=wire.DecidedAllocation,
-    responses=may_answer(400, 401, 403, 404, 409),
+    responses=may_answer(400, 401, 403, 404, 409, 422),
     openapi_extra=takes_body(wire.AllocationDecisionRequest),
 )
 async def decide_allocation(request: Request, member: WritingMember) -> Response:
@@ -109,7 +109,7 @@ async def decide_allocation(request: Request, member: WritingMember) -> Response
     "Account, `released` leaves them with the connection. Every id and the amount must be those of the "
     "deallocation. The same decision again changes nothing; another one is refused.",
     response_model=wire.DecidedDeallocation,
-    responses=may_answer(400, 401, 403, 404, 409),
+    responses=may_answer(400, 401, 403, 404, 409, 422),
     openapi_extra=takes_body(wire.DeallocationDecisionRequest),
 )
 async def decide_deallocation(request: Request, member: WritingMember) -> Response:
