@@ -137,6 +137,18 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end(listener: socket.soc
     outgoing.close()
 
 
+def test_a_redirect_is_not_followed(outgoing: Outgoing, listener: socket.socket) -> None:
+    def point_elsewhere() -> None:
+        with listener.accept()[0] as accepted:
+            accepted.recv(1)
+            accepted.sendall(b"HTTP/1.1 307 Elsewhere\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(point_elsewhere)
+        with pytest.raises(NoAnswerError, match=r"a redirect \(307\), which is not followed"):
+            outgoing.send(request(f"http://127.0.0.1:{listener.getsockname()[1]}"), lane="a")
+
+
 def test_a_port_that_nobody_listens_on(outgoing: Outgoing) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
