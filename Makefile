@@ -13,7 +13,7 @@ help:
 	@echo 'make demo     a network from nothing to balanced books, in under a minute'
 	@echo 'make serve    the server on http://127.0.0.1:8080, its database under ./data'
 	@echo 'make test     lint, types, layering and the whole test suite'
-	@echo 'make bench    one large settlement beside psql copying the same rows'
+	@echo 'make bench    one large settlement beside psql copying the same rows; webhooks beside a bare loop'
 	@echo 'make crash    SIGKILL at every step of a settlement, then 50 rounds at random moments'
 	@echo 'make fuzz     Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
 	@echo 'make examples record anew what /openapi.json shows as examples'
@@ -84,6 +84,7 @@ demo: install
 
 bench: install
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.webhooks
 
 clean:
 	rm -rf .venv .uv

@@ -204,6 +204,7 @@ def test_every_licensed_enterprise_sees_all_partners_and_filters_them(network: N
     assert (past.json()["partners"], past.headers["X-Total-Count"]) == ([], "2")
     body = reader.get("/partners", body={"names": ["first"], "pageSize": 5})
     assert [one["name"] for one in body.json()["partners"]] == ["first"]
+    assert reader.get("/partners", body={"names": ["first,second"]}).json()["partners"] == []
     assert all("enterpriseId" not in one for one in ok(reader.get("/partners"))["partners"])
     own = {one["name"]: one.get("enterpriseId") for one in ok(first.api.get("/partners"))["partners"]}
     assert own == {"first": "first", "second": None}

@@ -257,7 +257,7 @@ def test_a_brokers_amounts_sum_to_zero(floor: Floor) -> None:
 
     assert refused.status_code == 400
     assert refused.json()["name"] == "amounts_not_net_zero"
-    assert refused.json()["details"] == {"sums": {"ofcbtc": "-1"}}
+    assert refused.json()["details"] == {"sums": {"BTC and XBT": "-1"}}
     stage(partner, {one.id: {"BTC": "-10", "USD": "5"}, other.id: {"XBT": "10", "USD": "-5"}})
     floor.pass_minutes(20)
     assert one.balances() == {"ofcbtc": (90, 0), "ofcusd": (5, 0)}

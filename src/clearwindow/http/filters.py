@@ -31,8 +31,6 @@ def _as_list(value: object) -> object:
         if value.startswith("["):
             return parse_json(value, what="filter")
         return [part.strip() for part in value.split(",")]
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        return _as_list(value[0])
     return value
 
 

@@ -115,7 +115,7 @@ def stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> St
     transfers.stage_amounts(tx, lines, count, between_connections=between_connections)
     _require_fit(tx, staged, names)
     if partner.broker and not between_connections:
-        _require_net_zero(tx, staged)
+        _require_net_zero(tx, staged, names)
     return staged
 
 
@@ -155,11 +155,15 @@ def _path(amount: UnfitAmount) -> tuple[str, ...]:
     return (str(amount.connection_id),) if source is None else (str(source), str(amount.connection_id))
 
 
-def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
+def _require_net_zero(tx: Transaction, staged: StagedAmounts, names: Sequence[str]) -> None:
     # A broker stands between its clients and has no part of its own in what they trade.
     unbalanced = transfers.unbalanced_currencies(tx, staged.currencies)
     if unbalanced:
-        sums = {currency: f"{quantity:f}" for currency, quantity in unbalanced.items()}
+        # The names that were written; two of them may mean one currency of ours.
+        written: dict[str, list[str]] = {}
+        for name, currency in zip(names, staged.currencies, strict=True):
+            written.setdefault(currency, []).append(name)
+        sums = {" and ".join(written[currency]): f"{quantity:f}" for currency, quantity in unbalanced.items()}
         currency, quantity = next(iter(sums.items()))
         raise InvalidRequestError(
             "amounts_not_net_zero",
