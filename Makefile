@@ -62,7 +62,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 serve: install
 	$(BIN)/clearwindow serve --host 127.0.0.1 --port 8080 --data ./data
@@ -74,7 +74,7 @@ crash: install
 fuzz: install
 	CLEARWINDOW_FUZZ_EXAMPLES=$${CLEARWINDOW_FUZZ_EXAMPLES:-100} \
 	    CLEARWINDOW_FUZZ_SEED=$${CLEARWINDOW_FUZZ_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} \
-	    $(BIN)/pytest -n auto tests/fuzz
+	    $(BIN)/pytest -n auto --dist worksteal tests/fuzz
 
 examples: install
 	$(BIN)/pytest --record-examples $$($(BIN)/python -m tests.operations --tests)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from clearwindow import bootstrap
 from clearwindow.database.embedded import start_embedded
 from clearwindow.sandbox import story
 from clearwindow.sandbox.calls import OPERATOR_API, Caller
@@ -63,7 +64,7 @@ def test_a_worker_of_its_own_does_the_due_work_of_a_server_without(served: Runni
     assert 'clearwindow_work_due{kind="settlements"} 1.0' in served.get("/metrics").text
 
     with running(data.parent / "logs", "worker", "--data", str(data)) as worker:
-        assert worker.said == {"working": ["settlements"]}
+        assert worker.said == {"working": [kind.name for kind in bootstrap.BACKLOGS]}
         assert await_stage(cast.ada, staged, "completed")["status"] == "completed"
         assert served.get("/readyz").status_code == 200
         code, seconds = worker.end()

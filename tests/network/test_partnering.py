@@ -114,6 +114,7 @@ def test_a_configuration_is_replaced_as_a_whole(network: Network) -> None:
         "amountUnit": "decimal",
         "executeWhenFunded": True,
         "autoApproveClientClosures": False,
+        "onchainEnabled": False,
         "callbackPaths": {},
         "asyncAllocations": False,
     }

@@ -101,8 +101,8 @@ class ConfigurationOutput(WireModel):
     execute_when_funded: bool
     auto_approve_client_closures: bool
     onchain_enabled: bool
-    loss_sla_minutes: int | float | None
-    gain_sla_minutes: int | float | None
+    loss_sla_minutes: int | float | None = None
+    gain_sla_minutes: int | float | None = None
     public_key: str | None = None
     callback_url: str | None = None
     callback_paths: dict[str, str]
@@ -132,14 +132,12 @@ def configuration_answer(configuration: PartnerConfiguration, endpoint: Endpoint
         auto_approve_client_closures=configuration.auto_approve_client_closures,
         public_key=configuration.public_key,
         onchain_enabled=configuration.onchain_enabled,
+        loss_sla_minutes=minutes(configuration.loss_sla_minutes),
+        gain_sla_minutes=minutes(configuration.gain_sla_minutes),
         callback_url=endpoint.callback_url,
         callback_paths=dict(endpoint.callback_paths),
         async_allocations=endpoint.async_allocations,
     )
-    fields |= {
-        "loss_sla_minutes": minutes(configuration.loss_sla_minutes),
-        "gain_sla_minutes": minutes(configuration.gain_sla_minutes),
-    }
     return ConfigurationAnswer(partner_configuration=ConfigurationOutput.model_validate(fields))
 
 

@@ -27,12 +27,12 @@ class Poster:
     """
 
     def __init__(
-        self, clock: Clock, wall: Clock, *, allow_private: bool, timeout_seconds: float = TIMEOUT_SECONDS
+        self, clock: Clock, wall: Clock, *, allow_private: bool, timeout_seconds: float | None = None
     ) -> None:
         self._clock = clock
         self._wall = wall
         self._allow_private = allow_private
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds or TIMEOUT_SECONDS)
         self._session = guarded_session(allow_private=allow_private)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
