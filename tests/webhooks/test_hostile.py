@@ -47,7 +47,7 @@ def post(receiver: Receiver, behaviour: Behaviour, *, url: str | None = None, al
         try:
             return await poster.post(url or receiver.url, {}, b"{}")
         finally:
-            await poster.close()
+            await poster.aclose()
 
     return asyncio.run(once())
 

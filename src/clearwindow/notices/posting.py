@@ -63,7 +63,7 @@ class Poster:
         wait_seconds = retry_after_seconds(retry_after, self._wall.now()) if problem else None
         return Answer(started_at, round(took * 1000), status, problem, wait_seconds)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._session.close()
 
 

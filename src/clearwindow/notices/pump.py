@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -54,16 +55,14 @@ class DeliveryPump:
         self._stopping.set()
 
     async def _work(self, *, forever: bool) -> int:
-        # Loading the HTTP library takes a while, which nothing else should wait for.
-        from clearwindow.notices.posting import Poster  # noqa: PLC0415
-
-        runtime = self._runtime
-        poster = Poster(runtime.clock, runtime.calls.wall, allow_private=runtime.outgoing.allow_private)
         serving: set[asyncio.Task[int]] = set()
         delivered = 0
-        try:
+        async with AsyncExitStack() as stack:
+            poster: Poster | None = None
             while not self._stopping.is_set():
                 for claimed in await self._claim(ENDPOINTS_AT_ONCE - len(serving)):
+                    if poster is None:
+                        poster = await stack.enter_async_context(self._poster())
                     serving.add(asyncio.create_task(self._serve(poster, claimed)))
                 if not serving and not forever:
                     break
@@ -76,9 +75,15 @@ class DeliveryPump:
                     await asyncio.to_thread(self._stopping.wait, self._poll_seconds)
             for rest in await asyncio.gather(*serving):
                 delivered += rest
-        finally:
-            await poster.close()
         return delivered
+
+    def _poster(self) -> AbstractAsyncContextManager[Poster]:
+        # Loading the HTTP library takes a while, which a network without endpoints should not pay for.
+        from clearwindow.notices.posting import Poster  # noqa: PLC0415
+
+        runtime = self._runtime
+        poster = Poster(runtime.clock, runtime.calls.wall, allow_private=runtime.outgoing.allow_private)
+        return aclosing(poster)
 
     async def _claim(self, limit: int) -> list[Claim]:
         if limit <= 0:
