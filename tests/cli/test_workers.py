@@ -12,10 +12,19 @@ import pytest
 
 from clearwindow import bootstrap
 from clearwindow.database.embedded import start_embedded
-from clearwindow.sandbox import story
-from clearwindow.sandbox.calls import OPERATOR_API, Caller
-from clearwindow.sandbox.cast import BTC, Cast, Participant, Trader, connect, join, known_amounts, open_exchange
-from clearwindow.sandbox.course import Staged, await_stage, read
+from clearwindow.sandbox.demo import story
+from clearwindow.sandbox.demo.calls import OPERATOR_API, Caller
+from clearwindow.sandbox.demo.cast import (
+    BTC,
+    Cast,
+    Participant,
+    Trader,
+    connect,
+    join,
+    known_amounts,
+    open_exchange,
+)
+from clearwindow.sandbox.demo.course import Staged, await_stage, read
 from tests.support.processes import START_TOKEN, Running, command, running, serving_folder
 
 NO_WINDOWS = {"clientDisputeWindowMinutes": 0, "topUpWindowMinutes": 0}

@@ -13,7 +13,7 @@ def demo() -> None:
 
     Everything is in a temporary folder, which is removed at the end; no setting of yours is used.
     """
-    from clearwindow.sandbox.demo import play  # noqa: PLC0415 - only this command shows anything
+    from clearwindow.sandbox.demo.play import play  # noqa: PLC0415 - only this command shows anything
 
     on_stop(leave)
     if not play():

@@ -1,1 +1,1 @@
-"""The demo network."""
+"""What a network is rehearsed with: the demo, and a server of one's own."""

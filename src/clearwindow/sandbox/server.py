@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from clearwindow.sandbox.calls import DemoError
-
 _STOP_SECONDS: Final = 20
 _START_SECONDS: Final = 60
 _KEPT_VARIABLE: Final = "CLEARWINDOW_POSTGRES_BIN_DIR"
+
+
+class ServerNotStartedError(RuntimeError):
+    """The server ended before it listened; the message ends with what it said."""
 
 
 @contextmanager
@@ -24,7 +26,7 @@ def serving(folder: Path, operator_token: str) -> Iterator[str]:
     """The address of a server that ends with the block.
 
     Raises:
-        DemoError: it did not start; the message ends with what it said.
+        ServerNotStartedError: it did not start.
     """
     log = folder / "server.log"
     with log.open("w") as log_file:
@@ -70,5 +72,5 @@ def _announced_address(process: subprocess.Popen[str], log: Path) -> str:
     if not line:
         process.wait()
         said = log.read_text().strip() or "nothing"
-        raise DemoError(f"the server did not start; it said: {said}")
+        raise ServerNotStartedError(f"the server did not start; it said: {said}")
     return str(json.loads(line)["address"])

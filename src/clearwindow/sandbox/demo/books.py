@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from clearwindow.sandbox.amounts import ticker
-from clearwindow.sandbox.calls import OPERATOR_API, DemoError, Json
-from clearwindow.sandbox.cast import CURRENCIES, Cast, Participant, Trader
+from clearwindow.sandbox.demo.amounts import ticker
+from clearwindow.sandbox.demo.calls import OPERATOR_API, DemoError, Json
+from clearwindow.sandbox.demo.cast import CURRENCIES, Cast, Participant, Trader
 from clearwindow.sandbox.screen import Screen
 
 Holdings = Mapping[tuple[str, str], int]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from clearwindow.sandbox.amounts import Amounts
-from clearwindow.sandbox.calls import OPERATOR_API, Answer, Caller, Json, request, signed_request
+from clearwindow.sandbox.demo.amounts import Amounts
+from clearwindow.sandbox.demo.calls import OPERATOR_API, Answer, Caller, Json, request, signed_request
 from clearwindow.signing.keys import PrivateKey, generate_private_key
 
 BTC: Final = "ofcbtc"

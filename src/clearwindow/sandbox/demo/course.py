@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from clearwindow.sandbox.calls import OPERATOR_API, Caller, DemoError, Json
+from clearwindow.sandbox.demo.calls import OPERATOR_API, Caller, DemoError, Json
 from clearwindow.sandbox.screen import Screen, Waiting
 
 _POLL_SECONDS: Final = 0.1

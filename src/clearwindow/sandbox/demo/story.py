@@ -7,9 +7,9 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
-from clearwindow.sandbox import books
-from clearwindow.sandbox.amounts import ticker
-from clearwindow.sandbox.calls import (
+from clearwindow.sandbox.demo import books
+from clearwindow.sandbox.demo.amounts import ticker
+from clearwindow.sandbox.demo.calls import (
     OPERATOR_API,
     Answer,
     Caller,
@@ -19,7 +19,7 @@ from clearwindow.sandbox.calls import (
     request,
     signed_request,
 )
-from clearwindow.sandbox.cast import (
+from clearwindow.sandbox.demo.cast import (
     BTC,
     USDC,
     Cast,
@@ -31,7 +31,7 @@ from clearwindow.sandbox.cast import (
     new_operator,
     open_exchange,
 )
-from clearwindow.sandbox.course import Staged, await_stage, follow
+from clearwindow.sandbox.demo.course import Staged, await_stage, follow
 from clearwindow.sandbox.screen import Screen
 
 ADA: Final = "Operator Ada"

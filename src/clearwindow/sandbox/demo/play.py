@@ -7,11 +7,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from clearwindow.sandbox import books, story
-from clearwindow.sandbox.calls import OPERATOR_API, Caller, DemoError
-from clearwindow.sandbox.cast import BTC, Cast
+from clearwindow.sandbox.demo import books, story
+from clearwindow.sandbox.demo.calls import OPERATOR_API, Caller, DemoError
+from clearwindow.sandbox.demo.cast import BTC, Cast
 from clearwindow.sandbox.screen import Screen
-from clearwindow.sandbox.server import serving
+from clearwindow.sandbox.server import ServerNotStartedError, serving
 
 
 def play(screen: Screen | None = None) -> bool:
@@ -22,7 +22,7 @@ def play(screen: Screen | None = None) -> bool:
         with tempfile.TemporaryDirectory(prefix="clearwindow-demo-") as folder:
             _open_folder(Path(folder))
             _play_in(Path(folder), shown)
-    except DemoError as error:
+    except (DemoError, ServerNotStartedError) as error:
         shown.failure(str(error))
         return False
     shown.verdict(f"Every unit is accounted for. That took {time.monotonic() - started:.0f} s.", good=True)
