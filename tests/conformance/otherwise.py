@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tests.conformance.exemplary import Exemplary, Refusal
+from tests.conformance.exemplary import Exemplary, Held, Refusal
 from tests.support.partners import Json, Reaction
 
 
@@ -35,3 +35,24 @@ class Busy(Exemplary):
             return Reaction(503)
         self.lock.release()
         return super().react(method, path, signature, raw)
+
+
+class OneConnection(Exemplary):
+    """Takes a client once."""
+
+    def connect(self, body: Json) -> Json:
+        if self.connections and body["connectionId"] not in self.connections:
+            raise Refusal(422, "connected already")
+        return super().connect(body)
+
+
+class OneAccount(Exemplary):
+    """All connections of a client are one account here."""
+
+    def grant(self, kind: str, body: Json) -> Held:
+        if body["connectionId"] not in self.connections:
+            raise Refusal(422, "there is no such connection")
+        first = next(iter(self.connections))
+        held = super().grant(kind, {**body, "connectionId": first})
+        held.answer["connectionId"] = body["connectionId"]
+        return held

@@ -87,6 +87,7 @@ def test_a_page_is_shown_without_what_a_terminal_would_obey() -> None:
     assert ran.exit_code == 1
     assert "HTTP 200 without a JSON object" in ran.output
     assert "<!doctype html> [2J" in ran.output
+    assert "that stand on connections.accepted, which did not pass" in ran.output
     assert "The key set is at http://127.0.0.1:" in ran.output
 
 

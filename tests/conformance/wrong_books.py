@@ -157,7 +157,6 @@ class GrantsEverything(Exemplary):
         "order.clear-first",
         "order.release-after-clear",
         "order.clear-after-release",
-        "authentication.no-effect",
         "robustness.large",
         "robustness.fine",
     )
@@ -253,12 +252,7 @@ class ClearsWhatIsUnknown(Exemplary):
 class CountsWhatIsUnknown(Exemplary):
     """Counts a clear by itself, and the allocation that comes behind it once more."""
 
-    finds = (
-        "allocations.clear-unknown",
-        "deallocations.clear-unknown",
-        "order.clear-first",
-        "authentication.no-effect",
-    )
+    finds = ("allocations.clear-unknown", "deallocations.clear-unknown", "order.clear-first")
 
     def clear(self, kind: str, subject_id: str) -> Json:
         if subject_id not in self.held and kind == "allocation":

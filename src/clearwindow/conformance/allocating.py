@@ -10,7 +10,7 @@ from clearwindow.conformance import steps
 from clearwindow.conformance.connecting import CONNECTED
 from clearwindow.conformance.network import Network
 from clearwindow.conformance.steps import ALLOCATION, DEALLOCATION
-from clearwindow.conformance.values import CheckFailedError, Group
+from clearwindow.conformance.values import CheckFailedError, Group, Level
 from clearwindow.partnercalls.values import Refused
 
 allocations: Final = Group("allocations", "Allocations", "§4, §8")
@@ -134,8 +134,10 @@ def unknown_connection(network: Network) -> None:
 @allocations.check(
     "clear-unknown",
     "The clear of an allocation that you were never asked about is refused",
-    "Answer 404: what you have not accepted must not be counted.",
+    "Answer 404: to a 2xx the network takes its word for heard, and tells it no more.",
     needs=CONNECTED,
+    aside=True,
+    level=Level.SHOULD,
 )
 def clear_unknown(network: Network) -> None:
     require_unknown(network, ALLOCATION)
@@ -146,6 +148,7 @@ def clear_unknown(network: Network) -> None:
     "The release of an allocation that you were never asked about ends there",
     "Answer 2xx, 404, 409 or 410: anything else is told again, for days.",
     needs=CONNECTED,
+    aside=True,
 )
 def release_unknown(network: Network) -> None:
     steps.release(network, never_asked(network, ALLOCATION))

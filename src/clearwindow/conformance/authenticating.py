@@ -16,7 +16,7 @@ from clearwindow.allocations.values import Clear
 from clearwindow.conformance import steps
 from clearwindow.conformance.connecting import CONNECTED
 from clearwindow.conformance.network import Claims, Network, Sign
-from clearwindow.conformance.steps import ALLOCATION, DEALLOCATION
+from clearwindow.conformance.steps import ALLOCATION
 from clearwindow.conformance.values import Call, CheckFailedError, Group, Level, NotApplicableError
 from clearwindow.partnercalls import signatures
 from clearwindow.partnercalls.values import PLACES, Operation
@@ -215,14 +215,16 @@ def replayed(network: Network) -> None:
     "no-effect",
     "A call that is refused for its signature has no effect",
     "Check the signature before you do anything.",
-    needs=(*_ASKED, "allocations.cleared", "deallocations.accepted", "authentication.forged"),
-    moves_funds=True,
+    needs=(*_ASKED, "authentication.forged"),
 )
 def no_effect(network: Network) -> None:
     stranger = signatures.SigningKey(network.keys.current.id, network.keys.stranger.private)
-    asked = steps.ask(network, ALLOCATION, sign=lambda claims: signatures.encode(stranger, claims))
-    steps.tell(network, steps.CLEARING[ALLOCATION], asked)
-    steps.refuse(network, DEALLOCATION, why="a deallocation of what was allocated by a forged call: ")
+    forged = steps.ask(network, ALLOCATION, sign=lambda claims: signatures.encode(stranger, claims))
+    # Had it been kept, the honest one would be answered as the first, or refused for being another.
+    another = steps.plus(network.terms.quantity, steps.plus(network.terms.quantity, network.terms.quantity))
+    honest = steps.ask(network, ALLOCATION, another, subject_id=forged.id)
+    steps.tell(network, steps.RELEASING[ALLOCATION], honest)
+    steps.require_yes(honest, "an honest allocation of another amount, under the id of a forged one: ")
 
 
 @authentication.check(

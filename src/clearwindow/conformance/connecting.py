@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
 from clearwindow.conformance.network import Connection, Network
 from clearwindow.conformance.steps import took
-from clearwindow.conformance.values import CheckFailedError, Group, NotApplicableError
+from clearwindow.conformance.values import Call, CheckFailedError, Group, NotApplicableError
 from clearwindow.partnercalls import rules
-from clearwindow.partnercalls.values import Accepted, Operation
+from clearwindow.partnercalls.values import Accepted, Answer, Operation
 
 transport: Final = Group("transport", "Transport", "§8")
 connections: Final = Group("connections", "Connections", "§8")
@@ -50,22 +52,13 @@ def tls(network: Network) -> None:
     "audience, and know the client's connection key?",
 )
 def accepted(network: Network) -> None:
-    client_id = network.terms.client_id or network.new_id()
-    connection_id = network.new_id()
-    body = {
-        **network.terms.connection_key,
-        "clientId": str(client_id),
-        "clientWalletId": network.new_id().hex,
-        "connectionId": str(connection_id),
-        "partnerId": str(network.new_id()),
-    }
-    call, answer = network.call(Operation.CONNECTION, connection_id, body)
-    if not isinstance(answer, Accepted) or not answer.fields:
+    connection, call, answer = introduce(network)
+    if connection is None:
         unread = network.keys.is_served and network.keys.reads == 0 and call.status in (401, 403)
         hint = "; nobody has read the key set of this run" if unread else ""
         said = took(answer) if not isinstance(answer, Accepted) else "there is nothing in the answer"
         raise CheckFailedError(said + hint, "2xx with a JSON object", call)
-    network.connection = Connection(connection_id, client_id, body, call, answer)
+    network.connection = connection
 
 
 @connections.check(
@@ -129,3 +122,33 @@ def repeated(network: Network) -> None:
         raise CheckFailedError(
             "the partner's own ids are others than the first time", " and ".join(map(str, names)), call
         )
+
+
+def introduce(network: Network) -> tuple[Connection | None, Call, Answer]:
+    """Tells the endpoint of a new connection; gives it where it was taken."""
+    client_id = network.terms.client_id or network.new_id()
+    connection_id = network.new_id()
+    body = {
+        **network.terms.connection_key,
+        "clientId": str(client_id),
+        "clientWalletId": network.new_id().hex,
+        "connectionId": str(connection_id),
+        "partnerId": str(network.partner_id),
+    }
+    call, answer = network.call(Operation.CONNECTION, connection_id, body)
+    if not isinstance(answer, Accepted) or not answer.fields:
+        return None, call, answer
+    return Connection(connection_id, client_id, body, call, answer), call, answer
+
+
+@contextmanager
+def aside(network: Network) -> Iterator[None]:
+    """Another connection until the block ends; the same one where the endpoint does not take a second."""
+    main = network.connection
+    other, _, _ = introduce(network)
+    if other is not None and other.partners_client_id and other.partners_connection_id:
+        network.connection = other
+    try:
+        yield
+    finally:
+        network.connection = main

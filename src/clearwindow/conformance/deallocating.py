@@ -157,8 +157,10 @@ def reason(network: Network) -> None:
 @deallocations.check(
     "clear-unknown",
     "The clear of a deallocation that you were never asked about is refused",
-    "Answer 404: what you have not granted must not be taken.",
+    "Answer 404: to a 2xx the network takes its word for heard, and tells it no more.",
     needs=CONNECTED,
+    aside=True,
+    level=Level.SHOULD,
 )
 def clear_unknown(network: Network) -> None:
     require_unknown(network, DEALLOCATION)
@@ -169,6 +171,7 @@ def clear_unknown(network: Network) -> None:
     "The release of a deallocation that you were never asked about ends there",
     "Answer 2xx, 404, 409 or 410: anything else is told again, for days.",
     needs=CONNECTED,
+    aside=True,
 )
 def release_unknown(network: Network) -> None:
     steps.release(network, never_asked(network, DEALLOCATION))

@@ -55,6 +55,7 @@ class Network:
         self.keys = keys
         self.calls: list[Call] = []
         self.wall = wall or SystemClock()
+        self.partner_id = self.new_id()
         self._outgoing = outgoing
         self._connection: Connection | None = None
 

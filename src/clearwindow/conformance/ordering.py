@@ -28,6 +28,7 @@ _TOP_UP: Final = timedelta(hours=1)
     "Refuse the clear of what you do not know with 404 and keep nothing of it; the network tells it again.",
     needs=LEVEL,
     moves_funds=True,
+    aside=True,
 )
 def clear_first(network: Network) -> None:
     early = never_asked(network, ALLOCATION)

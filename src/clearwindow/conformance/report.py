@@ -61,18 +61,22 @@ def watching(screen: Console, total: int, *, quiet: bool) -> Iterator[Callable[[
 
 
 def show(screen: Console, url: str, results: Sequence[Result]) -> None:
-    """A table of all checks, then what was found in each that did not pass."""
+    """A table of the checks that were run, then what was found in each that did not pass."""
     table = Table(header_style="bold", pad_edge=False, box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     table.add_column("check", no_wrap=True)
     table.add_column("what must be")
     for result in results:
+        if result.stands_on:
+            continue
         table.add_row(
             Text(result.outcome, style=_STYLES[result.outcome]),
             Text(result.check.id),
             Text(result.check.title + _remark(result)),
         )
     screen.print(table)
+    for name, count in Counter(result.stands_on for result in results if result.stands_on).items():
+        screen.print(Text(f"not run: {count} that stand on {name}, which did not pass", style="dim"))
     for result in results:
         if result.outcome in _FOUND:
             _show_finding(screen, result)

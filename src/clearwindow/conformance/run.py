@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from clearwindow.conformance import steps
+from clearwindow.conformance.connecting import aside
 from clearwindow.conformance.keys import KeySet, serving
 from clearwindow.conformance.network import Network
 from clearwindow.conformance.values import (
@@ -22,6 +23,7 @@ from clearwindow.conformance.values import (
     Terms,
     WronglyAskedError,
 )
+from clearwindow.outgoing import exchange as _http  # noqa: F401 - loaded here, so that no call is timed with it
 from clearwindow.outgoing.addresses import is_public
 from clearwindow.outgoing.client import Outgoing
 
@@ -80,7 +82,7 @@ def run(network: Network, checks: Sequence[Check], heard: Callable[[Result], obj
     for check in checks:
         missing = [name for name in check.needs if not _is_passed(results.get(name))]
         result = (
-            Result(check, Outcome.NOT_RUN, f"it stands on {missing[0]}, which did not pass")
+            Result(check, Outcome.NOT_RUN, f"it stands on {missing[0]}, which did not pass", stands_on=missing[0])
             if missing
             else _tried(network, check)
         )
@@ -103,9 +105,10 @@ def _is_passed(result: Result | None) -> bool:
 
 def _tried(network: Network, check: Check) -> Result:
     try:
-        if check.moves_funds:
-            steps.sweep(network)
-        check.probe(network)
+        with aside(network) if check.aside else nullcontext():
+            if check.moves_funds:
+                steps.sweep(network)
+            check.probe(network)
     except NotApplicableError as error:
         return Result(check, Outcome.NOT_RUN, str(error))
     except CheckFailedError as error:

@@ -103,6 +103,8 @@ class Check:
     needs: Sequence[str]
     probe: Callable[[Network], None]
     moves_funds: bool = False
+    aside: bool = False
+    """On a connection of its own, where there can be one: the endpoint may have its doubts about it afterwards."""
 
     @property
     def group(self) -> str:
@@ -116,6 +118,8 @@ class Result:
     why: str = ""
     expected: str = ""
     call: Call | None = None
+    stands_on: str = ""
+    """The check before it that did not pass, where it was not run for that."""
 
 
 class Group:
@@ -136,12 +140,13 @@ class Group:
         needs: Sequence[str] = (),
         level: Level = Level.MUST,
         moves_funds: bool = False,
+        aside: bool = False,
     ) -> Callable[[Callable[[Network], None]], Callable[[Network], None]]:
         """Makes a check of the function below."""
 
         def enter(probe: Callable[[Network], None]) -> Callable[[Network], None]:
             self.checks.append(
-                Check(f"{self.name}.{name}", title, level, self.section, advice, needs, probe, moves_funds)
+                Check(f"{self.name}.{name}", title, level, self.section, advice, needs, probe, moves_funds, aside)
             )
             return probe
 
