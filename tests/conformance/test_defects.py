@@ -140,6 +140,10 @@ def test_a_defect_is_found_by_the_checks_that_are_about_it(check: Check, kind: t
             assert result.call is not None
 
 
+def test_a_new_key_that_is_not_taken_up_spoils_nothing_else(check: Check) -> None:
+    assert found(check(credulous.ReadsKeysOnce)) == {"authentication.rotated"}
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_an_answer_that_is_none_ends_the_run_soon(at_an_address: Check, kind: type[Exemplary]) -> None:
     results = at_an_address(kind)

@@ -261,6 +261,19 @@ class CountsWhatIsUnknown(Exemplary):
         return super().clear(kind, subject_id) if subject_id in self.held else {}
 
 
+class DoubtsItsBooks(Exemplary):
+    """Grants every deallocation of a connection, once something was cleared there that it does not know."""
+
+    finds = ("allocations.clear-unknown", "deallocations.clear-unknown", "order.clear-first")
+
+    def answer(self, place: list[str], body: Json) -> Json:
+        told = 3
+        if len(place) == told and place[2] == "clear" and place[1] not in self.held:
+            self.free[body["connectionId"]] = Fraction(10**30)
+            return {}
+        return super().answer(place, body)
+
+
 class EndsOnce(Exemplary):
     finds = ("finalize.repeated",)
 
