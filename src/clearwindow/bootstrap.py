@@ -27,6 +27,7 @@ from clearwindow.database.pool import Database
 from clearwindow.ids import RandomIds
 from clearwindow.network.introducing import introduction_work
 from clearwindow.notices.deliveries import WebhookBacklog
+from clearwindow.notices.pruning import AttemptPruning
 from clearwindow.notices.pump import DeliveryPump
 from clearwindow.onchain.due import DepositWork, OnchainWork
 from clearwindow.onchain.simulated import SimulatedChain
@@ -50,7 +51,7 @@ WORK: Final[tuple[DueWork, ...]] = (
     introduction_work(),
     telling_work(),
 )
-"""All kinds of due work there are."""
+"""All kinds of due work that somebody waits for."""
 
 BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, WebhookBacklog())
 """All that a worker does, as far as looking at it goes."""
@@ -140,7 +141,8 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:
     pace = settings.worker_poll_seconds
-    return Worker(runtime, WORK, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
+    kinds = (*WORK, AttemptPruning(settings.webhook_attempts_kept_days))
+    return Worker(runtime, kinds, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
 
 
 @contextmanager

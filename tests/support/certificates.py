@@ -29,6 +29,6 @@ def self_signed(host: str, folder: Path) -> Path:
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = folder / "certificate.pem"
+    path = folder / f"{host}.pem"
     path.write_bytes(private + signed.public_bytes(Encoding.PEM))
     return path
