@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install lock sdk lint format test serve demo bench crash fuzz examples clean
+.PHONY: help install lock sdk lint format test serve demo bench crash webhooks-crash fuzz examples clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make test     lint, types, layering and the whole test suite'
 	@echo 'make bench    one large settlement beside psql copying the same rows; webhooks beside a bare loop'
 	@echo 'make crash    SIGKILL at every step of a settlement, then 50 rounds at random moments'
+	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz     Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
 	@echo 'make examples record anew what /openapi.json shows as examples'
 	@echo 'make sdk      make the synchronous SDK from the asynchronous one'
@@ -69,6 +70,9 @@ serve: install
 
 crash: install
 	$(BIN)/python -m tests.crash
+
+webhooks-crash: install
+	$(BIN)/python -m tests.crash.deliveries
 
 # A new seed each time: the last lines say which, so that a run can be repeated.
 fuzz: install

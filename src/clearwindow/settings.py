@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         max_length=255,
         description="The issuer (`iss`) in the signature of a call to a partner.",
     )
+    webhook_attempts_kept_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="For how many days each attempt to deliver a webhook message can be looked at. What became of "
+        "the message is kept for good.",
+    )
     shutdown_seconds: float = Field(
         default=20, gt=0, description="How long a server that ends waits for requests that are under way."
     )

@@ -12,12 +12,16 @@ import anyio.from_thread
 from clearwindow.client import AsyncClient, AsyncOperator, AsyncPages, AsyncPartner, Client, Operator, Partner
 from clearwindow.client.aio import (
     allocations,
+    approvals,
     connections,
     disputes,
     operator_accounts,
+    operator_chain,
+    operator_partner_calls,
     operator_people,
     operator_settlements,
     settlements,
+    webhook_endpoints,
 )
 
 T = TypeVar("T")
@@ -25,12 +29,16 @@ _NOUNS: Final = tuple(
     kind
     for module in (
         allocations,
+        approvals,
         connections,
         disputes,
         operator_accounts,
+        operator_chain,
+        operator_partner_calls,
         operator_people,
         operator_settlements,
         settlements,
+        webhook_endpoints,
     )
     for name, kind in vars(module).items()
     if name.startswith("Async") and isinstance(kind, type)

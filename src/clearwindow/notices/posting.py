@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -16,7 +19,11 @@ from clearwindow.outgoing.addresses import AddressRefusedError, require_callable
 from clearwindow.outgoing.exchange import guarded_session, plain
 
 TIMEOUT_SECONDS: Final = 15
+_WHOLE_BYTES: Final = 1024 * 1024
+"""A longer message is sent in pieces, so that others get their turn in between."""
 _READ_BYTES: Final = 64 * 1024
+_READ_SECONDS: Final = 1
+"""Of what comes after the status, which is all that is waited for longer."""
 _SUCCESS: Final = range(200, 300)
 
 
@@ -41,10 +48,10 @@ class Poster:
         status: int | None = None
         retry_after: str | None = None
         try:
-            require_callable(url, allow_private=self._allow_private, query=True)
+            _require_callable(url, allow_private=self._allow_private)
             async with self._session.post(
                 url,
-                data=body,
+                data=body if len(body) <= _WHOLE_BYTES else BytesIO(body),
                 headers={"Content-Type": "application/json", **headers},
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -55,7 +62,7 @@ class Poster:
         except AddressRefusedError as error:
             problem = f"its address {error}"
         except TimeoutError:
-            problem = f"no answer within {self._timeout.total:g} seconds"
+            problem = None if status in _SUCCESS else f"no answer within {self._timeout.total:g} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # What was said first counts: the rest of an answer is of no use to us.
             problem = None if status in _SUCCESS else plain(error)
@@ -67,9 +74,19 @@ class Poster:
         await self._session.close()
 
 
+@lru_cache(maxsize=256)
+def _require_callable(url: str, *, allow_private: bool) -> None:
+    """Looks at an address once for all the messages that go there one after the other."""
+    require_callable(url, allow_private=allow_private, query=True)
+
+
 async def _read_a_little(response: aiohttp.ClientResponse) -> None:
-    """Empties a short answer, so that its connection serves again; a long one is cut off."""
-    await response.content.read(_READ_BYTES)
+    """Empties a short answer, so that its connection serves again; one that is long, or slow, is cut off."""
+    if response.content.at_eof():
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READ_SECONDS):
+            await response.content.read(_READ_BYTES)
     if not response.content.at_eof():
         response.close()
 

@@ -9,12 +9,14 @@ from uuid import uuid4
 import httpx2
 
 from clearwindow.client.aio.allocations import AsyncClientAllocations, AsyncPartnerAllocations
+from clearwindow.client.aio.approvals import AsyncClientApprovals
 from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.connections import AsyncClientConnections, AsyncPartnerConnections
 from clearwindow.client.aio.desk import AsyncDesk
 from clearwindow.client.aio.disputes import AsyncClientDisputes, AsyncPartnerDisputes
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
+from clearwindow.client.aio.webhook_endpoints import AsyncWebhookEndpoints
 from clearwindow.client.answers.network import (
     ClientBalances,
     ClientRecord,
@@ -75,6 +77,10 @@ class AsyncMember:
         """Ends the connections to the server."""
         await self._caller.aclose()
 
+    @property
+    def webhook_endpoints(self) -> AsyncWebhookEndpoints:
+        return AsyncWebhookEndpoints(self._desk)
+
     def partners(self, **filters: Unpack[PartnerFilters]) -> AsyncPages[ListedPartner]:
         """The partners of the network."""
         return self._desk.pages(self._desk.path("/partners"), "partners", ListedPartner, filters)
@@ -91,6 +97,10 @@ class AsyncClient(AsyncMember):
     @property
     def allocations(self) -> AsyncClientAllocations:
         return AsyncClientAllocations(self._desk)
+
+    @property
+    def approvals(self) -> AsyncClientApprovals:
+        return AsyncClientApprovals(self._desk)
 
     @property
     def connections(self) -> AsyncClientConnections:

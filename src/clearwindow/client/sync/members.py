@@ -23,12 +23,14 @@ from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import NewPartner
 from clearwindow.client.signing import Signer
 from clearwindow.client.sync.allocations import ClientAllocations, PartnerAllocations
+from clearwindow.client.sync.approvals import ClientApprovals
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.connections import ClientConnections, PartnerConnections
 from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.disputes import ClientDisputes, PartnerDisputes
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
+from clearwindow.client.sync.webhook_endpoints import WebhookEndpoints
 from clearwindow.client.text import Id, fields
 
 
@@ -76,6 +78,10 @@ class Member:
         """Ends the connections to the server."""
         self._caller.close()
 
+    @property
+    def webhook_endpoints(self) -> WebhookEndpoints:
+        return WebhookEndpoints(self._desk)
+
     def partners(self, **filters: Unpack[PartnerFilters]) -> Pages[ListedPartner]:
         """The partners of the network."""
         return self._desk.pages(self._desk.path("/partners"), "partners", ListedPartner, filters)
@@ -92,6 +98,10 @@ class Client(Member):
     @property
     def allocations(self) -> ClientAllocations:
         return ClientAllocations(self._desk)
+
+    @property
+    def approvals(self) -> ClientApprovals:
+        return ClientApprovals(self._desk)
 
     @property
     def connections(self) -> ClientConnections:
