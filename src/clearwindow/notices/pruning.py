@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from clearwindow.database.pool import Transaction
 from clearwindow.notices import store
 from clearwindow.runtime import Runtime
 
@@ -30,7 +31,8 @@ class AttemptPruning:
     def due(self, runtime: Runtime, limit: int) -> list[datetime]:  # noqa: ARG002 - there is never more than one job
         """The moment before which attempts are pruned, once there are any that old."""
         now = runtime.clock.now()
-        due_at = self.next_due_at(runtime)
+        with runtime.transaction() as tx:
+            due_at = self.next_due_at(tx)
         return [now - self._kept] if due_at is not None and due_at <= now else []
 
     def perform(self, runtime: Runtime, job: datetime) -> bool:
@@ -42,10 +44,10 @@ class AttemptPruning:
         """Says what went wrong; the next look for due work tries it again."""
         log.warning("webhook_attempts_not_pruned", error=error)
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None:
-        with runtime.transaction() as tx:
-            oldest = store.oldest_attempt_at(tx)
+    def next_due_at(self, tx: Transaction) -> datetime | None:
+        oldest = store.oldest_attempt_at(tx)
         return None if oldest is None else oldest + self._kept + SLACK
 
-    def count_due(self, runtime: Runtime) -> int:
-        return len(self.due(runtime, 1))
+    def count_due(self, tx: Transaction) -> int:
+        due_at = self.next_due_at(tx)
+        return int(due_at is not None and due_at <= tx.now())
