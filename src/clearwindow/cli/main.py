@@ -9,6 +9,7 @@ import typer
 
 from clearwindow.cli.connection_keys import decrypt, encrypt
 from clearwindow.cli.demo import demo
+from clearwindow.cli.exchange import exchange
 from clearwindow.cli.failures import exit_code_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
@@ -30,6 +31,7 @@ app.command("worker")(worker)
 app.command("migrate")(migrate)
 app.command("check")(check)
 app.command("demo")(demo)
+app.command("exchange")(exchange)
 app.command("partner-check")(partner_check)
 app.add_typer(token_app, name="token")
 app.add_typer(sandbox_app, name="sandbox")
