@@ -56,6 +56,14 @@ CallbackOption = Annotated[
         "--callback-url", metavar="URL", help="Its address as it is configured.  (default: where it listens)"
     ),
 ]
+KeySetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key-set-url",
+        metavar="URL",
+        help="The keys that calls are signed with, such as partner-check's. (default: the network's)",
+    ),
+]
 HostOption = Annotated[str, typer.Option("--host", help="The address to listen on.")]
 PortOption = Annotated[
     int | None,
@@ -102,6 +110,7 @@ def exchange(  # noqa: PLR0913 - one for each option
     key_file: KeyFileOption = None,
     amount_unit: AmountUnitOption = "decimal",
     callback_url: CallbackOption = None,
+    key_set_url: KeySetOption = None,
     host: HostOption = "127.0.0.1",
     port: PortOption = None,
     every_seconds: EveryOption = 30,
@@ -134,7 +143,13 @@ def exchange(  # noqa: PLR0913 - one for each option
     plan = Plan(prefix or called, every_seconds, wrong, rounds)
     where = callback_url or access.callback_url
     listens_on = port if port is not None else (where and urlsplit(where).port) or _DEFAULT_PORT
-    terms = Terms(access=replace(access, callback_url=where), plan=plan, seed=seed, host=host, port=listens_on)
+    terms = Terms(
+        access=replace(access, callback_url=where, key_set_url=key_set_url),
+        plan=plan,
+        seed=seed,
+        host=host,
+        port=listens_on,
+    )
     _run(terms, as_json=as_json)
 
 

@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from clearwindow.sandbox.exchange.accounts import Accounts, Kind, NetworkBalance, Outcome, Question
+from clearwindow.sandbox.exchange.accounts import (
+    Accounts,
+    Kind,
+    NetworkBalance,
+    NotSureError,
+    Outcome,
+    Question,
+)
 
 HERE = "the-connection"
 
@@ -92,13 +99,16 @@ def test_the_networks_word_is_taken_when_nothing_is_under_way() -> None:
 def test_what_was_asked_before_a_restart_is_asked_of_the_network() -> None:
     accounts = Accounts()
     accounts.open(HERE, "the-client", own_connection_id="as-it-was", unsure=True)
-    # It does not know its balances yet, and the network holds the funds already.
-    assert accounts.ask(question(Kind.DEALLOCATION, 1, "1")).refusal is None
-    accounts.tell(HERE, "q-1", Outcome.CLEARED)
+    with pytest.raises(NotSureError):
+        accounts.ask(question(Kind.DEALLOCATION, 1, "1"))
     accounts.adopt(HERE, {"BTC": NetworkBalance(Decimal(4), Decimal(0))}, accounts.unsure()[HERE])
     accounts.tell(HERE, "from-before", Outcome.CLEARED)
     assert free(accounts) == ("4", "4")
     assert accounts.unsure().keys() == {HERE}
+    # What is doubtful is never more than what is known to be free.
+    assert accounts.ask(question(Kind.DEALLOCATION, 1, "4")).refusal is None
+    with pytest.raises(NotSureError):
+        accounts.ask(question(Kind.DEALLOCATION, 2, "1"))
     accounts.tell("nobody", "q-9", Outcome.CLEARED)
 
 

@@ -18,6 +18,10 @@ Amounts: TypeAlias = Mapping[str, Decimal]
 _NOTHING: Final = Decimal(0)
 
 
+class NotSureError(RuntimeError):
+    """More is asked for than is known to be there, and what is there must be read anew first."""
+
+
 class Kind(StrEnum):
     """Which way funds move: to the exchange, or back."""
 
@@ -163,6 +167,7 @@ class Accounts:
 
         Raises:
             ValueError: another question was asked under this id.
+            NotSureError: it cannot be said yet; nothing is remembered of the question.
         """
         before = self._answers.get(question.id)
         if before is not None:
@@ -244,7 +249,8 @@ class Accounts:
         if question.kind is Kind.ALLOCATION:
             return None
         free = account.withdrawable(question.currency)
-        # An account that is not sure yet takes the network's word, which has held the funds before it asked.
-        if account.unsure or question.amount <= free:
+        if question.amount <= free:
             return None
+        if account.unsure:
+            raise NotSureError("the network's balances must be read before this can be answered")
         return f"only {free} {question.currency} are free: the rest is bound by trades that are not settled yet"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from clearwindow.sandbox.exchange.accounts import Kind, Outcome
+from clearwindow.sandbox.exchange.accounts import Kind, NotSureError, Outcome
 from clearwindow.sandbox.exchange.calls import Calls, MisunderstoodError, Reply
 from clearwindow.sandbox.exchange.events import Event, Say, Tone
 from clearwindow.sandbox.exchange.faults import GARBAGE, Fault, Faults
@@ -135,14 +135,13 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[s
         await runner.cleanup()
 
 
-async def fetch_key_set(network_url: str) -> bytes:
-    """The network's public keys as it serves them.
+async def fetch_key_set(url: str) -> bytes:
+    """The network's public keys as it serves them there.
 
     Raises:
         OSError: there is no answer that could be them.
     """
     timeout = aiohttp.ClientTimeout(total=KEY_SET_SECONDS)
-    url = f"{network_url.rstrip('/')}/.well-known/jwks.json"
     content = bytearray()
     try:
         async with (
@@ -167,6 +166,8 @@ def _carried_out(work: Work, body: Body, subject_id: str) -> Reply:
         return work(body, subject_id)
     except MisunderstoodError as error:
         raise _RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from None
+    except NotSureError as error:
+        raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
     except ValueError as error:
         raise _RefusedError(HTTPStatus.CONFLICT, str(error)) from None
 

@@ -19,6 +19,7 @@ from clearwindow.sandbox.exchange.settling import Plan, Settler
 from clearwindow.sandbox.exchange.signatures import Checker, KeySet
 from clearwindow.sandbox.market import Market
 
+KEY_SET_PATH: Final = "/.well-known/jwks.json"
 _PATIENCE: Final = HttpOptions(total_timeout_seconds=60)
 
 
@@ -36,6 +37,7 @@ class Access:
             where it listens.
         currencies: its own names and the network's; without them the network is asked.
         amount_unit: as the operator configured it.
+        key_set_url: where the network's public keys are; without it, where every network serves them.
         issuer: what the network calls itself in its signatures.
         signature_header: where it puts them.
         options: how patient we are with it.
@@ -48,6 +50,7 @@ class Access:
     callback_url: str | None = None
     currencies: Mapping[str, str] | None = None
     amount_unit: AmountUnit = "decimal"
+    key_set_url: str | None = None
     issuer: str = "clearwindow"
     signature_header: str = SIGNATURE_HEADER
     options: HttpOptions = _PATIENCE
@@ -93,7 +96,7 @@ async def _live(partner: AsyncPartner, terms: Terms, say: Say, stop: asyncio.Eve
     # Before anybody can ask: who is not known would be refused.
     await settler.learn()
     callback_url = access.callback_url or f"http://{terms.host}:{terms.port}"
-    keys = KeySet(partial(fetch_key_set, access.url))
+    keys = KeySet(partial(fetch_key_set, access.key_set_url or access.url.rstrip("/") + KEY_SET_PATH))
     checker = Checker(keys, issuer=access.issuer, audience=callback_url)
     calls = Calls(accounts, denomination, settler.finalized, say)
     endpoints = Endpoints(calls, checker, terms.plan.faults, say, header=access.signature_header)
