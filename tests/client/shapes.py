@@ -18,6 +18,7 @@ from clearwindow.client.aio import (
     operator_people,
     operator_settlements,
     settlements,
+    webhook_endpoints,
 )
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ _NOUNS: Final = tuple(
         operator_people,
         operator_settlements,
         settlements,
+        webhook_endpoints,
     )
     for name, kind in vars(module).items()
     if name.startswith("Async") and isinstance(kind, type)

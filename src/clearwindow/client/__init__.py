@@ -41,6 +41,7 @@ from clearwindow.client.requests import (
     Trade,
     TradeCorrection,
     TradeSide,
+    WebhookEndpointChanges,
     encrypted_key,
 )
 from clearwindow.client.signing import AsyncSigner, KeySigner, Signer
@@ -93,6 +94,7 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnprocessableError",
     "Value",
+    "WebhookEndpointChanges",
     "WebhookEvent",
     "WebhookVerificationError",
     "encrypted_key",

@@ -127,6 +127,18 @@ def text_of(name: str) -> Callable[[Answer], str]:
     return read
 
 
+def number_of(name: str) -> Callable[[Answer], int]:
+    """Reads one whole number."""
+
+    def read(answer: Answer) -> int:
+        number = answer.body[name]
+        if not isinstance(number, int):
+            raise TypeError(f"{name} must be a whole number")
+        return number
+
+    return read
+
+
 def values_of(model: type[V], name: str) -> Callable[[Answer], tuple[V, ...]]:
     """Reads a list that has no pages."""
 

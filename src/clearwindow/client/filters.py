@@ -178,3 +178,13 @@ class EventFilters(PageFilters, total=False):
     enterprise_id: Id
     subject_id: Id
     types: Texts
+
+
+class DeliveryFilters(PageFilters, total=False):
+    statuses: Sequence[Literal["owed", "delivered", "dropped"]]
+    event_ids: Ids
+
+
+class AttemptFilters(PageFilters, total=False):
+    succeeded: bool
+    event_ids: Ids

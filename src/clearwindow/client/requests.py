@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from datetime import datetime
@@ -193,6 +193,15 @@ class PartnerChanges(TypedDict, total=False):
     top_up_window_minutes: Minutes | None
     stable_partner: bool
     settlement_transaction_route_id: str | None
+
+
+class WebhookEndpointChanges(TypedDict, total=False):
+    """What is left out stays; types and a description of None are taken away."""
+
+    url: str
+    event_types: Sequence[str] | None
+    description: str | None
+    enabled: bool
 
 
 class NewPartner(TypedDict):

@@ -15,6 +15,7 @@ from clearwindow.client.aio.desk import AsyncDesk
 from clearwindow.client.aio.disputes import AsyncClientDisputes, AsyncPartnerDisputes
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
+from clearwindow.client.aio.webhook_endpoints import AsyncWebhookEndpoints
 from clearwindow.client.answers.network import (
     ClientBalances,
     ClientRecord,
@@ -74,6 +75,10 @@ class AsyncMember:
     async def aclose(self) -> None:
         """Ends the connections to the server."""
         await self._caller.aclose()
+
+    @property
+    def webhook_endpoints(self) -> AsyncWebhookEndpoints:
+        return AsyncWebhookEndpoints(self._desk)
 
     def partners(self, **filters: Unpack[PartnerFilters]) -> AsyncPages[ListedPartner]:
         """The partners of the network."""

@@ -29,6 +29,7 @@ from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.disputes import ClientDisputes, PartnerDisputes
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
+from clearwindow.client.sync.webhook_endpoints import WebhookEndpoints
 from clearwindow.client.text import Id, fields
 
 
@@ -75,6 +76,10 @@ class Member:
     def close(self) -> None:
         """Ends the connections to the server."""
         self._caller.close()
+
+    @property
+    def webhook_endpoints(self) -> WebhookEndpoints:
+        return WebhookEndpoints(self._desk)
 
     def partners(self, **filters: Unpack[PartnerFilters]) -> Pages[ListedPartner]:
         """The partners of the network."""
