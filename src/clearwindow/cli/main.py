@@ -14,6 +14,7 @@ from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
 from clearwindow.cli.serve import serve
 from clearwindow.cli.tokens import token_app
+from clearwindow.cli.trader import trader
 from clearwindow.cli.worker import worker
 
 app: Final = typer.Typer(
@@ -28,6 +29,7 @@ app.command("worker")(worker)
 app.command("migrate")(migrate)
 app.command("check")(check)
 app.command("demo")(demo)
+app.command("trader")(trader)
 app.add_typer(token_app, name="token")
 keys_app.command("encrypt-connection-key")(encrypt)
 keys_app.command("decrypt-connection-key")(decrypt)

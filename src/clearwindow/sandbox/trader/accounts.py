@@ -63,8 +63,7 @@ class TradingAccounts:
                 }
                 self._markets[partner_id] = Market.of(self._seed, names)
         self._by_id = {
-            connection.id: TradingAccount(connection, self._markets[connection.partner_id])
-            for connection in found
+            connection.id: TradingAccount(connection, self._markets[connection.partner_id]) for connection in found
         }
 
     def of_partner(self, partner_id: str) -> dict[str, TradingAccount]:

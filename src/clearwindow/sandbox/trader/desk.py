@@ -33,7 +33,13 @@ class Desk:
     """Decides for one trader. Everything here may be done twice: the second time finds it done."""
 
     def __init__(
-        self, name: str, client: AsyncClient, accounts: TradingAccounts, faults: Faults, tally: Tally, reports: Reports
+        self,
+        name: str,
+        client: AsyncClient,
+        accounts: TradingAccounts,
+        faults: Faults,
+        tally: Tally,
+        reports: Reports,
     ) -> None:
         self._name = name
         self._client = client

@@ -37,7 +37,7 @@ class Faults:
 
     kinds: Collection[Fault] = ()
     percent: float = 0
-    seed: int = 0
+    seed: str = ""
     trader: str = ""
     _deliveries: int = field(default=0, init=False)
 
@@ -57,3 +57,16 @@ class Faults:
 
     def _strikes(self, chance: random.Random) -> bool:
         return chance.random() * _WHOLE_PERCENT < self.percent
+
+
+def parse_faults(text: str) -> tuple[Fault, ...]:
+    """The faults that are named, separated by commas.
+
+    Raises:
+        ValueError: naming what is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in list(Fault):
+            raise ValueError(f"there is no fault {name}; there are {', '.join(Fault)}")
+    return tuple(Fault(name) for name in names)
