@@ -14,6 +14,7 @@ from clearwindow.clock import ManualClock
 from clearwindow.http.app import create_app
 from clearwindow.runtime import Runtime
 from tests.conftest import OPERATOR_TOKEN
+from tests.support.http import loopback_client
 from tests.support.operators import READ, WRITE, OperatorClient
 from tests.support.server import serving
 
@@ -45,7 +46,7 @@ def network(
     app.state.runtime = runtime
     operator.enterprise("acme")
     operator.enterprise("beta")
-    with httpx2.Client(base_url=url, trust_env=False) as client:
+    with loopback_client(base_url=url) as client:
         yield client
 
 
@@ -161,7 +162,7 @@ def test_every_operator_route_is_guarded(base_url: str) -> None:
     paths = httpx2.get(f"{base_url}/openapi.json", trust_env=False, timeout=60).json()["paths"]
     operator_paths = [path for path in paths if path.startswith("/api/operator/")]
     assert len(operator_paths) >= 15
-    with httpx2.Client(base_url=base_url, trust_env=False, timeout=60) as client:
+    with loopback_client(base_url=base_url, timeout=60) as client:
         for path in operator_paths:
             for method in paths[path]:
                 refused = client.request(method, path.replace("{", "").replace("}", ""), content=b"{")

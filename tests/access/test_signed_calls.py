@@ -17,6 +17,7 @@ from clearwindow.http.app import create_app
 from clearwindow.http.limits import CallerLimits
 from clearwindow.routers import MIDDLEWARES, ROUTERS
 from clearwindow.runtime import Limits, Runtime
+from tests.support.http import loopback_client
 from tests.support.networks import TIMEOUT_SECONDS, Network, ok
 from tests.support.operators import READ, OperatorClient
 from tests.support.server import serving
@@ -133,7 +134,7 @@ def test_whatever_is_changed_after_signing_is_refused(caller: Caller, version: s
         refused = signed.send("GET", PARTNERS, b"{}", changed=change)
         assert (refused.status_code, name_of(refused)) == (401, "hmac_invalid"), change
         assert "HMAC" not in refused.headers
-    with httpx2.Client(base_url=signed.base_url, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+    with loopback_client(base_url=signed.base_url, timeout=TIMEOUT_SECONDS) as client:
         good = signed.send("GET", PARTNERS, b"{}").request.headers
         for method, address, content in (
             ("GET", PARTNERS, b"{ }"),
@@ -150,7 +151,7 @@ def test_version_3_covers_the_method_and_version_2_does_not(caller: Caller) -> N
     for version, name in (("3.0", "hmac_invalid"), ("2.0", "request_invalid")):
         signed = caller(version)
         headers = signed.send("GET", PARTNERS, b"{}").request.headers
-        with httpx2.Client(base_url=signed.base_url, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+        with loopback_client(base_url=signed.base_url, timeout=TIMEOUT_SECONDS) as client:
             assert name_of(client.request("POST", PARTNERS, content=b"{}", headers=dict(headers))) == name
 
 
@@ -180,7 +181,7 @@ def raw_get(signed: SignedCaller, address: str) -> httpx2.Response:
     """With the address as it is: the client would escape it."""
     url = httpx2.URL(signed.base_url).copy_with(raw_path=address.encode())
     headers = dict(signed.send("GET", PARTNERS).request.headers)
-    with httpx2.Client(trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+    with loopback_client(timeout=TIMEOUT_SECONDS) as client:
         return client.get(url, headers=headers)
 
 
@@ -188,7 +189,7 @@ def test_a_v2x_token_that_is_shown_is_refused_with_the_reason(caller: Caller) ->
     signed = caller()
     shown = {"Authorization": f"Bearer {signed.token}"}
     for headers in (shown, shown | {"HMAC": "0" * 64}):
-        with httpx2.Client(base_url=signed.base_url, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+        with loopback_client(base_url=signed.base_url, timeout=TIMEOUT_SECONDS) as client:
             refused = client.get(PARTNERS, headers=headers)
         assert (refused.status_code, name_of(refused)) == (401, "token_shown")
         assert "HMAC" in refused.json()["error"]

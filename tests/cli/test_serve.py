@@ -7,8 +7,7 @@ import signal
 import stat
 from pathlib import Path
 
-import httpx2
-
+from tests.support.http import loopback_client
 from tests.support.processes import START_TOKEN, Running, command, serving_folder
 
 OPERATOR_API = "/api/operator/v1"
@@ -17,7 +16,7 @@ END_SECONDS = 15
 
 
 def make_enterprise(served: Running, name: str) -> None:
-    with httpx2.Client(base_url=served.url, trust_env=False, timeout=60) as client:
+    with loopback_client(base_url=served.url, timeout=60) as client:
         made = client.post(
             f"{OPERATOR_API}/enterprises",
             json={"id": name, "name": name, "licensed": True},

@@ -25,6 +25,7 @@ from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Runtime
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.contract import assert_answers_contract
+from tests.support.http import loopback_client
 from tests.support.networks import Network, ok
 from tests.support.operators import OperatorClient
 from tests.support.racing import in_background
@@ -106,7 +107,8 @@ def url(runtime: Runtime, seconds: Seconds) -> Iterator[str]:
 
 def ask(url: str, path: str, token: str | None) -> httpx2.Response:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return httpx2.get(url + path, headers=headers, trust_env=False, timeout=PATIENCE_SECONDS)
+    with loopback_client(timeout=PATIENCE_SECONDS) as http:
+        return http.get(url + path, headers=headers)
 
 
 def test_a_token_that_asks_too_often_is_told_when_to_come_again(

@@ -21,6 +21,7 @@ from clearwindow.http.health import health_router
 from clearwindow.routers import ROUTERS
 from clearwindow.runtime import Runtime
 from clearwindow.work.backlog import Waiting
+from tests.support.http import loopback_client
 from tests.support.server import serving
 
 LAG_LIMIT_SECONDS = 60
@@ -49,7 +50,7 @@ def work() -> FakeWork:
 def client(runtime: Runtime, work: FakeWork) -> Iterator[httpx2.Client]:
     kinds: tuple[Waiting, ...] = (*bootstrap.WORK, work)
     app = create_app(runtime, (*ROUTERS, health_router(kinds, LAG_LIMIT_SECONDS)))
-    with serving(app) as url, httpx2.Client(base_url=url, trust_env=False, timeout=30) as client:
+    with serving(app) as url, loopback_client(base_url=url, timeout=30) as client:
         yield client
 
 

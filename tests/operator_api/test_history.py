@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from tests.conftest import OPERATOR_TOKEN
+from tests.support.http import loopback_client
 from tests.support.operators import PREFIX, OperatorClient
 
 LISTS = {"/audit-log": "records", "/ledger/entries": "entries", "/events": "events"}
@@ -75,7 +76,7 @@ def test_events_are_filtered(operator: OperatorClient, accounts: tuple[str, str]
 
 def test_filters_may_come_as_a_body(operator: OperatorClient, accounts: tuple[str, str]) -> None:
     headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    with httpx2.Client(base_url=operator.base_url + PREFIX, headers=headers, trust_env=False) as client:
+    with loopback_client(base_url=operator.base_url + PREFIX, headers=headers) as client:
         body = {"accountId": accounts[0], "pageSize": 2}
         found = client.request("GET", "/ledger/entries", json=body)
         assert (len(found.json()["entries"]), found.headers["X-Total-Count"]) == (2, "3")

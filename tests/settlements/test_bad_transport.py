@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.contract import assert_answers_contract
+from tests.support.http import loopback_client
 from tests.support.networks import ok
 from tests.support.operators import READ, WRITE
 from tests.support.refusing import Staging, nothing_written, staging
@@ -34,7 +35,7 @@ class Wire:
         enterprise = desk.partner.enterprise.id
         self.base_url = operator.base_url
         self.path = f"/api/network/v2/enterprises/{enterprise}/partners/settlements"
-        self.http = httpx2.Client(base_url=self.base_url, trust_env=False)
+        self.http = loopback_client(base_url=self.base_url)
         self.authorization = f"Bearer {operator.user_token(enterprise, scopes=(READ, WRITE))}"
 
     def body(self) -> bytes:

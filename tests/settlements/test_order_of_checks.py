@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from clearwindow.signing.keys import PrivateKey
+from tests.support.http import loopback_client
 from tests.support.networks import Json, sign_body
 from tests.support.operators import READ, make_key
 from tests.support.refusing import Staging, nothing_written, staging
@@ -117,7 +118,7 @@ DEFECTS = [
 
 @pytest.fixture
 def http(base_url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=base_url, trust_env=False) as http:
+    with loopback_client(base_url=base_url) as http:
         yield http
 
 

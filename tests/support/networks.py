@@ -16,6 +16,7 @@ from clearwindow.signing.keys import PrivateKey
 from clearwindow.signing.message import sign_message
 from clearwindow.signing.payload import payload_text
 from tests.support.exchanges import hold_to_account
+from tests.support.http import loopback_client
 from tests.support.operators import GoAccountHandle, OperatorClient
 
 TIMEOUT_SECONDS = 60
@@ -45,11 +46,10 @@ class NetworkClient:
 
     def __init__(self, base_url: str, token: str, enterprise_id: str) -> None:
         self.enterprise_id = enterprise_id
-        self._http = httpx2.Client(
+        self._http = loopback_client(
             base_url=f"{base_url}/api/network",
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
-            trust_env=False,
             event_hooks={"response": [hold_to_account]},
         )
 

@@ -10,6 +10,7 @@ import httpx2
 
 from clearwindow.signing.keys import PrivateKey, generate_private_key
 from tests.support.exchanges import hold_to_account
+from tests.support.http import loopback_client
 
 PREFIX = "/api/operator/v1"
 READ, WRITE = "settlement_network_read", "settlement_network_write"
@@ -37,11 +38,10 @@ class OperatorClient:
 
     def __init__(self, base_url: str, token: str) -> None:
         self.base_url = base_url
-        self._http = httpx2.Client(
+        self._http = loopback_client(
             base_url=base_url + PREFIX,
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
-            trust_env=False,
             event_hooks={"response": [hold_to_account]},
         )
         self._made = 0

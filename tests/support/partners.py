@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-import httpx2
 import jwt
+
+from tests.support.http import loopback_client
 
 HEADER: Final = "X-BitGo-Signature"
 _HUGE_CHUNK: Final = b"x" * 65_536
@@ -123,7 +124,8 @@ class FakePartner:
         """Read anew for an id that was not met before, as every partner should."""
         with self._lock:
             if key_id not in self._keys:
-                shown = httpx2.get(f"{self.network_url}/.well-known/jwks.json", trust_env=False).json()["keys"]
+                with loopback_client() as http:
+                    shown = http.get(f"{self.network_url}/.well-known/jwks.json").json()["keys"]
                 self._keys = {key["kid"]: jwt.PyJWK(key) for key in shown}
             return self._keys[key_id]
 

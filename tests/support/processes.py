@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 
 from tests.support.exchanges import hold_to_account
+from tests.support.http import loopback_client
 
 COMMAND = [sys.executable, "-m", "clearwindow"]
 PATIENCE_SECONDS = 60
@@ -54,9 +55,7 @@ class Running:
 
     def get(self, path: str, token: str = START_TOKEN) -> httpx2.Response:
         hooks = {"response": [hold_to_account]}
-        with httpx2.Client(
-            base_url=self.url, trust_env=False, timeout=PATIENCE_SECONDS, event_hooks=hooks
-        ) as client:
+        with loopback_client(base_url=self.url, timeout=PATIENCE_SECONDS, event_hooks=hooks) as client:
             return client.get(path, headers={"Authorization": f"Bearer {token}"})
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support.http import loopback_client
+
 TIMEOUT_SECONDS = 60
 
 
@@ -48,7 +50,7 @@ class SignedCaller:
             **(changed or {}),
         }
         present = [(name.encode(), value.encode("latin-1")) for name, value in given.items() if value is not None]
-        with httpx2.Client(base_url=self.base_url, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+        with loopback_client(base_url=self.base_url, timeout=TIMEOUT_SECONDS) as client:
             return client.request(method, address, content=content, headers=present)
 
     def get(self, address: str, body: object = None) -> httpx2.Response:

@@ -12,6 +12,7 @@ import pytest
 from clearwindow.runtime import Runtime
 from clearwindow.signing.keys import parse_public_key
 from clearwindow.signing.message import verify_message
+from tests.support.http import loopback_client
 from tests.support.networks import TIMEOUT_SECONDS, Json, Network, new_nonce, ok
 from tests.support.operators import READ, OperatorClient, make_key
 from tests.support.signed_calls import SignedCaller, name_of
@@ -22,7 +23,7 @@ Ask = Callable[..., httpx2.Response]
 
 @pytest.fixture
 def web(base_url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=base_url, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+    with loopback_client(base_url=base_url, timeout=TIMEOUT_SECONDS) as client:
         yield client
 
 

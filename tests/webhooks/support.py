@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from clearwindow.notices.pump import DeliveryPump
 from clearwindow.runtime import Runtime
+from tests.support.http import loopback_client
 from tests.support.networks import TIMEOUT_SECONDS, Json, Network, ok
 from tests.support.receivers import Message
 
@@ -27,7 +28,7 @@ class Hooks:
     def call(self, method: str, path: str = "", body: object = None, **params: Any) -> httpx2.Response:  # noqa: ANN401
         address = f"{self.base_url}/api/network/v1/enterprises/{self.enterprise_id}/webhook-endpoints{path}"
         headers = {"Authorization": f"Bearer {self.token}"}
-        with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
+        with loopback_client(headers=headers, timeout=TIMEOUT_SECONDS) as http:
             return http.request(method, address, json=body, params=params)
 
     def make(self, url: str, **more: object) -> Json:
