@@ -44,7 +44,7 @@ from clearwindow.client.requests import (
     WebhookEndpointChanges,
     encrypted_key,
 )
-from clearwindow.client.signing import AsyncSigner, KeySigner, Signer
+from clearwindow.client.signing import AsyncSigner, KeySigner, Signer, new_xprv
 from clearwindow.client.sync.members import Client, Partner
 from clearwindow.client.sync.operator import Operator
 from clearwindow.client.sync.pages import Pages
@@ -98,5 +98,6 @@ __all__ = [
     "WebhookEvent",
     "WebhookVerificationError",
     "encrypted_key",
+    "new_xprv",
     "verify_webhook",
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 from clearwindow.client.errors import SigningError
-from clearwindow.signing.keys import KeyFormatError, PrivateKey
+from clearwindow.signing.keys import KeyFormatError, PrivateKey, generate_private_key
 from clearwindow.signing.message import SignatureFormatError, sign_message, verify_message
 from clearwindow.signing.payload import ENVELOPE_FIELDS, PayloadMismatchError, match_payload, payload_text
 from clearwindow.strict_json import JsonError, parse_json
@@ -22,6 +23,7 @@ AsyncSigner: TypeAlias = Callable[[str], str | Awaitable[str]]
 """The same; may be a coroutine function. One that is not runs in a thread, so that it may block."""
 
 XPRV_VARIABLE: Final = "CLEARWINDOW_XPRV"
+_ENTROPY_BYTES: Final = 32
 
 
 class KeySigner:
@@ -65,6 +67,11 @@ class KeySigner:
     def __call__(self, payload: str) -> str:
         """Signs the UTF-8 bytes of the payload; the same payload always gets the same signature."""
         return sign_message(self._key, payload)
+
+
+def new_xprv() -> str:
+    """A new private key of the system's randomness, as its own text, to be kept secret."""
+    return generate_private_key(secrets.token_bytes(_ENTROPY_BYTES)).xprv
 
 
 @dataclass(frozen=True, slots=True)
