@@ -12,9 +12,12 @@ import anyio.from_thread
 from clearwindow.client import AsyncClient, AsyncOperator, AsyncPages, AsyncPartner, Client, Operator, Partner
 from clearwindow.client.aio import (
     allocations,
+    approvals,
     connections,
     disputes,
     operator_accounts,
+    operator_chain,
+    operator_partner_calls,
     operator_people,
     operator_settlements,
     settlements,
@@ -26,9 +29,12 @@ _NOUNS: Final = tuple(
     kind
     for module in (
         allocations,
+        approvals,
         connections,
         disputes,
         operator_accounts,
+        operator_chain,
+        operator_partner_calls,
         operator_people,
         operator_settlements,
         settlements,

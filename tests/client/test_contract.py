@@ -11,7 +11,7 @@ from clearwindow.client import Client, KeySigner, Partner
 from clearwindow.signing.message import verify_message
 from clearwindow.signing.payload import match_payload
 from clearwindow.strict_json import parse_json
-from tests.client.contract import ContractServer, operation_ids
+from tests.client.contract import ContractServer, contract
 from tests.client.operations import CLIENT, PARTNER
 from tests.client.shapes import Shapes
 from tests.support.operators import make_key
@@ -38,7 +38,7 @@ def partner(shapes: Shapes, server: ContractServer) -> Partner:
 
 
 def test_every_operation_of_the_contract_is_a_method() -> None:
-    assert CLIENT.keys() | PARTNER.keys() == operation_ids()
+    assert CLIENT.keys() | PARTNER.keys() == contract().operation_ids()
 
 
 @pytest.mark.parametrize("operation_id", CLIENT)

@@ -9,7 +9,9 @@ from typing import Any, Final
 import pytest
 
 from clearwindow.signing.message import sign_message
+from tests.client.contract import own
 from tests.client.operations import CLIENT, PARTNER
+from tests.client.own_operations import MEMBER, OPERATOR
 from tests.client.shapes import opened
 from tests.client.test_webhooks import headers, v1
 from tests.client.towns import build
@@ -70,3 +72,19 @@ def test_the_receiver_of_the_page_believes_what_is_genuine() -> None:
 def test_the_table_of_operations_is_whole() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert dict(rows) == {operation: method for operation, (method, _) in (CLIENT | PARTNER).items()}  # type: ignore[operator]
+
+
+def test_the_table_of_our_own_routes_is_whole() -> None:
+    rows = re.findall(
+        r"^\| `([A-Z]+) …(\S+)` \| `([\w.]+)` \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    listed = {(way, end): method for way, end, method in rows}
+    methods = {operation: method for operation, (method, _) in (MEMBER | OPERATOR).items()}  # type: ignore[operator]
+    assert listed == {
+        (way.upper(), re.sub("^/api/(network/v1/enterprises/{enterpriseId}|operator/v1)", "", path)): methods[
+            operation["operationId"]
+        ]
+        for path, ways in own().document["paths"].items()
+        for way, operation in ways.items()
+        if operation["operationId"] in methods
+    }

@@ -188,3 +188,30 @@ class DeliveryFilters(PageFilters, total=False):
 class AttemptFilters(PageFilters, total=False):
     succeeded: bool
     event_ids: Ids
+
+
+class ApprovalFilters(PageFilters, total=False):
+    pending_approval_ids: Ids
+    types: Sequence[Literal["allocation", "threshold"]]
+    statuses: Sequence[Literal["pending", "approved", "rejected"]]
+    currencies: Texts
+    allocation_ids: Ids
+
+
+class ChainFilters(PageFilters, total=False):
+    partner_ids: Ids
+    transfer_ids: Ids
+    kinds: Sequence[Literal["payment", "deposit"]]
+    states: Sequence[Literal["pending", "confirmed", "failed"]]
+
+
+class KeptDepositFilters(PageFilters, total=False):
+    partner_ids: Ids
+    settlement_ids: Ids
+    statuses: Sequence[Literal["pending", "confirmed", "spent", "released", "failed"]]
+
+
+class PartnerCallFilters(PageFilters, total=False):
+    partner_ids: Ids
+    subject_ids: Ids
+    owed: bool

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx2
 
 from clearwindow.client.aio.allocations import AsyncClientAllocations, AsyncPartnerAllocations
+from clearwindow.client.aio.approvals import AsyncClientApprovals
 from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.connections import AsyncClientConnections, AsyncPartnerConnections
 from clearwindow.client.aio.desk import AsyncDesk
@@ -96,6 +97,10 @@ class AsyncClient(AsyncMember):
     @property
     def allocations(self) -> AsyncClientAllocations:
         return AsyncClientAllocations(self._desk)
+
+    @property
+    def approvals(self) -> AsyncClientApprovals:
+        return AsyncClientApprovals(self._desk)
 
     @property
     def connections(self) -> AsyncClientConnections:

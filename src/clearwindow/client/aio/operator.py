@@ -9,7 +9,9 @@ import httpx2
 
 from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.operator_accounts import AsyncOperatorCurrencies, AsyncOperatorGoAccounts
+from clearwindow.client.aio.operator_chain import AsyncOperatorChain, AsyncOperatorOnchainDeposits
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
+from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
 from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
@@ -87,6 +89,18 @@ class AsyncOperator:
     @property
     def dispute_closures(self) -> AsyncOperatorClosures:
         return AsyncOperatorClosures(self._desk)
+
+    @property
+    def partner_calls(self) -> AsyncOperatorPartnerCalls:
+        return AsyncOperatorPartnerCalls(self._desk)
+
+    @property
+    def chain(self) -> AsyncOperatorChain:
+        return AsyncOperatorChain(self._desk)
+
+    @property
+    def onchain_deposits(self) -> AsyncOperatorOnchainDeposits:
+        return AsyncOperatorOnchainDeposits(self._desk)
 
     async def revoke_token(self, token_id: Id) -> None:
         """Revokes a token at once and for good."""

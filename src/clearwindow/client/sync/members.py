@@ -23,6 +23,7 @@ from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import NewPartner
 from clearwindow.client.signing import Signer
 from clearwindow.client.sync.allocations import ClientAllocations, PartnerAllocations
+from clearwindow.client.sync.approvals import ClientApprovals
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.connections import ClientConnections, PartnerConnections
 from clearwindow.client.sync.desk import Desk
@@ -97,6 +98,10 @@ class Client(Member):
     @property
     def allocations(self) -> ClientAllocations:
         return ClientAllocations(self._desk)
+
+    @property
+    def approvals(self) -> ClientApprovals:
+        return ClientApprovals(self._desk)
 
     @property
     def connections(self) -> ClientConnections:

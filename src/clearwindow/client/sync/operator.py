@@ -25,7 +25,9 @@ from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import ConfigurationFields, PartnerChanges
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.operator_accounts import OperatorCurrencies, OperatorGoAccounts
+from clearwindow.client.sync.operator_chain import OperatorChain, OperatorOnchainDeposits
 from clearwindow.client.sync.operator_desk import OperatorDesk
+from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
 from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
 from clearwindow.client.sync.operator_settlements import (
     OperatorClosures,
@@ -88,6 +90,18 @@ class Operator:
     @property
     def dispute_closures(self) -> OperatorClosures:
         return OperatorClosures(self._desk)
+
+    @property
+    def partner_calls(self) -> OperatorPartnerCalls:
+        return OperatorPartnerCalls(self._desk)
+
+    @property
+    def chain(self) -> OperatorChain:
+        return OperatorChain(self._desk)
+
+    @property
+    def onchain_deposits(self) -> OperatorOnchainDeposits:
+        return OperatorOnchainDeposits(self._desk)
 
     def revoke_token(self, token_id: Id) -> None:
         """Revokes a token at once and for good."""
