@@ -12,6 +12,7 @@ from clearwindow.cli.demo import demo
 from clearwindow.cli.failures import exit_code_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
+from clearwindow.cli.rehearsal import rehearsal
 from clearwindow.cli.sandbox import sandbox_app
 from clearwindow.cli.serve import serve
 from clearwindow.cli.tokens import token_app
@@ -31,6 +32,7 @@ app.command("migrate")(migrate)
 app.command("check")(check)
 app.command("demo")(demo)
 app.command("trader")(trader)
+app.command("rehearsal")(rehearsal)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(token_app, name="token")
 keys_app.command("encrypt-connection-key")(encrypt)

@@ -14,7 +14,7 @@ from clearwindow.cli.failures import CommandError
 if TYPE_CHECKING:
     from clearwindow.sandbox.trader.trader import Access
 
-TOKEN_VARIABLE: Final = "CLEARWINDOW_TRADER_TOKEN"  # noqa: S105 - where a token is, and none
+TOKEN_VARIABLE: Final = "CLEARWINDOW_TOKEN"  # noqa: S105 - where a token is, and none
 
 
 def trader(  # noqa: PLR0913 - one option each
@@ -46,10 +46,11 @@ def trader(  # noqa: PLR0913 - one option each
     faults: Annotated[
         str,
         typer.Option(
-            help="What to do wrong, comma-separated: slow, error-500, garbage, timeout-after-work, drop, mistake."
+            help="What to do wrong: all, or some of slow, error-500, garbage, timeout-after-work, drop, mistake."
         ),
     ] = "",
     fault_percent: Annotated[float, typer.Option(min=0, max=100, help="How often.")] = 20,
+    slow_seconds: Annotated[float, typer.Option(min=0, help="How long slow takes.")] = 2,
     late_seconds: Annotated[
         float, typer.Option(min=0, help="How late timeout-after-work answers: more than the network waits.")
     ] = 20,
@@ -74,7 +75,7 @@ def trader(  # noqa: PLR0913 - one option each
         worth=Decimal(str(worth)),
         faults=kinds,
         fault_percent=fault_percent,
-        pace=Pace(late_seconds=late_seconds),
+        pace=Pace(slow_seconds, late_seconds),
     )
     try:
         accesses = _of_file(network, name or []) if network else [_of_flags(url, enterprise, token_file, key_file)]

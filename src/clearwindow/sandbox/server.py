@@ -14,7 +14,9 @@ from typing import Final
 
 _STOP_SECONDS: Final = 20
 _START_SECONDS: Final = 60
-_KEPT_VARIABLE: Final = "CLEARWINDOW_POSTGRES_BIN_DIR"
+_PREFIX: Final = "CLEARWINDOW_"
+_KEPT_VARIABLE: Final = f"{_PREFIX}POSTGRES_BIN_DIR"
+_SERVE: Final = (sys.executable, "-m", "clearwindow", "serve", "--port", "0", "--json")
 
 
 class ServerNotStartedError(RuntimeError):
@@ -22,8 +24,14 @@ class ServerNotStartedError(RuntimeError):
 
 
 @contextmanager
-def serving(folder: Path, operator_token: str) -> Iterator[str]:
+def serving(folder: Path, operator_token: str, *more: str, **settings: str) -> Iterator[str]:
     """The address of a server that ends with the block.
+
+    Args:
+        folder: where its data folder and its log are made.
+        operator_token: that of the operator it starts with.
+        more: further arguments of ``serve``.
+        settings: further settings, without the prefix of their variables.
 
     Raises:
         ServerNotStartedError: it did not start.
@@ -31,12 +39,12 @@ def serving(folder: Path, operator_token: str) -> Iterator[str]:
     log = folder / "server.log"
     with log.open("w") as log_file:
         process = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "clearwindow", "serve", "--port", "0", "--data", str(folder / "data"), "--json"],
+            [*_SERVE, "--data", str(data_folder(folder)), *more],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
-            env=_environment(operator_token),
+            env=environment(operator_token=operator_token, **settings),
             # Ctrl-C goes to us alone, and we end the server in order.
             start_new_session=True,
         )
@@ -50,14 +58,17 @@ def serving(folder: Path, operator_token: str) -> Iterator[str]:
             process.kill()
 
 
-def _environment(operator_token: str) -> dict[str, str]:
-    """Ours without its settings: a demo must never touch a database that somebody uses."""
+def data_folder(folder: Path) -> Path:
+    """Where a server of this folder keeps its data."""
+    return folder / "data"
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Ours with these settings and no others: a demo must never touch a database that somebody uses."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("CLEARWINDOW_") or name == _KEPT_VARIABLE
+        name: value for name, value in os.environ.items() if not name.startswith(_PREFIX) or name == _KEPT_VARIABLE
     }
-    return kept | {"CLEARWINDOW_OPERATOR_TOKEN": operator_token}
+    return kept | {f"{_PREFIX}{name.upper()}": value for name, value in settings.items()}
 
 
 def _announced_address(process: subprocess.Popen[str], log: Path) -> str:

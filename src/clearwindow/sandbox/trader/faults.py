@@ -60,11 +60,13 @@ class Faults:
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:
-    """The faults that are named, separated by commas.
+    """The faults that are named, separated by commas; ``all`` are all of them.
 
     Raises:
         ValueError: naming what is none.
     """
+    if text == "all":
+        return tuple(Fault)
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in list(Fault):
