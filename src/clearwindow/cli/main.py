@@ -9,6 +9,7 @@ import typer
 
 from clearwindow.cli.connection_keys import decrypt, encrypt
 from clearwindow.cli.demo import demo
+from clearwindow.cli.exchange import exchange
 from clearwindow.cli.failures import exit_code_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
@@ -34,6 +35,7 @@ app.command("demo")(demo)
 app.command("trader")(trader)
 app.command("rehearsal")(rehearsal)
 app.add_typer(sandbox_app, name="sandbox")
+app.command("exchange")(exchange)
 app.add_typer(token_app, name="token")
 keys_app.command("encrypt-connection-key")(encrypt)
 keys_app.command("decrypt-connection-key")(decrypt)

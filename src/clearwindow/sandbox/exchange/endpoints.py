@@ -1,0 +1,193 @@
+"""The partner's endpoints of the protocol, served: signature, size and time first, then the call."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from clearwindow.sandbox.exchange.accounts import Kind, Outcome
+from clearwindow.sandbox.exchange.calls import Calls, MisunderstoodError, Reply
+from clearwindow.sandbox.exchange.events import Event, Say, Tone
+from clearwindow.sandbox.exchange.faults import GARBAGE, Fault, Faults
+from clearwindow.sandbox.exchange.signatures import Checker, KeysUnavailableError, RefusedSignatureError
+
+SIGNATURE_HEADER: Final = "X-BitGo-Signature"
+SMALL_BODY_BYTES: Final = 64 * 1024
+FINALIZE_BODY_BYTES: Final = 32 * 1024 * 1024
+"""A settlement of 10 000 connections is told in one call."""
+BODY_SECONDS: Final = 10
+KEY_SET_BYTES: Final = 64 * 1024
+KEY_SET_SECONDS: Final = 5
+_SHUTDOWN_SECONDS: Final = 2
+_TRY_AGAIN_SECONDS: Final = "5"
+
+Body: TypeAlias = Mapping[str, Any]
+Work: TypeAlias = Callable[[Body, str], Reply]
+"""What a call does: its body and the id in its path in, the answer out."""
+
+
+class _RefusedError(Exception):
+    """The call is not carried out."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Endpoints:
+    """Serves the calls; ``faults`` come after the signature and are all that a real exchange leaves out."""
+
+    def __init__(
+        self, calls: Calls, checker: Checker, faults: Faults, say: Say, *, header: str = SIGNATURE_HEADER
+    ) -> None:
+        self._calls = calls
+        self._checker = checker
+        self._faults = faults
+        self._say = say
+        self._header = header
+
+    def app(self, callback_url: str) -> web.Application:
+        """The endpoints under the path of the address that the network has."""
+        base = urlsplit(callback_url).path.rstrip("/") + "/bitgo/v1"
+        app = web.Application()
+        app.router.add_post(f"{base}/connections", self._serving(self._calls.connect))
+        for kind in Kind:
+            app.router.add_post(f"{base}/{kind}s", self._serving(partial(_asked, self._calls, kind)))
+            for outcome in Outcome:
+                told = partial(self._calls.tell, kind, outcome)
+                app.router.add_put(f"{base}/{kind}/{{id}}/{outcome}", self._serving(told))
+        finalize = self._serving(self._calls.finalize, FINALIZE_BODY_BYTES)
+        app.router.add_post(f"{base}/settlements/{{id}}/finalize", finalize)
+        return app
+
+    def _serving(self, work: Work, body_bytes: int = SMALL_BODY_BYTES) -> Callable[[web.Request], Any]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            try:
+                return await self._serve(request, work, body_bytes)
+            except _RefusedError as error:
+                fields = {"path": request.rel_url.raw_path, "status": error.status.value, "why": str(error)}
+                self._say(Event("call.refused", f"{fields['path']}: {error}", fields, Tone.BAD))
+                headers = (
+                    {"Retry-After": _TRY_AGAIN_SECONDS} if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
+                )
+                return web.json_response({"error": str(error)}, status=error.status, headers=headers)
+
+        return serve
+
+    async def _serve(self, request: web.Request, work: Work, body_bytes: int) -> web.StreamResponse:
+        path = request.rel_url.raw_path
+        content = await self._authentic_body(request, path, body_bytes)
+        drawn = self._faults.of_call(f"{path} {hashlib.sha256(content).hexdigest()}")
+        fault, chance = drawn or (None, 0)
+        if fault is not None:
+            self._say(Event("fault", f"{fault} at {path}", {"fault": str(fault), "path": path}, Tone.NOTICE))
+        if fault is Fault.ERROR_500:
+            return web.json_response({"error": "something broke"}, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        if fault is Fault.GARBAGE:
+            content_type, garbage = GARBAGE[chance % len(GARBAGE)]
+            return web.Response(body=garbage, content_type=content_type)
+        if fault is Fault.SLOW:
+            await asyncio.sleep(self._faults.slow_seconds)
+        reply = _carried_out(work, _object(content), request.match_info.get("id", ""))
+        if fault is Fault.TIMEOUT_AFTER_WORK:
+            await asyncio.sleep(self._faults.late_seconds)
+            if request.transport is not None:
+                request.transport.abort()
+        return web.json_response(reply.body, status=reply.status)
+
+    async def _authentic_body(self, request: web.Request, path: str, body_bytes: int) -> bytes:
+        """The body of a call that the network has signed."""
+        try:
+            signed = await self._checker.check(request.headers.get(self._header), request.method, path)
+            content = await _bounded_body(request, body_bytes)
+            self._checker.accept(signed, content)
+        except RefusedSignatureError as error:
+            raise _RefusedError(HTTPStatus.UNAUTHORIZED, str(error)) from None
+        except KeysUnavailableError as error:
+            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+        return content
+
+
+@asynccontextmanager
+async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+    """The address at which the endpoints listen until the block ends.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield f"http://{host}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def fetch_key_set(network_url: str) -> bytes:
+    """The network's public keys as it serves them.
+
+    Raises:
+        OSError: there is no answer that could be them.
+    """
+    timeout = aiohttp.ClientTimeout(total=KEY_SET_SECONDS)
+    url = f"{network_url.rstrip('/')}/.well-known/jwks.json"
+    content = bytearray()
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, allow_redirects=False, raise_for_status=True) as answer,
+        ):
+            async for chunk in answer.content.iter_any():
+                content += chunk
+                if len(content) > KEY_SET_BYTES:
+                    raise OSError(f"more than {KEY_SET_BYTES} bytes")
+    except aiohttp.ClientError as error:
+        raise OSError(str(error)) from None
+    return bytes(content)
+
+
+def _asked(calls: Calls, kind: Kind, body: Body, _: str) -> Reply:
+    return calls.ask(kind, body)
+
+
+def _carried_out(work: Work, body: Body, subject_id: str) -> Reply:
+    try:
+        return work(body, subject_id)
+    except MisunderstoodError as error:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from None
+    except ValueError as error:
+        raise _RefusedError(HTTPStatus.CONFLICT, str(error)) from None
+
+
+def _object(content: bytes) -> Body:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the body is not an object")
+    return document
+
+
+async def _bounded_body(request: web.Request, most_bytes: int) -> bytes:
+    content = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                content += chunk
+                if len(content) > most_bytes:
+                    raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {most_bytes} bytes")
+    except TimeoutError:
+        raise _RefusedError(HTTPStatus.REQUEST_TIMEOUT, f"no body within {BODY_SECONDS} seconds") from None
+    return bytes(content)

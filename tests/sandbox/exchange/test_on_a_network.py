@@ -1,0 +1,76 @@
+"""The simulated exchange beside a real server: calls in, settlements out, and with every fault the books stay clean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from clearwindow.sandbox.exchange.faults import Fault, Faults
+from clearwindow.sandbox.market import Market as Drawn
+from tests.sandbox.exchange.support import ALLOCATED, NAMES, SEED, Market, build, running
+from tests.support.settling import Floor
+
+MARKET = Drawn.of(SEED, NAMES)
+
+
+@pytest.fixture
+def market(floor: Floor, base_url: str) -> Iterator[Market]:
+    built = build(floor, base_url)
+    with built.operator, built.partner, built.trader:
+        yield built
+
+
+def test_a_day_with_a_restart(market: Market) -> None:
+    with running(market, rounds=1) as heard:
+        connection = market.connect()
+        for currency, quantity in ALLOCATED.items():
+            assert market.move("allocate", connection, currency, quantity) == "cleared"
+        market.floor.run_due()
+        assert len(heard.named("allocation.cleared")) == 2
+        staged = heard.wait_for("settlement.staged")
+        assert (staged["externalId"], staged["connections"]) == ("meridian-round-1", 1)
+        transfers = market.trader.settlements.get(staged["settlementId"]).settlement_transfers
+        net = MARKET.net_base_units(connection.id, 1)
+        assert {transfer.currency: transfer.quantity for transfer in transfers} == net
+        heard.wait_for("rounds.done")
+        # What a round has cost and is not executed yet cannot leave.
+        lost = next(currency for currency, quantity in net.items() if quantity < 0)
+        assert market.move("deallocate", connection, lost, ALLOCATED[lost]) == "released"
+        market.floor.pass_minutes(10)
+        final = heard.wait_for("settlement.final")
+        assert (final["agrees"], final["disputed"]) == (True, [])
+    with running(market, rounds=1) as heard:
+        # It has forgotten everything, and asks.
+        assert heard.wait_for("learned") == {"connections": 1, "nextRound": 2, "open": 1}
+        assert heard.wait_for("settlement.staged")["externalId"] == "meridian-round-2"
+        market.floor.pass_minutes(10)
+        assert heard.wait_for("settlement.completed")["externalId"] == "meridian-round-1"
+        market.floor.pass_minutes(10)
+        heard.wait_for("settlement.completed", 2)
+        for currency, quantity in market.available(connection).items():
+            assert market.move("deallocate", connection, currency, quantity) == "cleared"
+        assert market.available(connection) == {}
+    market.floor.assert_proven()
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_whatever_goes_wrong_the_books_stay_clean(market: Market, fault: Fault) -> None:
+    faults = Faults(SEED, frozenset({fault}), percent=60, slow_seconds=0.02, late_seconds=0.02)
+    with running(market, faults, rounds=2) as heard:
+        connections = [market.connect(f"account {number}") for number in range(2)]
+        for connection in connections:
+            for currency, quantity in ALLOCATED.items():
+                assert market.move("allocate", connection, currency, quantity) == "cleared"
+        market.until(lambda: not market.floor.run_due())
+        heard.wait_for("rounds.done")
+        market.until(lambda: len(heard.named("settlement.final")) >= 2)
+        market.until(lambda: len(heard.named("settlement.completed")) == 2)
+        assert all(final["agrees"] for final in heard.named("settlement.final"))
+        assert heard.named("fault")
+        assert {told["fault"] for told in heard.named("fault")} == {fault.value}
+        for connection in connections:
+            for currency, quantity in market.available(connection).items():
+                assert market.move("deallocate", connection, currency, quantity) == "cleared"
+            assert market.available(connection) == {}
+    market.floor.assert_proven()
