@@ -15,7 +15,6 @@ from clearwindow.notices.webhooks import Answer
 from clearwindow.outgoing.addresses import AddressRefusedError, require_callable
 from clearwindow.outgoing.exchange import guarded_session, plain
 
-TIMEOUT_SECONDS: Final = 15
 _READ_BYTES: Final = 64 * 1024
 _SUCCESS: Final = range(200, 300)
 
@@ -26,13 +25,11 @@ class Poster:
     ``clock`` tells when attempts were made; ``wall`` is the world's time, in which endpoints name dates.
     """
 
-    def __init__(
-        self, clock: Clock, wall: Clock, *, allow_private: bool, timeout_seconds: float | None = None
-    ) -> None:
+    def __init__(self, clock: Clock, wall: Clock, *, allow_private: bool, timeout_seconds: float) -> None:
         self._clock = clock
         self._wall = wall
         self._allow_private = allow_private
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds or TIMEOUT_SECONDS)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session = guarded_session(allow_private=allow_private)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
