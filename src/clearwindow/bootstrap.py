@@ -7,7 +7,7 @@ the rest needs, is always the last to stop.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,11 +19,12 @@ from clearwindow import secret_key
 from clearwindow.access import rules as access_rules
 from clearwindow.access.service import ensure_bootstrap_operator
 from clearwindow.allocations.asking import allocation_work
-from clearwindow.clock import SystemClock
+from clearwindow.clock import Clock
 from clearwindow.database.embedded import start_embedded
 from clearwindow.database.home import LOCATION_NAME, make_data_dir
 from clearwindow.database.migrations import migrate
 from clearwindow.database.pool import Database
+from clearwindow.database.sandbox import SandboxError, SharedClock, clock_of
 from clearwindow.ids import RandomIds
 from clearwindow.network.introducing import introduction_work
 from clearwindow.notices.deliveries import WebhookBacklog
@@ -37,10 +38,11 @@ from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
 from clearwindow.work.backlog import Waiting
+from clearwindow.work.moving import Mover
 from clearwindow.work.worker import DueWork, Worker
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import APIRouter, FastAPI
 
 WORK: Final[tuple[DueWork, ...]] = (
     SettlementWork(),
@@ -52,8 +54,12 @@ WORK: Final[tuple[DueWork, ...]] = (
 )
 """All kinds of due work there are."""
 
-BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, WebhookBacklog())
+_WEBHOOKS: Final = WebhookBacklog()
+BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, _WEBHOOKS)
 """All that a worker does, as far as looking at it goes."""
+
+
+_MOVERS_POLL_SECONDS: Final = 0.01
 
 
 class DatabaseUnreachableError(RuntimeError):
@@ -62,43 +68,53 @@ class DatabaseUnreachableError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A database that answers: the pool, and what ``migrate`` has just brought it."""
+    """A database that answers: the pool, its clock, and what ``migrate`` has just brought it."""
 
     database: Database
+    clock: Clock
     applied_migrations: tuple[str, ...]
 
 
 @contextmanager
-def opened_database(settings: Settings, *, share_running: bool, apply_migrations: bool = True) -> Iterator[Opened]:
+def opened_database(
+    settings: Settings, *, share_running: bool, apply_migrations: bool = True, sandbox: bool | None = None
+) -> Iterator[Opened]:
     """The settings' database, embedded or by URL.
 
     Args:
         settings: where it is.
         share_running: use the embedded database of the process that has the data folder, if there is one.
         apply_migrations: bring it up to this version first.
+        sandbox: whether it must be a sandbox's, and is made one if it may be; None takes it as it is.
 
     Raises:
         EmbeddedPostgresError: the embedded database cannot be had.
         MigrationError: the database is of another version.
         DatabaseUnreachableError: it does not answer.
+        SettingsError: it is a sandbox's where it must not be, or cannot be made one.
     """
-    with _dsn(settings, share_running=share_running) as dsn:
-        database = Database(dsn, SystemClock(), max_connections=settings.database_connections)
+    with _dsn(settings, share_running=share_running) as dsn, ExitStack() as stack:
         try:
             applied = migrate(dsn) if apply_migrations else []
+            clock = clock_of(dsn, sandbox=sandbox)
+            database = Database(dsn, clock, max_connections=settings.database_connections)
+            stack.callback(database.close)
             database.open()
+        except SandboxError as error:
+            raise SettingsError(str(error)) from None
         except (psycopg.OperationalError, psycopg.ProgrammingError, PoolTimeout) as error:
-            database.close()
             raise DatabaseUnreachableError(_why_unreachable(error)) from error
-        try:
-            yield Opened(database, tuple(applied))
-        finally:
-            database.close()
+        yield Opened(database, clock, tuple(applied))
 
 
 @contextmanager
-def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runtime]:
+def opened_runtime(settings: Settings, *, share_running: bool, as_marked: bool = False) -> Iterator[Runtime]:
     """Everything a use case needs, over a database that is up to date.
+
+    Args:
+        settings: where everything is.
+        share_running: as for ``opened_database``.
+        as_marked: be in a sandbox where the database is a sandbox's, though no setting says so.
 
     Raises:
         SettingsError: there is no secret key, or it is malformed.
@@ -106,10 +122,14 @@ def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runti
     """
     vault = Vault(_secret_key(settings))
     token = settings.operator_token
-    with opened_database(settings, share_running=share_running) as opened, _outgoing(settings) as outgoing:
+    sandbox = True if settings.sandbox else None if as_marked else False
+    with (
+        opened_database(settings, share_running=share_running, sandbox=sandbox) as opened,
+        _outgoing(settings, sandbox=isinstance(opened.clock, SharedClock)) as outgoing,
+    ):
         runtime = Runtime(
             opened.database,
-            SystemClock(),
+            opened.clock,
             RandomIds(),
             settings.limits(),
             vault,
@@ -125,17 +145,24 @@ def opened_runtime(settings: Settings, *, share_running: bool) -> Iterator[Runti
 def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
     # Importing the routes builds the models of the whole API, which only a server should wait for.
     from clearwindow.http.app import create_app  # noqa: PLC0415
-    from clearwindow.http.health import health_router  # noqa: PLC0415
     from clearwindow.http.limits import CallerLimits  # noqa: PLC0415
-    from clearwindow.routers import MIDDLEWARES, ROUTERS  # noqa: PLC0415
+    from clearwindow.routers import MIDDLEWARES  # noqa: PLC0415
 
     limits = CallerLimits(
         requests_per_minute=settings.rate_limit_per_minute,
         requests_at_once=settings.concurrent_requests_limit or max(1, settings.database_connections // 3),
         wait_seconds=settings.concurrent_requests_wait_seconds,
     )
-    health = health_router(BACKLOGS, settings.worker_lag_limit_seconds)
-    return create_app(runtime, (*ROUTERS, health), limits, MIDDLEWARES)
+    return create_app(runtime, all_routers(settings.worker_lag_limit_seconds), limits, MIDDLEWARES)
+
+
+def all_routers(worker_lag_limit_seconds: float) -> tuple[APIRouter, ...]:
+    """All routes, with those that must know all kinds of due work."""
+    from clearwindow.http.health import health_router  # noqa: PLC0415 - see above
+    from clearwindow.operator.clock_routes import clock_router  # noqa: PLC0415
+    from clearwindow.routers import ROUTERS  # noqa: PLC0415
+
+    return (*ROUTERS, clock_router(build_mover), health_router(BACKLOGS, worker_lag_limit_seconds))
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:
@@ -143,10 +170,15 @@ def build_worker(runtime: Runtime, settings: Settings) -> Worker:
     return Worker(runtime, WORK, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
 
 
+def build_mover(runtime: Runtime) -> Mover:
+    """What moves a sandbox's clock."""
+    return Mover(runtime, WORK, [(_WEBHOOKS, DeliveryPump(runtime, poll_seconds=_MOVERS_POLL_SECONDS))])
+
+
 @contextmanager
-def _outgoing(settings: Settings) -> Iterator[Outgoing]:
+def _outgoing(settings: Settings, *, sandbox: bool) -> Iterator[Outgoing]:
     outgoing = Outgoing(
-        allow_private=settings.allow_private_addresses,
+        allow_private=settings.allow_private_addresses or sandbox,
         timeout_seconds=settings.partner_call_timeout_seconds,
         lane_width=settings.partner_calls_at_once,
     )

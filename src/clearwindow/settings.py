@@ -111,6 +111,12 @@ class Settings(BaseSettings):
         gt=0,
         description="How long due work may be overdue before `/readyz` answers 503.",
     )
+    sandbox: bool = Field(
+        default=False,
+        description="Makes a sandbox of an empty database, for good: its clock can be moved forwards, it can be "
+        "emptied, and private addresses are allowed. A database that holds enterprises cannot become one, and one "
+        "that is a sandbox's is served with this setting only.",
+    )
     allow_private_addresses: bool = Field(
         default=False,
         description="Lets partners be called at addresses in private ranges, and over http://. For rehearsals on "

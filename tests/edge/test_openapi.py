@@ -11,9 +11,7 @@ from openapi_schema_validator import OAS31Validator
 
 from clearwindow import bootstrap
 from clearwindow.http.app import create_app
-from clearwindow.http.health import health_router
 from clearwindow.http.openapi import NETWORK_PREFIX, operations
-from clearwindow.routers import ROUTERS
 from tests.support.descriptions import CONTRACT
 
 Json = dict[str, Any]
@@ -61,7 +59,7 @@ def _contract() -> Json:
 
 
 def _document() -> Json:
-    app = create_app(None, (*ROUTERS, health_router(bootstrap.WORK, 60)))  # type: ignore[arg-type]  # never asked
+    app = create_app(None, bootstrap.all_routers(60))  # type: ignore[arg-type]  # never asked
     document: Json = app.openapi()
     return document
 

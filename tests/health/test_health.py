@@ -14,6 +14,7 @@ import pytest
 from clearwindow import bootstrap
 from clearwindow.clock import ManualClock
 from clearwindow.database.migrations import all_migrations
+from clearwindow.database.pool import Transaction
 from clearwindow.http import health
 from clearwindow.http.app import create_app
 from clearwindow.http.docs_page import CONTENT_SECURITY_POLICY
@@ -34,10 +35,10 @@ class FakeWork:
     name: str = "fake"
     due_at: datetime | None = None
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None:  # noqa: ARG002
+    def next_due_at(self, tx: Transaction) -> datetime | None:  # noqa: ARG002
         return self.due_at
 
-    def count_due(self, runtime: Runtime) -> int:  # noqa: ARG002
+    def count_due(self, tx: Transaction) -> int:  # noqa: ARG002
         return 3
 
 

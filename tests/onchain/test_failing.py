@@ -188,7 +188,9 @@ def test_two_workers_at_the_same_step_pay_once(desk: ChainDesk) -> None:
         desk.fund(settlement["externalId"], "BTC", 10)
     work = OnchainWork(SimulatedChain)
     for _ in range(100):
-        if work.next_due_at(desk.floor.runtime) is None:
+        with desk.floor.runtime.transaction() as tx:
+            next_due_at = work.next_due_at(tx)
+        if next_due_at is None:
             break
         Worker(desk.floor.runtime, [DepositWork(SimulatedChain)]).run_due()
         # The same job in many hands: as if each had found it due in the same instant.

@@ -15,9 +15,7 @@ from jsonschema_rs import Draft4Validator, Draft202012Validator
 
 from clearwindow import bootstrap
 from clearwindow.http.app import create_app
-from clearwindow.http.health import health_router
 from clearwindow.http.openapi import operations
-from clearwindow.routers import ROUTERS
 
 Json = dict[str, Any]
 CONTRACT: Final = Path(__file__).parent.parent / "contract" / "oes-network.json"
@@ -111,7 +109,7 @@ def contract() -> Description:
 
 @cache
 def own() -> Description:
-    app = create_app(None, (*ROUTERS, health_router(bootstrap.WORK, 60)))  # type: ignore[arg-type]  # never asked
+    app = create_app(None, bootstrap.all_routers(60))  # type: ignore[arg-type]  # never asked
     return Description(deepcopy(app.openapi()), Draft202012Validator)
 
 

@@ -31,8 +31,8 @@ class Terms:
 
 
 def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedToken:
-    with bootstrap.opened_runtime(settings, share_running=True) as runtime:
-        actor = _command_line(runtime)
+    with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
+        actor = command_line_operator(runtime)
         asked = validate(terms.fields(runtime), OperatorTokenRequest)
         record = people.create_operator(runtime, actor, validate({"name": name}, OperatorRequest))
         return people.create_operator_token(runtime, actor, str(record.id), asked)
@@ -41,14 +41,14 @@ def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedTok
 def issue_for_member(
     settings: Settings, enterprise_id: str, user_id: str, scopes: Sequence[str], kind: TokenKind, terms: Terms
 ) -> IssuedToken:
-    with bootstrap.opened_runtime(settings, share_running=True) as runtime:
+    with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
         wanted = list(scopes) or [str(scope) for scope in Scope]
         holder = {"userId": user_id, "scopes": wanted, "kind": str(kind)}
         asked = validate(terms.fields(runtime) | holder, TokenRequest)
-        return people.create_token(runtime, _command_line(runtime), enterprise_id, asked)
+        return people.create_token(runtime, command_line_operator(runtime), enterprise_id, asked)
 
 
-def _command_line(runtime: Runtime) -> Operator:
+def command_line_operator(runtime: Runtime) -> Operator:
     """Who acts here in the audit trail: whoever has the shell could set the token in the settings as well."""
     with runtime.transaction() as tx:
         record, _ = access.create_operator(tx, runtime.ids.new(), BOOTSTRAP_OPERATOR)

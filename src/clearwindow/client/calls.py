@@ -38,6 +38,7 @@ class Call(Generic[T]):
         path: from the server's root.
         read: makes the answer's value; raises `ValidationError` or `KeyError` where it cannot.
         repeatable: the server carries it out once however often it comes: it reads, or has a key of its own.
+        patience_seconds: how long to wait for an answer that takes its time, where the options say less.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Call(Generic[T]):
     query: Sequence[tuple[str, str]] = ()
     content: bytes | None = None
     repeatable: bool = False
+    patience_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from psycopg.rows import class_row, dict_row, scalar_row
 from psycopg_pool import ConnectionPool
 
 from clearwindow.clock import Clock
+from clearwindow.database.sandbox import APPLICATION_NAME, SharedClock
 
 T = TypeVar("T")
 
@@ -71,20 +72,21 @@ class Database:
     def __init__(self, dsn: str, clock: Clock, *, max_connections: int = 20) -> None:
         self.dsn = dsn
         self._clock = clock
+        shared = self._shared_clock = clock if isinstance(clock, SharedClock) else None
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
             min_size=1,
             max_size=max_connections,
             timeout=30,
             open=False,
-            check=ConnectionPool.check_connection,
+            check=shared.check_connection if shared else ConnectionPool.check_connection,
             kwargs={
                 "options": (
                     f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
                     f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s"
                     " -c timezone=UTC"
                 ),
-                "application_name": "clearwindow",
+                "application_name": APPLICATION_NAME,
             },
         )
 
@@ -102,4 +104,5 @@ class Database:
     def transaction(self, *, timeout_seconds: float | None = None) -> Iterator[Transaction]:
         """Commits when the block ends, rolls back when it raises; waits for a connection at most that long."""
         with self._pool.connection(timeout=timeout_seconds) as connection:
-            yield Transaction(connection, self._clock)
+            clock = self._shared_clock.within(connection) if self._shared_clock else self._clock
+            yield Transaction(connection, clock)

@@ -90,13 +90,15 @@ class WebhookBacklog:
 
     name = "webhooks"
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None:
-        with runtime.transaction() as tx:
-            return store.count_owed_endpoints(tx)[1]
+    def next_due_at(self, tx: Transaction) -> datetime | None:
+        return store.next_delivery_at(tx)
 
-    def count_due(self, runtime: Runtime) -> int:
-        with runtime.transaction() as tx:
-            return store.count_owed_endpoints(tx)[0]
+    def count_due(self, tx: Transaction) -> int:
+        return store.count_owed_endpoints(tx)
+
+    def under_way(self, tx: Transaction) -> int:
+        """How many endpoints are being posted to."""
+        return store.count_leased(tx)
 
 
 def _tell(tx: Transaction, endpoint: Endpoint, judged: Verdict) -> None:

@@ -201,13 +201,32 @@ FROM unnest(%(positions)s::bigint[], %(succeeded)s::boolean[]) AS given (positio
 WHERE endpoint_id = %(endpoint_id)s AND webhook_delivery.position = given.position AND status = 'owed'
 
 -- name: count_owed_endpoints
--- Endpoints that could be posted to now, and since when the first of them could have been.
-SELECT count(*) AS due, min(greatest(first.owed_since, endpoint.retry_at)) AS since
+-- Endpoints that could be posted to now.
+SELECT count(*)
 FROM webhook_endpoint AS endpoint
+WHERE endpoint.status = 'enabled' AND endpoint.deleted_at IS NULL
+  AND (endpoint.retry_at IS NULL OR endpoint.retry_at <= %(now)s)
+  AND EXISTS (SELECT FROM webhook_delivery AS delivery
+              WHERE delivery.endpoint_id = endpoint.id AND delivery.status = 'owed')
+
+-- name: next_delivery_at
+-- Since when the first endpoint could be posted to, or from when on it can; found by the jumps of list_owing.
+WITH RECURSIVE owing (endpoint_id) AS (
+    (SELECT endpoint_id FROM webhook_delivery WHERE status = 'owed' ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT delivery.endpoint_id FROM webhook_delivery AS delivery
+            WHERE delivery.status = 'owed' AND delivery.endpoint_id > owing.endpoint_id
+            ORDER BY delivery.endpoint_id LIMIT 1)
+    FROM owing WHERE owing.endpoint_id IS NOT NULL
+)
+SELECT min(greatest(first.owed_since, endpoint.retry_at))
+FROM owing JOIN webhook_endpoint AS endpoint ON endpoint.id = owing.endpoint_id
 CROSS JOIN LATERAL (
     SELECT owed_since FROM webhook_delivery AS delivery
     WHERE delivery.endpoint_id = endpoint.id AND delivery.status = 'owed'
     ORDER BY delivery.position LIMIT 1
 ) AS first
 WHERE endpoint.status = 'enabled' AND endpoint.deleted_at IS NULL
-  AND (endpoint.retry_at IS NULL OR endpoint.retry_at <= %(now)s)
+
+-- name: count_leased
+SELECT count(*) FROM webhook_endpoint WHERE leased_until > %(now)s AND deleted_at IS NULL

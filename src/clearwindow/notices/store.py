@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -199,15 +198,16 @@ def give_up_lease(tx: Transaction, claim: Claim) -> None:
     tx.run(sql["give_up_lease"], id=claim.endpoint.id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Owed:
-    due: int
-    since: datetime | None
+def count_owed_endpoints(tx: Transaction) -> int:
+    return tx.scalars(int, sql["count_owed_endpoints"], now=tx.now())[0]
 
 
-def count_owed_endpoints(tx: Transaction) -> tuple[int, datetime | None]:
-    found = tx.one(_Owed, sql["count_owed_endpoints"], now=tx.now())
-    return found.due, found.since
+def next_delivery_at(tx: Transaction) -> datetime | None:
+    return tx.scalars(datetime, sql["next_delivery_at"])[0]
+
+
+def count_leased(tx: Transaction) -> int:
+    return tx.scalars(int, sql["count_leased"], now=tx.now())[0]
 
 
 def record_answers(tx: Transaction, claim: Claim, answers: Sequence[Answer]) -> None:

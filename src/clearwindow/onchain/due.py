@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from clearwindow.database.pool import Transaction
 from clearwindow.onchain import course, depositing, store
 from clearwindow.onchain.chain import Chain
 from clearwindow.onchain.values import Deposit
@@ -35,13 +36,11 @@ class OnchainWork:
         with runtime.transaction() as tx:
             settlements.record_failed_step(tx, job.id, error)
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None:
-        with runtime.transaction() as tx:
-            return settlements.next_due_at(tx, SettlementType.ONCHAIN)
+    def next_due_at(self, tx: Transaction) -> datetime | None:
+        return settlements.next_due_at(tx, SettlementType.ONCHAIN)
 
-    def count_due(self, runtime: Runtime) -> int:
-        with runtime.transaction() as tx:
-            return settlements.count_due(tx, SettlementType.ONCHAIN)
+    def count_due(self, tx: Transaction) -> int:
+        return settlements.count_due(tx, SettlementType.ONCHAIN)
 
 
 class DepositWork:
@@ -62,10 +61,8 @@ class DepositWork:
     def postpone(self, runtime: Runtime, job: Deposit, error: str) -> None:
         depositing.postpone(runtime, job, error)
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None:
-        with runtime.transaction() as tx:
-            return store.next_deposit_due_at(tx)
+    def next_due_at(self, tx: Transaction) -> datetime | None:
+        return store.next_deposit_due_at(tx)
 
-    def count_due(self, runtime: Runtime) -> int:
-        with runtime.transaction() as tx:
-            return store.count_due_deposits(tx)
+    def count_due(self, tx: Transaction) -> int:
+        return store.count_due_deposits(tx)

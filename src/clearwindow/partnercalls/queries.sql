@@ -125,6 +125,10 @@ LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
 WHERE call.operation = ANY(%(operations)s) AND greatest(call.due_at, call.leased_until) <= %(now)s
   AND (circuit.open_until IS NULL OR circuit.open_until <= %(now)s)
 
+-- name: count_leased_calls
+SELECT count(*) FROM partner_call
+WHERE operation = ANY(%(operations)s) AND due_at IS NOT NULL AND leased_until > %(now)s
+
 -- name: next_due_call_at
 SELECT min(greatest(call.due_at, call.leased_until, circuit.open_until))
 FROM partner_call AS call

@@ -138,6 +138,10 @@ def count_due(tx: Transaction, operations: Sequence[Operation]) -> int:
     return tx.scalars(int, sql["count_due_calls"], operations=list(operations), now=tx.now())[0]
 
 
+def count_leased(tx: Transaction, operations: Sequence[Operation]) -> int:
+    return tx.scalars(int, sql["count_leased_calls"], operations=list(operations), now=tx.now())[0]
+
+
 def next_due_at(tx: Transaction, operations: Sequence[Operation]) -> datetime | None:
     return tx.scalars(datetime, sql["next_due_call_at"], operations=list(operations))[0]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from clearwindow.database.pool import Transaction
 from clearwindow.partnercalls import service, store
 from clearwindow.partnercalls.values import TELLINGS, Operation, OwedCall, Silent
 from clearwindow.runtime import Runtime
@@ -38,13 +39,15 @@ class CallWork:
         with runtime.transaction() as tx:
             service.postpone(tx, job, Silent(error))
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None:
-        with runtime.transaction() as tx:
-            return store.next_due_at(tx, self._operations)
+    def next_due_at(self, tx: Transaction) -> datetime | None:
+        return store.next_due_at(tx, self._operations)
 
-    def count_due(self, runtime: Runtime) -> int:
-        with runtime.transaction() as tx:
-            return store.count_due(tx, self._operations)
+    def count_due(self, tx: Transaction) -> int:
+        return store.count_due(tx, self._operations)
+
+    def under_way(self, tx: Transaction) -> int:
+        """How many of them are being made, by whoever it is."""
+        return store.count_leased(tx, self._operations)
 
 
 def tell(runtime: Runtime, call: OwedCall) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from clearwindow.database.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import course, store
 from clearwindow.settlements.values import DueSettlement, SettlementType
@@ -26,10 +27,8 @@ class SettlementWork:
         with runtime.transaction() as tx:
             store.record_failed_attempt(tx, job.id, error)
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None:
-        with runtime.transaction() as tx:
-            return store.next_due_at(tx, SettlementType.OFFCHAIN)
+    def next_due_at(self, tx: Transaction) -> datetime | None:
+        return store.next_due_at(tx, SettlementType.OFFCHAIN)
 
-    def count_due(self, runtime: Runtime) -> int:
-        with runtime.transaction() as tx:
-            return store.count_due(tx, SettlementType.OFFCHAIN)
+    def count_due(self, tx: Transaction) -> int:
+        return store.count_due(tx, SettlementType.OFFCHAIN)

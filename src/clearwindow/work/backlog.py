@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from clearwindow.database.pool import Transaction
 from clearwindow.runtime import Runtime
 
 
@@ -16,10 +17,21 @@ class Waiting(Protocol):
     @property
     def name(self) -> str: ...
 
-    def next_due_at(self, runtime: Runtime) -> datetime | None: ...
+    def next_due_at(self, tx: Transaction) -> datetime | None:
+        """When the first job's time comes, or came."""
+        ...
 
-    def count_due(self, runtime: Runtime) -> int:
+    def count_due(self, tx: Transaction) -> int:
         """How many jobs' time has come."""
+        ...
+
+
+@runtime_checkable
+class Leasing(Protocol):
+    """Due work that is under way outside of any transaction, by whoever has a lease on it."""
+
+    def under_way(self, tx: Transaction) -> int:
+        """How many jobs are in somebody's hands."""
         ...
 
 
@@ -32,14 +44,15 @@ class Backlog:
 
 
 def backlogs(runtime: Runtime, kinds: Sequence[Waiting]) -> Mapping[str, Backlog]:
-    return {kind.name: _backlog(runtime, kind) for kind in kinds}
+    with runtime.transaction() as tx:
+        return {kind.name: _backlog(tx, kind) for kind in kinds}
 
 
-def _backlog(runtime: Runtime, kind: Waiting) -> Backlog:
-    next_due_at = kind.next_due_at(runtime)
+def _backlog(tx: Transaction, kind: Waiting) -> Backlog:
+    next_due_at = kind.next_due_at(tx)
     if next_due_at is None:
         return Backlog(0, 0.0)
-    overdue_seconds = (runtime.clock.now() - next_due_at).total_seconds()
+    overdue_seconds = (tx.now() - next_due_at).total_seconds()
     if overdue_seconds < 0:
         return Backlog(0, 0.0)
-    return Backlog(kind.count_due(runtime), overdue_seconds)
+    return Backlog(kind.count_due(tx), overdue_seconds)

@@ -87,7 +87,7 @@ class Worker:
         """Runs what is due now, and what becomes due by it; gives how many jobs were run to their end."""
         total = 0
         while not self._stopping.is_set():
-            done = sum(self._run_batch(kind) for kind in self._kinds)
+            done = sum(self.run_batch(kind) for kind in self._kinds)
             if done == 0:
                 return total
             total += done
@@ -111,14 +111,15 @@ class Worker:
     def _run_kind(self, kind: DueWork) -> None:
         while not self._stopping.is_set():
             try:
-                while not self._stopping.is_set() and self._run_batch(kind):
+                while not self._stopping.is_set() and self.run_batch(kind):
                     pass
             except Exception:
                 # The database may be away for a while; the worker must still be there when it is back.
                 log.exception("work_interrupted")
             self._stopping.wait(self._poll_seconds)
 
-    def _run_batch(self, kind: DueWork) -> int:
+    def run_batch(self, kind: DueWork) -> int:
+        """Runs some of what is due of one kind; gives how many jobs were run to their end."""
         jobs = kind.due(self._runtime, BATCH)
         if not isinstance(kind, Parallel) or len(jobs) < 2:  # noqa: PLR2004 - one job needs no company
             return self._run_in_turn(kind, jobs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 
 import httpx2
 
@@ -35,6 +36,9 @@ from clearwindow.client.filters import AuditFilters, EntryFilters, EventFilters,
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import ConfigurationFields, PartnerChanges
 from clearwindow.client.text import Id, Minutes, changes, fields
+
+_CLOCK_PATIENCE_SECONDS: Final = 330
+"""A server moves its clock for five minutes at most before it answers."""
 
 
 class AsyncOperator:
@@ -147,12 +151,31 @@ class AsyncOperator:
         """Has every balance recomputed from the journal, and everything verified that must always hold."""
         return await self._desk.get(self._desk.path("/ledger/check"), value_of(LedgerCheck))
 
+    async def clock(self) -> Clock:
+        """The network's time, and the world's."""
+        return await self._desk.get(self._desk.path("/clock"), value_of(Clock))
+
     async def set_clock(self, now: datetime) -> Clock:
-        """Moves a sandbox's clock forwards to a moment."""
-        asked = fields(now=now)
-        return await self._desk.send("POST", self._desk.path("/clock"), value_of(Clock), asked, repeatable=True)
+        """Moves a sandbox's clock forwards to a moment; all that falls due on the way is done when it answers.
+
+        It may take minutes, for which this call waits, whatever the options say. A `ConflictError` with the name
+        ``clock_held_up`` says that it takes longer still: the same call again goes on.
+        """
+        return await self._move_clock(fields(now=now), repeatable=True)
 
     async def advance_clock(self, advance_minutes: Minutes) -> Clock:
-        """Moves a sandbox's clock on. Not repeated after a lost answer, as that could move it twice."""
-        asked = fields(advance_minutes=advance_minutes)
-        return await self._desk.send("POST", self._desk.path("/clock"), value_of(Clock), asked, repeatable=False)
+        """Moves a sandbox's clock on, as `set_clock` does. Not repeated after a lost answer: it could move twice.
+
+        Where it was held up or its answer was lost, `clock` names the ``target``, and `set_clock` goes on to it.
+        """
+        return await self._move_clock(fields(advance_minutes=advance_minutes), repeatable=False)
+
+    async def _move_clock(self, asked: Mapping[str, object], *, repeatable: bool) -> Clock:
+        return await self._desk.send(
+            "POST",
+            self._desk.path("/clock"),
+            value_of(Clock),
+            asked,
+            repeatable=repeatable,
+            patience_seconds=_CLOCK_PATIENCE_SECONDS,
+        )

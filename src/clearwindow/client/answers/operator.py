@@ -193,4 +193,9 @@ class WorkItem(Value):
 
 
 class Clock(Value):
+    """The network's time. ``target`` is where a sandbox's clock was last asked to go."""
+
     now: AwareDatetime
+    wall: AwareDatetime | None = None
+    sandbox: bool | None = None
+    target: AwareDatetime | None = None

@@ -87,7 +87,7 @@ class Caller:
             NoAnswerError: no answer came in time.
             UnexpectedAnswerError: the answer is none that a server of this wire gives.
         """
-        ends_at = time.monotonic() + self._options.total_timeout_seconds
+        ends_at = time.monotonic() + max(self._options.total_timeout_seconds, call.patience_seconds)
         repeat = 0
         harmless = True
         while True:
@@ -137,7 +137,7 @@ class Caller:
                 params=list(call.query) or None,
                 content=call.content,
                 headers=headers,
-                timeout=self._timeout(left_seconds),
+                timeout=self._timeout(left_seconds, call.patience_seconds),
             ) as response:
                 raw = self._read(response, ends_at)
         return _answer(call, response, raw)
@@ -156,11 +156,11 @@ class Caller:
                 raise TimeoutError("the answer took too long")
         return bytes(raw)
 
-    def _timeout(self, left_seconds: float) -> httpx2.Timeout:
+    def _timeout(self, left_seconds: float, patience_seconds: float) -> httpx2.Timeout:
         # Zero would mean that even a byte that is there already is too late.
         left = max(0.001, left_seconds)
         connect = min(self._options.connect_timeout_seconds, left)
-        read = min(self._options.read_timeout_seconds, left)
+        read = min(max(self._options.read_timeout_seconds, patience_seconds), left)
         return httpx2.Timeout(connect=connect, read=read, write=read, pool=connect)
 
 

@@ -42,7 +42,9 @@ class OperatorDesk:
         fields: Mapping[str, object] | None = None,
         *,
         repeatable: bool,
+        patience_seconds: float = 0,
     ) -> T:
         """Sends a mutation; ``repeatable`` where the caller's own key, or the path, says which one it is."""
         content = None if fields is None else json_body(fields)
-        return self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))
+        call = Call(method, path, read, content=content, repeatable=repeatable, patience_seconds=patience_seconds)
+        return self._caller.send(call)
