@@ -93,10 +93,10 @@ class Market:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Lets time go by on the network until it is so: what is owed is tried again."""
-        for _ in range(120):
+        for _ in range(200):
             if condition():
                 return
-            self.floor.pass_minutes(0.25)
+            self.floor.pass_minutes(1)
         raise AssertionError("it never came")
 
 

@@ -56,7 +56,7 @@ def test_a_day_with_a_restart(market: Market) -> None:
 
 @pytest.mark.parametrize("fault", Fault)
 def test_whatever_goes_wrong_the_books_stay_clean(market: Market, fault: Fault) -> None:
-    faults = Faults(SEED, frozenset({fault}), percent=60, slow_seconds=0.02, late_seconds=0.02)
+    faults = Faults(SEED, frozenset({fault}), percent=50, slow_seconds=0.02, late_seconds=0.02)
     with running(market, faults, rounds=2) as heard:
         connections = [market.connect(f"account {number}") for number in range(2)]
         for connection in connections:

@@ -93,9 +93,6 @@ class Endpoints:
             self._say(Event("fault", f"{fault} at {path}", {"fault": str(fault), "path": path}, Tone.NOTICE))
         if fault is Fault.ERROR_500:
             return web.json_response({"error": "something broke"}, status=HTTPStatus.INTERNAL_SERVER_ERROR)
-        if fault is Fault.GARBAGE:
-            content_type, garbage = GARBAGE[chance % len(GARBAGE)]
-            return web.Response(body=garbage, content_type=content_type)
         if fault is Fault.SLOW:
             await asyncio.sleep(self._faults.slow_seconds)
         reply = _carried_out(work, _object(content), request.match_info.get("id", ""))
@@ -103,6 +100,10 @@ class Endpoints:
             await asyncio.sleep(self._faults.late_seconds)
             if request.transport is not None:
                 request.transport.abort()
+        if fault is Fault.GARBAGE:
+            # After the work: for a call that only tells us something, any 2xx means that we have heard.
+            content_type, garbage = GARBAGE[chance % len(GARBAGE)]
+            return web.Response(body=garbage, content_type=content_type)
         return web.json_response(reply.body, status=reply.status)
 
     async def _authentic_body(self, request: web.Request, path: str, body_bytes: int) -> bytes:

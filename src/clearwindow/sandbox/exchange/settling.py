@@ -44,7 +44,10 @@ _MAY_PASS: Final = (NoAnswerError, ServerError, RateLimitedError, UnexpectedAnsw
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """When to settle, under which names, and what shall go wrong; ``rounds``: how many, None for no end."""
+    """When to settle, under which names, and what shall go wrong.
+
+    ``rounds`` is how many to settle, None for no end; one of which nothing could be settled does not count.
+    """
 
     prefix: str
     every_seconds: float
@@ -265,6 +268,7 @@ class Settler:
 
     def _staged_well(self, done: Round, made: StagedSettlement) -> None:
         self._open[made.id] = made
+        self._settled_rounds += 1
         self._finish(done)
         settling = [dispute.id for dispute in made.settling_disputes]
         fields = {
@@ -301,5 +305,4 @@ class Settler:
 
     def _finish(self, done: Round) -> None:
         self._unanswered = None
-        self._settled_rounds += 1
         self._next_round = max(self._next_round, done.number + 1)
