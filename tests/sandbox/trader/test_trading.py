@@ -16,9 +16,9 @@ from clearwindow.sandbox.trader.inbox import Pace
 from clearwindow.sandbox.trader.reports import Reports
 from clearwindow.sandbox.trader.running import Place, trade
 from clearwindow.sandbox.trader.trader import Terms
+from tests.sandbox.trader.support import MARKET, access_of, connected, exchange_of, stage_round, trading
 from tests.support.networks import ok
 from tests.support.settling import Floor, stage
-from tests.sandbox.trader.support import MARKET, access_of, connected, exchange_of, stage_round, trading
 from tests.webhooks.support import deliver, hooks_of
 
 

@@ -91,6 +91,8 @@ async def run(terms: Terms, say: Say, stop: asyncio.Event) -> None:
             told = {"address": address, "callbackUrl": callback_url, "network": access.url}
             say(Event("listening", f"{address}, which the network calls {callback_url}", told))
             await _until(stop, settler.run())
+        kept = {account.connection_id: dict(account.allocated) for account in accounts}
+        say(Event("accounts", f"{len(kept)} accounts are kept", {"accounts": kept}))
         say(Event("stopped", "as asked"))
 
 
