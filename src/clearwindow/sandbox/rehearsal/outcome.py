@@ -69,9 +69,9 @@ class Outcome:
         screen.table(("", ""), [(what, f"{number:,}") for what, number in self._numbers()])
         screen.table(("faults injected", "by exchanges", "by traders"), self._fault_rows())
         screen.gap()
-        screen.call("Clearwindow", "clearwindow check", "in order" if self.check_clean else "NOT in order")
-        for line in self.check_said.splitlines():
-            screen.call("", line.strip(), "", good=self.check_clean)
+        held = sum(line.strip().startswith("ok") for line in self.check_said.splitlines())
+        verdict = f"the ledger is in order: {held} of {held} hold" if self.check_clean else self.check_said
+        screen.call("Clearwindow", "clearwindow check", verdict, good=self.check_clean)
 
     def _numbers(self) -> list[tuple[str, int]]:
         deliveries = _sum(line["deliveries"] for line in self.trader_lines if line["happened"] == "tally")
