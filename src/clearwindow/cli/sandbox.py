@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption
+from clearwindow.cli.sandbox_day import day
 from clearwindow.cli.sandbox_seed import seed
 from clearwindow.cli.signals import leave, on_stop
 from clearwindow.clock import wire_time
@@ -27,6 +28,7 @@ sandbox_app: Final = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 sandbox_app.command("seed")(seed)
+sandbox_app.command("day")(day)
 
 
 @sandbox_app.callback()

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -22,8 +22,13 @@ class ServerNotStartedError(RuntimeError):
 
 
 @contextmanager
-def serving(folder: Path, operator_token: str) -> Iterator[str]:
+def serving(folder: Path, operator_token: str, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """The address of a server that ends with the block.
+
+    Args:
+        folder: gets its log and its data.
+        operator_token: of its operator ``bootstrap``.
+        settings: more of the environment's, under their whole names.
 
     Raises:
         ServerNotStartedError: it did not start.
@@ -36,7 +41,7 @@ def serving(folder: Path, operator_token: str) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
-            env=_environment(operator_token),
+            env=_environment(operator_token) | dict(settings or {}),
             # Ctrl-C goes to us alone, and we end the server in order.
             start_new_session=True,
         )
