@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption
+from clearwindow.cli.sandbox_day import day
 from clearwindow.cli.sandbox_seed import seed
 from clearwindow.cli.signals import leave, on_stop
 from clearwindow.clock import wire_time
@@ -26,6 +27,8 @@ sandbox_app: Final = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+sandbox_app.command("seed")(seed)
+sandbox_app.command("day")(day)
 
 
 @sandbox_app.callback()
@@ -91,6 +94,3 @@ def _progress() -> Callable[[datetime], None]:
             typer.echo(f"  {wire_time(now)}", err=True)
 
     return show
-
-
-sandbox_app.command("seed")(seed)

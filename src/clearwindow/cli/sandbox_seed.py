@@ -51,8 +51,8 @@ def seed(  # noqa: PLR0913 - each is an option of the command
         int | None,
         typer.Option(min=1, max=_HIGHEST_PORT, help="The same on this machine, each at the next port."),
     ] = None,
-    dispute_minutes: Annotated[int, typer.Option(min=0, help="How long clients may dispute.")] = 30,
-    top_up_minutes: Annotated[int, typer.Option(min=0, help="How long exchanges may then take to fund.")] = 15,
+    dispute_minutes: Annotated[float, typer.Option(min=0, help="How long clients may dispute.")] = 30,
+    top_up_minutes: Annotated[float, typer.Option(min=0, help="How long exchanges may then take to fund.")] = 15,
     at_once: Annotated[int, typer.Option(min=1, max=100, help="How many requests are under way at a time.")] = 8,
     as_json: JsonOption = False,
 ) -> None:

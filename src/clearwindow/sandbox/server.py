@@ -7,16 +7,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _STOP_SECONDS: Final = 20
 _START_SECONDS: Final = 60
-_PREFIX: Final = "CLEARWINDOW_"
-_KEPT_VARIABLE: Final = f"{_PREFIX}POSTGRES_BIN_DIR"
 _SERVE: Final = (sys.executable, "-m", "clearwindow", "serve", "--port", "0", "--json")
+_KEPT_VARIABLE: Final = "CLEARWINDOW_POSTGRES_BIN_DIR"
 
 
 class ServerNotStartedError(RuntimeError):
@@ -24,14 +23,16 @@ class ServerNotStartedError(RuntimeError):
 
 
 @contextmanager
-def serving(folder: Path, operator_token: str, *more: str, **settings: str) -> Iterator[str]:
+def serving(
+    folder: Path, operator_token: str, settings: Mapping[str, str] | None = None, *, arguments: Sequence[str] = ()
+) -> Iterator[str]:
     """The address of a server that ends with the block.
 
     Args:
-        folder: where its data folder and its log are made.
-        operator_token: that of the operator it starts with.
-        more: further arguments of ``serve``.
-        settings: further settings, without the prefix of their variables.
+        folder: gets its log and its data.
+        operator_token: of its operator ``bootstrap``.
+        settings: more of the environment's, under their whole names.
+        arguments: more of ``serve``'s.
 
     Raises:
         ServerNotStartedError: it did not start.
@@ -39,12 +40,12 @@ def serving(folder: Path, operator_token: str, *more: str, **settings: str) -> I
     log = folder / "server.log"
     with log.open("w") as log_file:
         process = subprocess.Popen(  # noqa: S603 - this very program
-            [*_SERVE, "--data", str(data_folder(folder)), *more],
+            [*_SERVE, "--data", str(data_folder(folder)), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
-            env=environment(operator_token=operator_token, **settings),
+            env=environment({"CLEARWINDOW_OPERATOR_TOKEN": operator_token} | dict(settings or {})),
             # Ctrl-C goes to us alone, and we end the server in order.
             start_new_session=True,
         )
@@ -63,12 +64,14 @@ def data_folder(folder: Path) -> Path:
     return folder / "data"
 
 
-def environment(**settings: str) -> dict[str, str]:
+def environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours with these settings and no others: a demo must never touch a database that somebody uses."""
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(_PREFIX) or name == _KEPT_VARIABLE
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CLEARWINDOW_") or name == _KEPT_VARIABLE
     }
-    return kept | {f"{_PREFIX}{name.upper()}": value for name, value in settings.items()}
+    return kept | dict(settings or {})
 
 
 def _announced_address(process: subprocess.Popen[str], log: Path) -> str:

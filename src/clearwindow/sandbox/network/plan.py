@@ -33,8 +33,8 @@ Funds = Mapping[str, Decimal]
 class Windows:
     """How long clients may dispute, and how long exchanges may then take to fund, in minutes."""
 
-    dispute_minutes: int = 30
-    top_up_minutes: int = 15
+    dispute_minutes: float = 30
+    top_up_minutes: float = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,5 +57,8 @@ class Roll:
             self.write()
 
     def write(self) -> None:
+        """Writes the file, unless there is nobody to write down."""
+        if not (self.operators or self.exchanges or self.traders):
+            return
         write_network(self._path, self.network)
         self._written_at = time.monotonic()

@@ -82,7 +82,8 @@ async def _ensure_operator(roll: Roll, url: str, name: str, starter_token: str |
         return
     if starter_token is None:
         raise NetworkFileError(
-            f"No token for the operator {name}: give the token of an operator of {url}, which makes the others."
+            f"No token for the operator {name}: set CLEARWINDOW_OPERATOR_TOKEN, or --operator-token, to that of any"
+            f" operator of {url}, and the others are made with it."
         )
     async with AsyncOperator(url, starter_token, options=PATIENCE) as starter:
         roll.add(OperatorAccess(name, await joining.new_operator_token(starter, name)))

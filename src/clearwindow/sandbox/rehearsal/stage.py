@@ -22,12 +22,12 @@ _OPTIONS: Final = HttpOptions(trust_env=False, read_timeout_seconds=300, total_t
 _COMMAND_SECONDS: Final = 120
 
 _SETTINGS: Final[Mapping[str, str]] = {
-    "sandbox": "1",
-    "rate_limit_per_minute": "0",
+    "CLEARWINDOW_SANDBOX": "1",
+    "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",
     # Who answers late is waited for in the world's time, so that a rehearsal waits for less.
-    "partner_call_timeout_seconds": "2",
-    "webhook_timeout_seconds": "2",
-    "log_level": "warning",
+    "CLEARWINDOW_PARTNER_CALL_TIMEOUT_SECONDS": "2",
+    "CLEARWINDOW_WEBHOOK_TIMEOUT_SECONDS": "2",
+    "CLEARWINDOW_LOG_LEVEL": "warning",
 }
 SLOW_SECONDS: Final = 0.5
 LATE_SECONDS: Final = 3.0
@@ -121,7 +121,7 @@ class Stage:
     def check(self) -> tuple[bool, str]:
         """What ``clearwindow check`` says, and whether it found nothing."""
         data = str(server.data_folder(self.folder))
-        done = _run(["check", "--data", data], server.environment(**_SETTINGS), accepted=(0, 1))
+        done = _run(["check", "--data", data], server.environment(_SETTINGS), accepted=(0, 1))
         return done.returncode == 0, done.stdout.strip()
 
 
@@ -135,9 +135,9 @@ def staged(folder: Path, terms: Terms) -> Iterator[Stage]:
     """
     token = secrets.token_urlsafe(24)
     with ExitStack() as stack:
-        url = stack.enter_context(server.serving(folder, token, "--no-worker", **_SETTINGS))
+        url = stack.enter_context(server.serving(folder, token, _SETTINGS, arguments=["--no-worker"]))
         data = str(server.data_folder(folder))
-        environment = server.environment(**_SETTINGS)
+        environment = server.environment(_SETTINGS)
         worker = Program("worker", ["worker", "--data", data], folder, environment)
         stack.callback(worker.kill)
         file = folder / "network.json"
@@ -161,7 +161,7 @@ def _seed(url: str, token: str, file: Path, terms: Terms) -> None:
     callbacks = ",".join(f"http://127.0.0.1:{port}" for port in _free_ports(terms.exchanges))
     sizes = ["--exchanges", str(terms.exchanges), "--traders", str(terms.traders), "--seed", str(terms.seed)]
     place = ["--url", url, "--out", str(file), "--callback-urls", callbacks]
-    _run(["sandbox", "seed", *place, *sizes, "--json"], server.environment(operator_token=token))
+    _run(["sandbox", "seed", *place, *sizes, "--json"], server.environment({"CLEARWINDOW_OPERATOR_TOKEN": token}))
 
 
 def _run(
