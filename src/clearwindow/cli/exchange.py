@@ -164,20 +164,21 @@ async def _until_stopped(terms: Terms, say: Say) -> None:
 
 
 def _from_file(path: Path, name: str) -> Access:
-    from clearwindow.client import KeySigner  # noqa: PLC0415 - as above
+    from clearwindow.client import KeySigner, SigningError  # noqa: PLC0415 - as above
     from clearwindow.sandbox.exchange.running import Access  # noqa: PLC0415
     from clearwindow.sandbox.network.file import NetworkFileError, read_network  # noqa: PLC0415
 
     try:
         network = read_network(path)
         found = network.exchange(name)
-    except NetworkFileError as error:
+        signer = KeySigner(found.xprv)
+    except (NetworkFileError, SigningError) as error:
         raise CommandError(str(error)) from None
     return Access(
         url=network.url,
         enterprise_id=found.enterprise_id,
         token=found.token,
-        signer=KeySigner(found.xprv),
+        signer=signer,
         callback_url=found.callback_url,
         currencies=found.currencies,
         amount_unit=found.amount_unit,

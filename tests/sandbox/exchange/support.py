@@ -26,7 +26,6 @@ ALLOCATED: Final = {"ofcbtc": 10**8, "ofcusdc": 50_000 * 10**6}
 SEED: Final = "7"
 PATIENCE_SECONDS: Final = 20
 ONCE: Final = HttpOptions(trust_env=False, repeats=0, read_timeout_seconds=60)
-_SCOPES: Final = ["settlement_network_read", "settlement_network_write"]
 
 
 class Heard:
@@ -75,21 +74,31 @@ class Market:
         return made
 
     def move(self, what: str, connection: Connection, currency: str, quantity: int) -> str:
-        """Allocates or deallocates, and gives the status in which it ends."""
+        """Allocates or deallocates, and gives the status in which it ends, which the exchange is told."""
         call = getattr(self.trader.allocations, what)
         asked = {"currency": currency, "quantity": quantity, "client_external_id": uuid4().hex}
         try:
             moved = call(connection.id, **asked)
         except ApiError as error:
-            assert error.allocation is not None, error
+            if error.allocation is None:
+                raise
             moved = error.allocation
         self.until(lambda: self.trader.allocations.get(moved.id).status != "reserved")
+        self.floor.run_due()
         return str(self.trader.allocations.get(moved.id).status)
 
     def available(self, connection: Connection) -> dict[str, int]:
         balances = self.trader.balances().network_balances[connection.id].balances
         assert not any(balance.held for balance in balances.values())
         return {name: balance.available for name, balance in balances.items() if balance.available}
+
+    def close(self, dispute_id: str, adjusted: dict[str, int]) -> None:
+        """Two operators find that the client was right."""
+        closure = self.operator.disputes.close(dispute_id, adjusted_transfers=adjusted, notes="it was right")
+        second = self.operator.operators.create(name="second")
+        token = self.operator.operators.create_token(second.id, label="review")
+        with Operator(self.access.url, token.value, options=ONCE) as reviewer:
+            reviewer.dispute_closures.review(closure.id, decision="approved")
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Lets time go by on the network until it is so: what is owed is tried again."""
@@ -165,7 +174,9 @@ def running(market: Market, faults: Faults | None = None, *, rounds: int | None 
 def _enterprise(operator: Operator, name: str, number: int) -> tuple[str, str]:
     operator.enterprises.create(enterprise_id=name, name=name, licensed=True, trust_org="BitGo Trust")
     user = operator.enterprises.create_user(name, user_id=f"desk@{name}", name="The desk")
-    token = operator.enterprises.create_token(name, user_id=user.id, scopes=_SCOPES, label="desk")
+    token = operator.enterprises.create_token(
+        name, user_id=user.id, scopes=["settlement_network_read", "settlement_network_write"], label="desk"
+    )
     account = operator.go_accounts.create(name, keys=[NewKey(make_key(number).xpub)], label="main")
     return token.value, account.id
 

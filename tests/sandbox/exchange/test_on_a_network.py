@@ -1,4 +1,4 @@
-"""The simulated exchange beside a real server: calls in, settlements out, and with every fault the books stay clean."""
+"""The simulated exchange beside a real server: calls in, settlements out, and with every fault clean books."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from clearwindow.sandbox.exchange.faults import Fault, Faults
 from clearwindow.sandbox.market import Market as Drawn
+from clearwindow.sandbox.market import round_of
 from tests.sandbox.exchange.support import ALLOCATED, NAMES, SEED, Market, build, running
 from tests.support.settling import Floor
 
@@ -26,7 +27,6 @@ def test_a_day_with_a_restart(market: Market) -> None:
         connection = market.connect()
         for currency, quantity in ALLOCATED.items():
             assert market.move("allocate", connection, currency, quantity) == "cleared"
-        market.floor.run_due()
         assert len(heard.named("allocation.cleared")) == 2
         staged = heard.wait_for("settlement.staged")
         assert (staged["externalId"], staged["connections"]) == ("meridian-round-1", 1)
@@ -54,23 +54,55 @@ def test_a_day_with_a_restart(market: Market) -> None:
     market.floor.assert_proven()
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", [kind for kind in Fault if kind is not Fault.WRONG_SETTLEMENT])
 def test_whatever_goes_wrong_the_books_stay_clean(market: Market, fault: Fault) -> None:
-    faults = Faults(SEED, frozenset({fault}), percent=50, slow_seconds=0.02, late_seconds=0.02)
+    faults = Faults(SEED, frozenset({fault}), percent=60, slow_seconds=0.02, late_seconds=0.02)
     with running(market, faults, rounds=2) as heard:
-        connections = [market.connect(f"account {number}") for number in range(2)]
-        for connection in connections:
-            for currency, quantity in ALLOCATED.items():
-                assert market.move("allocate", connection, currency, quantity) == "cleared"
+        connection = market.connect()
+        for currency, quantity in ALLOCATED.items():
+            assert market.move("allocate", connection, currency, quantity) == "cleared"
         market.until(lambda: not market.floor.run_due())
         heard.wait_for("rounds.done")
         market.until(lambda: len(heard.named("settlement.final")) >= 2)
         market.until(lambda: len(heard.named("settlement.completed")) == 2)
         assert all(final["agrees"] for final in heard.named("settlement.final"))
-        assert heard.named("fault")
         assert {told["fault"] for told in heard.named("fault")} == {fault.value}
-        for connection in connections:
-            for currency, quantity in market.available(connection).items():
-                assert market.move("deallocate", connection, currency, quantity) == "cleared"
-            assert market.available(connection) == {}
+        for currency, quantity in market.available(connection).items():
+            assert market.move("deallocate", connection, currency, quantity) == "cleared"
+        assert market.available(connection) == {}
+    market.floor.assert_proven()
+
+
+def test_a_wrong_settlement_is_disputed_and_made_good(market: Market) -> None:
+    wrong = Faults(SEED, frozenset({Fault.WRONG_SETTLEMENT}), percent=100)
+    with running(market, wrong, rounds=1) as heard:
+        connection = market.connect()
+        for currency, quantity in ALLOCATED.items():
+            assert market.move("allocate", connection, currency, quantity) == "cleared"
+        staged = heard.wait_for("settlement.staged")
+        number = round_of(staged["externalId"])
+        assert number is not None
+        right = MARKET.net_base_units(connection.id, number)
+        transfers = market.trader.settlements.get(staged["settlementId"]).settlement_transfers
+        assert {transfer.currency: transfer.quantity for transfer in transfers} != right
+        dispute = market.trader.disputes.create(
+            staged["settlementId"], connection_id=connection.id, expected_transfers=right
+        )
+        market.floor.pass_minutes(10)
+        final = heard.wait_for("settlement.final")
+        assert (final["agrees"], final["disputed"], final["demanded"]) == (True, [connection.id], {})
+        market.floor.pass_minutes(10)
+        heard.wait_for("settlement.completed")
+        market.close(dispute.id, right)
+    with running(market, rounds=1) as heard:
+        assert heard.wait_for("settlement.staged")["settlingDisputes"] == [dispute.id]
+        market.floor.pass_minutes(10)
+        market.floor.pass_minutes(10)
+        completed = heard.wait_for("settlement.completed")
+    later = MARKET.net_base_units(connection.id, round_of(completed["externalId"]) or 0)
+    expected = {
+        currency: quantity + right.get(currency, 0) + later.get(currency, 0)
+        for currency, quantity in ALLOCATED.items()
+    }
+    assert market.available(connection) == expected
     market.floor.assert_proven()
