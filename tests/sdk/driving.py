@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,16 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.support import npm
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
-CACHE = PROJECT / ".sdk"
 PAGE = PROJECT / "docs" / "javascript-sdk.md"
 DOCUMENTED_ROOT = "http://127.0.0.1:8080"
-INSTALL_SECONDS = 180
 RUN_SECONDS = 60
-NPM_OPTIONS = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 Json = dict[str, Any]
 
 
@@ -39,33 +33,7 @@ class SdkError(Exception):
 
 def installed_modules() -> Path:
     """The folder that the SDK is in; skips the test, saying why, where npm cannot put it there."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("the published JavaScript SDK was not tried: node and npm are not at hand")
-    wanted = (HERE / "package.json").read_bytes()
-    folder = CACHE / hashlib.sha256(wanted).hexdigest()[:16]
-    complete = folder / "complete"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        # Workers that run tests side by side install it once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():
-            shutil.copy(HERE / "package.json", folder)
-            _install(npm, folder)
-            complete.touch()
-    return folder / "node_modules"
-
-
-def _install(npm: str, folder: Path) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - the npm on the path, with arguments of our own
-            [npm, "install", *NPM_OPTIONS], cwd=folder, capture_output=True, timeout=INSTALL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"the published JavaScript SDK was not tried: npm took more than {INSTALL_SECONDS} seconds")
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        pytest.skip(f"the published JavaScript SDK was not tried: npm cannot install it here: {said[-500:]}")
+    return npm.installed_modules(HERE / "package.json", "the published JavaScript SDK")
 
 
 @dataclass(frozen=True)
@@ -115,9 +83,8 @@ class Desk:
 
 @contextmanager
 def running_sdk(modules: Path, root: str) -> Iterator[Sdk]:
-    node = shutil.which("node") or "node"
     process = subprocess.Popen(  # noqa: S603 - the node on the path, with a script of our own
-        [node, str(HERE / "driver.js")],
+        [npm.node(), str(HERE / "driver.js")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -135,7 +102,7 @@ def run_documented(root: str, given: Mapping[str, str]) -> str:
     program = PAGE.read_text(encoding="utf-8").split("```js\n")[1].split("```")[0]
     assert DOCUMENTED_ROOT in program
     done = subprocess.run(  # noqa: S603 - the node on the path, with the page's own program
-        [shutil.which("node") or "node", "-"],
+        [npm.node(), "-"],
         input=program.replace(DOCUMENTED_ROOT, root),
         env={**os.environ, **given, "NODE_PATH": str(installed_modules())},
         capture_output=True,

@@ -19,7 +19,7 @@ def rehearsal(
     ] = 6,
     every_seconds: Annotated[
         float, typer.Option(min=0.5, help="From one round to the next, in the world's time.")
-    ] = 2.5,
+    ] = 4,
     seed: Annotated[int, typer.Option(help="Of the trades, the amounts and the faults.")] = 1,
     fault_percent: Annotated[int, typer.Option(min=0, max=60, help="How much goes wrong, of a hundred.")] = 20,
     kills: Annotated[bool, typer.Option(help="Kill the worker and an exchange on the way.")] = True,

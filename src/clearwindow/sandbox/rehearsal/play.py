@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
 from clearwindow.client import ClearwindowError
@@ -15,7 +16,7 @@ from clearwindow.sandbox.server import ServerNotStartedError
 
 def rehearse(terms: Terms) -> bool:
     """Whether everything went as it must; shows the course and the outcome."""
-    screen = Screen()
+    screen, started = Screen(), time.monotonic()
     screen.title("Clearwindow: a rehearsal with real processes, and with faults on")
     with tempfile.TemporaryDirectory(prefix="clearwindow-rehearsal-") as folder:
         try:
@@ -24,7 +25,7 @@ def rehearse(terms: Terms) -> bool:
                 stage.operator("ada") as ada,
                 stage.operator("ben") as ben,
             ):
-                outcome = Rehearsal(stage, screen, ada, ben).run()
+                outcome = Rehearsal(stage, screen, ada, ben, started=started).run()
         except (ClearwindowError, ProgramEndedError, ServerNotStartedError) as error:
             screen.verdict("The rehearsal stopped", good=False)
             screen.say(str(error))

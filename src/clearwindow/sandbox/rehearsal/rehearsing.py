@@ -36,13 +36,14 @@ Accounts: TypeAlias = Mapping[str, Mapping[str, Decimal]]
 class Rehearsal:
     """One rehearsal on a stage that is set."""
 
-    def __init__(self, stage: Stage, screen: Screen, ada: Operator, ben: Operator) -> None:
+    def __init__(self, stage: Stage, screen: Screen, ada: Operator, ben: Operator, *, started: float) -> None:
+        """Nothing is started yet; ``started`` is when the rehearsal began, of ``time.monotonic``."""
         self._stage = stage
         self._screen = screen
         self._ada = ada
         self._operators = Operators(ada, ben, self._floats())
         self._truth = Truth({})
-        self._started = time.monotonic()
+        self._started = started
         self._shown = ""
 
     def run(self) -> Outcome:
@@ -69,8 +70,7 @@ class Rehearsal:
         terms = self._stage.terms
         self._stage.start_worker()
         every = ("--every-seconds", str(terms.every_seconds), "--rounds", str(terms.rounds))
-        for name in self._stage.exchanges:
-            self._stage.start_exchange(name, *_WITH_FAULTS, *every)
+        self._stage.start_exchanges({name: [*_WITH_FAULTS, *every] for name in self._stage.exchanges})
         self._until(self._is_introduced, "every connection is known to its exchange", minutes=1)
         self._stage.start_traders(*_WITH_FAULTS)
         parties: dict[str, Party] = {}
@@ -113,7 +113,7 @@ class Rehearsal:
         left = max(0, self._stage.terms.rounds - self._round(name))
         self._screen.call("Somebody", f"kill -9 of {name}", "it asks the network what it must know", good=False)
         every = ("--every-seconds", str(self._stage.terms.every_seconds), "--rounds", str(left))
-        self._stage.start_exchange(name, *_WITH_FAULTS, *every)
+        self._stage.start_exchanges({name: [*_WITH_FAULTS, *every]})
 
     def _round(self, exchange: str | None = None) -> int:
         """The last round of an exchange, or of the slowest."""
@@ -152,9 +152,10 @@ class Rehearsal:
         """Faults off for exchanges too; one more round each carries out what is left to be put right."""
         self._screen.act("Faults off: one more round carries out what was put right")
         before = {name: len(program.lines) for name, program in self._stage.exchanges.items()}
-        for name, program in self._stage.exchanges.items():
+        for program in self._stage.exchanges.values():
             program.stop()
-            self._stage.start_exchange(name, "--every-seconds", str(_EVERY_SECONDS), "--rounds", "1")
+        once = ("--every-seconds", str(_EVERY_SECONDS), "--rounds", "1")
+        self._stage.start_exchanges(dict.fromkeys(self._stage.exchanges, once))
         for name, program in self._stage.exchanges.items():
             program.await_line(lambda line: line["event"] == "rounds.done", START_SECONDS, since=before[name])
         self._until(self._is_all_reviewed_and_ended, "the last settlements")

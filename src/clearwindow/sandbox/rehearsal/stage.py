@@ -6,7 +6,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Terms:
     exchanges: int = 2
     traders: int = 3
     rounds: int = 6
-    every_seconds: float = 2.5
+    every_seconds: float = 4
     seed: int = 1
     fault_percent: int = 20
     kills: bool = True
@@ -90,15 +90,16 @@ class Stage:
             yield client
 
     def start_worker(self) -> None:
-        since = len(self.worker.lines)
+        """Starts it, and waits for nothing: what is due is due until somebody does it."""
         self.worker.start()
-        self.worker.await_line(lambda line: "working" in line, START_SECONDS, since=since)
 
-    def start_exchange(self, name: str, *more: str) -> None:
-        program = self.exchanges[name]
-        since = len(program.lines)
-        program.start(*more)
-        program.await_line(lambda line: line["event"] == "listening", START_SECONDS, since=since)
+    def start_exchanges(self, arguments: Mapping[str, Sequence[str]]) -> None:
+        """Starts exchanges, each with its arguments, and waits until all of them listen."""
+        since = {name: len(self.exchanges[name].lines) for name in arguments}
+        for name, more in arguments.items():
+            self.exchanges[name].start(*more)
+        for name, lines in since.items():
+            self.exchanges[name].await_line(lambda line: line["event"] == "listening", START_SECONDS, since=lines)
 
     def start_traders(self, *more: str) -> None:
         """Starts them, and waits until all are ready: they have looked at everything there is."""

@@ -5,9 +5,11 @@ Nothing of it is kept between two runs. The network knows everything, so that a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clearwindow.client import AsyncClient, ConflictError, UnprocessableError, WebhookEvent
 from clearwindow.client.answers.disputes import Dispute
-from clearwindow.client.answers.settlements import ClientSettlementDetail, ClientTransfer
+from clearwindow.client.answers.settlements import ClientSettlementDetail, ClientTransfer, Settlement
 from clearwindow.sandbox import market
 from clearwindow.sandbox.trader.accounts import TradingAccounts
 from clearwindow.sandbox.trader.checking import Judgement, Net, is_put_right, said_of
@@ -53,9 +55,7 @@ class Desk:
         await self._accounts.learn()
         await self._accounts.fill_up()
         async for settlement in self._client.settlements.list():
-            await self.review(settlement.id)
-            if settlement.status == "completed":
-                await self.note_completed(settlement.id)
+            await self.look_into(settlement.id)
         async for dispute in self._client.disputes.list(closed=False):
             await self.reconsider(dispute.id)
 
@@ -64,10 +64,9 @@ class Desk:
         about = event.data
         match event.type:
             case "settlement.initiated":
-                await self.review(about["settlementId"])
+                await self.look_into(about["settlementId"])
             case "settlement.completed":
-                await self.review(about["settlementId"])
-                await self.note_completed(about["settlementId"])
+                await self.look_into(about["settlementId"])
                 await self._accounts.fill_up()
             case "settlement.failed" | "settlement.rejected":
                 ended = event.type.removeprefix("settlement.")
@@ -78,16 +77,19 @@ class Desk:
                 await self._accounts.learn()
                 await self._accounts.fill_up()
 
-    async def review(self, settlement_id: str) -> None:
-        """Checks a settlement on every connection, and disputes what is wrong."""
-        if settlement_id in self._tally.settlements:
+    async def look_into(self, settlement_id: str) -> None:
+        """Checks a settlement on every connection, disputes what is wrong, and counts what it has moved."""
+        if settlement_id in self._tally.completed:
             return
         detail = await self._client.settlements.get(settlement_id)
-        judgements = await self._judge(detail)
-        disputed = {dispute.connection_id for dispute in detail.settlement_disputes}
-        for judgement in judgements:
-            await self._decide(detail, judgement, disputed=judgement.connection_id in disputed)
-        self._tally.settlements.add(settlement_id)
+        transfers = await self._transfers(settlement_id)
+        if settlement_id not in self._tally.settlements:
+            disputed = {dispute.connection_id for dispute in detail.settlement_disputes}
+            for judgement in self._judge(detail.settlement, transfers):
+                await self._decide(detail, judgement, disputed=judgement.connection_id in disputed)
+            self._tally.settlements.add(settlement_id)
+        if detail.settlement.status == "completed":
+            self._note_completed(detail, transfers)
 
     async def reconsider(self, dispute_id: str) -> None:
         """Looks at a dispute again, and takes it back if the settlement was right."""
@@ -101,40 +103,36 @@ class Desk:
             self._say("closed", dispute=dispute.id, by=closure.closed_by, status=closure.status, right=as_expected)
             return
         detail = await self._client.settlements.get(dispute.disputed_settlement_id)
-        for judgement in await self._judge(detail):
+        for judgement in self._judge(detail.settlement, await self._transfers(detail.settlement.id)):
             if judgement.connection_id == dispute.connection_id and judgement.right:
                 await self._withdraw(dispute)
                 self._tally.withdrawn.add(entry)
 
-    async def note_completed(self, settlement_id: str) -> None:
+    def _note_completed(self, detail: ClientSettlementDetail, transfers: Sequence[ClientTransfer]) -> None:
         """Counts what an executed settlement moved, and which disputes it settled."""
-        if settlement_id in self._tally.completed:
-            return
-        detail = await self._client.settlements.get(settlement_id)
         own = self._accounts.of_partner(detail.settlement.partner_id)
         received: Net = {}
-        for transfer in await self._transfers(settlement_id):
+        for transfer in transfers:
             if transfer.status == "completed":
                 sign = 1 if transfer.destination_network_account_id in own else -1
                 received[transfer.currency] = received.get(transfer.currency, 0) + sign * transfer.quantity
         self._tally.received.update(received)
-        self._tally.completed.add(settlement_id)
+        self._tally.completed.add(detail.settlement.id)
         for dispute in detail.settling_disputes:
             if is_put_right(dispute):
                 self._tally.put_right.add((dispute.disputed_settlement_id, dispute.connection_id))
         put_right = len(detail.settling_disputes) or None
         self._say("completed", settlement=detail.settlement.external_id, received=received, settles=put_right)
 
-    async def _judge(self, detail: ClientSettlementDetail) -> list[Judgement]:
+    def _judge(self, settlement: Settlement, transfers: Sequence[ClientTransfer]) -> list[Judgement]:
         """What the settlement says of each connection that it is about, beside what was traded there."""
-        settlement = detail.settlement
         round_number = market.round_of(settlement.external_id)
         if round_number is None:
             self._tally.unknown.add(settlement.id)
             self._say("unknown", settlement=settlement.external_id)
             return []
         own = self._accounts.of_partner(settlement.partner_id)
-        said = said_of(await self._transfers(settlement.id), {number: own[number].id for number in own})
+        said = said_of(transfers, {network_account_id: account.id for network_account_id, account in own.items()})
         return [
             Judgement(account.id, said[account.id], account.market.net_base_units(account.id, round_number))
             for account in own.values()
