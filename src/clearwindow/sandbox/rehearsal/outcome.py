@@ -55,6 +55,8 @@ class Outcome:
             )
         if set(self.settlements) != {"completed"}:
             found.append(f"not every settlement is completed: {dict(self.settlements)}")
+        if not self.accounts:
+            found.append("no exchange has said what it keeps")
         found += self.accounts_that_differ
         if not self.check_clean:
             found.append(f"clearwindow check: {self.check_said}")
