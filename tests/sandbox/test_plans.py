@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_as_many_dispute_over_the_day_as_were_asked_for(traders: int, percent: f
 
 
 @pytest.mark.parametrize("unit", ["decimal", "base"])
-def test_only_what_will_be_put_right_is_settled_wrongly(unit: str) -> None:
+def test_only_what_will_be_put_right_is_settled_wrongly(unit: Literal["decimal", "base"]) -> None:
     exchange = replace(EXCHANGE, amount_unit=unit)
     day = DayPlan(_network(20, exchange), seed=3, rounds=24, disputes_percent=50)
     decimals = {"BTC": 8, "USDC": 6}
