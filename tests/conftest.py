@@ -11,6 +11,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from clearwindow import bootstrap
 from clearwindow.access import rules
 from clearwindow.access.service import ensure_bootstrap_operator
 from clearwindow.clock import ManualClock
@@ -18,7 +19,7 @@ from clearwindow.database.pool import Database
 from clearwindow.http.app import create_app
 from clearwindow.ids import RandomIds
 from clearwindow.outgoing.client import Outgoing
-from clearwindow.routers import MIDDLEWARES, ROUTERS
+from clearwindow.routers import MIDDLEWARES
 from clearwindow.runtime import CallTerms, Limits, Runtime
 from clearwindow.vault import KEY_BYTES, Vault
 from tests.operations import shown_in
@@ -98,7 +99,7 @@ def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
 @pytest.fixture(scope="session")
 def served_app() -> Iterator[tuple[FastAPI, str]]:
     """One server for the whole run; each test gives it its own runtime."""
-    app = create_app(None, ROUTERS, middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    app = create_app(None, bootstrap.all_routers(60), middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
     with serving(app) as url:
         yield app, url
 

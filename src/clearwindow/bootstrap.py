@@ -159,10 +159,10 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
 def all_routers(worker_lag_limit_seconds: float) -> tuple[APIRouter, ...]:
     """All routes, with those that must know all kinds of due work."""
     from clearwindow.http.health import health_router  # noqa: PLC0415 - see above
-    from clearwindow.operator.clock_routes import clock_router  # noqa: PLC0415
+    from clearwindow.operator.sandbox_routes import sandbox_router  # noqa: PLC0415
     from clearwindow.routers import ROUTERS  # noqa: PLC0415
 
-    return (*ROUTERS, clock_router(build_mover), health_router(BACKLOGS, worker_lag_limit_seconds))
+    return (*ROUTERS, sandbox_router(build_mover), health_router(BACKLOGS, worker_lag_limit_seconds))
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:

@@ -69,6 +69,36 @@ def clock(
         typer.echo(f"It is {seen.now} in the {'sandbox' if seen.sandbox else 'network'}, {seen.wall} in the world.")
 
 
+@sandbox_app.command("reset")
+def reset(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: DataOption = None,
+    database_url: DatabaseUrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Empty a sandbox and put its clock back. Operators, their tokens and the currencies stay."""
+    from clearwindow import bootstrap  # noqa: PLC0415 - the web framework takes a while to import
+    from clearwindow.cli.issuing import command_line_operator  # noqa: PLC0415
+    from clearwindow.logs import configure_logging  # noqa: PLC0415
+    from clearwindow.operator import clock as network_clock  # noqa: PLC0415
+    from clearwindow.operator import resetting  # noqa: PLC0415
+    from clearwindow.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(data_dir=data, database_url=database_url)
+    configure_logging(settings.log_level)
+    on_stop(leave)
+    with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
+        network_clock.require_sandbox(runtime)
+        if not yes:
+            typer.confirm("Remove all enterprises, balances and settlements of this sandbox?", abort=True, err=True)
+        seen = resetting.reset(runtime, command_line_operator(runtime))
+    if as_json:
+        typer.echo(seen.model_dump_json(by_alias=True, exclude_unset=True))
+    else:
+        typer.echo(f"The sandbox is empty, and it is {seen.now}.")
+
+
 def _move(runtime: Runtime, advance_minutes: float | None, to: str | None) -> ClockAnswer:
     from clearwindow import bootstrap  # noqa: PLC0415 - see above
     from clearwindow.cli.issuing import command_line_operator  # noqa: PLC0415

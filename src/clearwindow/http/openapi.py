@@ -55,7 +55,7 @@ TAGS: Final = {
     "operator: accounts": "Go Accounts, deposits and withdrawals, currencies.",
     "operator: settlements": "Settlements and disputes of everybody, reviews, and the worker's work.",
     "operator: history": "What happened: the audit trail, the journal, the events, and the proof.",
-    "operator: sandbox": "The network's clock, which can be moved in a sandbox.",
+    "operator: sandbox": "A sandbox's clock, and beginning it anew.",
     "health": "What machines ask of a server; open to anybody and never limited.",
 }
 _STATUSES: Final = {

@@ -1,4 +1,4 @@
-"""Routes about the network's clock."""
+"""Routes about the network's clock, and about beginning anew."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from clearwindow.access.guards import ActingOperator, acting_operator
 from clearwindow.http.bodies import read_body
 from clearwindow.http.docs import may_answer, takes_body
 from clearwindow.http.wire import json_response
-from clearwindow.operator import clock
+from clearwindow.operator import clock, resetting
 from clearwindow.operator.clock_wire import ClockAnswer, ClockRequest
 from clearwindow.operator.routes import PREFIX
 from clearwindow.runtime import Runtime
 from clearwindow.work.moving import Mover
 
 
-def clock_router(mover_of: Callable[[Runtime], Mover]) -> APIRouter:
+def sandbox_router(mover_of: Callable[[Runtime], Mover]) -> APIRouter:
     """The routes; ``mover_of`` knows all kinds of work that may fall due on the way."""
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(acting_operator)], tags=["operator: sandbox"])
 
@@ -42,5 +42,15 @@ def clock_router(mover_of: Callable[[Runtime], Mover]) -> APIRouter:
         body = await read_body(request, ClockRequest)
         runtime = request.app.state.runtime
         return json_response(await run_in_threadpool(clock.move, runtime, operator, body.model, mover_of(runtime)))
+
+    @router.post(
+        "/sandbox/reset",
+        summary="Empty a sandbox and put its clock back",
+        response_model=ClockAnswer,
+        responses=may_answer(401, 403, 409),
+    )
+    async def reset_sandbox(request: Request, operator: ActingOperator) -> Response:
+        """Operators, their tokens and the currencies stay; all else is removed, the audit trail included."""
+        return json_response(await run_in_threadpool(resetting.reset, request.app.state.runtime, operator))
 
     return router

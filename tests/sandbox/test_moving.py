@@ -1,0 +1,184 @@
+"""What falls due on the way of a moved clock is done in its order and at its time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+
+import httpx2
+import pytest
+
+from clearwindow import bootstrap
+from clearwindow.clock import wire_time
+from clearwindow.database.sandbox import SharedClock
+from clearwindow.errors import ConflictError
+from clearwindow.notices.deliveries import WebhookBacklog
+from clearwindow.notices.pump import DeliveryPump
+from clearwindow.notices.rules import RETRY_SECONDS
+from clearwindow.proof.service import check_ledger
+from clearwindow.runtime import Runtime
+from clearwindow.work.moving import Mover
+from tests.conftest import START
+from tests.support.networks import ConnectionHandle, Network, PartnerHandle, ok
+from tests.support.operators import OperatorClient
+from tests.support.partners import FakePartner, Reaction, Seen, agreeing
+from tests.support.receivers import Receiver, answering, receiving
+from tests.support.settling import stage, try_stage
+from tests.webhooks.support import Hooks, hooks_of
+
+DAY_MINUTES = 24 * 60
+
+
+def at(minutes: float) -> str:
+    return wire_time(START + timedelta(minutes=minutes))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def exchange(network: Network, their_side: FakePartner) -> PartnerHandle:
+    deposits = {"ofcbtc": 10**6}
+    return network.partner(callbackUrl=their_side.url, dispute_window=10, top_up_window=30, deposits=deposits)
+
+
+@pytest.fixture
+def trader(network: Network, exchange: PartnerHandle) -> ConnectionHandle:
+    return network.funded(exchange, {"ofcbtc": 1000})
+
+
+@pytest.fixture
+def hooks(network: Network, trader: ConnectionHandle, receiver: Receiver) -> Hooks:
+    hooks = hooks_of(network, trader.client.enterprise.id)
+    hooks.make(receiver.url)
+    return hooks
+
+
+def now(operator: OperatorClient) -> str:
+    return str(ok(operator.get("/clock"))["now"])
+
+
+def assert_proven(runtime: Runtime) -> None:
+    with runtime.transaction() as tx:
+        assert check_ledger(tx) == []
+
+
+def test_windows_end_in_their_order_and_everybody_hears_before_the_clock_goes_on(
+    runtime: Runtime,
+    operator: OperatorClient,
+    exchange: PartnerHandle,
+    trader: ConnectionHandle,
+    their_side: FakePartner,
+    receiver: Receiver,
+    hooks: Hooks,
+) -> None:
+    del hooks
+    first = stage(exchange, {trader.id: {"BTC": "-5"}}, externalId="first")
+    ok(operator.post("/clock", {"advanceMinutes": 4}))
+    second = stage(exchange, {trader.id: {"BTC": "7"}}, externalId="second")
+    told: list[tuple[str, str, str]] = []
+
+    def take(handler: BaseHTTPRequestHandler) -> None:
+        message = receiver.received[-1]
+        told.append((message.type, str(message.json["data"].get("externalId")), now(operator)))
+        answering(204)(handler)
+
+    def hear(seen: Seen) -> Reaction:
+        if seen.path.endswith("/finalize"):
+            told.append(("finalize", str(seen.body["externalId"]), now(operator)))
+        return agreeing(seen)
+
+    receiver.behaviour, their_side.behave = take, hear
+    arrived = ok(operator.post("/clock", {"advanceMinutes": DAY_MINUTES}))
+    assert arrived["now"] == at(4 + DAY_MINUTES)
+    # Of those who are told at the same moment none is the first.
+    assert sorted(told, key=lambda one: (one[2], one[0])) == [
+        ("settlement.initiated", "second", at(4)),
+        ("finalize", "first", at(10)),
+        ("settlement.finalizing", "first", at(10)),
+        ("finalize", "second", at(14)),
+        ("settlement.finalizing", "second", at(14)),
+        ("settlement.completed", "first", at(40)),
+        ("settlement.completed", "second", at(44)),
+    ]
+    assert [moment for *_, moment in told] == sorted(moment for *_, moment in told)
+    assert [message.json["timestamp"] for message in receiver.received[-4:]] == [at(10), at(14), at(40), at(44)]
+    for settlement, executed in ((first, at(40)), (second, at(44))):
+        shown = ok(operator.get(f"/settlements/{settlement['id']}"))["settlement"]
+        assert (shown["stage"], shown["finalizedAt"]) == ("completed", executed)
+    assert_proven(runtime)
+
+
+def test_what_fails_is_tried_again_at_its_times_and_not_beyond(
+    operator: OperatorClient, exchange: PartnerHandle, trader: ConnectionHandle, receiver: Receiver, hooks: Hooks
+) -> None:
+    receiver.behaviour = answering(500)
+    stage(exchange, {trader.id: {"BTC": "-5"}})
+    ok(operator.post("/clock", {"advanceMinutes": 9}))
+    (endpoint,) = ok(hooks.call("GET"))["webhookEndpoints"]
+    tries = [attempt["startedAt"] for attempt in reversed(hooks.attempts(endpoint["id"]))]
+    waits = [0.0, *RETRY_SECONDS]
+    assert tries[0] == at(0)
+    assert 3 <= len(tries) <= 5
+    assert len(tries) == len(set(tries))
+    assert tries[1] > wire_time(START + timedelta(seconds=0.8 * waits[1]))
+    receiver.behaviour = answering(204)
+    ok(operator.post("/clock", {"advanceMinutes": DAY_MINUTES}))
+    assert receiver.types()[-3:] == ["settlement.initiated", "settlement.finalizing", "settlement.completed"]
+
+
+def test_only_one_moves_the_clock_at_a_time(
+    operator: OperatorClient, exchange: PartnerHandle, trader: ConnectionHandle, receiver: Receiver, hooks: Hooks
+) -> None:
+    del hooks
+    reached, released = threading.Event(), threading.Event()
+
+    def hold(handler: BaseHTTPRequestHandler) -> None:
+        reached.set()
+        released.wait(20)
+        answering(204)(handler)
+
+    receiver.behaviour = hold
+    stage(exchange, {trader.id: {"BTC": "-5"}})
+    answers: list[httpx2.Response] = []
+    moving = threading.Thread(target=lambda: answers.append(operator.post("/clock", {"advanceMinutes": 20})))
+    moving.start()
+    assert reached.wait(20)
+    for refused in (operator.post("/clock", {"advanceMinutes": 1}), operator.post("/sandbox/reset")):
+        assert (refused.status_code, refused.json()["name"]) == (409, "clock_moving")
+        assert refused.json()["details"] == {"now": at(0), "target": at(20)}
+    released.set()
+    moving.join()
+    assert ok(answers[0])["now"] == at(20)
+    assert try_stage(exchange, {trader.id: {"BTC": "-5"}}).status_code == 200
+
+
+def test_a_move_that_is_held_up_says_by_what_and_goes_on_when_it_is_asked_again(
+    runtime: Runtime,
+    operator: OperatorClient,
+    exchange: PartnerHandle,
+    trader: ConnectionHandle,
+    receiver: Receiver,
+    hooks: Hooks,
+) -> None:
+    del hooks
+    stage(exchange, {trader.id: {"BTC": "-5"}})
+    with runtime.transaction() as tx:
+        leased = "UPDATE webhook_endpoint SET lease_id = gen_random_uuid(), leased_until = %(until)s"
+        tx.run(leased, until=tx.now() + timedelta(seconds=90))
+    mover = Mover(runtime, bootstrap.WORK, [(WebhookBacklog(), DeliveryPump(runtime))], longest_seconds=0.2)
+    assert isinstance(runtime.clock, SharedClock)
+    with pytest.raises(ConflictError, match=r"\(webhooks is due, webhooks: 1 under way\)") as held_up:
+        mover.move(runtime.clock, START + timedelta(hours=2), lambda _: None)
+    details = {"now": at(0), "target": at(120), "due": ["webhooks"], "underWay": {"webhooks": 1}}
+    assert held_up.value.details == details
+    assert receiver.received == []
+    with runtime.transaction() as tx:
+        tx.run("UPDATE webhook_endpoint SET lease_id = NULL, leased_until = NULL")
+    ok(operator.post("/clock", {"now": at(120)}))
+    assert receiver.types()[-2:] == ["settlement.finalizing", "settlement.completed"]
