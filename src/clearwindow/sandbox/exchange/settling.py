@@ -98,12 +98,12 @@ class Settler:
                 unsure=True,
             )
         await self._learn_settlements()
-        fields = {"connections": len(self._accounts), "nextRound": self._next_round, "open": len(self._open)}
-        said = "{connections} connections, {open} settlements under way, round {nextRound} is next".format(**fields)
-        self._say(Event("learned", said, fields))
 
     async def run(self) -> None:
         """A step every so many seconds. May be cancelled anywhere: the network knows what it was asked for."""
+        fields = {"connections": len(self._accounts), "nextRound": self._next_round, "open": len(self._open)}
+        said = "{connections} connections, {open} settlements under way, round {nextRound} is next".format(**fields)
+        self._say(Event("started", said, fields))
         was_done = False
         while True:
             await self.step()

@@ -1,0 +1,162 @@
+"""The simulated exchange's endpoints, called as the network calls them and as it never would."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from clearwindow.sandbox.exchange.accounts import Accounts
+from clearwindow.sandbox.exchange.calls import Calls, Finalization
+from clearwindow.sandbox.exchange.endpoints import SMALL_BODY_BYTES, Endpoints, serving
+from clearwindow.sandbox.exchange.events import Event
+from clearwindow.sandbox.exchange.faults import Fault, Faults
+from clearwindow.sandbox.exchange.money import Denomination
+from clearwindow.sandbox.exchange.signatures import Checker
+from tests.sandbox.exchange.test_signatures import AUDIENCE, Network, token
+
+BASE = "/partner/bitgo/v1"
+HELD = {"clientId": "c-1", "connectionId": "n-1", "partnersClientId": "client-c-1"}
+ASKED = {"allocationId": "a-1", "amount": {"currency": "XBT", "quantity": "150000000"}, **HELD}
+FINAL = {
+    "settlementId": "s-1",
+    "externalId": "x-round-1",
+    "settlementAmounts": {},
+    "disputes": [],
+    "settlingDisputes": [],
+    "topUpDeadline": "2026-01-05T12:40:00.000Z",
+}
+
+
+class Exchange:
+    """The endpoints of an exchange that counts in base units, and what it was told to be final."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.network = Network("first")
+        self.accounts = Accounts()
+        self.finals: list[Finalization] = []
+        self.events: list[Event] = []
+        self.url = ""
+        denomination = Denomination({"BTC": "BTC", "XBT": "BTC"}, {"BTC": 8}, "base")
+        calls = Calls(self.accounts, denomination, self.finals.append, self.events.append)
+        checker = Checker(self.network.keys(), issuer="clearwindow", audience=AUDIENCE)
+        self.app = Endpoints(calls, checker, faults, self.events.append).app("http://exchange.example/partner/")
+
+    async def call(self, path: str, body: object, /, *, method: str = "POST", **claims: Any) -> tuple[int, Any]:  # noqa: ANN401 - JSON
+        """A call with a signature of its own; the status and what was answered."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = {
+            "method": method,
+            "path": BASE + path,
+            "bodySha256": sha256(content),
+            "jti": sha256(path.encode() + content),
+        }
+        headers = {"X-BitGo-Signature": token(**(signed | claims))}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.url + BASE + path, data=content, headers=headers) as answer,
+        ):
+            return answer.status, await answer.json()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def play(scene: Callable[[Exchange], Awaitable[None]], faults: Faults | None = None) -> None:
+    async def played() -> None:
+        exchange = Exchange(faults or Faults("7"))
+        async with serving(exchange.app, "127.0.0.1", 0) as exchange.url:
+            await scene(exchange)
+
+    asyncio.run(played())
+
+
+def test_calls_are_answered_as_the_protocol_says() -> None:
+    async def scene(exchange: Exchange) -> None:
+        key = {"connectionToken": "from-us", "clientWalletId": "w", "partnerId": "p"}
+        new = {"clientId": "c-1", "connectionId": "n-1"}
+        named = {"partnersClientId": "client-c-1", "partnersConnectionId": "account-n-1"}
+        assert await exchange.call("/connections", {**new, **key}) == (200, {**new, **named})
+        status, refused = await exchange.call("/connections", {"clientId": "c-2", "connectionId": "n-2"})
+        assert (status, refused["rejectionReason"]) == (200, "the connection has no key of ours")
+        asked = {name: ASKED[name] for name in ("allocationId", "amount", "clientId", "connectionId")}
+        yes = (200, {**asked, **named, "partnersAllocationId": "allocation-a-1"})
+        assert await exchange.call("/allocations", ASKED) == yes
+        assert await exchange.call("/allocations", ASKED, jti="again") == yes
+        other = {**ASKED, "amount": {"currency": "XBT", "quantity": "1"}}
+        assert (await exchange.call("/allocations", other))[0] == 409
+        assert await exchange.call("/allocation/a-1/clear", ASKED, method="PUT") == (200, {})
+        account = exchange.accounts.find("n-1")
+        assert account is not None
+        assert str(account.withdrawable("BTC")) == "1.50000000"
+        for currency, quantity in (("XBT", "150000001"), ("DOGE", "1"), ("XBT", "-1"), ("XBT", "NaN"), ("XBT", "")):
+            leaving = {
+                "deallocationId": f"d-{currency}{quantity}",
+                "amount": {"currency": currency, "quantity": quantity},
+            }
+            status, answer = await exchange.call("/deallocations", {**leaving, **HELD})
+            assert (status, bool(answer["rejectionReason"])) == (200, True)
+        assert (await exchange.call("/settlements/s-1/finalize", FINAL))[0] == 200
+        assert [told.external_id for told in exchange.finals] == ["x-round-1"]
+
+    play(scene)
+
+
+def test_what_is_not_the_networks_or_not_a_call_changes_nothing() -> None:
+    async def scene(exchange: Exchange) -> None:
+        await exchange.call("/connections", {"clientId": "c-1", "connectionId": "n-1", "connectionToken": "k"})
+        assert (await exchange.call("/allocations", ASKED, key="forged"))[0] == 401
+        assert (await exchange.call("/allocations", ASKED, exp=1))[0] == 401
+        assert (await exchange.call("/allocations", ASKED, bodySha256=sha256(b"{}")))[0] == 401
+        assert (await exchange.call("/allocations", ASKED, path=f"{BASE}/deallocations"))[0] == 401
+        assert (await exchange.call("/allocations", ASKED, aud="http://elsewhere"))[0] == 401
+        for malformed in (
+            b"{",
+            b"[]",
+            b"\xff",
+            b"{}",
+            {**ASKED, "amount": None},
+            {**HELD, "amount": ASKED["amount"]},
+        ):
+            assert (await exchange.call("/allocations", malformed))[0] == 400
+        assert (await exchange.call("/settlements/s-2/finalize", FINAL))[0] == 400
+        assert (await exchange.call("/allocations", b" " * (SMALL_BODY_BYTES + 1)))[0] == 413
+        large = {**FINAL, "settlementAmounts": {str(number): {"BTC": "1"} for number in range(5_000)}}
+        assert (await exchange.call("/settlements/s-1/finalize", large))[0] == 200
+        exchange.network.content = None
+        exchange.network.seconds += 300
+        assert (await exchange.call("/allocations", ASKED))[0] == 503
+        account = exchange.accounts.find("n-1")
+        assert account is not None
+        assert account.asked == {}
+        assert (await exchange.call("/connections", b"{}", kid="first", jti="used"))[0] == 503
+        exchange.network.content = Network("first").content
+        exchange.network.seconds += 5
+        assert (await exchange.call("/allocations", ASKED, jti="used"))[0] == 200
+        assert (await exchange.call("/allocations", ASKED, jti="used"))[0] == 401
+
+    play(scene)
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_500, Fault.GARBAGE, Fault.TIMEOUT_AFTER_WORK])
+def test_a_fault_is_no_answer_and_a_repeat_of_its_work_does_no_harm(fault: Fault) -> None:
+    async def scene(exchange: Exchange) -> None:
+        exchange.accounts.open("n-1", "c-1")
+        for number in range(3):
+            try:
+                status, answer = await exchange.call("/allocations", ASKED, jti=f"{number}")
+            except (aiohttp.ClientError, ValueError):
+                continue
+            assert status == 500 or not isinstance(answer, dict)
+        account = exchange.accounts.find("n-1")
+        assert account is not None
+        assert len(account.asked) == (0 if fault is Fault.ERROR_500 else 1)
+        assert [event.fields["fault"] for event in exchange.events if event.name == "fault"] == [fault.value] * 3
+
+    play(scene, Faults("7", frozenset({fault}), percent=100, late_seconds=0.01))
