@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 import aiohttp
@@ -38,7 +39,7 @@ class Poster:
         status: int | None = None
         retry_after: str | None = None
         try:
-            require_callable(url, allow_private=self._allow_private, query=True)
+            _require_callable(url, allow_private=self._allow_private)
             async with self._session.post(
                 url,
                 data=body,
@@ -62,6 +63,12 @@ class Poster:
 
     async def aclose(self) -> None:
         await self._session.close()
+
+
+@lru_cache(maxsize=256)
+def _require_callable(url: str, *, allow_private: bool) -> None:
+    """Looks at an address once for all the messages that go there one after the other."""
+    require_callable(url, allow_private=allow_private, query=True)
 
 
 async def _read_a_little(response: aiohttp.ClientResponse) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Final
 
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 ENDPOINTS_AT_ONCE: Final = 64
+CLAIMED_AT_ONCE: Final = 16
+"""Endpoints that are claimed in one transaction, so that the first are posted to while others are still claimed."""
+CHARACTERS_AT_ONCE: Final = 32 * 1024 * 1024
+"""Nothing more is claimed while the messages in hand are longer than this."""
 _POSTING_SHARE: Final = 0.5
 
 attempts_total = Counter("clearwindow_webhook_attempts_total", "Webhook messages posted.", ["outcome"])
+_outcome: Final = {True: attempts_total.labels("delivered"), False: attempts_total.labels("failed")}
 
 
 class DeliveryPump:
@@ -55,22 +61,28 @@ class DeliveryPump:
         self._stopping.set()
 
     async def _work(self, *, forever: bool) -> int:
-        serving: set[asyncio.Task[int]] = set()
+        serving: dict[asyncio.Task[int], int] = {}
         delivered = 0
         async with AsyncExitStack() as stack:
             poster: Poster | None = None
             while not self._stopping.is_set():
-                for claimed in await self._claim(ENDPOINTS_AT_ONCE - len(serving)):
+                claims = await self._claim(_room(serving))
+                for claimed in claims:
                     if poster is None:
                         poster = await stack.enter_async_context(self._poster())
-                    serving.add(asyncio.create_task(self._serve(poster, claimed)))
+                    task = asyncio.create_task(self._serve(poster, claimed))
+                    serving[task] = claimed.payload_characters
+                if len(claims) == CLAIMED_AT_ONCE:
+                    continue
                 if not serving and not forever:
                     break
                 if serving:
-                    done, serving = await asyncio.wait(
+                    done, _ = await asyncio.wait(
                         serving, timeout=self._poll_seconds, return_when=asyncio.FIRST_COMPLETED
                     )
-                    delivered += sum(task.result() for task in done)
+                    for task in done:
+                        del serving[task]
+                        delivered += task.result()
                 else:
                     await asyncio.to_thread(self._stopping.wait, self._poll_seconds)
             for rest in await asyncio.gather(*serving):
@@ -114,7 +126,7 @@ class DeliveryPump:
                 text = deliveries.body(message)
                 headers = signer.headers(str(message.event_id), self._runtime.calls.wall.now(), text)
                 answers.append(await poster.post(claimed.endpoint.url, headers, text))
-                attempts_total.labels("delivered" if answers[-1].succeeded else "failed").inc()
+                _outcome[answers[-1].succeeded].inc()
                 if not answers[-1].succeeded:
                     break
             chance = random.random()  # noqa: S311 - it only spreads retries
@@ -123,3 +135,10 @@ class DeliveryPump:
             # The lease runs out by itself, and what was not written down is delivered again.
             log.exception("webhook_delivery_interrupted", endpoint=str(claimed.endpoint.id))
         return sum(answer.succeeded for answer in answers)
+
+
+def _room(serving: Mapping[asyncio.Task[int], int]) -> int:
+    """How many endpoints more may be claimed, beside those in hand and the characters of their messages."""
+    if sum(serving.values()) >= CHARACTERS_AT_ONCE:
+        return 0
+    return min(CLAIMED_AT_ONCE, ENDPOINTS_AT_ONCE - len(serving))

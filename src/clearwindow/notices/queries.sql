@@ -157,15 +157,23 @@ UPDATE webhook_delivery SET status = 'dropped', ended_at = %(now)s
 WHERE endpoint_id = ANY(%(endpoint_ids)s) AND status = 'owed' AND owed_since < %(owed_before)s
 
 -- name: first_messages
+-- So many for each endpoint, of which all but the first fit in so many bytes as stored: a payload grows with the
+-- connections of its settlement. It is given as text, for that is what is sent.
 SELECT owed.endpoint_id, owed.position, owed.attempts, owed.owed_since, event.id AS event_id, event.type,
-       event.payload, event.created_at
+       event.payload::text AS payload, event.created_at
 FROM unnest(%(endpoint_ids)s::uuid[]) AS claimed (id)
 CROSS JOIN LATERAL (
-    SELECT endpoint_id, position, attempts, owed_since, event_id FROM webhook_delivery AS delivery
-    WHERE delivery.endpoint_id = claimed.id AND delivery.status = 'owed'
-    ORDER BY delivery.position LIMIT %(per_endpoint)s
+    SELECT first.*, sum(first.bytes) OVER (ORDER BY first.position) AS bytes_so_far
+    FROM (
+        SELECT delivery.endpoint_id, delivery.position, delivery.attempts, delivery.owed_since, delivery.event_id,
+               pg_column_size(sized.payload) AS bytes
+        FROM webhook_delivery AS delivery JOIN event AS sized ON sized.id = delivery.event_id
+        WHERE delivery.endpoint_id = claimed.id AND delivery.status = 'owed'
+        ORDER BY delivery.position LIMIT %(per_endpoint)s
+    ) AS first
 ) AS owed
 JOIN event ON event.id = owed.event_id
+WHERE owed.bytes_so_far = owed.bytes OR owed.bytes_so_far <= %(bytes_per_endpoint)s
 ORDER BY owed.endpoint_id, owed.position
 
 -- name: lock_leased
@@ -183,22 +191,25 @@ WHERE id = %(id)s
 -- name: give_up_lease
 UPDATE webhook_endpoint SET lease_id = NULL, leased_until = NULL WHERE id = %(id)s
 
--- name: insert_attempts
+-- name: record_answers
+WITH given AS (
+    SELECT position, number, event_id, started_at, duration_milliseconds, status_code, problem
+    FROM json_to_recordset(%(answers)s::json) AS given
+        (position bigint, number integer, event_id uuid, started_at timestamptz, duration_milliseconds integer,
+         status_code integer, problem text)
+), ended AS (
+    UPDATE webhook_delivery
+    SET attempts = attempts + 1,
+        status = CASE WHEN given.problem IS NULL THEN 'delivered' ELSE status END,
+        ended_at = CASE WHEN given.problem IS NULL THEN %(now)s ELSE ended_at END
+    FROM given
+    WHERE endpoint_id = %(endpoint_id)s AND webhook_delivery.position = given.position AND status = 'owed'
+)
 INSERT INTO webhook_attempt (endpoint_id, position, number, enterprise_id, event_id, started_at,
                              duration_milliseconds, succeeded, status_code, problem)
 SELECT %(endpoint_id)s, position, number, %(enterprise_id)s, event_id, started_at, duration_milliseconds,
        problem IS NULL, status_code, problem
-FROM unnest(%(positions)s::bigint[], %(numbers)s::integer[], %(event_ids)s::uuid[], %(started_at)s::timestamptz[],
-            %(durations)s::integer[], %(status_codes)s::integer[], %(problems)s::text[])
-    AS given (position, number, event_id, started_at, duration_milliseconds, status_code, problem)
-
--- name: end_deliveries
-UPDATE webhook_delivery
-SET attempts = attempts + 1,
-    status = CASE WHEN given.succeeded THEN 'delivered' ELSE status END,
-    ended_at = CASE WHEN given.succeeded THEN %(now)s ELSE ended_at END
-FROM unnest(%(positions)s::bigint[], %(succeeded)s::boolean[]) AS given (position, succeeded)
-WHERE endpoint_id = %(endpoint_id)s AND webhook_delivery.position = given.position AND status = 'owed'
+FROM given
 
 -- name: count_owed_endpoints
 -- Endpoints that could be posted to now.

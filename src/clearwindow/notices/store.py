@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from clearwindow.database.listing import Listing, list_page
 from clearwindow.database.pool import Transaction
@@ -156,7 +156,14 @@ def list_attempts(
 
 
 def claim(
-    tx: Transaction, lease_id: UUID, *, leased_until: datetime, owed_after: datetime, limit: int, per_endpoint: int
+    tx: Transaction,
+    lease_id: UUID,
+    *,
+    leased_until: datetime,
+    owed_after: datetime,
+    limit: int,
+    per_endpoint: int,
+    bytes_per_endpoint: int,
 ) -> list[Claim]:
     """Takes endpoints that are owed something and may be posted to now, each with its first messages.
 
@@ -171,7 +178,8 @@ def claim(
     ids = [endpoint.id for endpoint in claimed]
     tx.run(sql["drop_aged"], endpoint_ids=ids, owed_before=owed_after, now=now)
     messages: dict[UUID, list[OwedMessage]] = {}
-    for message in tx.all(OwedMessage, sql["first_messages"], endpoint_ids=ids, per_endpoint=per_endpoint):
+    bounds = {"per_endpoint": per_endpoint, "bytes_per_endpoint": bytes_per_endpoint}
+    for message in tx.all(OwedMessage, sql["first_messages"], endpoint_ids=ids, **bounds):
         messages.setdefault(message.endpoint_id, []).append(message)
     secrets = valid_secrets(tx, ids)
     return [Claim(endpoint, lease_id, secrets[endpoint.id], messages.get(endpoint.id, [])) for endpoint in claimed]
@@ -212,20 +220,24 @@ def count_leased(tx: Transaction) -> int:
 
 def record_answers(tx: Transaction, claim: Claim, answers: Sequence[Answer]) -> None:
     """Writes an attempt for each answer, to the messages of the claim in their order."""
-    tried = claim.messages[: len(answers)]
-    positions = [message.position for message in tried]
+    tried = zip(claim.messages, answers, strict=False)
     tx.run(
-        sql["insert_attempts"],
+        sql["record_answers"],
         endpoint_id=claim.endpoint.id,
         enterprise_id=claim.endpoint.enterprise_id,
-        positions=positions,
-        numbers=[message.attempts + 1 for message in tried],
-        event_ids=[message.event_id for message in tried],
-        started_at=[answer.started_at for answer in answers],
-        durations=[answer.duration_milliseconds for answer in answers],
-        status_codes=[answer.status_code for answer in answers],
-        problems=[answer.problem for answer in answers],
+        # As one document, which costs a tenth of what seven arrays do.
+        answers=Json([_attempt(message, answer) for message, answer in tried]),
+        now=tx.now(),
     )
-    succeeded = [answer.succeeded for answer in answers]
-    values = {"endpoint_id": claim.endpoint.id, "positions": positions, "succeeded": succeeded}
-    tx.run(sql["end_deliveries"], **values, now=tx.now())
+
+
+def _attempt(message: OwedMessage, answer: Answer) -> dict[str, object]:
+    return {
+        "position": message.position,
+        "number": message.attempts + 1,
+        "event_id": str(message.event_id),
+        "started_at": answer.started_at.isoformat(),
+        "duration_milliseconds": answer.duration_milliseconds,
+        "status_code": answer.status_code,
+        "problem": answer.problem,
+    }

@@ -92,7 +92,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class OwedMessage:
-    """A delivery with what is to be sent."""
+    """A delivery with what is to be sent; ``payload`` is the text of a JSON object."""
 
     endpoint_id: UUID
     position: int
@@ -100,7 +100,7 @@ class OwedMessage:
     owed_since: datetime
     event_id: UUID
     type: str
-    payload: dict[str, object]
+    payload: str
     created_at: datetime
 
 
@@ -112,6 +112,10 @@ class Claim:
     lease_id: UUID
     secrets: list[Secret]
     messages: list[OwedMessage]
+
+    @property
+    def payload_characters(self) -> int:
+        return sum(len(message.payload) for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
