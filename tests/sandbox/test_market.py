@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -22,6 +22,9 @@ def test_the_same_question_has_the_same_answer_anywhere() -> None:
     # Drawn once and written down: a trader that runs another version of this must still agree.
     assert market.net(CONNECTION, 3) == EXPECTED
     assert market.net_base_units(CONNECTION, 3) == EXPECTED_BASE_UNITS
+    with localcontext(prec=6, rounding=ROUND_UP):
+        assert market.net(CONNECTION, 3) == EXPECTED
+        assert market.net_base_units(CONNECTION, 3) == EXPECTED_BASE_UNITS
 
 
 @given(st.text(max_size=20), st.uuids(), st.integers(1, 10**6))

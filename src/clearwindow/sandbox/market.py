@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from enum import StrEnum
 from typing import Final
 
@@ -22,6 +22,8 @@ _PRICE_SPREAD: Final = Decimal("0.02")
 _QUANTITY_PLACES: Final = 6
 _PRICE_PLACES: Final = 4
 _DRAW_BYTES: Final = 8
+_ARITHMETIC: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+"""Both sides must round alike, however each of them calculates elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Currency:
         Raises:
             ValueError: it is finer than the currency.
         """
-        units = amount.scaleb(self.decimals)
+        with localcontext(_ARITHMETIC):
+            units = amount.scaleb(self.decimals)
         if units != units.to_integral_value():
             raise ValueError(f"{amount} {self.name} is finer than its {self.decimals} decimals")
         return int(units)
@@ -99,9 +102,10 @@ class Fill:
     @property
     def amounts(self) -> Mapping[str, Decimal]:
         """What the client gains and loses, by the exchange's names."""
-        paid = (self.quantity * self.price).quantize(self.quote.smallest)
-        sign = 1 if self.side is Side.BUY else -1
-        return {self.base.name: sign * self.quantity, self.quote.name: -sign * paid}
+        with localcontext(_ARITHMETIC):
+            paid = (self.quantity * self.price).quantize(self.quote.smallest)
+            sign = 1 if self.side is Side.BUY else -1
+            return {self.base.name: sign * self.quantity, self.quote.name: -sign * paid}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,8 @@ class Market:
         if not pairs:
             return []
         chance = draws(self.seed, "fills", connection_id, str(round_number))
-        return [_fill(pairs, chance) for _ in range(1 + next(chance) % _MOST_FILLS)]
+        with localcontext(_ARITHMETIC):
+            return [_fill(pairs, chance) for _ in range(1 + next(chance) % _MOST_FILLS)]
 
     def net(self, connection_id: str, round_number: int) -> dict[str, Decimal]:
         """What the client gains and loses in a round in all, by the exchange's names; never zero."""
@@ -161,9 +166,10 @@ class Market:
 def net_of(fills: Sequence[Fill]) -> dict[str, Decimal]:
     """The sum of trades per currency, without those that cancel each other."""
     net: dict[str, Decimal] = {}
-    for fill in fills:
-        for name, amount in fill.amounts.items():
-            net[name] = net.get(name, Decimal(0)) + amount
+    with localcontext(_ARITHMETIC):
+        for fill in fills:
+            for name, amount in fill.amounts.items():
+                net[name] = net.get(name, Decimal(0)) + amount
     return {name: amount for name, amount in net.items() if amount}
 
 

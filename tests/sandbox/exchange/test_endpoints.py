@@ -95,7 +95,14 @@ def test_calls_are_answered_as_the_protocol_says() -> None:
         account = exchange.accounts.find("n-1")
         assert account is not None
         assert str(account.withdrawable("BTC")) == "1.50000000"
-        for currency, quantity in (("XBT", "150000001"), ("DOGE", "1"), ("XBT", "-1"), ("XBT", "NaN"), ("XBT", "")):
+        for currency, quantity in (
+            ("XBT", "150000001"),
+            ("DOGE", "1"),
+            ("XBT", "-1"),
+            ("XBT", "NaN"),
+            ("XBT", "1e9"),
+            ("XBT", ""),
+        ):
             leaving = {
                 "deallocationId": f"d-{currency}{quantity}",
                 "amount": {"currency": currency, "quantity": quantity},

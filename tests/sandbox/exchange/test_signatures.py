@@ -58,13 +58,14 @@ class Network:
         return KeySet(self.fetch, lambda: self.seconds)
 
 
-def claims(**changed: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a forger writes
-    now = int(time.time())
+def claims(*, now: int = 0, lifetime: float = 60, **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - a forger's
+    """Good ones, but for what is changed; ``now`` is how many seconds from now they were made."""
+    now += int(time.time())
     good = {
         "iss": "clearwindow",
         "aud": AUDIENCE,
         "iat": now,
-        "exp": now + 60,
+        "exp": now + lifetime,
         "jti": "once",
         "method": "POST",
         "path": PATH,
@@ -109,9 +110,6 @@ def test_a_good_signature_is_good_once(checker: Checker) -> None:
     check(checker, token(jti="twice"))
 
 
-NOW = int(time.time())
-
-
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
@@ -119,10 +117,10 @@ NOW = int(time.time())
         ({"iss": "somebody"}, "not good"),
         ({"aud": "http://127.0.0.1:9102"}, "not good"),
         ({"aud": [AUDIENCE, "http://127.0.0.1:9102"]}, "not good"),
-        ({"iat": NOW - 120, "exp": NOW - 60}, "not good"),
-        ({"iat": NOW + 3_000, "exp": NOW + 3_060}, "not good"),
-        ({"exp": NOW + 3_600}, "more than 60 seconds"),
-        ({"exp": NOW + 30.5}, "whole seconds"),
+        ({"now": -120}, "not good"),
+        ({"now": 3_000}, "not good"),
+        ({"lifetime": 3_600}, "more than 60 seconds"),
+        ({"lifetime": 30.5}, "whole seconds"),
         ({"method": "PUT"}, "another request"),
         ({"path": "/bitgo/v1/deallocations"}, "another request"),
         ({"bodySha256": hashlib.sha256(b"{}").hexdigest()}, "another body"),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Literal
+from decimal import Decimal
+from typing import Final, Literal
+
+EXACT_DIGITS: Final = 200
+"""Amounts have up to 78 digits before the point and as many after it; nothing is ever rounded."""
+
+_PLAIN: Final = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?")
 
 AmountUnit = Literal["base", "decimal"]
 
@@ -41,12 +47,9 @@ class Denomination:
             UnknownAmountError: it is none.
         """
         own = self.own_name(name)
-        try:
-            number = Decimal(amount)
-        except InvalidOperation:
-            raise UnknownAmountError("the amount is not a number") from None
-        if not number.is_finite():
-            raise UnknownAmountError("the amount is not a number")
+        if isinstance(amount, str) and not _PLAIN.fullmatch(amount):
+            raise UnknownAmountError("the amount is not a plain number")
+        number = Decimal(amount)
         return number.scaleb(-self.decimals[own]) if self.unit == "base" else number
 
     def written(self, name: str, amount: Decimal) -> Decimal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from decimal import localcontext
 from functools import partial
 from typing import Final
 
@@ -13,7 +14,7 @@ from clearwindow.sandbox.exchange.accounts import Accounts
 from clearwindow.sandbox.exchange.calls import Calls
 from clearwindow.sandbox.exchange.endpoints import SIGNATURE_HEADER, Endpoints, fetch_key_set, serving
 from clearwindow.sandbox.exchange.events import Event, Say
-from clearwindow.sandbox.exchange.money import AmountUnit, Denomination
+from clearwindow.sandbox.exchange.money import EXACT_DIGITS, AmountUnit, Denomination
 from clearwindow.sandbox.exchange.settling import Plan, Settler
 from clearwindow.sandbox.exchange.signatures import Checker, KeySet
 from clearwindow.sandbox.market import Market
@@ -72,28 +73,36 @@ async def run(terms: Terms, say: Say, stop: asyncio.Event) -> None:
         OSError: the port cannot be had.
     """
     access = terms.access
-    async with AsyncPartner(
+    partner = AsyncPartner(
         access.url, access.token, access.enterprise_id, signer=access.signer, options=access.options
-    ) as partner:
-        names = access.currencies or await _currencies(partner)
-        market = Market.of(terms.seed, names)
-        accounts = Accounts()
-        denomination = _denomination(names, market, access.amount_unit)
-        settler = Settler(partner, accounts, market, denomination, terms.plan, say)
-        # Before anybody can ask: who is not known would be refused.
-        await settler.learn()
-        callback_url = access.callback_url or f"http://{terms.host}:{terms.port}"
-        keys = KeySet(partial(fetch_key_set, access.url))
-        checker = Checker(keys, issuer=access.issuer, audience=callback_url)
-        calls = Calls(accounts, denomination, settler.finalized, say)
-        endpoints = Endpoints(calls, checker, terms.plan.faults, say, header=access.signature_header)
-        async with serving(endpoints.app(callback_url), terms.host, terms.port) as address:
-            told = {"address": address, "callbackUrl": callback_url, "network": access.url}
-            say(Event("listening", f"{address}, which the network calls {callback_url}", told))
-            await _until(stop, settler.run())
-        kept = {account.connection_id: dict(account.allocated) for account in accounts}
-        say(Event("accounts", f"{len(kept)} accounts are kept", {"accounts": kept}))
-        say(Event("stopped", "as asked"))
+    )
+    # For all that is started from here on, the calls that come in among it.
+    with localcontext(prec=EXACT_DIGITS):
+        async with partner:
+            await _live(partner, terms, say, stop)
+    say(Event("stopped", "as asked"))
+
+
+async def _live(partner: AsyncPartner, terms: Terms, say: Say, stop: asyncio.Event) -> None:
+    access = terms.access
+    names = access.currencies or await _currencies(partner)
+    market = Market.of(terms.seed, names)
+    accounts = Accounts()
+    denomination = _denomination(names, market, access.amount_unit)
+    settler = Settler(partner, accounts, market, denomination, terms.plan, say)
+    # Before anybody can ask: who is not known would be refused.
+    await settler.learn()
+    callback_url = access.callback_url or f"http://{terms.host}:{terms.port}"
+    keys = KeySet(partial(fetch_key_set, access.url))
+    checker = Checker(keys, issuer=access.issuer, audience=callback_url)
+    calls = Calls(accounts, denomination, settler.finalized, say)
+    endpoints = Endpoints(calls, checker, terms.plan.faults, say, header=access.signature_header)
+    async with serving(endpoints.app(callback_url), terms.host, terms.port) as address:
+        told = {"address": address, "callbackUrl": callback_url, "network": access.url}
+        say(Event("listening", f"{address}, which the network calls {callback_url}", told))
+        await _until(stop, settler.run())
+    kept = {account.connection_id: dict(account.allocated) for account in accounts}
+    say(Event("accounts", f"{len(kept)} accounts are kept", {"accounts": kept}))
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:

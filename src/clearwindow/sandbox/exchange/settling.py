@@ -165,8 +165,8 @@ class Settler:
                 self._note(settlement)
 
     def _note(self, settlement: Settlement) -> None:
-        before = self._open[settlement.id]
-        if settlement.status == before.status:
+        before = self._open.get(settlement.id)
+        if before is None or settlement.status == before.status:
             return
         self._open[settlement.id] = settlement
         fields = {"settlementId": settlement.id, "externalId": settlement.external_id, "reason": settlement.reason}

@@ -1,0 +1,193 @@
+"""What the simulated exchange sends again, what it leaves out, and what it gives up, against a scripted network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+
+from clearwindow.client import AsyncPartner, HttpOptions, KeySigner
+from clearwindow.sandbox.exchange.accounts import Accounts
+from clearwindow.sandbox.exchange.calls import Finalization
+from clearwindow.sandbox.exchange.events import Event
+from clearwindow.sandbox.exchange.faults import Faults
+from clearwindow.sandbox.exchange.money import Denomination
+from clearwindow.sandbox.exchange.settling import Plan, Settler
+from clearwindow.sandbox.market import Market
+from tests.support.operators import make_key
+
+NAMES = {"BTC": "ofcbtc", "USDC": "ofcusdc"}
+MARKET = Market.of("7", NAMES)
+MOMENT = "2026-01-05T12:00:00.000Z"
+Json = dict[str, Any]
+
+
+def connection(name: str) -> Json:
+    times = {"createdAt": MOMENT, "updatedAt": MOMENT}
+    ids = {"id": name, "name": name, "clientId": "c", "partnerId": "p", "networkAccountId": f"of-{name}"}
+    return {**ids, **times, "active": True, "proof": "", "nonce": "n", "initialized": True}
+
+
+def settlement(external_id: str, status: str = "pending", **more: object) -> Json:
+    fixed = {"partnerId": "p", "settlementType": "offchain", "reconciled": False, "initiatedBy": "u"}
+    times = {"createdAt": MOMENT, "updatedAt": MOMENT}
+    alerts = {"lossSLAAlertSent": False, "gainSLAAlertSent": False}
+    return {
+        "id": f"of-{external_id}",
+        "externalId": external_id,
+        "status": status,
+        **fixed,
+        **times,
+        **alerts,
+        **more,
+    }
+
+
+class Network:
+    """Answers what the exchange asks; ``staging`` says how the next requests for a settlement end."""
+
+    def __init__(self, *connections: str) -> None:
+        self.connections = connections
+        self.settlements: list[Json] = []
+        self.staging: list[Callable[[Json], httpx2.Response]] = []
+        self.asked: list[bytes] = []
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        if request.method == "POST":
+            self.asked.append(request.content)
+            return self.staging.pop(0)(json.loads(request.content))
+        if path.endswith("/connections"):
+            return listed("connections", [connection(name) for name in self.connections])
+        if path.endswith("/balances"):
+            rich = {name: {"available": "1000000", "held": "0"} for name in NAMES}
+            found = {name: {"clientId": "c", "partnerId": "p", "balances": rich} for name in self.connections}
+            return httpx2.Response(200, json={"networkBalances": found}, headers={"X-Total-Count": str(len(found))})
+        return listed("settlements", self.settlements)
+
+
+def listed(name: str, entries: list[Json]) -> httpx2.Response:
+    return httpx2.Response(200, json={name: entries}, headers={"X-Total-Count": str(len(entries))})
+
+
+def staged(body: Json) -> httpx2.Response:
+    return httpx2.Response(200, json={"settlement": {**settlement(body["externalId"]), "settlingDisputes": []}})
+
+
+def lost(_: Json) -> httpx2.Response:
+    raise httpx2.ReadTimeout("nothing came")
+
+
+def short_of(*connections: str) -> Callable[[Json], httpx2.Response]:
+    shortfalls = [{"connectionId": name, "currency": "ofcbtc", "shortfall": "1"} for name in connections]
+    body = {"error": "not covered", "name": "liabilities_exceed_balance", "details": {"shortfalls": shortfalls}}
+    return lambda _: httpx2.Response(422, json=body)
+
+
+def conflict(_: Json) -> httpx2.Response:
+    return httpx2.Response(409, json={"error": "there is another one", "name": "external_id_taken"})
+
+
+def run(network: Network, steps: int, *, rounds: int | None = None) -> tuple[Settler, list[Event], Accounts]:
+    events: list[Event] = []
+    accounts = Accounts()
+    denomination = Denomination({name: name for name in NAMES}, {"BTC": 8, "USDC": 6}, "decimal")
+
+    async def play() -> Settler:
+        options = HttpOptions(repeats=0, trust_env=False)
+        transport = httpx2.MockTransport(network.answer)
+        signer = KeySigner(make_key().xprv)
+        async with AsyncPartner(
+            "http://n.test", "t", "x", signer=signer, options=options, transport=transport
+        ) as us:
+            settler = Settler(us, accounts, MARKET, denomination, Plan("x", 1, Faults("7"), rounds), events.append)
+            await settler.learn()
+            for _ in range(steps):
+                await settler.step()
+            return settler
+
+    return asyncio.run(play()), events, accounts
+
+
+def names(events: list[Event]) -> list[str]:
+    return [event.name for event in events]
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_bytes() -> None:
+    network = Network("a", "b")
+    network.staging = [lost, lost, staged]
+    settler, events, _ = run(network, 3, rounds=1)
+    assert len(network.asked) == 3
+    assert len(set(network.asked)) == 1
+    assert names(events) == ["round.traded", "network.silent", "network.silent", "settlement.staged"]
+    assert settler.is_done
+    body = json.loads(network.asked[0])
+    assert body["externalId"] == "x-round-1"
+    assert body["settlementAmounts"] == {
+        name: {currency: format(amount, "f") for currency, amount in MARKET.net(name, 1).items()} for name in "ab"
+    }
+
+
+def test_who_is_short_is_left_out_and_the_others_are_settled() -> None:
+    network = Network("a", "b", "c")
+    network.staging = [short_of("b"), short_of("c"), staged]
+    _, events, accounts = run(network, 1)
+    bodies = [json.loads(content) for content in network.asked]
+    assert [sorted(body["settlementAmounts"]) for body in bodies] == [["a", "b", "c"], ["a", "c"], ["a"]]
+    assert {body["externalId"] for body in bodies} == {"x-round-1"}
+    assert len({body["nonce"] for body in bodies}) == 3
+    assert names(events) == ["round.traded", "round.withheld", "round.withheld", "settlement.staged"]
+    assert [account.connection_id for account in accounts if account.owed] == ["a"]
+
+
+def test_a_round_that_cannot_be_settled_is_given_up_and_the_next_one_follows() -> None:
+    network = Network("a")
+    network.staging = [short_of("a"), short_of("elsewhere"), conflict, staged]
+    settler, events, accounts = run(network, 4, rounds=1)
+    assert [json.loads(content)["externalId"] for content in network.asked] == [f"x-round-{n}" for n in range(1, 5)]
+    assert names(events).count("settlement.refused") == 2
+    assert settler.is_done
+    assert [list(account.owed) for account in accounts] == [["x-round-4"]]
+
+
+def test_it_goes_on_where_it_was_and_notices_what_has_ended() -> None:
+    network = Network("a")
+    network.settlements = [
+        settlement("x-round-7", "failed"),
+        settlement("y-round-9"),
+        settlement("x-round-6", "completed"),
+    ]
+
+    def stage_and_end_the_first(body: Json) -> httpx2.Response:
+        network.settlements[0]["status"] = "completed"
+        return staged(body)
+
+    network.staging = [stage_and_end_the_first]
+    _, events, _ = run(network, 3, rounds=1)
+    assert json.loads(network.asked[0])["externalId"] == "x-round-8"
+    assert names(events) == ["round.traded", "settlement.staged", "settlement.completed"]
+    assert events[-1].fields["externalId"] == "x-round-7"
+
+
+def test_what_is_final_is_held_against_what_was_staged() -> None:
+    network = Network("a", "b")
+    network.staging = [staged]
+    settler, events, _ = run(network, 1)
+    right = {
+        name: {currency: format(amount, "f") for currency, amount in MARKET.net(name, 1).items()} for name in "ab"
+    }
+    wrong = {**right, "a": {"BTC": "1"}}
+    dispute = {"id": "d", "connectionId": "a"}
+    for amounts, disputes in ((right, []), ({"b": right["b"]}, [dispute]), (right, [dispute]), (wrong, [])):
+        told = {"settlementId": "s", "externalId": "x-round-1", "settlementAmounts": amounts, "disputes": disputes}
+        settler.finalized(Finalization.model_validate({**told, "settlingDisputes": [], "topUpDeadline": MOMENT}))
+    unknown = {"settlementId": "s", "externalId": "day-1", "settlementAmounts": {"z": {"PTS": "1"}}, "disputes": []}
+    settler.finalized(Finalization.model_validate({**unknown, "settlingDisputes": [], "topUpDeadline": MOMENT}))
+    finals = [event.fields for event in events if event.name == "settlement.final"]
+    assert [fields["agrees"] for fields in finals] == [True, True, False, False, None]
+    demanded = finals[1]["demanded"]
+    assert demanded == {currency: amount for currency, amount in MARKET.net("b", 1).items() if amount > Decimal(0)}
