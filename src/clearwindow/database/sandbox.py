@@ -65,8 +65,13 @@ class SharedClock:
         self._lock = threading.Lock()
         self._state = SandboxState(0, 0, None)
 
+    @property
+    def ahead(self) -> timedelta:
+        """By how much it is ahead of the world's, as far as this process knows."""
+        return self._state.clock_offset_milliseconds * _MILLISECOND
+
     def now(self) -> datetime:
-        return self.world.now() + self._state.clock_offset_milliseconds * _MILLISECOND
+        return self.world.now() + self.ahead
 
     def catch_up(self, connection: Connection[Any]) -> SandboxState:
         """Reads how the clock stands."""

@@ -20,12 +20,13 @@ from clearwindow.work.moving import Mover
 
 def read(runtime: Runtime) -> ClockAnswer:
     clock = runtime.clock
+    if not isinstance(clock, SharedClock):
+        now = wire_time(clock.now())
+        return ClockAnswer(now=now, wall=now, sandbox=False)
     with runtime.transaction() as tx:
-        now = tx.now()
-        if not isinstance(clock, SharedClock):
-            return ClockAnswer(now=wire_time(now), wall=wire_time(now), sandbox=False)
         target = clock.catch_up(tx.connection).clock_target
-    seen = ClockAnswer(now=wire_time(now), wall=wire_time(clock.world.now()), sandbox=True)
+    wall = clock.world.now()
+    seen = ClockAnswer(now=wire_time(wall + clock.ahead), wall=wire_time(wall), sandbox=True)
     return seen if target is None else seen.model_copy(update={"target": wire_time(target)})
 
 
