@@ -28,6 +28,7 @@ from clearwindow.database.sandbox import SandboxError, SharedClock, clock_of
 from clearwindow.ids import RandomIds
 from clearwindow.network.introducing import introduction_work
 from clearwindow.notices.deliveries import WebhookBacklog
+from clearwindow.notices.pruning import AttemptPruning
 from clearwindow.notices.pump import DeliveryPump
 from clearwindow.onchain.due import DepositWork, OnchainWork
 from clearwindow.onchain.simulated import SimulatedChain
@@ -52,7 +53,7 @@ WORK: Final[tuple[DueWork, ...]] = (
     introduction_work(),
     telling_work(),
 )
-"""All kinds of due work there are."""
+"""All kinds of due work that somebody waits for."""
 
 _WEBHOOKS: Final = WebhookBacklog()
 BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, _WEBHOOKS)
@@ -167,7 +168,8 @@ def all_routers(worker_lag_limit_seconds: float) -> tuple[APIRouter, ...]:
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:
     pace = settings.worker_poll_seconds
-    return Worker(runtime, WORK, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
+    kinds = (*WORK, AttemptPruning(settings.webhook_attempts_kept_days))
+    return Worker(runtime, kinds, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
 
 
 def build_mover(runtime: Runtime) -> Mover:

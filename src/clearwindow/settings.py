@@ -160,6 +160,13 @@ class Settings(BaseSettings):
         description="How long a webhook endpoint may take to answer a message. What a worker that was killed had "
         "in hand is delivered by another one after six times as long.",
     )
+    webhook_attempts_kept_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="For how many days each attempt to deliver a webhook message can be looked at. What became of "
+        "the message is kept for good.",
+    )
     shutdown_seconds: float = Field(
         default=20, gt=0, description="How long a server that ends waits for requests that are under way."
     )

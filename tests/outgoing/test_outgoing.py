@@ -8,19 +8,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from clearwindow.outgoing.addresses import AddressRefusedError, is_public, require_callable
 from clearwindow.outgoing.client import Outgoing
 from clearwindow.outgoing.values import NoAnswerError, Request
+from tests.outgoing.test_certificates import self_signed
 
 PRIVATE = [
     "127.0.0.1",
@@ -187,23 +182,8 @@ def test_the_end_of_the_process_ends_what_is_under_way(listener: socket.socket) 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A key and a certificate for ``exchange.example`` that nobody has signed but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "exchange.example")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("exchange.example")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path = tmp_path / "certificate.pem"
-    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    path.write_bytes(self_signed("exchange.example"))
     return path
 
 

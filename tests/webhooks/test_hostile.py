@@ -83,6 +83,21 @@ def cut_off_after_the_headers(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"half of it")
 
 
+def silent_after_the_headers(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    time.sleep(1.5)
+
+
+def headers_without_end(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(64):
+        handler.wfile.write(b"X-More: much more\r\n" * 50_000)
+
+
 def test_an_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     answer = post(receiver, endless)
@@ -102,6 +117,8 @@ def test_an_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
         (answering(200, body=b"<html>yes</html>"), 200, None),
         (answering(204), 204, None),
         (cut_off_after_the_headers, 200, None),
+        (silent_after_the_headers, 200, None),
+        (headers_without_end, None, "what came is not an HTTP answer (ClientResponseError)"),
     ],
 )
 def test_what_an_endpoint_does_is_an_answer(
@@ -110,6 +127,13 @@ def test_what_an_endpoint_does_is_an_answer(
     answer = post(receiver, behaviour)
     assert (answer.status_code, answer.problem) == (status, problem)
     assert answer.duration_milliseconds < 1400
+
+
+def test_a_redirect_leads_nowhere(receiver: Receiver) -> None:
+    with receiving() as elsewhere:
+        answer = post(receiver, answering(307, {"Location": elsewhere.url}))
+        assert answer.problem == "it answered 307"
+        assert elsewhere.received == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +154,7 @@ def test_what_is_private_is_never_connected_to(receiver: Receiver, url: str, pro
     assert receiver.received == []
 
 
-def test_a_name_of_another_certificate_is_not_trusted(receiver: Receiver) -> None:
+def test_what_does_not_speak_tls_gets_no_message(receiver: Receiver) -> None:
     answer = post(receiver, answering(204), url=receiver.url.replace("http://", "https://"))
     assert answer.problem is not None
     assert receiver.received == []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -16,7 +18,11 @@ from clearwindow.notices.webhooks import Answer
 from clearwindow.outgoing.addresses import AddressRefusedError, require_callable
 from clearwindow.outgoing.exchange import guarded_session, plain
 
+_WHOLE_BYTES: Final = 1024 * 1024
+"""A longer message is sent in pieces, so that others get their turn in between."""
 _READ_BYTES: Final = 64 * 1024
+_READ_SECONDS: Final = 1
+"""Of what comes after the status, which is all that is waited for longer."""
 _SUCCESS: Final = range(200, 300)
 
 
@@ -42,7 +48,7 @@ class Poster:
             _require_callable(url, allow_private=self._allow_private)
             async with self._session.post(
                 url,
-                data=body,
+                data=body if len(body) <= _WHOLE_BYTES else BytesIO(body),
                 headers={"Content-Type": "application/json", **headers},
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -53,7 +59,7 @@ class Poster:
         except AddressRefusedError as error:
             problem = f"its address {error}"
         except TimeoutError:
-            problem = f"no answer within {self._timeout.total:g} seconds"
+            problem = None if status in _SUCCESS else f"no answer within {self._timeout.total:g} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # What was said first counts: the rest of an answer is of no use to us.
             problem = None if status in _SUCCESS else plain(error)
@@ -72,8 +78,12 @@ def _require_callable(url: str, *, allow_private: bool) -> None:
 
 
 async def _read_a_little(response: aiohttp.ClientResponse) -> None:
-    """Empties a short answer, so that its connection serves again; a long one is cut off."""
-    await response.content.read(_READ_BYTES)
+    """Empties a short answer, so that its connection serves again; one that is long, or slow, is cut off."""
+    if response.content.at_eof():
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READ_SECONDS):
+            await response.content.read(_READ_BYTES)
     if not response.content.at_eof():
         response.close()
 

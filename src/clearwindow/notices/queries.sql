@@ -211,6 +211,15 @@ SELECT %(endpoint_id)s, position, number, %(enterprise_id)s, event_id, started_a
        problem IS NULL, status_code, problem
 FROM given
 
+-- name: oldest_attempt_at
+SELECT started_at FROM webhook_attempt ORDER BY started_at LIMIT 1
+
+-- name: prune_attempts
+-- What another worker prunes at this moment is left to it.
+DELETE FROM webhook_attempt
+WHERE ctid = ANY(ARRAY(SELECT ctid FROM webhook_attempt WHERE started_at < %(started_before)s
+                       ORDER BY started_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+
 -- name: count_owed_endpoints
 -- Endpoints that could be posted to now.
 SELECT count(*)

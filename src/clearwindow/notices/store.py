@@ -241,3 +241,12 @@ def _attempt(message: OwedMessage, answer: Answer) -> dict[str, object]:
         "status_code": answer.status_code,
         "problem": answer.problem,
     }
+
+
+def oldest_attempt_at(tx: Transaction) -> datetime | None:
+    return next(iter(tx.scalars(datetime, sql["oldest_attempt_at"])), None)
+
+
+def prune_attempts(tx: Transaction, *, started_before: datetime, limit: int) -> int:
+    """Deletes the oldest attempts of all endpoints; gives how many."""
+    return tx.run(sql["prune_attempts"], started_before=started_before, limit=limit)
