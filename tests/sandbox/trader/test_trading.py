@@ -108,12 +108,14 @@ def test_a_mistake_is_taken_back(floor: Floor, runtime: Runtime) -> None:
         traders.wait_for("retracted")
         assert not floor.settlement(settlement_id)["settlement"]["disputed"]
         # Once more, and this time the window ends before the trader hears of its own dispute.
-        stage_round(connection, 2)
+        later_id = stage_round(connection, 2)
         deliver(runtime)
         (disputed,) = traders.wait_for("disputed", settlement="exchange-round-2")
         floor.pass_minutes(10)
         deliver(runtime)
         traders.wait_for("given up")
+        (given_up,) = floor.settlement(later_id)["settlementDisputes"]
+        assert given_up["disputeClosure"]["closedBy"] == "client"
     assert disputed["connection"] == connection.id
     assert (traders.tally["mistaken"], traders.tally["withdrawn"], traders.tally["wrong"]) == (2, 2, 0)
 

@@ -218,7 +218,7 @@ class Rehearsal:
     def _show(self, settlements: list[OperatorSettlement]) -> None:
         stages = Counter(settlement.stage.replace("_", " ") for settlement in settlements)
         shown = ", ".join(f"{count} {stage}" for stage, count in sorted(stages.items()))
-        shown += f"; {len(self._truth.wrong)} entries wrong, {self._operators.closed} of them closed"
+        shown += f"; wrong: {len(self._truth.wrong)}, closed: {self._operators.closed}"
         if settlements and shown != self._shown:
             self._shown = shown
             self._screen.event(time.monotonic() - self._started, shown)
