@@ -6,7 +6,7 @@ the rest needs, is always the last to stop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -143,7 +143,8 @@ def opened_runtime(settings: Settings, *, share_running: bool, as_marked: bool =
         yield runtime
 
 
-def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
+def build_app(runtime: Runtime, settings: Settings, mover: Mover) -> FastAPI:
+    """The application; ``mover`` is for its owner to stop, before it waits for the requests under way."""
     # Importing the routes builds the models of the whole API, which only a server should wait for.
     from clearwindow.http.app import create_app  # noqa: PLC0415
     from clearwindow.http.limits import CallerLimits  # noqa: PLC0415
@@ -154,16 +155,19 @@ def build_app(runtime: Runtime, settings: Settings) -> FastAPI:
         requests_at_once=settings.concurrent_requests_limit or max(1, settings.database_connections // 3),
         wait_seconds=settings.concurrent_requests_wait_seconds,
     )
-    return create_app(runtime, all_routers(settings.worker_lag_limit_seconds), limits, MIDDLEWARES)
+    routers = all_routers(settings.worker_lag_limit_seconds, lambda _: mover)
+    return create_app(runtime, routers, limits, MIDDLEWARES)
 
 
-def all_routers(worker_lag_limit_seconds: float) -> tuple[APIRouter, ...]:
+def all_routers(
+    worker_lag_limit_seconds: float, mover_of: Callable[[Runtime], Mover] | None = None
+) -> tuple[APIRouter, ...]:
     """All routes, with those that must know all kinds of due work."""
     from clearwindow.http.health import health_router  # noqa: PLC0415 - see above
     from clearwindow.operator.sandbox_routes import sandbox_router  # noqa: PLC0415
     from clearwindow.routers import ROUTERS  # noqa: PLC0415
 
-    return (*ROUTERS, sandbox_router(build_mover), health_router(BACKLOGS, worker_lag_limit_seconds))
+    return (*ROUTERS, sandbox_router(mover_of or build_mover), health_router(BACKLOGS, worker_lag_limit_seconds))
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:

@@ -167,18 +167,35 @@ def test_a_move_that_is_held_up_says_by_what_and_goes_on_when_it_is_asked_again(
     hooks: Hooks,
 ) -> None:
     del hooks
-    stage(exchange, {trader.id: {"BTC": "-5"}})
     with runtime.transaction() as tx:
         leased = "UPDATE webhook_endpoint SET lease_id = gen_random_uuid(), leased_until = %(until)s"
         tx.run(leased, until=tx.now() + timedelta(seconds=90))
     mover = Mover(runtime, bootstrap.WORK, [(WebhookBacklog(), DeliveryPump(runtime))], longest_seconds=0.2)
     assert isinstance(runtime.clock, SharedClock)
-    with pytest.raises(ConflictError, match=r"\(webhooks is due, webhooks: 1 under way\)") as held_up:
+    with pytest.raises(ConflictError, match=r"and waits for work \(webhooks: 1 under way\); ask") as held_up:
         mover.move(runtime.clock, START + timedelta(hours=2), lambda _: None)
-    details = {"now": at(0), "target": at(120), "due": ["webhooks"], "underWay": {"webhooks": 1}}
+    details = {"now": at(0), "target": at(120), "due": [], "underWay": {"webhooks": 1}}
     assert held_up.value.details == details
-    assert receiver.received == []
+    stage(exchange, {trader.id: {"BTC": "-5"}})
     with runtime.transaction() as tx:
         tx.run("UPDATE webhook_endpoint SET lease_id = NULL, leased_until = NULL")
     ok(operator.post("/clock", {"now": at(120)}))
-    assert receiver.types()[-2:] == ["settlement.finalizing", "settlement.completed"]
+    assert receiver.types()[-3:] == ["settlement.initiated", "settlement.finalizing", "settlement.completed"]
+
+
+def test_a_server_that_ends_lets_go_of_a_move(
+    runtime: Runtime, exchange: PartnerHandle, trader: ConnectionHandle, receiver: Receiver, hooks: Hooks
+) -> None:
+    del hooks
+    mover = bootstrap.build_mover(runtime)
+
+    def end(handler: BaseHTTPRequestHandler) -> None:
+        mover.stop()
+        answering(204)(handler)
+
+    receiver.behaviour = end
+    stage(exchange, {trader.id: {"BTC": "-5"}})
+    assert isinstance(runtime.clock, SharedClock)
+    with pytest.raises(ConflictError, match=r"^the server ends: the clock stands at 2026-01-05T12:00:00\.000Z"):
+        mover.move(runtime.clock, START + timedelta(days=1), lambda _: None)
+    assert len(receiver.received) == 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,7 +53,9 @@ def serve(
             typer.echo(json.dumps(where) if as_json else _sentences(where, settings))
 
         with _running(worker):
-            _run_server(bootstrap.build_app(runtime, settings), settings, listener, announce)
+            mover = bootstrap.build_mover(runtime)
+            app = bootstrap.build_app(runtime, settings, mover)
+            _run_server(app, settings, listener, announce, ending=mover.stop)
 
 
 @contextmanager
@@ -91,13 +94,25 @@ def _running(worker: Worker | None) -> Iterator[None]:
         thread.join()
 
 
-def _run_server(app: Any, settings: Settings, listener: socket.socket, announce: Callable[[], None]) -> None:  # noqa: ANN401 - any ASGI application
+def _run_server(
+    app: Any,  # noqa: ANN401 - any ASGI application
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    *,
+    ending: Callable[[], None],
+) -> None:
     import uvicorn  # noqa: PLC0415 - see above
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             announce()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            # A request that moves the clock takes minutes, which nobody who ends the server should wait for.
+            ending()
+            super().handle_exit(sig, frame)
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:

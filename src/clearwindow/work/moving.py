@@ -6,6 +6,7 @@ everything happens in the order and at the times at which it would have happened
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Deliverer(Protocol):
 
     def run_due(self) -> int: ...
 
+    def stop(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Look:
@@ -56,7 +59,9 @@ class Mover:
     ) -> None:
         self._runtime = runtime
         self._longest_seconds = longest_seconds
-        worker = Worker(runtime, kinds)
+        self._stopping = threading.Event()
+        self._deliverers = [one for _, one in deliverers]
+        worker = self._worker = Worker(runtime, kinds)
         self._watched: list[Waiting] = [*kinds, *(waiting for waiting, _ in deliverers)]
         self._runs: dict[str, Callable[[], int]] = {waiting.name: one.run_due for waiting, one in deliverers}
         for kind in kinds:
@@ -76,21 +81,29 @@ class Mover:
         while True:
             now = clock.now()
             due = [name for name, moment in look.next_due_at.items() if moment <= now]
-            if not due and not look.under_way:
-                if now >= target:
-                    return now
+            quiet = not due and not look.under_way
+            if quiet and now >= target:
+                return now
+            if self._stopping.is_set() or time.monotonic() > give_up_at:
+                raise self._held_up(now, target, due, look.under_way)
+            if quiet:
                 self._go(clock, min([target, *look.next_due_at.values()]))
                 arrived(clock.now())
                 continue
-            if time.monotonic() > give_up_at:
-                raise self._held_up(now, target, due, look.under_way)
             if sum(self._runs[name]() for name in due):
                 pause = _FIRST_PAUSE_SECONDS
             else:
                 # It is in the hands of another process.
-                time.sleep(pause)
+                self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             look = self._look()
+
+    def stop(self) -> None:
+        """Ends every move after the jobs in hand, for good; the clock stands where it came to."""
+        self._stopping.set()
+        self._worker.stop()
+        for deliverer in self._deliverers:
+            deliverer.stop()
 
     def _look(self) -> _Look:
         """All of one moment: a job that is neither due nor under way then has left all that it leaves behind."""
@@ -117,11 +130,12 @@ class Mover:
         self, now: datetime, target: datetime, due: Sequence[str], under_way: Mapping[str, int]
     ) -> ConflictError:
         waits = [*(f"{name} is due" for name in due), *(f"{name}: {n} under way" for name, n in under_way.items())]
+        awaited = f" and waits for work ({', '.join(waits)})" if waits else ""
+        why = "the server ends" if self._stopping.is_set() else f"{self._longest_seconds:g} seconds have passed"
         return ConflictError(
             "clock_held_up",
-            f"after {self._longest_seconds:g} seconds the clock stands at {wire_time(now)}, on its way to"
-            f" {wire_time(target)}, and waits for work ({', '.join(waits)}): ask for the same time again, and it"
-            " goes on",
+            f"{why}: the clock stands at {wire_time(now)}, on its way to {wire_time(target)}{awaited}; ask for the"
+            " same time again, and it goes on",
             {
                 "now": wire_time(now),
                 "target": wire_time(target),

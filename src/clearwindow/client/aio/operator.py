@@ -39,6 +39,7 @@ from clearwindow.client.text import Id, Minutes, changes, fields
 
 _CLOCK_PATIENCE_SECONDS: Final = 330
 """A server moves its clock for five minutes at most before it answers."""
+_RESET_PATIENCE_SECONDS: Final = 60
 
 
 class AsyncOperator:
@@ -169,6 +170,13 @@ class AsyncOperator:
         Where it was held up or its answer was lost, `clock` names the ``target``, and `set_clock` goes on to it.
         """
         return await self._move_clock(fields(advance_minutes=advance_minutes), repeatable=False)
+
+    async def reset_sandbox(self) -> Clock:
+        """Empties a sandbox and puts its clock back; operators, their tokens and the currencies stay."""
+        path = self._desk.path("/sandbox/reset")
+        return await self._desk.send(
+            "POST", path, value_of(Clock), repeatable=False, patience_seconds=_RESET_PATIENCE_SECONDS
+        )
 
     async def _move_clock(self, asked: Mapping[str, object], *, repeatable: bool) -> Clock:
         return await self._desk.send(

@@ -40,6 +40,7 @@ from clearwindow.client.text import Id, Minutes, changes, fields
 
 _CLOCK_PATIENCE_SECONDS: Final = 330
 """A server moves its clock for five minutes at most before it answers."""
+_RESET_PATIENCE_SECONDS: Final = 60
 
 
 class Operator:
@@ -170,6 +171,13 @@ class Operator:
         Where it was held up or its answer was lost, `clock` names the ``target``, and `set_clock` goes on to it.
         """
         return self._move_clock(fields(advance_minutes=advance_minutes), repeatable=False)
+
+    def reset_sandbox(self) -> Clock:
+        """Empties a sandbox and puts its clock back; operators, their tokens and the currencies stay."""
+        path = self._desk.path("/sandbox/reset")
+        return self._desk.send(
+            "POST", path, value_of(Clock), repeatable=False, patience_seconds=_RESET_PATIENCE_SECONDS
+        )
 
     def _move_clock(self, asked: Mapping[str, object], *, repeatable: bool) -> Clock:
         return self._desk.send(
