@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearwindow.client import AsyncClient, Client, HttpOptions, KeySigner, Partner, SigningError
+from clearwindow.client import AsyncClient, Client, HttpOptions, KeySigner, Partner, SigningError, new_xprv
 from clearwindow.client.signing import unsigned_request
 from clearwindow.client.text import quantity_text, query, segment, time_text
 from clearwindow.signing.message import sign_message, verify_message
@@ -87,6 +87,12 @@ def test_a_key_comes_from_a_text_a_file_or_the_environment(tmp_path: Path, monke
     assert {signer('{"a":1}') for signer in signers} == {sign_message(KEY, '{"a":1}')}
     assert {signer.xpub for signer in signers} == {KEY.xpub}
     assert KEY.xprv not in repr(signers)
+
+
+def test_a_new_key_is_another_each_time() -> None:
+    first, second = KeySigner(new_xprv()), KeySigner(new_xprv())
+    assert first.xpub.startswith("xpub")
+    assert first.xpub != second.xpub
 
 
 def test_a_key_that_is_none_is_named_and_never_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

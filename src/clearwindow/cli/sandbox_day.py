@@ -52,7 +52,7 @@ def day(
         known = read_network(network)
         plan = DayPlan(known, seed=seed, rounds=rounds, disputes_percent=disputes_percent)
         played = asyncio.run(play(known, plan, Meter(), at_once=at_once))
-    except (ClearwindowError, DayError, NetworkFileError) as error:
+    except (ClearwindowError, DayError, NetworkFileError, ValueError) as error:
         raise CommandError(str(error)) from None
     if as_json:
         typer.echo(json.dumps(report.as_json(played)))
