@@ -9,16 +9,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from tests.support.certificates import self_signed
 
 # A process of its own, because which authorities are trusted is read once, when the HTTP library is loaded.
 SENDER: Final = """
@@ -58,9 +53,13 @@ def test_a_certificate_for_another_name_gets_no_request(tmp_path: Path) -> None:
     heard: list[str] = []
     with ExitStack() as stack:
         names = ("localhost", "exchange.example")
-        urls = [stack.enter_context(serving_tls(tmp_path / f"{name}.pem", name, heard)) for name in names]
+        certificates = [self_signed(name, tmp_path) for name in names]
+        urls = [
+            stack.enter_context(serving_tls(path, name, heard))
+            for path, name in zip(certificates, names, strict=True)
+        ]
         trusted = tmp_path / "trusted.pem"
-        trusted.write_bytes(b"".join((tmp_path / f"{name}.pem").read_bytes() for name in names))
+        trusted.write_bytes(b"".join(path.read_bytes() for path in certificates))
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-c", SENDER, *urls],
             env={**os.environ, "SSL_CERT_FILE": str(trusted)},
@@ -77,7 +76,6 @@ def test_a_certificate_for_another_name_gets_no_request(tmp_path: Path) -> None:
 @contextmanager
 def serving_tls(path: Path, name: str, heard: list[str]) -> Iterator[str]:
     """An HTTPS server on localhost with a certificate for this name; it notes the name when it hears a request."""
-    path.write_bytes(self_signed(name))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -101,23 +99,3 @@ def serving_tls(path: Path, name: str, heard: list[str]) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def self_signed(name: str) -> bytes:
-    """A key and a certificate for the name that nobody has signed but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return private + signed.public_bytes(Encoding.PEM)

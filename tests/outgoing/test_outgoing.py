@@ -15,7 +15,7 @@ import pytest
 from clearwindow.outgoing.addresses import AddressRefusedError, is_public, require_callable
 from clearwindow.outgoing.client import Outgoing
 from clearwindow.outgoing.values import NoAnswerError, Request
-from tests.outgoing.test_certificates import self_signed
+from tests.support.certificates import self_signed
 
 PRIVATE = [
     "127.0.0.1",
@@ -181,10 +181,7 @@ def test_the_end_of_the_process_ends_what_is_under_way(listener: socket.socket) 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A key and a certificate for ``exchange.example`` that nobody has signed but itself."""
-    path = tmp_path / "certificate.pem"
-    path.write_bytes(self_signed("exchange.example"))
-    return path
+    return self_signed("exchange.example", tmp_path)
 
 
 def test_a_certificate_that_is_not_trusted_gets_no_request(certificate: Path, listener: socket.socket) -> None:

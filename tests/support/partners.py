@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import jwt
 
@@ -45,6 +45,11 @@ class Reaction:
     endless: bool = False
 
 
+class Reacting(Protocol):
+    def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction: ...
+
+
+P = TypeVar("P", bound=Reacting)
 Behaviour = Callable[[Seen], Reaction]
 
 
@@ -133,9 +138,17 @@ class FakePartner:
 @contextmanager
 def fake_partner(network_url: str) -> Iterator[FakePartner]:
     """A partner that answers until the block ends; every signature it saw must have been good."""
+    with answering(lambda url: FakePartner(url, network_url)) as partner:
+        yield partner
+    assert partner.complaints == []
+
+
+@contextmanager
+def answering(at: Callable[[str], P]) -> Iterator[P]:
+    """Whatever reacts like a partner, at an address of its own until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    partner = FakePartner(f"http://127.0.0.1:{server.server_address[1]}", network_url)
+    partner = at(f"http://127.0.0.1:{server.server_address[1]}")
     server.partner = partner  # type: ignore[attr-defined]  # where its handlers find it
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -144,11 +157,12 @@ def fake_partner(network_url: str) -> Iterator[FakePartner]:
     finally:
         server.shutdown()
         server.server_close()
-    assert partner.complaints == []
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are written one after the other, and nobody should wait for the first to be acknowledged.
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         self._answer()
@@ -161,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         raw = self.rfile.read(int(self.headers["Content-Length"]))
-        partner: FakePartner = self.server.partner  # type: ignore[attr-defined]  # set above
+        partner: Reacting = self.server.partner  # type: ignore[attr-defined]  # set above
         reaction = partner.react(self.command, self.path, self.headers[HEADER], raw)
         time.sleep(reaction.delay_seconds)
         content = reaction.body if isinstance(reaction.body, bytes) else json.dumps(reaction.body).encode()

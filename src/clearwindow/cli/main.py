@@ -13,6 +13,7 @@ from clearwindow.cli.exchange import exchange
 from clearwindow.cli.failures import exit_code_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
+from clearwindow.cli.partner_check import partner_check
 from clearwindow.cli.rehearsal import rehearsal
 from clearwindow.cli.sandbox import sandbox_app
 from clearwindow.cli.serve import serve
@@ -36,6 +37,7 @@ app.command("exchange")(exchange)
 app.command("trader")(trader)
 app.command("rehearsal")(rehearsal)
 app.add_typer(sandbox_app, name="sandbox")
+app.command("partner-check")(partner_check)
 app.add_typer(token_app, name="token")
 keys_app.command("encrypt-connection-key")(encrypt)
 keys_app.command("decrypt-connection-key")(decrypt)

@@ -59,7 +59,7 @@ class Poster:
         except AddressRefusedError as error:
             problem = f"its address {error}"
         except TimeoutError:
-            problem = None if status in _SUCCESS else f"no answer within {self._timeout.total:g} seconds"
+            problem = f"no answer within {self._timeout.total:g} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # What was said first counts: the rest of an answer is of no use to us.
             problem = None if status in _SUCCESS else plain(error)

@@ -49,7 +49,12 @@ class Exchange:
         ) as response:
             if response.status in _REDIRECT:
                 raise NoAnswerError(f"a redirect ({response.status}), which is not followed")
-            return Reply(response.status, await self._bounded(response), response.headers.get("Retry-After"))
+            return Reply(
+                response.status,
+                await self._bounded(response),
+                response.headers.get("Retry-After"),
+                response.headers.get("Content-Type", ""),
+            )
 
     async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
         body = b""

@@ -32,3 +32,4 @@ class Reply:
     status: int
     body: bytes
     retry_after: str | None
+    content_type: str = ""

@@ -1,52 +1,30 @@
-"""The keys that calls to partners are signed with, their rotation, and the signature itself."""
+"""The keys that calls to partners are signed with, and their rotation."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
 )
-from jwt.algorithms import RSAAlgorithm
 
 from clearwindow.access.values import Operator
 from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
 from clearwindow.partnercalls import store
+from clearwindow.partnercalls.signatures import Signed, SigningKey, claims_for, encode, new_key, public_jwk
 from clearwindow.partnercalls.values import CallKey
 from clearwindow.runtime import Runtime
 
 SHOWN_BEFORE_USE: Final = timedelta(minutes=5)
 """As long as a partner may keep the key set: nobody meets a key that it could not have seen."""
 SHOWN_AFTER_RETIREMENT: Final = timedelta(hours=24)
-LIFETIME_SECONDS: Final = 60
-_KEY_BITS: Final = 2048
 _FIRST: Final = "first"
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    id: str
-    private: RSAPrivateKey = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What a signature speaks for."""
-
-    audience: str
-    method: str
-    path: str
-    body: bytes = field(repr=False)
 
 
 def signing_key(tx: Transaction, runtime: Runtime) -> SigningKey:
@@ -96,30 +74,19 @@ def rotate(runtime: Runtime, operator: Operator, reference: str) -> CallKey:
 
 
 def sign(key: SigningKey, runtime: Runtime, signed: Signed) -> str:
-    """An RS256 JWT over the call, good for once and for a minute. Protocol §8."""
-    issued_at = int(runtime.calls.wall.now().timestamp())
-    claims = {
-        "iss": runtime.calls.issuer,
-        "aud": signed.audience,
-        "iat": issued_at,
-        "exp": issued_at + LIFETIME_SECONDS,
-        "jti": str(runtime.ids.new()),
-        "method": signed.method,
-        "path": signed.path,
-        "bodySha256": hashlib.sha256(signed.body).hexdigest(),
-    }
-    return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.id})
+    """A JWT over the call, good for once and for a minute."""
+    claims = claims_for(
+        signed, issuer=runtime.calls.issuer, issued_at=runtime.calls.wall.now(), token_id=str(runtime.ids.new())
+    )
+    return encode(key, claims)
 
 
 def _make(tx: Transaction, runtime: Runtime, reference: str) -> str:
-    private = generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    key_id = runtime.ids.new().hex
-    jwk: Mapping[str, str] = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
-    public_jwk = {"kty": jwk["kty"], "n": jwk["n"], "e": jwk["e"], "alg": "RS256", "use": "sig", "kid": key_id}
-    der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    sealed = runtime.vault.encrypt(der, context=_context(key_id))
-    store.insert_key(tx, key_id=key_id, reference=reference, sealed_private=sealed, public_jwk=public_jwk)
-    return key_id
+    key = new_key(runtime.ids.new().hex)
+    der = key.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    sealed = runtime.vault.encrypt(der, context=_context(key.id))
+    store.insert_key(tx, key_id=key.id, reference=reference, sealed_private=sealed, public_jwk=public_jwk(key))
+    return key.id
 
 
 def _context(key_id: str) -> str:

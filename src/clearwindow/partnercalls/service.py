@@ -16,6 +16,7 @@ import structlog
 from clearwindow.database.pool import Transaction
 from clearwindow.outgoing.values import NoAnswerError, Request
 from clearwindow.partnercalls import keys, rules, store
+from clearwindow.partnercalls.signatures import Signed, SigningKey
 from clearwindow.partnercalls.values import (
     TELLINGS,
     Answer,
@@ -44,7 +45,7 @@ class _Prepared:
     """A call with all that it needs, read in one transaction."""
 
     endpoint: Endpoint
-    key: keys.SigningKey
+    key: SigningKey
     body: bytes = field(repr=False)
 
 
@@ -170,7 +171,7 @@ def _lease_end(tx: Transaction, runtime: Runtime) -> datetime:
 
 def _attempt(runtime: Runtime, call: OwedCall, prepared: _Prepared, give_up_at: float) -> Answer:
     method, url, path = rules.address(prepared.endpoint, call.operation, call.subject_id)
-    signed = keys.Signed(prepared.endpoint.callback_url or "", method, path, prepared.body)
+    signed = Signed(prepared.endpoint.callback_url or "", method, path, prepared.body)
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json",

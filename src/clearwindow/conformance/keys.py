@@ -1,0 +1,149 @@
+"""The keys that the kit signs with, and the key set that an endpoint reads them from."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from clearwindow.conformance.values import WronglyAskedError
+from clearwindow.partnercalls.signatures import SigningKey, new_key, public_jwk
+
+JWKS_PATH: Final = "/.well-known/jwks.json"
+_LEAST_BITS: Final = 2048
+_ID_CHARACTERS: Final = 32
+_IDLE_SECONDS: Final = 5
+
+
+def fresh_key() -> SigningKey:
+    made = new_key("")
+    return SigningKey(_id_of(made.private), made.private)
+
+
+class KeySet:
+    """The key in use and those before it, all of them shown; ``reads`` counts how often somebody looked."""
+
+    def __init__(
+        self,
+        key: SigningKey | None = None,
+        *,
+        is_served: bool = True,
+        make: Callable[[], SigningKey] = fresh_key,
+    ) -> None:
+        self._make = make
+        self.current = key or make()
+        self.is_served = is_served
+        self.reads = 0
+        self._stranger: SigningKey | None = None
+        self._shown = [self.current]
+
+    @property
+    def stranger(self) -> SigningKey:
+        """A key that is never shown."""
+        if self._stranger is None:
+            self._stranger = self._make()
+        return self._stranger
+
+    def rotate(self) -> None:
+        """A new key, shown and used from now on."""
+        self.current = self._make()
+        self._shown = [*self._shown, self.current]
+
+    def rotate_back(self) -> None:
+        """The key before is used again."""
+        self._shown = self._shown[:-1]
+        self.current = self._shown[-1]
+
+    def document(self) -> bytes:
+        return json.dumps({"keys": [dict(public_jwk(key)) for key in self._shown]}, indent=2).encode()
+
+
+def load_key(path: Path) -> SigningKey:
+    """The key in the file, which is made, for its owner only, where there is none.
+
+    Raises:
+        WronglyAskedError: it holds no RSA key, or cannot be read or written.
+    """
+    try:
+        if not path.exists():
+            _write(path, fresh_key().private)
+        private = load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise WronglyAskedError(f"The key file {path} cannot be used: {error.strerror}.") from None
+    except (ValueError, TypeError):
+        # The library's own text may quote what it read.
+        raise WronglyAskedError(f"The key file {path} holds no private key in PEM without a password.") from None
+    if not isinstance(private, RSAPrivateKey) or private.key_size < _LEAST_BITS:
+        raise WronglyAskedError(f"The key file {path} holds no RSA key of {_LEAST_BITS} bits or more.")
+    return SigningKey(_id_of(private), private)
+
+
+@contextmanager
+def serving(keys: KeySet, host: str, port: int) -> Iterator[str]:
+    """The address of the key set, which is served until the block ends.
+
+    Raises:
+        WronglyAskedError: nothing can listen there.
+    """
+    handler = type("_KeySetHandler", (_Handler,), {"keys": keys})
+    try:
+        server = ThreadingHTTPServer((host, port), handler)
+    except OSError as error:
+        raise WronglyAskedError(f"The key set cannot be served on {host}:{port}: {error.strerror}.") from None
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="key-set", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_address[1]}{JWKS_PATH}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    keys: KeySet
+    timeout = _IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != JWKS_PATH:
+            self.send_error(404)
+            return
+        self.keys.reads += 1
+        document = self.keys.document()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(document)))
+        self.end_headers()
+        self.wfile.write(document)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Nothing: the report says how often the key set was read."""
+
+
+def _id_of(private: RSAPrivateKey) -> str:
+    """The same for the same key, so that a key set printed from a file is that of the next run."""
+    digest = Hash(SHA256())
+    digest.update(private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    return digest.finalize().hex()[:_ID_CHARACTERS]
+
+
+def _write(path: Path, private: RSAPrivateKey) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

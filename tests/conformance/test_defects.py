@@ -1,0 +1,158 @@
+"""The kit finds nothing in a partner that is right, and in one that is wrong exactly what is wrong."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Collection, Iterator
+from decimal import Decimal
+from types import ModuleType
+from typing import TypeAlias
+
+import pytest
+
+from clearwindow.conformance import catalogue
+from clearwindow.conformance.keys import KeySet, fresh_key, serving
+from clearwindow.conformance.network import Network
+from clearwindow.conformance.run import is_conformant, run
+from clearwindow.conformance.values import Outcome, Result, Terms
+from clearwindow.outgoing.client import Outgoing
+from clearwindow.outgoing.values import NoAnswerError, Reply, Request
+from clearwindow.partnercalls.signatures import SigningKey
+from clearwindow.partnercalls.values import Endpoint
+from tests.conformance import credulous, hostile, otherwise, wrong_books
+from tests.conformance.exemplary import Exemplary, read
+from tests.conformance.hostile import TIMEOUT_SECONDS, Hangs
+from tests.support.partners import HEADER, answering
+
+Check: TypeAlias = Callable[..., list[Result]]
+HTTP_ONLY = {"transport.tls": "the address is http, which a network calls only where private addresses are allowed"}
+URL = "http://checked.example"
+
+
+class Direct:
+    """Carries calls to a partner without a network in between."""
+
+    def __init__(self, partner: Exemplary) -> None:
+        self.partner = partner
+
+    def send(self, request: Request, *, lane: str, timeout_seconds: float | None = None) -> Reply:
+        assert lane == "partner-check"
+        path = request.url.removeprefix(URL)
+        reaction = self.partner.react(request.method, path, request.headers.get(HEADER), request.body)
+        if timeout_seconds is not None and reaction.delay_seconds > timeout_seconds:
+            raise NoAnswerError("no answer in time")
+        body = reaction.body if isinstance(reaction.body, bytes) else json.dumps(reaction.body).encode()
+        return Reply(reaction.status, body, None, dict(reaction.headers).get("Content-Type", ""))
+
+
+@pytest.fixture(scope="module")
+def pool() -> list[SigningKey]:
+    """Making keys takes longer than checking a partner."""
+    return [fresh_key() for _ in range(3)]
+
+
+def terms(url: str = URL, *, prompt_seconds: float = 10) -> Terms:
+    endpoint = Endpoint("checked", url)
+    return Terms(
+        endpoint,
+        "BTC",
+        Decimal("0.5"),
+        timeout_seconds=TIMEOUT_SECONDS,
+        rotation_seconds=0,
+        prompt_seconds=prompt_seconds,
+    )
+
+
+@pytest.fixture
+def check(pool: list[SigningKey]) -> Check:
+    def checked(
+        kind: type[Exemplary], *, only: Collection[str] = (), skip: Collection[str] = (), prompt_seconds: float = 10
+    ) -> list[Result]:
+        keys = KeySet(make=itertools.cycle(pool).__next__)
+        partner = kind(URL)
+        partner.read_key_set = keys.document
+        return run(
+            Network(terms(prompt_seconds=prompt_seconds), keys, Direct(partner)), catalogue.chosen(only, skip)
+        )
+
+    return checked
+
+
+@pytest.fixture(scope="module")
+def at_an_address(pool: list[SigningKey]) -> Iterator[Check]:
+    """The same over HTTP."""
+    outgoing = Outgoing(allow_private=True)
+
+    def checked(kind: type[Exemplary]) -> list[Result]:
+        keys = KeySet(make=itertools.cycle(pool).__next__)
+        with answering(kind) as partner, serving(keys, "127.0.0.1", 0) as key_set_url:
+            partner.read_key_set = lambda: read(key_set_url)
+            return run(Network(terms(partner.url), keys, outgoing), catalogue.all_checks())
+
+    yield checked
+    outgoing.close()
+
+
+def _classes(module: ModuleType) -> list[type[Exemplary]]:
+    """The partners of a module; what has others made of it is none itself."""
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Exemplary)]
+    return [kind for kind in kinds if kind is not Exemplary and not kind.__subclasses__()]
+
+
+CREDULOUS = _classes(credulous)
+DEFECTS = [*_classes(wrong_books), *CREDULOUS, Hangs]
+HOSTILE = [kind for kind in _classes(hostile) if kind is not Hangs]
+
+
+def found(results: list[Result]) -> set[str]:
+    """The checks that found something."""
+    return {result.check.id for result in results if result.outcome in (Outcome.FAILED, Outcome.WARNED)}
+
+
+def test_nothing_is_found_where_all_is_right(at_an_address: Check) -> None:
+    results = at_an_address(Exemplary)
+    assert {result.check.id: result.why for result in results if result.outcome is not Outcome.PASSED} == HTTP_ONLY
+    assert is_conformant(results)
+
+
+def test_what_is_slow_is_warned_of(check: Check) -> None:
+    results = check(Exemplary, prompt_seconds=0)
+    assert found(results) == {"form.promptly"}
+    assert is_conformant(results)
+
+
+@pytest.mark.parametrize("kind", _classes(otherwise))
+def test_what_the_protocol_leaves_open_is_right_too(check: Check, kind: type[Exemplary]) -> None:
+    assert found(check(kind)) == set()
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_a_defect_is_found_by_the_checks_that_are_about_it(check: Check, kind: type[Exemplary]) -> None:
+    # What a partner believes has nothing to do with its books.
+    believes = kind in CREDULOUS
+    results = check(kind, only=["authentication"]) if believes else check(kind, skip=["authentication"])
+    assert found(results) == set(kind.finds)
+    for result in results:
+        if result.outcome in (Outcome.FAILED, Outcome.WARNED):
+            assert result.why
+            assert result.expected
+            assert result.call is not None
+
+
+def test_a_new_key_that_is_not_taken_up_spoils_nothing_else(check: Check) -> None:
+    assert found(check(credulous.ReadsKeysOnce)) == {"authentication.rotated"}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_an_answer_that_is_none_ends_the_run_soon(at_an_address: Check, kind: type[Exemplary]) -> None:
+    results = at_an_address(kind)
+    assert found(results) == set(kind.finds)
+    assert all(result.outcome is not Outcome.PASSED for result in results if result.check.group != "form")
+
+
+def test_every_check_finds_something() -> None:
+    """A check that no defect needs checks nothing. Those that are missing here have tests of their own."""
+    wrong: list[type[Exemplary]] = [*DEFECTS, *HOSTILE]
+    needed = {name for kind in wrong for name in kind.finds}
+    assert {check.id for check in catalogue.all_checks()} - needed == {"transport.tls", "form.promptly"}
