@@ -15,8 +15,6 @@ from referencing.jsonschema import DRAFT4, DRAFT202012
 
 from clearwindow import bootstrap
 from clearwindow.http.app import create_app
-from clearwindow.http.health import health_router
-from clearwindow.routers import ROUTERS
 from tests.support.descriptions import CONTRACT
 
 _URI: Final = "urn:description"
@@ -109,7 +107,7 @@ def contract() -> Wire:
 
 @cache
 def own() -> Wire:
-    app = create_app(None, (*ROUTERS, health_router(bootstrap.WORK, 60)))  # type: ignore[arg-type]  # never asked
+    app = create_app(None, bootstrap.all_routers(60))  # type: ignore[arg-type]  # never asked
     return Wire(deepcopy(app.openapi()))
 
 

@@ -205,4 +205,7 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         "operator.onchain_deposits.release",
         lambda operator: operator.onchain_deposits.release(ID),
     ),
+    "getClock": ("operator.clock", lambda operator: operator.clock()),
+    "moveClock": ("operator.set_clock", lambda operator: operator.set_clock(AT)),
+    "resetSandbox": ("operator.reset_sandbox", lambda operator: operator.reset_sandbox()),
 }

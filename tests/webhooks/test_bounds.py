@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from secrets import token_hex
@@ -14,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from clearwindow.access.values import Member
+from clearwindow.clock import ManualClock
 from clearwindow.notices import deliveries, endpoints, pruning
 from clearwindow.notices import service as notices
 from clearwindow.notices.pruning import AttemptPruning
@@ -97,30 +99,26 @@ def test_attempts_are_pruned_in_batches_and_deliveries_stay(
     with runtime.transaction() as tx:
         assert kind.next_due_at(tx) is None
     assert deliver(runtime) == 6
-    grow_old(runtime, KEPT + pruning.SLACK - timedelta(minutes=1))
-    assert kind.due(runtime, 1) == []
-    assert Worker(runtime, [kind]).run_due() == 0
-    grow_old(runtime, timedelta(minutes=2))
     with runtime.transaction() as tx:
-        assert kind.count_due(tx) == 1
+        tx.run(
+            "UPDATE webhook_attempt SET started_at = started_at + interval '1 day'"
+            " WHERE position = (SELECT max(position) FROM webhook_attempt)"
+        )
+        due_at = kind.next_due_at(tx)
+    assert due_at is not None
+    early = replace(runtime, clock=ManualClock(due_at - timedelta(seconds=1)))
+    assert kind.due(early, 1) == []
+    assert Worker(early, [kind]).run_due() == 0
+    late = replace(runtime, clock=ManualClock(due_at + timedelta(minutes=1)))
+    assert len(kind.due(late, 1)) == 1
     # Five in batches of two.
-    assert Worker(runtime, [kind]).run_due() == 3
-    assert kind.due(runtime, 1) == []
+    assert Worker(late, [kind]).run_due() == 3
+    assert kind.due(late, 1) == []
     member = Member("desk-0", "somebody", "request")
     there = endpoints.all_of(runtime, member, limit=9, offset=0).items
     shown = [kept(runtime, member, each.endpoint.id) for each in there]
     assert sum(tries for tries, _ in shown) == 1
     assert [delivered for _, delivered in shown] == [3, 3]
-
-
-def grow_old(runtime: Runtime, age: timedelta) -> None:
-    """All attempts but the last one were made so much longer ago."""
-    with runtime.transaction() as tx:
-        tx.run(
-            "UPDATE webhook_attempt SET started_at = started_at - %(age)s"
-            " WHERE position < (SELECT max(position) FROM webhook_attempt)",
-            age=age,
-        )
 
 
 def kept(runtime: Runtime, member: Member, endpoint_id: UUID) -> tuple[int, int]:

@@ -30,8 +30,10 @@ class AttemptPruning:
 
     def due(self, runtime: Runtime, limit: int) -> list[datetime]:  # noqa: ARG002 - there is never more than one job
         """The moment before which attempts are pruned, once there are any that old."""
+        now = runtime.clock.now()
         with runtime.transaction() as tx:
-            return [tx.now() - self._kept] if self._is_due(tx) else []
+            due_at = self.next_due_at(tx)
+        return [now - self._kept] if due_at is not None and due_at <= now else []
 
     def perform(self, runtime: Runtime, job: datetime) -> bool:
         """Prunes one batch; False where other workers are at all that is left."""
@@ -47,8 +49,5 @@ class AttemptPruning:
         return None if oldest is None else oldest + self._kept + SLACK
 
     def count_due(self, tx: Transaction) -> int:
-        return int(self._is_due(tx))
-
-    def _is_due(self, tx: Transaction) -> bool:
         due_at = self.next_due_at(tx)
-        return due_at is not None and due_at <= tx.now()
+        return int(due_at is not None and due_at <= tx.now())

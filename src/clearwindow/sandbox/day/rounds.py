@@ -174,8 +174,9 @@ class Rounds:
         for given in executing.values():
             for name, amount in given.items():
                 due[exchange.currencies[name]] += self._base_units(exchange, name, amount)
-        balances = await self._people.ada.go_accounts.balances(exchange.go_account_id)
-        for currency, needed in due.items():
+        to_pay = {currency: needed for currency, needed in due.items() if needed > 0}
+        balances = await self._people.ada.go_accounts.balances(exchange.go_account_id) if to_pay else {}
+        for currency, needed in to_pay.items():
             available = balances[currency].available if currency in balances else 0
             if needed > available:
                 await self._people.ada.go_accounts.deposit(
