@@ -5,13 +5,14 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install lock sdk lint format test serve demo day bench crash webhooks-crash fuzz examples clean
+.PHONY: help install lock sdk lint format test serve demo day rehearsal bench crash webhooks-crash fuzz examples clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make install  build the environment in .venv; the command is .venv/bin/clearwindow'
 	@echo 'make demo     a network from nothing to balanced books, in under a minute'
 	@echo 'make day      a day of settlements with disputes for 1 000 connections, in a sandbox of its own'
+	@echo 'make rehearsal  exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
 	@echo 'make serve    the server on http://127.0.0.1:8080, its database under ./data'
 	@echo 'make test     lint, types, layering and the whole test suite'
 	@echo 'make bench    one large settlement beside psql copying the same rows; webhooks beside a bare loop'
@@ -90,6 +91,10 @@ demo: install
 # Another size: make day DAY="--exchanges 2 --traders 10 --rounds-per-day 12 --disputes-percent 5"
 day: install
 	@$(BIN)/python -m clearwindow.sandbox.day $(DAY)
+
+# Options of the command: make rehearsal REHEARSAL='--seed 7 --rounds 20'.
+rehearsal: install
+	@$(BIN)/clearwindow rehearsal $(REHEARSAL)
 
 bench: install
 	$(BIN)/python -m bench

@@ -35,11 +35,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class CallTerms:
-    """How partners' own endpoints are called. Each of these is a setting."""
+    """How endpoints of partners and enterprises are called. Each of these is a setting."""
 
     signature_header: str = "X-BitGo-Signature"
     issuer: str = "clearwindow"
     inline_attempts: int = 3
+    webhook_timeout_seconds: float = 15
     wall: Clock = field(default_factory=SystemClock)
     """The time in a call's signature is the world's, however a sandbox moves its own."""
 

@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         max_length=255,
         description="The issuer (`iss`) in the signature of a call to a partner.",
     )
+    webhook_timeout_seconds: float = Field(
+        default=_CALLS.webhook_timeout_seconds,
+        gt=0,
+        le=60,
+        description="How long a webhook endpoint may take to answer a message. What a worker that was killed had "
+        "in hand is delivered by another one after six times as long.",
+    )
     webhook_attempts_kept_days: int = Field(
         default=30,
         ge=1,
@@ -181,6 +188,7 @@ class Settings(BaseSettings):
             signature_header=self.partner_call_header,
             issuer=self.partner_call_issuer,
             inline_attempts=self.partner_call_attempts,
+            webhook_timeout_seconds=self.webhook_timeout_seconds,
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
@@ -167,10 +168,8 @@ def test_a_private_address_is_refused_when_it_is_given(hooks: Hooks, runtime: Ru
         assert refused.json()["name"] == "webhook_url_refused"
 
 
-def test_one_endpoint_that_hangs_holds_no_other_up(
-    hooks: Hooks, receiver: Receiver, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("clearwindow.notices.posting.TIMEOUT_SECONDS", 1)
+def test_one_endpoint_that_hangs_holds_no_other_up(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
+    object.__setattr__(runtime, "calls", replace(runtime.calls, webhook_timeout_seconds=1))
     with receiving() as healthy:
         slow_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
         quick_id = hooks.make(healthy.url)["webhookEndpoint"]["id"]

@@ -14,9 +14,11 @@ from clearwindow.cli.failures import exit_code_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
 from clearwindow.cli.partner_check import partner_check
+from clearwindow.cli.rehearsal import rehearsal
 from clearwindow.cli.sandbox import sandbox_app
 from clearwindow.cli.serve import serve
 from clearwindow.cli.tokens import token_app
+from clearwindow.cli.trader import trader
 from clearwindow.cli.worker import worker
 
 app: Final = typer.Typer(
@@ -32,6 +34,8 @@ app.command("migrate")(migrate)
 app.command("check")(check)
 app.command("demo")(demo)
 app.command("exchange")(exchange)
+app.command("trader")(trader)
+app.command("rehearsal")(rehearsal)
 app.command("partner-check")(partner_check)
 app.add_typer(token_app, name="token")
 app.add_typer(sandbox_app, name="sandbox")

@@ -21,7 +21,7 @@ from clearwindow.notices.values import Event, EventType
 from clearwindow.notices.webhooks import Answer, Claim, DisabledReason, Endpoint, EndpointStatus, OwedMessage
 from clearwindow.runtime import Runtime
 
-LEASE: Final = timedelta(seconds=90)
+_TIMEOUTS_IN_A_LEASE: Final = 6
 PER_ENDPOINT: Final = 100
 """Messages that are posted to an endpoint before it is said what came of them."""
 BYTES_PER_ENDPOINT: Final = 1024 * 1024
@@ -33,6 +33,11 @@ _DISABLED: Final = {
 }
 
 
+def lease(runtime: Runtime) -> timedelta:
+    """How long endpoints are whose messages are in hand; those of a process that dies are free again after that."""
+    return timedelta(seconds=_TIMEOUTS_IN_A_LEASE * runtime.calls.webhook_timeout_seconds)
+
+
 def claim(runtime: Runtime, limit: int) -> list[Claim]:
     """Takes up to that many endpoints that may be posted to now, with what they are owed first."""
     with runtime.transaction() as tx:
@@ -40,7 +45,7 @@ def claim(runtime: Runtime, limit: int) -> list[Claim]:
         return store.claim(
             tx,
             runtime.ids.new(),
-            leased_until=now + LEASE,
+            leased_until=now + lease(runtime),
             owed_after=now - rules.MAX_AGE,
             limit=limit,
             per_endpoint=PER_ENDPOINT,

@@ -18,7 +18,6 @@ from clearwindow.notices.webhooks import Answer
 from clearwindow.outgoing.addresses import AddressRefusedError, require_callable
 from clearwindow.outgoing.exchange import guarded_session, plain
 
-TIMEOUT_SECONDS: Final = 15
 _WHOLE_BYTES: Final = 1024 * 1024
 """A longer message is sent in pieces, so that others get their turn in between."""
 _READ_BYTES: Final = 64 * 1024
@@ -33,13 +32,11 @@ class Poster:
     ``clock`` tells when attempts were made; ``wall`` is the world's time, in which endpoints name dates.
     """
 
-    def __init__(
-        self, clock: Clock, wall: Clock, *, allow_private: bool, timeout_seconds: float | None = None
-    ) -> None:
+    def __init__(self, clock: Clock, wall: Clock, *, allow_private: bool, timeout_seconds: float) -> None:
         self._clock = clock
         self._wall = wall
         self._allow_private = allow_private
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds or TIMEOUT_SECONDS)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session = guarded_session(allow_private=allow_private)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -94,7 +94,12 @@ class DeliveryPump:
         from clearwindow.notices.posting import Poster  # noqa: PLC0415
 
         runtime = self._runtime
-        poster = Poster(runtime.clock, runtime.calls.wall, allow_private=runtime.outgoing.allow_private)
+        poster = Poster(
+            runtime.clock,
+            runtime.calls.wall,
+            allow_private=runtime.outgoing.allow_private,
+            timeout_seconds=runtime.calls.webhook_timeout_seconds,
+        )
         return aclosing(poster)
 
     async def _claim(self, limit: int) -> list[Claim]:
@@ -114,7 +119,7 @@ class DeliveryPump:
             signer = deliveries.signer(self._runtime, claimed)
             loop = asyncio.get_running_loop()
             # The lease must outlast the messages in hand, and what it takes to write down what came of them.
-            last_start = loop.time() + _POSTING_SHARE * deliveries.LEASE.total_seconds()
+            last_start = loop.time() + _POSTING_SHARE * deliveries.lease(self._runtime).total_seconds()
             for message in claimed.messages:
                 if self._stopping.is_set() or loop.time() > last_start:
                     break

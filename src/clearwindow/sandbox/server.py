@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _STOP_SECONDS: Final = 20
 _START_SECONDS: Final = 60
+_SERVE: Final = (sys.executable, "-m", "clearwindow", "serve", "--port", "0", "--json")
 _KEPT_VARIABLE: Final = "CLEARWINDOW_POSTGRES_BIN_DIR"
 
 
@@ -22,13 +23,16 @@ class ServerNotStartedError(RuntimeError):
 
 
 @contextmanager
-def serving(folder: Path, operator_token: str, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+def serving(
+    folder: Path, operator_token: str, settings: Mapping[str, str] | None = None, *, arguments: Sequence[str] = ()
+) -> Iterator[str]:
     """The address of a server that ends with the block.
 
     Args:
         folder: gets its log and its data.
         operator_token: of its operator ``bootstrap``.
         settings: more of the environment's, under their whole names.
+        arguments: more of ``serve``'s.
 
     Raises:
         ServerNotStartedError: it did not start.
@@ -36,12 +40,12 @@ def serving(folder: Path, operator_token: str, settings: Mapping[str, str] | Non
     log = folder / "server.log"
     with log.open("w") as log_file:
         process = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "clearwindow", "serve", "--port", "0", "--data", str(folder / "data"), "--json"],
+            [*_SERVE, "--data", str(data_folder(folder)), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,
-            env=_environment(operator_token) | dict(settings or {}),
+            env=environment({"CLEARWINDOW_OPERATOR_TOKEN": operator_token} | dict(settings or {})),
             # Ctrl-C goes to us alone, and we end the server in order.
             start_new_session=True,
         )
@@ -55,14 +59,19 @@ def serving(folder: Path, operator_token: str, settings: Mapping[str, str] | Non
             process.kill()
 
 
-def _environment(operator_token: str) -> dict[str, str]:
-    """Ours without its settings: a demo must never touch a database that somebody uses."""
+def data_folder(folder: Path) -> Path:
+    """Where a server of this folder keeps its data."""
+    return folder / "data"
+
+
+def environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Ours with these settings and no others: a demo must never touch a database that somebody uses."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("CLEARWINDOW_") or name == _KEPT_VARIABLE
     }
-    return kept | {"CLEARWINDOW_OPERATOR_TOKEN": operator_token}
+    return kept | dict(settings or {})
 
 
 def _announced_address(process: subprocess.Popen[str], log: Path) -> str:

@@ -104,6 +104,8 @@ async def _live(partner: AsyncPartner, terms: Terms, say: Say, stop: asyncio.Eve
         told = {"address": address, "callbackUrl": callback_url, "network": access.url}
         say(Event("listening", f"{address}, which the network calls {callback_url}", told))
         await _until(stop, settler.run())
+    kept = {account.connection_id: dict(account.allocated) for account in accounts}
+    say(Event("accounts", f"{len(kept)} accounts are kept", {"accounts": kept}))
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:

@@ -1,0 +1,179 @@
+"""``clearwindow trader``: simulated traders, who check settlements and dispute what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from clearwindow.cli.failures import CommandError
+
+if TYPE_CHECKING:
+    from clearwindow.sandbox.trader.running import Place
+    from clearwindow.sandbox.trader.trader import Access, Terms
+
+TOKEN_VARIABLE: Final = "CLEARWINDOW_TOKEN"  # noqa: S105 - where a token is, and none
+_DEFAULT_PORT: Final = 9201
+_IN_A_FILE: Final = "Those of a network file"
+_BY_ITSELF: Final = "Any other one"
+_FAULTS: Final = "What goes wrong"
+
+NetworkOption = Annotated[
+    Path | None,
+    typer.Option("--network", metavar="FILE", help="It has address, tokens and keys.", rich_help_panel=_IN_A_FILE),
+]
+NamesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name", help="One of them; may be given several times.  [default: all]", rich_help_panel=_IN_A_FILE
+    ),
+]
+UrlOption = Annotated[str | None, typer.Option("--url", help="The network's address.", rich_help_panel=_BY_ITSELF)]
+EnterpriseOption = Annotated[
+    str | None, typer.Option("--enterprise", metavar="ID", help="Its own.", rich_help_panel=_BY_ITSELF)
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file", metavar="FILE", help=f"Its token.  [{TOKEN_VARIABLE}]", rich_help_panel=_BY_ITSELF
+    ),
+]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option("--key-file", metavar="FILE", help="Its xprv.  [CLEARWINDOW_XPRV]", rich_help_panel=_BY_ITSELF),
+]
+HostOption = Annotated[str, typer.Option("--host", help="The address to listen on for webhooks.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")]
+PublicUrlOption = Annotated[
+    str | None,
+    typer.Option("--public-url", metavar="URL", help="How the network reaches that address, where otherwise."),
+]
+SeedOption = Annotated[str, typer.Option("--seed", help="Of all trades, as the exchange has it.")]
+WorthOption = Annotated[
+    float, typer.Option("--worth", min=0, help="What to allocate of each currency on each connection, in dollars.")
+]
+FaultsOption = Annotated[
+    str,
+    typer.Option(
+        "--faults",
+        metavar="LIST",
+        help="all, or some of: slow,error-500,garbage,timeout-after-work,drop,mistake.",
+        rich_help_panel=_FAULTS,
+    ),
+]
+PercentOption = Annotated[
+    float, typer.Option("--fault-percent", min=0, max=100, help="How often.", rich_help_panel=_FAULTS)
+]
+SlowOption = Annotated[
+    float, typer.Option("--slow-seconds", min=0, help="How slow slow is.", rich_help_panel=_FAULTS)
+]
+LateOption = Annotated[
+    float,
+    typer.Option("--late-seconds", min=0, help="When an answer comes that is too late.", rich_help_panel=_FAULTS),
+]
+EventsOption = Annotated[bool, typer.Option("--json", help="Print a JSON object in a line for each happening.")]
+
+
+def trader(  # noqa: PLR0913 - one for each option
+    *,
+    network: NetworkOption = None,
+    name: NamesOption = None,
+    url: UrlOption = None,
+    enterprise: EnterpriseOption = None,
+    token_file: TokenFileOption = None,
+    key_file: KeyFileOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = _DEFAULT_PORT,
+    public_url: PublicUrlOption = None,
+    seed: SeedOption = "1",
+    worth: WorthOption = 20_000,
+    faults: FaultsOption = "",
+    fault_percent: PercentOption = 20,
+    slow_seconds: SlowOption = 2,
+    late_seconds: LateOption = 20,
+    as_json: EventsOption = False,
+) -> None:
+    """Run simulated traders: they hear of settlements, check them, and dispute what is wrong.
+
+    They go on until SIGTERM or Ctrl-C, and keep nothing: at their start they ask the network what they must know.
+    """
+    from clearwindow.sandbox.trader.faults import parse_faults  # noqa: PLC0415 - only this command needs it
+    from clearwindow.sandbox.trader.inbox import Pace  # noqa: PLC0415
+    from clearwindow.sandbox.trader.running import Place  # noqa: PLC0415
+    from clearwindow.sandbox.trader.trader import Terms  # noqa: PLC0415
+
+    try:
+        kinds = parse_faults(faults)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from None
+    terms = Terms(
+        seed=seed,
+        worth=Decimal(str(worth)),
+        faults=kinds,
+        fault_percent=fault_percent,
+        pace=Pace(slow_seconds, late_seconds),
+    )
+    accesses = _of_file(network, name or []) if network else [_by_itself(url, enterprise, token_file, key_file)]
+    _run(accesses, terms, Place(host, port, public_url), as_json=as_json)
+
+
+def _run(accesses: list[Access], terms: Terms, place: Place, *, as_json: bool) -> None:
+    from clearwindow.client import ClearwindowError  # noqa: PLC0415 - as above
+    from clearwindow.sandbox.trader.reports import Reports  # noqa: PLC0415
+    from clearwindow.sandbox.trader.running import CannotListenError, trade_until_signal  # noqa: PLC0415
+
+    try:
+        asyncio.run(trade_until_signal(accesses, terms, Reports(_print, as_json=as_json), place))
+    except (ClearwindowError, CannotListenError) as error:
+        raise CommandError(str(error)) from None
+
+
+def _of_file(path: Path, names: list[str]) -> list[Access]:
+    from clearwindow.client import KeySigner  # noqa: PLC0415 - as above
+    from clearwindow.sandbox.network.file import NetworkFileError, read_network  # noqa: PLC0415
+    from clearwindow.sandbox.trader.trader import Access  # noqa: PLC0415
+
+    try:
+        network = read_network(path)
+        found = [network.trader(name) for name in names] or network.traders
+    except NetworkFileError as error:
+        raise CommandError(str(error)) from None
+    if not found:
+        raise CommandError(f"The network in {path} has no traders.")
+    return [
+        Access(
+            name=each.name,
+            url=network.url,
+            enterprise_id=each.enterprise_id,
+            token=each.token,
+            signer=KeySigner(each.xprv),
+        )
+        for each in found
+    ]
+
+
+def _by_itself(url: str | None, enterprise: str | None, token_file: Path | None, key_file: Path | None) -> Access:
+    from clearwindow.client import KeySigner, SigningError  # noqa: PLC0415 - as above
+    from clearwindow.sandbox.trader.trader import Access  # noqa: PLC0415
+
+    if url is None or enterprise is None:
+        raise typer.BadParameter("Say who trades: --network, or --url and --enterprise.")
+    try:
+        token = os.environ.get(TOKEN_VARIABLE, "") if token_file is None else token_file.read_text().strip()
+    except OSError as error:
+        raise CommandError(f"The token file {token_file} cannot be read: {error.strerror}.") from None
+    if not token:
+        raise CommandError(f"No token: name a --token-file, or set {TOKEN_VARIABLE}.")
+    try:
+        signer = KeySigner.from_environment() if key_file is None else KeySigner.from_file(key_file)
+    except SigningError as error:
+        raise CommandError(str(error)) from None
+    return Access(name=enterprise, url=url, enterprise_id=enterprise, token=token, signer=signer)
+
+
+def _print(line: str) -> None:
+    typer.echo(line)

@@ -1,0 +1,1 @@
+"""The rehearsal: a whole network of real processes, with faults on, ending with everything in order."""
