@@ -179,6 +179,24 @@ def test_two_workers_execute_each_due_settlement_once(floor: Floor, partners: in
     floor.assert_proven()
 
 
+def test_of_what_is_due_each_partner_offers_its_first_alone(floor: Floor) -> None:
+    staged: dict[str, list[str]] = {}
+    for name in ("exchange-0", "exchange-1"):
+        partner = floor.network.partner(name)
+        connection = floor.network.funded(partner, {"ofcbtc": 100}, name=f"trader-of-{name}")
+        for _ in range(2):
+            floor.clock.advance(minutes=0.5)
+            staged.setdefault(name, []).append(stage(partner, {connection.id: {"BTC": "-1"}})["id"])
+    floor.clock.advance(minutes=10)
+    work = SettlementWork()
+    for first in range(2):
+        jobs = work.due(floor.runtime, 10)
+        assert [str(job.id) for job in jobs] == [of_one[first] for of_one in staged.values()]
+        for job in jobs:
+            assert work.perform(floor.runtime, job)
+    assert work.due(floor.runtime, 10) == []
+
+
 def test_a_job_that_another_worker_has_just_done_is_not_done_again(floor: Floor) -> None:
     desk = staging(floor)
     settlement_id = stage(desk.partner, {desk.connection.id: {"BTC": "-7"}})["id"]

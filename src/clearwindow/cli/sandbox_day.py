@@ -33,7 +33,7 @@ def day(
         float, typer.Option(min=0, max=100, help="How many of the connections in a settlement dispute it.")
     ] = 2,
     seed: Annotated[int, typer.Option(help="Trades, and who disputes, follow from it.")] = 1,
-    at_once: Annotated[int, typer.Option(min=1, max=100, help="How many are acting at a time.")] = 8,
+    at_once: Annotated[int, typer.Option(min=1, max=100, help="How many are acting at a time.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a day on a sandbox: settlements, disputes, closures by two, top-ups; then hold the books against it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from clearwindow.database.pool import Transaction
 from clearwindow.runtime import Runtime
@@ -14,6 +15,8 @@ class SettlementWork:
     """Ends windows and executes settlements. Claimed by the partner's lock, which ends with its transaction."""
 
     name = "settlements"
+    parallel: Final = 4
+    """Each job is another partner's, and most of its time the database's."""
 
     def due(self, runtime: Runtime, limit: int) -> list[DueSettlement]:
         with runtime.transaction() as tx:

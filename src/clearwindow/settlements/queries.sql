@@ -68,8 +68,11 @@ WHERE partner_id = ANY(%(partner_ids)s) AND settlement_type = 'offchain' AND NOT
   AND (state = 'failed' OR (state = 'top_up_window' AND execute_when_funded))
 
 -- name: list_due
-SELECT id, partner_id FROM settlement
-WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s ORDER BY due_at, id LIMIT %(limit)s
+SELECT id, partner_id FROM (
+    SELECT DISTINCT ON (partner_id) id, partner_id, due_at FROM settlement
+    WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s ORDER BY partner_id, due_at, id
+) AS first_of_partner
+ORDER BY due_at, id LIMIT %(limit)s
 
 -- name: count_due
 SELECT count(*) FROM settlement WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s

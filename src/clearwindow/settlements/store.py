@@ -114,6 +114,7 @@ def wake_waiting(tx: Transaction, partner_ids: Sequence[UUID]) -> int:
 
 
 def list_due(tx: Transaction, kind: SettlementType, limit: int) -> list[DueSettlement]:
+    """What is due, one settlement of each partner: its others wait for that one, whoever works on them."""
     return tx.all(DueSettlement, sql["list_due"], now=tx.now(), settlement_type=kind, limit=limit)
 
 

@@ -44,7 +44,7 @@ class DueWork(Waiting, Protocol):
 
 @runtime_checkable
 class Parallel(Protocol):
-    """Due work that waits for others, so that several of its jobs are run at once."""
+    """Due work whose jobs wait for others than the worker, so that several of them are run at once."""
 
     @property
     def parallel(self) -> int: ...
