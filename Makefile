@@ -9,21 +9,21 @@ export UV_PYTHON_DOWNLOADS := never
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make install  build the environment in .venv; the command is .venv/bin/clearwindow'
-	@echo 'make demo     a network from nothing to balanced books, in under a minute'
-	@echo 'make day      a day of settlements with disputes for 1 000 connections, in a sandbox of its own'
-	@echo 'make rehearsal  exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
-	@echo 'make serve    the server on http://127.0.0.1:8080, its database under ./data'
-	@echo 'make test     lint, types, layering and the whole test suite'
-	@echo 'make bench    one large settlement beside psql copying the same rows; webhooks beside a bare loop'
-	@echo 'make crash    SIGKILL at every step of a settlement, then 50 rounds at random moments'
+	@echo 'make install         build the environment in .venv; the command is .venv/bin/clearwindow'
+	@echo 'make demo            a network from nothing to balanced books, in under a minute'
+	@echo 'make day             a day of settlements with disputes for 1 000 connections, in a sandbox of its own'
+	@echo 'make rehearsal       exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
+	@echo 'make serve           the server on http://127.0.0.1:8080, its database under ./data'
+	@echo 'make test            lint, types, layering and the whole test suite'
+	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'
+	@echo 'make crash           SIGKILL at every step of a settlement, then 50 rounds at random moments'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
-	@echo 'make fuzz     Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
-	@echo 'make examples record anew what /openapi.json shows as examples'
-	@echo 'make sdk      make the synchronous SDK from the asynchronous one'
-	@echo 'make format   format the code and mend what the linter can mend'
-	@echo 'make lock     bring requirements.lock up to date'
-	@echo 'make clean    remove the environment'
+	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
+	@echo 'make examples        record anew what /openapi.json shows as examples'
+	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
+	@echo 'make format          format the code and mend what the linter can mend'
+	@echo 'make lock            bring requirements.lock up to date'
+	@echo 'make clean           remove the environment'
 
 install: .venv/.installed
 

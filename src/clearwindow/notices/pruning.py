@@ -23,7 +23,7 @@ SLACK: Final = timedelta(hours=1)
 class AttemptPruning:
     """Pruning as due work. Nobody waits for it, so that being late with it makes no worker unready."""
 
-    name: Final = "webhook-attempts"
+    name: Final = "webhook_attempts"
 
     def __init__(self, kept_days: int) -> None:
         self._kept = timedelta(days=kept_days)
