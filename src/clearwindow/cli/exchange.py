@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -11,6 +10,19 @@ from urllib.parse import urlsplit
 
 import typer
 
+from clearwindow.cli.acting import (
+    BY_ITSELF,
+    FAULTS,
+    EnterpriseOption,
+    EventsOption,
+    KeyFileOption,
+    SlowOption,
+    TokenFileOption,
+    UrlOption,
+    member_signer,
+    member_token,
+    signer_of,
+)
 from clearwindow.cli.failures import CommandError
 from clearwindow.cli.signals import STOP_SIGNALS
 
@@ -19,11 +31,8 @@ if TYPE_CHECKING:
     from clearwindow.sandbox.exchange.faults import Fault
     from clearwindow.sandbox.exchange.running import Access, Terms
 
-TOKEN_VARIABLE: Final = "CLEARWINDOW_TOKEN"  # noqa: S105 - where it is, not what it is
 _DEFAULT_PORT: Final = 9101
 _IN_A_FILE: Final = "One of a network file's"
-_BY_ITSELF: Final = "Any other one"
-_FAULTS: Final = "What goes wrong"
 
 NetworkOption = Annotated[
     Path | None,
@@ -32,23 +41,9 @@ NetworkOption = Annotated[
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Which exchange in the file.", rich_help_panel=_IN_A_FILE)
 ]
-UrlOption = Annotated[str | None, typer.Option("--url", help="The network's address.", rich_help_panel=_BY_ITSELF)]
-EnterpriseOption = Annotated[
-    str | None, typer.Option("--enterprise", metavar="ID", help="Its own.", rich_help_panel=_BY_ITSELF)
-]
-TokenFileOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file", metavar="FILE", help=f"Its token.  [{TOKEN_VARIABLE}]", rich_help_panel=_BY_ITSELF
-    ),
-]
-KeyFileOption = Annotated[
-    Path | None,
-    typer.Option("--key-file", metavar="FILE", help="Its xprv.  [CLEARWINDOW_XPRV]", rich_help_panel=_BY_ITSELF),
-]
 AmountUnitOption = Annotated[
     Literal["decimal", "base"],
-    typer.Option("--amount-unit", help="What its amounts count, as it is configured.", rich_help_panel=_BY_ITSELF),
+    typer.Option("--amount-unit", help="What its amounts count, as it is configured.", rich_help_panel=BY_ITSELF),
 ]
 CallbackOption = Annotated[
     str | None,
@@ -84,20 +79,16 @@ FaultsOption = Annotated[
         "--faults",
         metavar="LIST",
         help="all, or some with commas: slow, error-500, garbage, timeout-after-work, wrong-settlement.",
-        rich_help_panel=_FAULTS,
+        rich_help_panel=FAULTS,
     ),
 ]
 PercentOption = Annotated[
-    int, typer.Option("--fault-percent", min=0, max=100, help="How often.", rich_help_panel=_FAULTS)
-]
-SlowOption = Annotated[
-    float, typer.Option("--slow-seconds", min=0, help="How slow slow is.", rich_help_panel=_FAULTS)
+    int, typer.Option("--fault-percent", min=0, max=100, help="How often.", rich_help_panel=FAULTS)
 ]
 LateOption = Annotated[
     float,
-    typer.Option("--late-seconds", min=0, help="When a call is cut off after its work.", rich_help_panel=_FAULTS),
+    typer.Option("--late-seconds", min=0, help="When a call is cut off after its work.", rich_help_panel=FAULTS),
 ]
-EventsOption = Annotated[bool, typer.Option("--json", help="Print a JSON object in a line for each event.")]
 
 
 def exchange(  # noqa: PLR0913 - one for each option
@@ -179,21 +170,19 @@ async def _until_stopped(terms: Terms, say: Say) -> None:
 
 
 def _from_file(path: Path, name: str) -> Access:
-    from clearwindow.client import KeySigner, SigningError  # noqa: PLC0415 - as above
-    from clearwindow.sandbox.exchange.running import Access  # noqa: PLC0415
+    from clearwindow.sandbox.exchange.running import Access  # noqa: PLC0415 - as above
     from clearwindow.sandbox.network.file import NetworkFileError, read_network  # noqa: PLC0415
 
     try:
         network = read_network(path)
         found = network.exchange(name)
-        signer = KeySigner(found.xprv)
-    except (NetworkFileError, SigningError) as error:
+    except NetworkFileError as error:
         raise CommandError(str(error)) from None
     return Access(
         url=network.url,
         enterprise_id=found.enterprise_id,
         token=found.token,
-        signer=signer,
+        signer=signer_of(name, found.xprv),
         callback_url=found.callback_url,
         currencies=found.currencies,
         amount_unit=found.amount_unit,
@@ -201,20 +190,11 @@ def _from_file(path: Path, name: str) -> Access:
 
 
 def _by_itself(url: str, enterprise_id: str, token_file: Path | None, key_file: Path | None) -> Access:
-    from clearwindow.client import KeySigner, SigningError  # noqa: PLC0415 - as above
-    from clearwindow.sandbox.exchange.running import Access  # noqa: PLC0415
+    from clearwindow.sandbox.exchange.running import Access  # noqa: PLC0415 - as above
 
-    try:
-        token = os.environ.get(TOKEN_VARIABLE, "") if token_file is None else token_file.read_text().strip()
-    except OSError as error:
-        raise CommandError(f"The token file {token_file} cannot be read: {error.strerror}.") from None
-    if not token:
-        raise CommandError(f"No token: name a --token-file, or set {TOKEN_VARIABLE}.")
-    try:
-        signer = KeySigner.from_environment() if key_file is None else KeySigner.from_file(key_file)
-    except SigningError as error:
-        raise CommandError(str(error)) from None
-    return Access(url=url, enterprise_id=enterprise_id, token=token, signer=signer)
+    return Access(
+        url=url, enterprise_id=enterprise_id, token=member_token(token_file), signer=member_signer(key_file)
+    )
 
 
 def _kinds(listed: str) -> frozenset[Fault]:

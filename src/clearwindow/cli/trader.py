@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from clearwindow.cli.acting import (
+    FAULTS,
+    EnterpriseOption,
+    EventsOption,
+    KeyFileOption,
+    SlowOption,
+    TokenFileOption,
+    UrlOption,
+    member_signer,
+    member_token,
+    signer_of,
+)
 from clearwindow.cli.failures import CommandError
 
 if TYPE_CHECKING:
     from clearwindow.sandbox.trader.running import Place
     from clearwindow.sandbox.trader.trader import Access, Terms
 
-TOKEN_VARIABLE: Final = "CLEARWINDOW_TOKEN"  # noqa: S105 - where a token is, and none
 _DEFAULT_PORT: Final = 9201
 _IN_A_FILE: Final = "Those of a network file"
-_BY_ITSELF: Final = "Any other one"
-_FAULTS: Final = "What goes wrong"
 
 NetworkOption = Annotated[
     Path | None,
@@ -31,20 +39,6 @@ NamesOption = Annotated[
     typer.Option(
         "--name", help="One of them; may be given several times.  [default: all]", rich_help_panel=_IN_A_FILE
     ),
-]
-UrlOption = Annotated[str | None, typer.Option("--url", help="The network's address.", rich_help_panel=_BY_ITSELF)]
-EnterpriseOption = Annotated[
-    str | None, typer.Option("--enterprise", metavar="ID", help="Its own.", rich_help_panel=_BY_ITSELF)
-]
-TokenFileOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file", metavar="FILE", help=f"Its token.  [{TOKEN_VARIABLE}]", rich_help_panel=_BY_ITSELF
-    ),
-]
-KeyFileOption = Annotated[
-    Path | None,
-    typer.Option("--key-file", metavar="FILE", help="Its xprv.  [CLEARWINDOW_XPRV]", rich_help_panel=_BY_ITSELF),
 ]
 HostOption = Annotated[str, typer.Option("--host", help="The address to listen on for webhooks.")]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")]
@@ -62,20 +56,16 @@ FaultsOption = Annotated[
         "--faults",
         metavar="LIST",
         help="all, or some of: slow,error-500,garbage,timeout-after-work,drop,mistake.",
-        rich_help_panel=_FAULTS,
+        rich_help_panel=FAULTS,
     ),
 ]
 PercentOption = Annotated[
-    float, typer.Option("--fault-percent", min=0, max=100, help="How often.", rich_help_panel=_FAULTS)
-]
-SlowOption = Annotated[
-    float, typer.Option("--slow-seconds", min=0, help="How slow slow is.", rich_help_panel=_FAULTS)
+    float, typer.Option("--fault-percent", min=0, max=100, help="How often.", rich_help_panel=FAULTS)
 ]
 LateOption = Annotated[
     float,
-    typer.Option("--late-seconds", min=0, help="When an answer comes that is too late.", rich_help_panel=_FAULTS),
+    typer.Option("--late-seconds", min=0, help="When an answer comes that is too late.", rich_help_panel=FAULTS),
 ]
-EventsOption = Annotated[bool, typer.Option("--json", help="Print a JSON object in a line for each happening.")]
 
 
 def trader(  # noqa: PLR0913 - one for each option
@@ -133,8 +123,7 @@ def _run(accesses: list[Access], terms: Terms, place: Place, *, as_json: bool) -
 
 
 def _of_file(path: Path, names: list[str]) -> list[Access]:
-    from clearwindow.client import KeySigner  # noqa: PLC0415 - as above
-    from clearwindow.sandbox.network.file import NetworkFileError, read_network  # noqa: PLC0415
+    from clearwindow.sandbox.network.file import NetworkFileError, read_network  # noqa: PLC0415 - as above
     from clearwindow.sandbox.trader.trader import Access  # noqa: PLC0415
 
     try:
@@ -150,29 +139,24 @@ def _of_file(path: Path, names: list[str]) -> list[Access]:
             url=network.url,
             enterprise_id=each.enterprise_id,
             token=each.token,
-            signer=KeySigner(each.xprv),
+            signer=signer_of(each.name, each.xprv),
         )
         for each in found
     ]
 
 
 def _by_itself(url: str | None, enterprise: str | None, token_file: Path | None, key_file: Path | None) -> Access:
-    from clearwindow.client import KeySigner, SigningError  # noqa: PLC0415 - as above
-    from clearwindow.sandbox.trader.trader import Access  # noqa: PLC0415
+    from clearwindow.sandbox.trader.trader import Access  # noqa: PLC0415 - as above
 
     if url is None or enterprise is None:
         raise typer.BadParameter("Say who trades: --network, or --url and --enterprise.")
-    try:
-        token = os.environ.get(TOKEN_VARIABLE, "") if token_file is None else token_file.read_text().strip()
-    except OSError as error:
-        raise CommandError(f"The token file {token_file} cannot be read: {error.strerror}.") from None
-    if not token:
-        raise CommandError(f"No token: name a --token-file, or set {TOKEN_VARIABLE}.")
-    try:
-        signer = KeySigner.from_environment() if key_file is None else KeySigner.from_file(key_file)
-    except SigningError as error:
-        raise CommandError(str(error)) from None
-    return Access(name=enterprise, url=url, enterprise_id=enterprise, token=token, signer=signer)
+    return Access(
+        name=enterprise,
+        url=url,
+        enterprise_id=enterprise,
+        token=member_token(token_file),
+        signer=member_signer(key_file),
+    )
 
 
 def _print(line: str) -> None:
