@@ -57,7 +57,8 @@ def running(program: list[str], as_account: Account | None) -> Iterator[int]:
         try:
             yield process.pid
         finally:
-            process.send_signal(signal.SIGINT)
+            # Not SIGINT, which whoever is started in the background of a shell does not hear.
+            process.terminate()
 
 
 @each_role

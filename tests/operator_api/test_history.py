@@ -84,7 +84,7 @@ def test_filters_may_come_as_a_body(operator: OperatorClient, accounts: tuple[st
         assert (twice.status_code, twice.json()["name"]) == (400, "filter_twice")
 
 
-SAYS_ALL_IN_ITS_PATH = {"confirm", "withhold", "release"}
+SAYS_ALL_IN_ITS_PATH = {"confirm", "withhold", "release", "reset"}
 
 
 def test_the_description_of_the_api_is_whole(base_url: str) -> None:
