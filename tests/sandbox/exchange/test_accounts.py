@@ -13,6 +13,7 @@ from clearwindow.sandbox.exchange.accounts import (
     NotSureError,
     Outcome,
     Question,
+    UnknownQuestionError,
 )
 
 HERE = "the-connection"
@@ -98,7 +99,7 @@ def test_the_networks_word_is_taken_when_nothing_is_under_way() -> None:
 
 def test_what_was_asked_before_a_restart_is_asked_of_the_network() -> None:
     accounts = Accounts()
-    accounts.open(HERE, "the-client", own_connection_id="as-it-was", unsure=True)
+    accounts.open(HERE, "the-client", own_connection_id="as-it-was", is_older=True)
     with pytest.raises(NotSureError):
         accounts.ask(question(Kind.DEALLOCATION, 1, "1"))
     accounts.adopt(HERE, {"BTC": NetworkBalance(Decimal(4), Decimal(0))}, accounts.unsure()[HERE])
@@ -109,7 +110,19 @@ def test_what_was_asked_before_a_restart_is_asked_of_the_network() -> None:
     assert accounts.ask(question(Kind.DEALLOCATION, 1, "4")).refusal is None
     with pytest.raises(NotSureError):
         accounts.ask(question(Kind.DEALLOCATION, 2, "1"))
-    accounts.tell("nobody", "q-9", Outcome.CLEARED)
+    with pytest.raises(UnknownQuestionError):
+        accounts.tell("nobody", "q-9", Outcome.CLEARED)
+
+
+def test_of_an_account_that_began_here_all_questions_are_known() -> None:
+    accounts = Accounts()
+    accounts.open(HERE, "the-client")
+    with pytest.raises(UnknownQuestionError):
+        accounts.tell(HERE, "never-asked", Outcome.CLEARED)
+    assert accounts.unsure() == {}
+    refusal = accounts.ask(question(Kind.DEALLOCATION, 1, "1")).refusal
+    assert refusal is not None
+    accounts.tell(HERE, "q-1", Outcome.RELEASED)
 
 
 def test_ids_of_ours_survive_forgetting() -> None:

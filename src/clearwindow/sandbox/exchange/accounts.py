@@ -22,6 +22,10 @@ class NotSureError(RuntimeError):
     """More is asked for than is known to be there, and what is there must be read anew first."""
 
 
+class UnknownQuestionError(LookupError):
+    """The outcome of something that was never asked here."""
+
+
 class Kind(StrEnum):
     """Which way funds move: to the exchange, or back."""
 
@@ -72,6 +76,7 @@ class Account:
         blocked: what the network holds of that for reasons that are not known here: older settlements, disputes.
         asked: what was said yes to and is not carried out yet.
         owed: what it loses in each settlement that is under way, by our own name of the settlement.
+        is_older: whether it was there before our start, so that we do not know all that was asked.
         unsure: whether the network must be asked what is allocated.
         changes: counts every change, so that an answer of the network that is older than one is not taken.
     """
@@ -84,6 +89,7 @@ class Account:
     blocked: dict[str, Decimal] = field(default_factory=dict)
     asked: dict[str, Question] = field(default_factory=dict)
     owed: dict[str, Amounts] = field(default_factory=dict)
+    is_older: bool = False
     unsure: bool = False
     changes: int = 0
 
@@ -144,9 +150,9 @@ class Accounts:
         *,
         own_client_id: str | None = None,
         own_connection_id: str | None = None,
-        unsure: bool = False,
+        is_older: bool = False,
     ) -> Account:
-        """The connection's account, made where there is none.
+        """The connection's account, made where there is none; one that is older is asked about before it is used.
 
         Our own ids are made from the network's, so that even an exchange that has forgotten everything answers a
         repeat as it answered the first time.
@@ -158,7 +164,8 @@ class Accounts:
                 client_id,
                 own_client_id or f"client-{client_id}",
                 own_connection_id or f"account-{connection_id}",
-                unsure=unsure,
+                is_older=is_older,
+                unsure=is_older,
             ),
         )
 
@@ -189,14 +196,18 @@ class Accounts:
 
         What we know nothing of was asked before a restart, so that the network's balances have it already, or soon
         will: they are read anew.
+
+        Raises:
+            UnknownQuestionError: nor can it have been asked before a restart.
         """
         account = self.find(connection_id)
-        if account is None:
-            return
-        question = account.asked.pop(question_id, None)
+        question = None if account is None else account.asked.pop(question_id, None)
+        known = question_id in self._answers
+        if account is None or not (question or known or account.is_older):
+            raise UnknownQuestionError(f"nothing was asked here under the id {question_id}")
         account.changes += 1
         if question is None:
-            account.unsure = account.unsure or question_id not in self._answers
+            account.unsure = account.unsure or not known
             return
         if outcome is Outcome.CLEARED:
             sign = 1 if question.kind is Kind.ALLOCATION else -1

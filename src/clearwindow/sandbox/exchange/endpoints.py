@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from clearwindow.sandbox.exchange.accounts import Kind, NotSureError, Outcome
+from clearwindow.sandbox.exchange.accounts import Kind, NotSureError, Outcome, UnknownQuestionError
 from clearwindow.sandbox.exchange.calls import Calls, MisunderstoodError, Reply
 from clearwindow.sandbox.exchange.events import Event, Say, Tone
 from clearwindow.sandbox.exchange.faults import GARBAGE, Fault, Faults
@@ -166,6 +166,8 @@ def _carried_out(work: Work, body: Body, subject_id: str) -> Reply:
         return work(body, subject_id)
     except MisunderstoodError as error:
         raise _RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from None
+    except UnknownQuestionError as error:
+        raise _RefusedError(HTTPStatus.NOT_FOUND, str(error)) from None
     except NotSureError as error:
         raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
     except ValueError as error:

@@ -95,7 +95,7 @@ class Settler:
                 connection.client_id,
                 own_client_id=connection.partners_client_id,
                 own_connection_id=connection.partners_connection_id,
-                unsure=True,
+                is_older=True,
             )
         await self._learn_settlements()
 
