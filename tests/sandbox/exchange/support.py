@@ -114,7 +114,7 @@ def build(floor: Floor, url: str) -> Market:
     tokens, accounts = zip(
         *(_enterprise(operator, name, number) for number, name in enumerate(("meridian", "aster"))), strict=True
     )
-    callback_url = f"http://127.0.0.1:{_free_port()}"
+    callback_url = f"http://127.0.0.1:{free_port()}"
     operator.configure_partner("meridian", currencies=NAMES, amount_unit="decimal", callback_url=callback_url)
     signers = [KeySigner(make_key(number).xprv) for number in range(2)]
     partner = Partner(url, tokens[0], "meridian", signer=signers[0], options=ONCE)
@@ -181,7 +181,7 @@ def _enterprise(operator: Operator, name: str, number: int) -> tuple[str, str]:
     return token.value, account.id
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
