@@ -44,4 +44,4 @@ def after_minutes(moment: datetime, minutes: Decimal) -> datetime:
 
 def wire_time(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, as in ``2026-11-22T09:30:00.000Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
