@@ -120,8 +120,13 @@ def aim(connection: Connection[Any], target: datetime) -> None:
 
 
 def put_back(connection: Connection[Any]) -> None:
-    """Makes the clock the world's again, in the transaction that empties the database."""
-    connection.execute(_PUT_BACK)
+    """Makes the clock the world's again, in the transaction that empties the database.
+
+    Raises:
+        LookupError: it is no sandbox's, so that the transaction must not commit.
+    """
+    if connection.execute(_PUT_BACK).rowcount != 1:
+        raise LookupError("only a database that is marked as a sandbox's may be emptied")
 
 
 def clock_of(dsn: str, *, sandbox: bool | None) -> Clock:
