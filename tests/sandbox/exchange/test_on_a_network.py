@@ -9,7 +9,7 @@ import pytest
 from clearwindow.sandbox.exchange.faults import Fault, Faults
 from clearwindow.sandbox.market import Market as Drawn
 from clearwindow.sandbox.market import round_of
-from tests.sandbox.exchange.support import ALLOCATED, NAMES, SEED, Market, build, running
+from tests.sandbox.exchange.support import ALLOCATED, NAMES, SEED, Heard, Market, build, running
 from tests.support.settling import Floor
 
 MARKET = Drawn.of(SEED, NAMES)
@@ -62,11 +62,17 @@ def test_whatever_goes_wrong_the_books_stay_clean(market: Market, fault: Fault) 
         connection = market.connect()
         for currency, quantity in ALLOCATED.items():
             assert market.move("allocate", connection, currency, quantity) == "cleared"
-        market.until(lambda: not market.floor.run_due())
+        # Nothing is traded with funds of which the exchange was not told yet, and that is tried again only later.
+        market.until(lambda: len(_distinct(heard, "allocation.cleared", "allocationId")) == len(ALLOCATED))
         heard.wait_for("rounds.done")
-        market.until(lambda: len(heard.named("settlement.final")) >= 2)
+        market.until(lambda: len(_distinct(heard, "settlement.final", "settlementId")) == 2)
         market.until(lambda: len(heard.named("settlement.completed")) == 2)
-        assert all(final["agrees"] for final in heard.named("settlement.final"))
+        # What it is told again after the end it has forgotten.
+        finals = heard.named("settlement.final")
+        assert {final["settlementId"] for final in finals if final["agrees"]} == _distinct(
+            heard, "settlement.final", "settlementId"
+        )
+        assert not any(final["agrees"] is False for final in finals)
         assert {told["fault"] for told in heard.named("fault")} == {fault.value}
         for currency, quantity in market.available(connection).items():
             assert market.move("deallocate", connection, currency, quantity) == "cleared"
@@ -107,3 +113,8 @@ def test_a_wrong_settlement_is_disputed_and_made_good(market: Market) -> None:
     }
     assert market.available(connection) == expected
     market.floor.assert_proven()
+
+
+def _distinct(heard: Heard, name: str, of: str) -> set[str]:
+    """What the events of this name are about; the network tells some of it more than once."""
+    return {fields[of] for fields in heard.named(name)}

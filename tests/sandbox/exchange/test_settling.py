@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import httpx2
+import pytest
 
 from clearwindow.client import AsyncPartner, HttpOptions, KeySigner
 from clearwindow.sandbox.exchange.accounts import Accounts
@@ -90,6 +91,11 @@ def short_of(*connections: str) -> Callable[[Json], httpx2.Response]:
 
 def conflict(_: Json) -> httpx2.Response:
     return httpx2.Response(409, json={"error": "there is another one", "name": "external_id_taken"})
+
+
+def final(external_id: str, amounts: Mapping[str, Json], disputes: Sequence[Json] = ()) -> Finalization:
+    told = {"settlementId": "s", "externalId": external_id, "settlementAmounts": amounts, "disputes": disputes}
+    return Finalization.model_validate({**told, "settlingDisputes": [], "topUpDeadline": MOMENT})
 
 
 def run(network: Network, steps: int, *, rounds: int | None = None) -> tuple[Settler, list[Event], Accounts]:
@@ -183,11 +189,28 @@ def test_what_is_final_is_held_against_what_was_staged() -> None:
     wrong = {**right, "a": {"BTC": "1"}}
     dispute = {"id": "d", "connectionId": "a"}
     for amounts, disputes in ((right, []), ({"b": right["b"]}, [dispute]), (right, [dispute]), (wrong, [])):
-        told = {"settlementId": "s", "externalId": "x-round-1", "settlementAmounts": amounts, "disputes": disputes}
-        settler.finalized(Finalization.model_validate({**told, "settlingDisputes": [], "topUpDeadline": MOMENT}))
-    unknown = {"settlementId": "s", "externalId": "day-1", "settlementAmounts": {"z": {"PTS": "1"}}, "disputes": []}
-    settler.finalized(Finalization.model_validate({**unknown, "settlingDisputes": [], "topUpDeadline": MOMENT}))
+        settler.finalized(final("x-round-1", amounts, disputes))
+    settler.finalized(final("day-1", {"z": {"PTS": "1"}}))
     finals = [event.fields for event in events if event.name == "settlement.final"]
     assert [fields["agrees"] for fields in finals] == [True, True, False, False, None]
     demanded = finals[1]["demanded"]
     assert demanded == {currency: amount for currency, amount in MARKET.net("b", 1).items() if amount > Decimal(0)}
+
+
+@pytest.mark.parametrize(("status", "agrees"), [("completed", [True, None]), ("rejected", [None, None])])
+def test_a_round_is_remembered_until_it_has_ended_and_was_told_final(
+    status: str, agrees: list[bool | None]
+) -> None:
+    network = Network("a")
+
+    def stage_and_end(body: Json) -> httpx2.Response:
+        network.settlements = [settlement(body["externalId"], status)]
+        return staged(body)
+
+    network.staging = [stage_and_end]
+    settler, events, _ = run(network, 2, rounds=1)
+    assert names(events)[-1] == f"settlement.{status}"
+    amounts = {"a": {currency: format(amount, "f") for currency, amount in MARKET.net("a", 1).items()}}
+    for _ in range(2):
+        settler.finalized(final("x-round-1", amounts))
+    assert [event.fields["agrees"] for event in events if event.name == "settlement.final"] == agrees

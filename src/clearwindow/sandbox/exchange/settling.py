@@ -80,6 +80,8 @@ class Settler:
         self._settled_rounds = 0
         self._unanswered: Round | None = None
         self._staged: dict[str, Round] = {}
+        self._told_final: set[str] = set()
+        self._ended: set[str] = set()
         self._open: dict[str, Settlement] = {}
 
     @property
@@ -132,6 +134,9 @@ class Settler:
         disputed = sorted({dispute.connection_id for dispute in told.disputes})
         staged = self._staged.get(told.external_id)
         agrees = None if staged is None else finals == expected_finals(staged.amounts, disputed)
+        if staged is not None:
+            self._told_final.add(told.external_id)
+            self._forget_if_over(told.external_id)
         pays = demanded(finals)
         fields = {
             "settlementId": told.settlement_id,
@@ -175,10 +180,19 @@ class Settler:
         self._say(Event(f"settlement.{settlement.status}", said, fields, tone))
         if settlement.status in _ENDED:
             del self._open[settlement.id]
-            self._staged.pop(settlement.external_id, None)
+            if settlement.external_id in self._staged:
+                self._ended.add(settlement.external_id)
+                self._forget_if_over(settlement.external_id, is_rejected=settlement.status == "rejected")
             self._accounts.end(settlement.external_id)
             # It may have settled earlier disputes too, on connections that are not in it.
             self._accounts.doubt()
+
+    def _forget_if_over(self, external_id: str, *, is_rejected: bool = False) -> None:
+        """Lets a round go that has ended and was told final, whichever came first; one rejected is never final."""
+        if external_id in self._ended and (is_rejected or external_id in self._told_final):
+            self._ended.discard(external_id)
+            self._told_final.discard(external_id)
+            del self._staged[external_id]
 
     async def _read_balances(self) -> None:
         unsure = self._accounts.unsure()
