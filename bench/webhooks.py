@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
@@ -53,12 +53,13 @@ def main(
     *,
     deliveries: Annotated[int, typer.Option(min=100)] = 10_000,
     endpoint_count: Annotated[int, typer.Option("--endpoints", min=1, max=endpoints.MAX_ENDPOINTS * 20)] = 100,
-    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    rounds: Annotated[int, typer.Option(min=1)] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure how fast owed deliveries drain, and beside it a bare loop that posts as many."""
-    with _receiver() as url, tempfile.TemporaryDirectory(prefix="clearwindow-bench-") as folder:
-        done = [_round(Path(folder) / str(number), url, deliveries, endpoint_count) for number in range(rounds)]
+    with _receiver() as url, _network() as runtime:
+        enterprises = _enterprises(runtime, url, endpoint_count)
+        done = [_round(runtime, url, enterprises, deliveries, endpoint_count) for _ in range(rounds)]
     ratio = median(each.pump_per_second / each.floor_per_second for each in done)
     if as_json:
         typer.echo(json.dumps({"rounds": [asdict(each) for each in done], "medianRatio": round(ratio, 3)}))
@@ -70,48 +71,57 @@ def main(
     Console().print(table, f"{deliveries} deliveries to {endpoint_count} endpoints; median ratio {ratio:.2f}")
 
 
-def _round(folder: Path, url: str, deliveries: int, endpoint_count: int) -> Round:
-    with start_embedded(folder) as embedded:
+@contextmanager
+def _network() -> Iterator[Runtime]:
+    """What a pump works on: an empty network of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="clearwindow-bench-") as folder,
+        start_embedded(Path(folder)) as embedded,
+    ):
         migrate(embedded.dsn)
         database = Database(embedded.dsn, SystemClock())
         database.open()
         outgoing = Outgoing(allow_private=True)
-        runtime = Runtime(database, SystemClock(), RandomIds(), Limits(), Vault(bytes(KEY_BYTES)), None, outgoing)
-        _owe(runtime, url, deliveries, endpoint_count)
-        started = time.perf_counter()
-        delivered = DeliveryPump(runtime).run_due()
-        pump_seconds = time.perf_counter() - started
-        if delivered != deliveries:
-            raise SystemExit(f"{delivered} of {deliveries} were delivered")
+        yield Runtime(database, SystemClock(), RandomIds(), Limits(), Vault(bytes(KEY_BYTES)), None, outgoing)
         database.close()
-    floor_seconds = asyncio.run(_bare_loop(url, deliveries))
+
+
+def _round(runtime: Runtime, url: str, enterprises: Sequence[str], deliveries: int, endpoint_count: int) -> Round:
+    """The floor is half before and half after the pump: a machine's speed changes from one second to the next."""
+    _owe(runtime, enterprises, deliveries // endpoint_count)
+    floor_seconds = asyncio.run(_bare_loop(url, deliveries // 2))
+    started = time.perf_counter()
+    delivered = DeliveryPump(runtime).run_due()
+    pump_seconds = time.perf_counter() - started
+    if delivered != deliveries:
+        raise SystemExit(f"{delivered} of {deliveries} were delivered")
+    floor_seconds += asyncio.run(_bare_loop(url, deliveries - deliveries // 2))
     return Round(deliveries / pump_seconds, deliveries / floor_seconds)
 
 
-def _owe(runtime: Runtime, url: str, deliveries: int, endpoint_count: int) -> None:
-    """As many enterprises as it takes, each with endpoints, and events that are owed to all of them."""
-    per_enterprise = min(endpoint_count, endpoints.MAX_ENDPOINTS)
-    enterprises = [f"{ENTERPRISE}-{number}" for number in range(-(-endpoint_count // per_enterprise))]
-    left = endpoint_count
-    for enterprise_id in enterprises:
+def _enterprises(runtime: Runtime, url: str, endpoint_count: int) -> Sequence[str]:
+    """As many as it takes for so many endpoints."""
+    made = []
+    for first in range(0, endpoint_count, endpoints.MAX_ENDPOINTS):
+        made.append(f"{ENTERPRISE}-{first}")
         with runtime.transaction() as tx:
             now = tx.now()
             access.create_enterprise(
-                tx,
-                Enterprise(
-                    enterprise_id, enterprise_id, TrustOrg.TRUST, licensed=True, created_at=now, updated_at=now
-                ),
+                tx, Enterprise(made[-1], made[-1], TrustOrg.TRUST, licensed=True, created_at=now, updated_at=now)
             )
-        member = Member(enterprise_id, "bench", "bench")
-        for _ in range(min(per_enterprise, left)):
-            endpoints.create(runtime, member, endpoints.Wanted(url, None, None))
-        left -= min(per_enterprise, left)
+        for _ in range(min(endpoints.MAX_ENDPOINTS, endpoint_count - first)):
+            endpoints.create(runtime, Member(made[-1], "bench", "bench"), endpoints.Wanted(url, None, None))
+    return made
+
+
+def _owe(runtime: Runtime, enterprises: Sequence[str], events_each: int) -> None:
+    """Events that are owed to every endpoint of their enterprise."""
     payload = {"settlementId": str(runtime.ids.new()), "connectionIds": [str(runtime.ids.new()) for _ in range(4)]}
     with runtime.transaction() as tx:
         for enterprise_id in enterprises:
             events = [
                 Event(EventType.SETTLEMENT_INITIATED, enterprise_id, runtime.ids.new(), payload)
-                for _ in range(deliveries // endpoint_count)
+                for _ in range(events_each)
             ]
             notices.record(tx, events)
 

@@ -159,13 +159,13 @@ WHERE endpoint_id = ANY(%(endpoint_ids)s) AND status = 'owed' AND owed_since < %
 -- name: first_messages
 -- So many for each endpoint, of which all but the first fit in so many bytes as stored: a payload grows with the
 -- connections of its settlement. It is given as text, for that is what is sent.
-SELECT owed.endpoint_id, owed.position, owed.attempts, owed.owed_since, event.id AS event_id, event.type,
-       event.payload::text AS payload, event.created_at
+SELECT owed.endpoint_id, owed.position, owed.attempts, event.id AS event_id, event.type, event.payload::text AS payload,
+       event.created_at
 FROM unnest(%(endpoint_ids)s::uuid[]) AS claimed (id)
 CROSS JOIN LATERAL (
     SELECT first.*, sum(first.bytes) OVER (ORDER BY first.position) AS bytes_so_far
     FROM (
-        SELECT delivery.endpoint_id, delivery.position, delivery.attempts, delivery.owed_since, delivery.event_id,
+        SELECT delivery.endpoint_id, delivery.position, delivery.attempts, delivery.event_id,
                pg_column_size(sized.payload) AS bytes
         FROM webhook_delivery AS delivery JOIN event AS sized ON sized.id = delivery.event_id
         WHERE delivery.endpoint_id = claimed.id AND delivery.status = 'owed'

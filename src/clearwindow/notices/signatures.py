@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the standard's name for the form
 PUBLIC_KEY_PREFIX: Final = "whpk_"
@@ -32,7 +32,7 @@ class SigningKeys:
         return self.shared + self.private
 
     def public_key(self) -> bytes:
-        return Ed25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw()
+        return SigningKey(self.private).verify_key.encode()
 
     def secret_text(self) -> str:
         """What a receiver verifies ``v1`` with: a secret, shown once."""
@@ -51,14 +51,14 @@ class Signer:
         if not secrets:
             raise ValueError("an endpoint has at least one secret")
         self._shared = [keys.shared for keys in secrets]
-        self._private = [Ed25519PrivateKey.from_private_bytes(keys.private) for keys in secrets]
+        self._private = [SigningKey(keys.private) for keys in secrets]
 
     def headers(self, message_id: str, sent_at: datetime, body: bytes) -> dict[str, str]:
         """The three headers of a message; the body is signed exactly as it is sent."""
         timestamp_seconds = int(sent_at.timestamp())
         signed = b"%s.%d.%s" % (message_id.encode(), timestamp_seconds, body)
         signatures = [f"v1,{_text(hmac.digest(key, signed, 'sha256'))}" for key in self._shared]
-        signatures += [f"v1a,{_text(key.sign(signed))}" for key in self._private]
+        signatures += [f"v1a,{_text(key.sign(signed).signature)}" for key in self._private]
         return {
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp_seconds),

@@ -97,7 +97,6 @@ class OwedMessage:
     endpoint_id: UUID
     position: int
     attempts: int
-    owed_since: datetime
     event_id: UUID
     type: str
     payload: str
