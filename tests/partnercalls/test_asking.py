@@ -169,6 +169,26 @@ def test_money_never_moves_on_what_is_not_a_yes_to_this_very_question(
     floor.assert_proven()
 
 
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [(["over", "the limit"], "no reason that can be read"), ({"code": 7}, "no reason that can be read")],
+)
+def test_a_reason_of_another_form_is_a_no_too(
+    connection: ConnectionHandle, their_side: FakePartner, reason: object, kept: str
+) -> None:
+    before = funds(connection)
+    their_side.behave = lambda seen: Reaction(body={**seen.body, **YES, "rejectionReason": reason})
+    refused, _ = send(connection, "allocation", 30)
+    assert (refused.status_code, refused.json()["allocation"]["reason"]) == (422, kept)
+    assert funds(connection) == before
+
+
+def test_an_empty_reason_is_none(connection: ConnectionHandle, their_side: FakePartner) -> None:
+    for reason in (None, ""):
+        their_side.behave = lambda seen, given=reason: Reaction(body={**seen.body, **YES, "rejectionReason": given})  # type: ignore[misc]  # the default binds it
+        assert ok(send(connection, "allocation", 1)[0])["allocation"]["status"] == "cleared"
+
+
 def test_one_letter_less_in_the_partners_id_is_understood(
     connection: ConnectionHandle, their_side: FakePartner
 ) -> None:

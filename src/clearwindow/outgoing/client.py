@@ -54,7 +54,7 @@ class Outgoing:
         try:
             require_callable(request.url, allow_private=self.allow_private)
         except AddressRefusedError as error:
-            raise NoAnswerError(f"the address {error}", sent=False) from None
+            raise NoAnswerError(f"the address {error}") from None
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         with self._in_lane(lane):
             loop = self._running_loop()
@@ -80,7 +80,7 @@ class Outgoing:
         with self._lock:
             if self._lanes[lane] >= self._lane_width:
                 busy = f"{self._lane_width} calls to the same endpoint are under way already"
-                raise NoAnswerError(busy, sent=False)
+                raise NoAnswerError(busy, tried=False)
             self._lanes[lane] += 1
         try:
             yield
@@ -93,7 +93,7 @@ class Outgoing:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._closed:
-                raise NoAnswerError("this process is ending", sent=False)
+                raise NoAnswerError("this process is ending", tried=False)
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._run, args=(self._loop,), name="outgoing", daemon=True)

@@ -183,7 +183,7 @@ def _attempt(runtime: Runtime, call: OwedCall, prepared: _Prepared, give_up_at: 
             Request(method, url, headers, prepared.body), lane=str(call.partner_id), timeout_seconds=seconds
         )
     except NoAnswerError as error:
-        return Silent(str(error), tried=error.sent)
+        return Silent(str(error), tried=error.tried)
     return rules.heard(call.operation, reply) if call.operation in TELLINGS else rules.understood(reply)
 
 
