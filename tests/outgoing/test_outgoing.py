@@ -127,6 +127,48 @@ def test_a_name_that_stands_for_a_private_address_is_not_connected_to(listener: 
         listener.accept()
 
 
+def answers_of_dns(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Has each look-up of a name answered by the next of these; gives the names that were looked up."""
+    left, asked = iter(answers), list[str]()
+
+    def look_up(host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(left)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+def test_one_private_address_spoils_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers_of_dns(monkeypatch, ["8.8.8.8", "10.0.0.1"])
+    outgoing = Outgoing(timeout_seconds=PATIENCE_SECONDS)
+    with pytest.raises(NoAnswerError, match="private range"):
+        outgoing.send(request("https://exchange.example/"), lane="a")
+    outgoing.close()
+
+
+def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(
+    monkeypatch: pytest.MonkeyPatch, outgoing: Outgoing, listener: socket.socket
+) -> None:
+    asked = answers_of_dns(monkeypatch, ["127.0.0.1"])
+
+    def talk() -> None:
+        for _ in range(2):
+            with listener.accept()[0] as accepted:
+                accepted.recv(1)
+                accepted.sendall(b"HTTP/1.1 204 Heard\r\nConnection: close\r\n\r\n")
+
+    url = f"http://exchange.example:{listener.getsockname()[1]}/"
+    with ThreadPoolExecutor(1) as pool:
+        talking = pool.submit(talk)
+        assert outgoing.send(request(url), lane="a").status == 204
+        # Another connection looks again.
+        answers_of_dns(monkeypatch, ["127.0.0.1"])
+        assert outgoing.send(request(url), lane="a").status == 204
+        talking.result(PATIENCE_SECONDS)
+    assert asked == ["exchange.example"]
+
+
 def test_one_who_never_answers_is_waited_for_that_long(outgoing: Outgoing, listener: socket.socket) -> None:
     url, started = f"http://127.0.0.1:{listener.getsockname()[1]}", time.monotonic()
     with pytest.raises(NoAnswerError, match="no answer within"):
