@@ -61,8 +61,13 @@ def test_only_what_the_server_carries_out_once_is_sent_again() -> None:
                 Operator(URL, "t", **common),
             )
         )
-        whole: list[tuple[Any, Mapping[str, Any]]] = [(client, CLIENT | MEMBER), (partner, PARTNER)]
-        whole.append((operator, OPERATOR | {name: ("", call) for name, call in MORE.items()}))
+        whole: list[tuple[Any, Mapping[str, tuple[str, Callable[[Any], object]]]]] = [
+            (client, CLIENT),
+            (client, MEMBER),
+            (partner, PARTNER),
+            (operator, OPERATOR),
+            (operator, {name: ("", call) for name, call in MORE.items()}),
+        ]
         for whose, operations in whole:
             for asked, (_, call) in operations.items():  # noqa: B007 - ``unsure`` reads it
                 with pytest.raises(ServerError):

@@ -155,6 +155,9 @@ def test_money_never_moves_on_what_is_not_a_yes_to_this_very_question(
     change: dict[str, object] | None,
     reaction: Reaction,
 ) -> None:
+    if reaction.delay_seconds:
+        floor.runtime.outgoing.timeout_seconds = 1
+
     def behave(seen: Any) -> Reaction:  # noqa: ANN401 - a call
         if change is None:
             return reaction

@@ -120,6 +120,8 @@ def test_the_same_request_asks_again_at_once(
 def test_what_is_no_answer_leaves_it_open(
     floor: Floor, client: ClientHandle, partner: PartnerHandle, their_side: FakePartner, reaction: Reaction
 ) -> None:
+    if reaction.delay_seconds:
+        floor.runtime.outgoing.timeout_seconds = 1
     their_side.behave = lambda _: reaction
     made = ok(ask(client, partner)[0])["connection"]
     assert (made["initialized"], made["partnersClientId"]) == (False, None)
