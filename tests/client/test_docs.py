@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,12 +62,16 @@ def test_the_examples_run_as_they_stand(
             names[name].close()
 
 
-def test_the_receiver_of_the_page_believes_what_is_genuine() -> None:
+def test_the_receiver_of_the_page_believes_what_is_genuine(capsys: pytest.CaptureFixture[str]) -> None:
     example = next(part for part in PAGE.read_text(encoding="utf-8").split("```python\n") if "def receive" in part)
     names: dict[str, Any] = {"webhook_secret": SECRET}
     exec(example.partition("```")[0], names)  # noqa: S102 - our own page
-    old = headers(v1(b"{}"))
-    assert names["receive"](old, b"{}") == 400
+    body, now = b'{"type":"dispute.created","data":{"disputeId":"d"}}', datetime.now(UTC)
+    genuine = headers(v1(body, at=now), at=now)
+    assert [names["receive"](genuine, body) for _ in range(2)] == [204, 204]
+    assert capsys.readouterr().out == "dispute.created {'disputeId': 'd'}\n"
+    assert names["receive"](genuine, b"{}") == 400
+    assert names["receive"](headers(v1(body)), body) == 400
 
 
 def test_the_table_of_operations_is_whole() -> None:

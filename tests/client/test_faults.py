@@ -162,6 +162,11 @@ def test_an_answer_of_another_form_is_an_error_of_its_own(body: str, shapes: Sha
         assert (strange.value.status, strange.value.request_id) == (200, "r-2")
 
 
+def test_a_count_that_nobody_can_mean_is_left_out(shapes: Shapes) -> None:
+    with misbehaving([answer(200, {"connections": []}, {"X-Total-Count": "9" * 5_000})]) as server:
+        assert client_of(server, shapes).connections.list().page().total is None
+
+
 def test_a_refusal_in_any_form_is_an_error_with_its_status(shapes: Shapes) -> None:
     for status, body in ((404, "[1]"), (418, {"error": 5, "details": 7}), (400, {"error": "no"}), (401, None)):
         with misbehaving([answer(status, body)]) as server, pytest.raises(ApiError) as refused:

@@ -85,6 +85,8 @@ def test_only_some_answers_are_worth_another_request(status: int, harm: Harm | N
         ("٣", None),
         ("9" * 400, None),
         ("Mon, 99 Jan 2026 12:00:30 GMT", None),
+        (f"Mon, 05 Jan {'9' * 20} 12:00:30 GMT", None),
+        (f"Mon, 05 Jan 2026 12:00:30 +{'9' * 20}", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:

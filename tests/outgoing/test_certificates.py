@@ -38,7 +38,7 @@ def call(url):
     try:
         return outgoing.send(Request("POST", url, {}, b"{}"), lane="a").status
     except NoAnswerError as error:
-        return f"{error}, sent: {error.sent}"
+        return str(error)
 
 
 outgoing = Outgoing(allow_private=True)
@@ -69,7 +69,7 @@ def test_a_certificate_for_another_name_gets_no_request(tmp_path: Path) -> None:
             check=True,
         )
     refused = "its certificate is not one that is trusted for this name"
-    assert done.stdout.splitlines() == ["204", "204", refused, f"{refused}, sent: True"]
+    assert done.stdout.splitlines() == ["204", "204", refused, refused]
     assert heard == ["localhost", "localhost"]
 
 

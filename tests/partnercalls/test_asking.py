@@ -155,6 +155,9 @@ def test_money_never_moves_on_what_is_not_a_yes_to_this_very_question(
     change: dict[str, object] | None,
     reaction: Reaction,
 ) -> None:
+    if reaction.delay_seconds:
+        floor.runtime.outgoing.timeout_seconds = 1
+
     def behave(seen: Any) -> Reaction:  # noqa: ANN401 - a call
         if change is None:
             return reaction
@@ -167,6 +170,23 @@ def test_money_never_moves_on_what_is_not_a_yes_to_this_very_question(
     assert (left.status_code, left.json()["allocation"]["status"]) == (500, "reserved")
     assert funds(connection) == ((70, 30), (50, 0))
     floor.assert_proven()
+
+
+@pytest.mark.parametrize("reason", [["over", "the limit"], {"code": 7}, " \n"])
+def test_a_reason_of_another_form_is_a_no_too(
+    connection: ConnectionHandle, their_side: FakePartner, reason: object
+) -> None:
+    before = funds(connection)
+    their_side.behave = lambda seen: Reaction(body={**seen.body, **YES, "rejectionReason": reason})
+    refused, _ = send(connection, "allocation", 30)
+    assert (refused.status_code, refused.json()["allocation"]["reason"]) == (422, "no reason that can be read")
+    assert funds(connection) == before
+
+
+def test_an_empty_reason_is_none(connection: ConnectionHandle, their_side: FakePartner) -> None:
+    for reason in (None, ""):
+        their_side.behave = lambda seen, given=reason: Reaction(body={**seen.body, **YES, "rejectionReason": given})  # type: ignore[misc]  # the default binds it
+        assert ok(send(connection, "allocation", 1)[0])["allocation"]["status"] == "cleared"
 
 
 def test_one_letter_less_in_the_partners_id_is_understood(

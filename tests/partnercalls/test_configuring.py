@@ -66,6 +66,23 @@ def test_a_private_address_is_refused_unless_the_settings_allow_it(exchange: Net
     assert Outgoing().allow_private is False
 
 
+def test_an_address_that_may_no_longer_be_called_is_left_alone_and_shown(
+    floor: Floor, their_side: FakePartner
+) -> None:
+    network = floor.network
+    partner = network.partner(callbackUrl=their_side.url)
+    floor.runtime.outgoing.allow_private = False
+    network.connect(network.client(), partner)
+    for _ in range(4):
+        floor.pass_minutes(2)
+    assert their_side.seen == []
+    (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
+    assert (standing["circuit"], standing["failures"]) == ("open", 5)
+    assert standing["lastError"].startswith("the address must be an address that begins with https://")
+    (owed,) = ok(network.operator.get("/partner-calls", owed="true"))["partnerCalls"]
+    assert owed["attempts"] == 5
+
+
 def keys_shown(network: Network) -> list[str]:
     shown = httpx2.get(f"{network.operator.base_url}/.well-known/jwks.json", trust_env=False)
     assert shown.headers["Cache-Control"] == "public, max-age=300"

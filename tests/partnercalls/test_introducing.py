@@ -120,6 +120,8 @@ def test_the_same_request_asks_again_at_once(
 def test_what_is_no_answer_leaves_it_open(
     floor: Floor, client: ClientHandle, partner: PartnerHandle, their_side: FakePartner, reaction: Reaction
 ) -> None:
+    if reaction.delay_seconds:
+        floor.runtime.outgoing.timeout_seconds = 1
     their_side.behave = lambda _: reaction
     made = ok(ask(client, partner)[0])["connection"]
     assert (made["initialized"], made["partnersClientId"]) == (False, None)
@@ -139,10 +141,13 @@ def test_nothing_is_allocated_to_a_connection_that_the_partner_does_not_know(
     assert refused.json()["allocation"]["status"] == "released"
 
 
-def test_paths_are_the_partners_own(floor: Floor, client: ClientHandle, their_side: FakePartner) -> None:
+@pytest.mark.parametrize("base", ["/api", "/%7Eour/../api"])
+def test_paths_are_the_partners_own_and_signed_as_they_are_sent(
+    floor: Floor, client: ClientHandle, their_side: FakePartner, base: str
+) -> None:
+    their_side.url += f"{base}/"
     partner = floor.network.partner(
-        callbackUrl=f"{their_side.url}/api/", callbackPaths={"connections": "/v2/link/connections"}
+        callbackUrl=their_side.url, callbackPaths={"connections": "/v2/link/connections"}
     )
-    their_side.url = f"{their_side.url}/api/"
     ok(ask(client, partner)[0])
-    assert [call.path for call in their_side.seen] == ["/api/v2/link/connections"]
+    assert [call.path for call in their_side.seen] == [f"{base}/v2/link/connections"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from clearwindow.runtime import Runtime
 from tests.support.http import loopback_client
 from tests.support.networks import TIMEOUT_SECONDS, Json, Network, ok
 from tests.support.receivers import Message
+
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,14 @@ def hooks_of(network: Network, enterprise_id: str, **terms: Any) -> Hooks:  # no
 
 
 def deliver(runtime: Runtime) -> int:
-    """Runs a pump until nothing more can be delivered now."""
-    return DeliveryPump(runtime).run_due()
+    """Runs a pump until nothing more can be delivered now; one that comes to no end is stopped."""
+    pump = DeliveryPump(runtime)
+    watchdog = threading.Timer(PATIENCE_SECONDS, pump.stop)
+    watchdog.start()
+    try:
+        return pump.run_due()
+    finally:
+        watchdog.cancel()
 
 
 def verified_v1a(message: Message, public_key: str) -> bool:

@@ -229,6 +229,25 @@ def test_a_deleted_endpoint_hears_nothing_more(hooks: Hooks, receiver: Receiver,
     assert receiver.received == []
 
 
+@pytest.mark.parametrize("change", [{"url": "http://127.0.0.1:1/"}, {"enabled": True}])
+def test_what_the_endpoint_was_does_not_count_against_what_its_owner_made_of_it(
+    hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock, change: dict[str, object]
+) -> None:
+    endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
+    hooks.test(endpoint_id)
+    receiver.behaviour = answering(500)
+    deliver(runtime)
+    clock.advance(minutes=1)
+    in_hand = deliveries.claim(runtime, 1)[0]
+    assert hooks.call("PATCH", f"/{endpoint_id}", {"description": "moved", **change}).status_code == 200
+    deliveries.settle(runtime, in_hand, [Answer(clock.now(), 1, 410, "it answered 410")], 0.5)
+    shown = hooks.show(endpoint_id)
+    assert (shown["enabled"], shown["failures"], shown.get("retryAt")) == (True, 0, None)
+    assert [each.get("statusCode") for each in hooks.attempts(endpoint_id)] == [410, 500]
+    assert [each["status"] for each in hooks.deliveries(endpoint_id)] == ["owed"]
+    assert len(deliveries.claim(runtime, 1)) == 1
+
+
 def test_a_lease_that_was_lost_writes_nothing(
     hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock
 ) -> None:

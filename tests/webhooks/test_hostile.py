@@ -24,6 +24,8 @@ from tests.webhooks.support import Hooks, deliver, hooks_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MIB = 1024 * 1024
+PATIENCE_SECONDS = 30
+SILENT_SECONDS = 10
 
 
 @pytest.fixture
@@ -38,13 +40,20 @@ def hooks(network: Network) -> Hooks:
     return hooks_of(network, "trader")
 
 
-def post(receiver: Receiver, behaviour: Behaviour, *, url: str | None = None, allow_private: bool = True) -> Answer:
-    """What comes of posting to a receiver that behaves so, within a second."""
+def post(
+    receiver: Receiver,
+    behaviour: Behaviour,
+    *,
+    url: str | None = None,
+    allow_private: bool = True,
+    timeout_seconds: float = PATIENCE_SECONDS,
+) -> Answer:
+    """What comes of posting to a receiver that behaves so."""
     receiver.behaviour = behaviour
 
     async def once() -> Answer:
         clock = SystemClock()
-        poster = Poster(clock, clock, allow_private=allow_private, timeout_seconds=1)
+        poster = Poster(clock, clock, allow_private=allow_private, timeout_seconds=timeout_seconds)
         try:
             return await poster.post(url or receiver.url, {}, b"{}")
         finally:
@@ -53,16 +62,8 @@ def post(receiver: Receiver, behaviour: Behaviour, *, url: str | None = None, al
     return asyncio.run(once())
 
 
-def endless(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(1024 * MIB))
-    handler.end_headers()
-    for _ in range(1024):
-        handler.wfile.write(bytes(MIB))
-
-
 def silent(_: BaseHTTPRequestHandler) -> None:
-    time.sleep(1.5)
+    time.sleep(SILENT_SECONDS)
 
 
 def cut_off(handler: BaseHTTPRequestHandler) -> None:
@@ -88,7 +89,7 @@ def silent_after_the_headers(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100")
     handler.end_headers()
-    time.sleep(1.5)
+    time.sleep(SILENT_SECONDS)
 
 
 def headers_without_end(handler: BaseHTTPRequestHandler) -> None:
@@ -99,17 +100,25 @@ def headers_without_end(handler: BaseHTTPRequestHandler) -> None:
 
 
 def test_an_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
+    written: list[int] = []
+
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(1024 * MIB))
+        handler.end_headers()
+        written.extend(handler.wfile.write(bytes(MIB)) for _ in range(1024))
+
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     answer = post(receiver, endless)
     assert answer.succeeded
-    assert answer.duration_milliseconds < 1000
+    # What lies in buffers was written, too.
+    assert len(written) < 64
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
 @pytest.mark.parametrize(
     ("behaviour", "status", "problem"),
     [
-        (silent, None, "no answer within 1 seconds"),
         (cut_off, None, "the connection ended before the answer did"),
         (garbage, None, "what came is not an HTTP answer (ClientResponseError)"),
         (answering(302, {"Location": "http://127.0.0.1:1/"}), 302, "it answered 302"),
@@ -126,7 +135,13 @@ def test_what_an_endpoint_does_is_an_answer(
 ) -> None:
     answer = post(receiver, behaviour)
     assert (answer.status_code, answer.problem) == (status, problem)
-    assert answer.duration_milliseconds < 1400
+    assert answer.duration_milliseconds < SILENT_SECONDS * 1000
+
+
+def test_one_who_never_answers_is_waited_for_that_long(receiver: Receiver) -> None:
+    answer = post(receiver, silent, timeout_seconds=0.5)
+    assert (answer.status_code, answer.problem) == (None, "no answer within 0.5 seconds")
+    assert answer.duration_milliseconds < SILENT_SECONDS * 1000
 
 
 def test_a_redirect_leads_nowhere(receiver: Receiver) -> None:
@@ -143,8 +158,7 @@ def test_a_redirect_leads_nowhere(receiver: Receiver) -> None:
         ("https://127.0.0.1/", "its address is in a private range"),
         ("https://[::ffff:10.0.0.1]/", "its address is in a private range"),
         ("https://localhost/", "its address stands for one in a private range"),
-        ("https://127.1/", "the address is not one that can be called"),
-        ("https://2130706433/", "the address is not one that can be called"),
+        ("https://127.1/", "its address must name its host"),
     ],
 )
 def test_what_is_private_is_never_connected_to(receiver: Receiver, url: str, problem: str) -> None:
@@ -169,7 +183,7 @@ def test_a_private_address_is_refused_when_it_is_given(hooks: Hooks, runtime: Ru
 
 
 def test_one_endpoint_that_hangs_holds_no_other_up(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
-    object.__setattr__(runtime, "calls", replace(runtime.calls, webhook_timeout_seconds=1))
+    object.__setattr__(runtime, "calls", replace(runtime.calls, webhook_timeout_seconds=3))
     with receiving() as healthy:
         slow_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
         quick_id = hooks.make(healthy.url)["webhookEndpoint"]["id"]
@@ -196,6 +210,7 @@ def test_one_endpoint_that_hangs_holds_no_other_up(hooks: Hooks, receiver: Recei
         (format_datetime(NOW - timedelta(hours=1), usegmt=True), 0.0),
         ("Mon, 05 Jan 2026 13:00:00 -0000", 3600.0),
         ("Mon, 99 Jan 2026 13:00:00 GMT", None),
+        (f"Mon, 01 Jan {'9' * 20} 13:00:00 GMT", None),
     ],
 )
 def test_what_retry_after_asks_for(header: str | None, seconds: float | None) -> None:

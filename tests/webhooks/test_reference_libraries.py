@@ -57,7 +57,6 @@ def deliveries(network: Network, runtime: Runtime) -> list[Delivery]:
         plain, accented, rotated = receiver.received
     assert accented.json["data"]["name"] == NAME
     assert not accented.body.isascii()
-    assert len(rotated.headers["webhook-signature"].split()) == 4
     signed = ((plain, first), (accented, first), (rotated, first), (rotated, second))
     return [Delivery(message, made["secret"], made["webhookEndpoint"]["publicKeys"][0]) for message, made in signed]
 

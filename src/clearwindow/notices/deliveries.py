@@ -72,13 +72,15 @@ def body(message: OwedMessage) -> bytes:
 def settle(runtime: Runtime, claimed: Claim, answers: Sequence[Answer], chance: float) -> None:
     """Gives the endpoint back with what came of the first messages of the claim, one answer for each.
 
-    Where the lease was lost nothing is written: whoever has the endpoint now tells its own story.
+    Where the lease was lost nothing is written: whoever has the endpoint now tells its own story. What an endpoint
+    did before its owner changed it, perhaps to another address, is noted and not held against it.
     """
     with runtime.transaction() as tx:
         endpoint = store.lock_leased(tx, claimed)
         if endpoint is None:
             return
-        if not answers or endpoint.status != EndpointStatus.ENABLED:
+        changed = endpoint.updated_at != claimed.endpoint.updated_at
+        if not answers or changed or endpoint.status != EndpointStatus.ENABLED:
             store.record_answers(tx, claimed, answers)
             store.give_up_lease(tx, claimed)
             return

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+"""All that is given out of IPv6 so far; what lies elsewhere leads back into somebody's own network, or nowhere."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+# Names, and not numbers that some resolvers take for an IPv4 address, such as 127.1 and 0x7f000001.
+_NAME: Final = re.compile(r"([a-z0-9_-]{1,63}\.)*(?!([0-9]+|0x[0-9a-f]*)\.?$)[a-z0-9_-]{1,63}\.?")
 _MAX_URL_CHARACTERS: Final = 2_000
 
 
@@ -21,6 +26,8 @@ def is_public(text: str) -> bool:
         inner = _embedded(address)
         if inner is not None:
             return is_public(str(inner))
+        if address not in _GLOBAL_UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 
@@ -45,6 +52,8 @@ def require_callable(url: str, *, allow_private: bool, query: bool = False) -> S
     if "#" in url or ("?" in url and not query):
         raise AddressRefusedError("must not have a fragment" if query else "must not have a query or a fragment")
     literal = _literal(host)
+    if literal is None and _NAME.fullmatch(host) is None:
+        raise AddressRefusedError("must name its host, or give the whole of its IP address")
     if literal is not None and not allow_private and not is_public(literal):
         raise AddressRefusedError("is in a private range, which the settings of this network do not allow")
     return parts

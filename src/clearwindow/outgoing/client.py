@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -54,13 +54,11 @@ class Outgoing:
         try:
             require_callable(request.url, allow_private=self.allow_private)
         except AddressRefusedError as error:
-            raise NoAnswerError(f"the address {error}", sent=False) from None
+            raise NoAnswerError(f"the address {error}") from None
         seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         with self._in_lane(lane):
-            loop = self._running_loop()
-            future = asyncio.run_coroutine_threadsafe(self._exchange(request, seconds), loop)
             try:
-                return future.result()
+                return self._begun(request, seconds).result()
             except CancelledError:
                 raise NoAnswerError("this process is ending") from None
 
@@ -80,7 +78,7 @@ class Outgoing:
         with self._lock:
             if self._lanes[lane] >= self._lane_width:
                 busy = f"{self._lane_width} calls to the same endpoint are under way already"
-                raise NoAnswerError(busy, sent=False)
+                raise NoAnswerError(busy, tried=False)
             self._lanes[lane] += 1
         try:
             yield
@@ -90,15 +88,16 @@ class Outgoing:
                 if self._lanes[lane] == 0:
                     del self._lanes[lane]
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    def _begun(self, request: Request, seconds: float) -> Future[Reply]:
+        # Under the lock, so that whatever is begun is begun before ``close``, which ends it.
         with self._lock:
             if self._closed:
-                raise NoAnswerError("this process is ending", sent=False)
+                raise NoAnswerError("this process is ending", tried=False)
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._run, args=(self._loop,), name="outgoing", daemon=True)
                 self._thread.start()
-            return self._loop
+            return asyncio.run_coroutine_threadsafe(self._exchange(request, seconds), self._loop)
 
     @staticmethod
     def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from clearwindow.outgoing.addresses import AddressRefusedError, is_public
 from clearwindow.outgoing.values import NoAnswerError, Reply, Request
@@ -29,9 +30,7 @@ class Exchange:
         except TimeoutError:
             raise NoAnswerError(f"no answer within {seconds:.1f} seconds") from None
         except AddressRefusedError as error:
-            raise NoAnswerError(f"the address {error}", sent=False) from None
-        except aiohttp.InvalidURL as error:
-            raise NoAnswerError(plain(error), sent=False) from None
+            raise NoAnswerError(f"the address {error}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NoAnswerError(plain(error)) from None
 
@@ -41,7 +40,8 @@ class Exchange:
     async def _ask(self, request: Request, seconds: float) -> Reply:
         async with self._session.request(
             request.method,
-            request.url,
+            # As it was written, and not tidied up: its path may be signed.
+            URL(request.url, encoded=True),
             data=request.body,
             headers={"Accept-Encoding": "identity", **request.headers},
             timeout=aiohttp.ClientTimeout(total=seconds),
@@ -115,6 +115,6 @@ def plain(error: Exception) -> str:
         return "its name is not known"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "no connection to it can be made"
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError):
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | OSError):
         return "the connection ended before the answer did"
     return f"what came is not an HTTP answer ({type(error).__name__})"

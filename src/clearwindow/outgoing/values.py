@@ -9,12 +9,12 @@ from dataclasses import dataclass
 class NoAnswerError(Exception):
     """Nothing that counts as an answer came; the message says what came instead, and never a body.
 
-    ``sent`` is False where the other side cannot have seen anything of it.
+    ``tried`` is False where nothing was sent for a reason of this process, which says nothing of the other side.
     """
 
-    def __init__(self, message: str, *, sent: bool = True) -> None:
+    def __init__(self, message: str, *, tried: bool = True) -> None:
         super().__init__(message)
-        self.sent = sent
+        self.tried = tried
 
 
 @dataclass(frozen=True, slots=True)

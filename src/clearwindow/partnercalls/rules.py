@@ -84,7 +84,7 @@ def understood(reply: Reply) -> Answer:
     if reply.status in _LATER or reply.status >= 500:  # noqa: PLR2004 - HTTP's own classes
         return Silent(f"HTTP {reply.status}", _seconds(reply.retry_after))
     fields = _object(reply.body)
-    reason = _text(fields, "rejectionReason") or _text(fields, "rejectReason")
+    reason = _rejection(fields)
     if reply.status >= 400:  # noqa: PLR2004 - the same
         said = reason or _text(fields, "error") or _text(fields, "message")
         return Refused(reply.status, said or f"the partner answered with HTTP {reply.status}")
@@ -159,6 +159,13 @@ def _object(body: bytes) -> Mapping[str, JsonValue] | None:
     except JsonError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def _rejection(fields: Mapping[str, JsonValue] | None) -> str | None:
+    """Why the partner says no. A reason that is no text is one, too: money must not move over it."""
+    given = [(fields or {}).get(name) for name in ("rejectionReason", "rejectReason")]
+    read = (_plain(value) if isinstance(value, str) else "" for value in given if value)
+    return next((text or "no reason that can be read" for text in read), None)
 
 
 def _text(fields: Mapping[str, JsonValue] | None, name: str) -> str | None:

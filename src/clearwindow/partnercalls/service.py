@@ -133,6 +133,7 @@ def make(runtime: Runtime, call: OwedCall, *, attempts: int = 1) -> Answer:
         if not isinstance(answer, Silent) or answer.answered or not answer.tried:
             break
         pause = _INLINE_PAUSE_SECONDS * 2**number * (0.5 + _random.random() / 2)
+        pause = max(pause, answer.retry_after_seconds or 0)
         if time.monotonic() + pause + _MIN_ATTEMPT_SECONDS > give_up_at:
             break
         time.sleep(pause)
@@ -183,7 +184,7 @@ def _attempt(runtime: Runtime, call: OwedCall, prepared: _Prepared, give_up_at: 
             Request(method, url, headers, prepared.body), lane=str(call.partner_id), timeout_seconds=seconds
         )
     except NoAnswerError as error:
-        return Silent(str(error), tried=error.sent)
+        return Silent(str(error), tried=error.tried)
     return rules.heard(call.operation, reply) if call.operation in TELLINGS else rules.understood(reply)
 
 

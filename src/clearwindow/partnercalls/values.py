@@ -161,7 +161,7 @@ class Silent:
     why: str
     retry_after_seconds: int | None = None
     tried: bool = True
-    """False where nothing was sent at all."""
+    """False where nothing was sent, for a reason of this process or of the circuit."""
     answered: bool = False
     """True where the endpoint is there, and only will not take this call."""
 

@@ -35,6 +35,8 @@ from clearwindow.client.signing import AsyncSigner, UnsignedRequest
 
 T = TypeVar("T")
 
+_MAX_TOTAL_DIGITS: Final = 18
+
 # Nothing has been sent when one of these is raised.
 _NEVER_LEFT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
@@ -180,7 +182,7 @@ def _answer(call: Call[T], response: httpx2.Response, raw: bytes) -> Answer:
     meta = Meta(
         request_id=headers.get(REQUEST_ID_HEADER),
         replayed=headers.get(REPLAY_HEADER) == "true",
-        total=int(total) if total.isascii() and total.isdigit() else None,
+        total=int(total) if total.isascii() and total.isdigit() and len(total) <= _MAX_TOTAL_DIGITS else None,
     )
     if status >= HTTPStatus.BAD_REQUEST:
         raise _refusal(response, raw, meta)
