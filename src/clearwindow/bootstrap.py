@@ -39,7 +39,7 @@ from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements.due import SettlementWork
 from clearwindow.vault import Vault
 from clearwindow.work.backlog import Waiting
-from clearwindow.work.moving import Mover
+from clearwindow.work.moving import LONGEST_MOVE_SECONDS, Mover
 from clearwindow.work.worker import DueWork, Worker
 
 if TYPE_CHECKING:
@@ -176,9 +176,10 @@ def build_worker(runtime: Runtime, settings: Settings) -> Worker:
     return Worker(runtime, kinds, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
 
 
-def build_mover(runtime: Runtime) -> Mover:
+def build_mover(runtime: Runtime, *, longest_seconds: float = LONGEST_MOVE_SECONDS) -> Mover:
     """What moves a sandbox's clock."""
-    return Mover(runtime, WORK, [(_WEBHOOKS, DeliveryPump(runtime, poll_seconds=_MOVERS_POLL_SECONDS))])
+    pump = DeliveryPump(runtime, poll_seconds=_MOVERS_POLL_SECONDS)
+    return Mover(runtime, WORK, [(_WEBHOOKS, pump)], longest_seconds=longest_seconds)
 
 
 @contextmanager

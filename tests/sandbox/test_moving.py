@@ -5,21 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
+from uuid import uuid4
 
 import httpx2
 import pytest
 
 from clearwindow import bootstrap
+from clearwindow.cli.issuing import command_line_operator
 from clearwindow.clock import wire_time
 from clearwindow.database.sandbox import SharedClock
 from clearwindow.errors import ConflictError
 from clearwindow.notices.deliveries import WebhookBacklog
 from clearwindow.notices.pump import DeliveryPump
 from clearwindow.notices.rules import RETRY_SECONDS
+from clearwindow.operator import clock
+from clearwindow.operator.clock_wire import ClockRequest
 from clearwindow.proof.service import check_ledger
 from clearwindow.runtime import Runtime
-from clearwindow.work.moving import Mover
+from clearwindow.work.moving import ClockHeldUpError, Mover
 from tests.conftest import START
 from tests.support.networks import ConnectionHandle, Network, PartnerHandle, ok
 from tests.support.operators import OperatorClient
@@ -66,6 +71,14 @@ def now(operator: OperatorClient) -> str:
 def assert_proven(runtime: Runtime) -> None:
     with runtime.transaction() as tx:
         assert check_ledger(tx) == []
+
+
+def lease_endpoints(runtime: Runtime, seconds: float | None) -> None:
+    """Has all endpoints in the hands of a process that died, for so long; None frees them."""
+    with runtime.transaction() as tx:
+        until = None if seconds is None else tx.now() + timedelta(seconds=seconds)
+        leased = "UPDATE webhook_endpoint SET lease_id = %(lease_id)s, leased_until = %(until)s"
+        tx.run(leased, lease_id=None if until is None else uuid4(), until=until)
 
 
 def test_windows_end_in_their_order_and_everybody_hears_before_the_clock_goes_on(
@@ -167,9 +180,7 @@ def test_a_move_that_is_held_up_says_by_what_and_goes_on_when_it_is_asked_again(
     hooks: Hooks,
 ) -> None:
     del hooks
-    with runtime.transaction() as tx:
-        leased = "UPDATE webhook_endpoint SET lease_id = gen_random_uuid(), leased_until = %(until)s"
-        tx.run(leased, until=tx.now() + timedelta(seconds=90))
+    lease_endpoints(runtime, 90)
     mover = Mover(runtime, bootstrap.WORK, [(WebhookBacklog(), DeliveryPump(runtime))], longest_seconds=0.2)
     assert isinstance(runtime.clock, SharedClock)
     with pytest.raises(ConflictError, match=r"and waits for work \(webhooks: 1 under way\); ask") as held_up:
@@ -177,10 +188,35 @@ def test_a_move_that_is_held_up_says_by_what_and_goes_on_when_it_is_asked_again(
     details = {"now": at(0), "target": at(120), "due": [], "underWay": {"webhooks": 1}}
     assert held_up.value.details == details
     stage(exchange, {trader.id: {"BTC": "-5"}})
-    with runtime.transaction() as tx:
-        tx.run("UPDATE webhook_endpoint SET lease_id = NULL, leased_until = NULL")
+    lease_endpoints(runtime, None)
     ok(operator.post("/clock", {"now": at(120)}))
     assert receiver.types()[-3:] == ["settlement.initiated", "settlement.finalizing", "settlement.completed"]
+
+
+def test_who_has_the_patience_is_told_what_the_clock_waits_for_and_comes_there(
+    runtime: Runtime, hooks: Hooks, operator: OperatorClient
+) -> None:
+    del hooks
+    mover = Mover(runtime, bootstrap.WORK, [(WebhookBacklog(), DeliveryPump(runtime))], longest_seconds=0.02)
+    ada = command_line_operator(runtime)
+    told: list[object] = []
+
+    def free_at_last(error: ClockHeldUpError) -> None:
+        told.append(error.awaited)
+        if len(told) == 3:
+            lease_endpoints(runtime, None)
+
+    lease_endpoints(runtime, 90)
+    asked = ClockRequest.model_validate({"advanceMinutes": Decimal(120)})
+    assert clock.reach(runtime, ada, asked, mover, lambda _: None, free_at_last).now == at(120)
+    assert told == [["webhooks: 1 under way"]] * 3
+    assert len(operator.audit_log(action="clock.moved")) == 1, "it goes on to the same moment"
+
+    told.clear()
+    lease_endpoints(runtime, 90)
+    with pytest.raises(ConflictError, match="waits for work"):
+        clock.reach(runtime, ada, asked, mover, lambda _: None, lambda error: told.append(error.name))
+    assert told == ["clock_held_up"] * (clock.MOVES_IN_VAIN - 1)
 
 
 def test_a_server_that_ends_lets_go_of_a_move(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from clearwindow.cli.failures import FAILED
-from clearwindow.cli.signals import leave, on_stop
+from clearwindow.cli.signals import interrupt, on_stop
 
 
 def demo() -> None:
@@ -15,6 +15,6 @@ def demo() -> None:
     """
     from clearwindow.sandbox.demo.play import play  # noqa: PLC0415 - only this command shows anything
 
-    on_stop(leave)
+    on_stop(interrupt)
     if not play():
         raise typer.Exit(FAILED)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clearwindow.cli.failures import FAILED
-from clearwindow.cli.signals import leave, on_stop
+from clearwindow.cli.signals import interrupt, on_stop
 
 
 def rehearsal(
@@ -31,7 +31,7 @@ def rehearsal(
     from clearwindow.sandbox.rehearsal.play import rehearse  # noqa: PLC0415 - only this command shows anything
     from clearwindow.sandbox.rehearsal.stage import Terms  # noqa: PLC0415
 
-    on_stop(leave)
+    on_stop(interrupt)
     terms = Terms(
         exchanges=exchanges,
         traders=traders,

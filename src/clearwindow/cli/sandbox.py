@@ -13,14 +13,17 @@ import typer
 from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption
 from clearwindow.cli.sandbox_day import day
 from clearwindow.cli.sandbox_seed import seed
-from clearwindow.cli.signals import leave, on_stop
+from clearwindow.cli.signals import interrupt, on_stop
 from clearwindow.clock import wire_time
 
 if TYPE_CHECKING:
     from clearwindow.operator.clock_wire import ClockAnswer
     from clearwindow.runtime import Runtime
+    from clearwindow.work.moving import ClockHeldUpError
 
 _SHOW_SECONDS: Final = 0.5
+_REPORT_SECONDS: Final = 30
+"""So long the clock is moved until it is said what it waits for, and it goes on."""
 
 sandbox_app: Final = typer.Typer(
     help="Rehearse in a network whose clock is in your hand.",
@@ -57,7 +60,7 @@ def clock(
 
     settings = load_settings(data_dir=data, database_url=database_url)
     configure_logging(settings.log_level)
-    on_stop(leave)
+    on_stop(interrupt)
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
         if advance_minutes is None and to is None:
             seen = network_clock.read(runtime)
@@ -87,7 +90,7 @@ def reset(
 
     settings = load_settings(data_dir=data, database_url=database_url)
     configure_logging(settings.log_level)
-    on_stop(leave)
+    on_stop(interrupt)
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
         network_clock.require_sandbox(runtime)
         if not yes:
@@ -110,7 +113,13 @@ def _move(runtime: Runtime, advance_minutes: float | None, to: str | None) -> Cl
     minutes = None if advance_minutes is None else Decimal(str(advance_minutes))
     asked = validate(present(advanceMinutes=minutes, now=to), ClockRequest)
     operator = command_line_operator(runtime)
-    return network_clock.move(runtime, operator, asked, bootstrap.build_mover(runtime), _progress())
+    mover = bootstrap.build_mover(runtime, longest_seconds=_REPORT_SECONDS)
+    return network_clock.reach(runtime, operator, asked, mover, _progress(), _show_hold_up)
+
+
+def _show_hold_up(error: ClockHeldUpError) -> None:
+    waits = f", waits for work ({', '.join(error.awaited)})" if error.awaited else ""
+    typer.echo(f"  {wire_time(error.now)}{waits}; it goes on to {wire_time(error.target)}", err=True)
 
 
 def _progress() -> Callable[[datetime], None]:

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_BY_SIGNAL: Final = 128
 Handler = Callable[[int, FrameType | None], object]
 
 
@@ -20,3 +21,8 @@ def on_stop(handler: Handler | signal.Handlers) -> None:
 def leave(_number: int, _frame: FrameType | None) -> NoReturn:
     """Ends a command that has not begun its work; all that was opened is closed on the way out."""
     raise SystemExit(0)
+
+
+def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    """Ends a command amid its work, which is then not done: the exit code says so, as the shell's own would."""
+    raise SystemExit(_BY_SIGNAL + number)

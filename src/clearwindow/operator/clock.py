@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Final
 
 from clearwindow.access.values import Operator
 from clearwindow.audit import service as audit
@@ -15,7 +16,10 @@ from clearwindow.errors import ConflictError, PermissionDeniedError
 from clearwindow.operator import clock_rules
 from clearwindow.operator.clock_wire import ClockAnswer, ClockRequest
 from clearwindow.runtime import Runtime
-from clearwindow.work.moving import Mover
+from clearwindow.work.moving import ClockHeldUpError, Mover
+
+MOVES_IN_VAIN: Final = 10
+"""So many moves in a row that get nowhere are enough to see that the next one would not either."""
 
 
 def read(runtime: Runtime) -> ClockAnswer:
@@ -55,6 +59,41 @@ def move(
                 audit.record(tx, operator, "clock.moved", "clock", **way)
         mover.move(clock, target, arrived)
     return read(runtime)
+
+
+def reach(
+    runtime: Runtime,
+    operator: Operator,
+    asked: ClockRequest,
+    mover: Mover,
+    arrived: Callable[[datetime], object],
+    held_up: Callable[[ClockHeldUpError], object],
+) -> ClockAnswer:
+    """Moves the clock, again and again where it takes longer than one move may, as long as it gets on.
+
+    ``held_up`` is told each time what the clock waits for.
+
+    Raises:
+        PermissionDeniedError, ConflictError: as `move`; held up only when move after move got nowhere.
+    """
+    came_further = False
+
+    def note(now: datetime) -> None:
+        nonlocal came_further
+        came_further = True
+        arrived(now)
+
+    in_vain = 0
+    while True:
+        try:
+            return move(runtime, operator, asked, mover, note)
+        except ClockHeldUpError as error:
+            in_vain = 0 if came_further else in_vain + 1
+            if in_vain == MOVES_IN_VAIN:
+                raise
+            held_up(error)
+            asked = ClockRequest.model_validate({"now": wire_time(error.target)})
+            came_further = False
 
 
 def require_sandbox(runtime: Runtime) -> SharedClock:

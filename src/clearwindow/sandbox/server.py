@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-_STOP_SECONDS: Final = 20
+from clearwindow.sandbox import tether
+
+_STOP_SECONDS: Final = 60
 _START_SECONDS: Final = 60
-_SERVE: Final = (sys.executable, "-m", "clearwindow", "serve", "--port", "0", "--json")
+_SERVE: Final = (*tether.COMMAND, "serve", "--port", "0", "--json")
 _KEPT_VARIABLE: Final = "CLEARWINDOW_POSTGRES_BIN_DIR"
 
 
@@ -23,10 +25,20 @@ class ServerNotStartedError(RuntimeError):
 
 
 @contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """An empty folder for a server and all that belongs to it, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix=f"clearwindow-{name}-") as made:
+        folder = Path(made)
+        # Where root plays, the database runs as somebody else, who must get through to its own folder.
+        folder.chmod(0o711)
+        yield folder
+
+
+@contextmanager
 def serving(
     folder: Path, operator_token: str, settings: Mapping[str, str] | None = None, *, arguments: Sequence[str] = ()
 ) -> Iterator[str]:
-    """The address of a server that ends with the block.
+    """The address of a server that ends with the block, and with this process.
 
     Args:
         folder: gets its log and its data.
@@ -41,7 +53,7 @@ def serving(
     with log.open("w") as log_file:
         process = subprocess.Popen(  # noqa: S603 - this very program
             [*_SERVE, "--data", str(data_folder(folder)), *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=tether.tether(),
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,

@@ -27,6 +27,38 @@ _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 
 
+class ClockHeldUpError(ConflictError):
+    """A move takes too long; it goes on when the same moment is asked for again.
+
+    Attributes:
+        now: where the clock stands.
+        target: where it was to go.
+        awaited: what it waits for, in words.
+    """
+
+    def __init__(
+        self, why: str, now: datetime, target: datetime, due: Sequence[str], under_way: Mapping[str, int]
+    ) -> None:
+        self.now = now
+        self.target = target
+        self.awaited = [
+            *(f"{name} is due" for name in due),
+            *(f"{name}: {n} under way" for name, n in under_way.items()),
+        ]
+        waits = f" and waits for work ({', '.join(self.awaited)})" if self.awaited else ""
+        super().__init__(
+            "clock_held_up",
+            f"{why}: the clock stands at {wire_time(now)}, on its way to {wire_time(target)}{waits}; ask for the"
+            " same time again, and it goes on",
+            {
+                "now": wire_time(now),
+                "target": wire_time(target),
+                "due": list(due),
+                "underWay": dict(under_way),
+            },
+        )
+
+
 class Deliverer(Protocol):
     """Work that keeps its own order, and can be asked to do what is due."""
 
@@ -73,7 +105,7 @@ class Mover:
         The caller has the clock for itself. ``arrived`` is told of each moment that was gone to.
 
         Raises:
-            ConflictError: it takes too long; the clock stands where it came to, and the same request goes on.
+            ClockHeldUpError: it takes too long; the clock stands where it came to, and the same request goes on.
         """
         give_up_at = time.monotonic() + self._longest_seconds
         pause = _FIRST_PAUSE_SECONDS
@@ -85,7 +117,12 @@ class Mover:
             if quiet and now >= target:
                 return now
             if self._stopping.is_set() or time.monotonic() > give_up_at:
-                raise self._held_up(now, target, due, look.under_way)
+                why = (
+                    "the server ends"
+                    if self._stopping.is_set()
+                    else f"{self._longest_seconds:g} seconds have passed"
+                )
+                raise ClockHeldUpError(why, now, target, due, look.under_way)
             if quiet:
                 self._go(clock, min([target, *look.next_due_at.values()]))
                 arrived(clock.now())
@@ -125,21 +162,3 @@ class Mover:
             clock.move(tx.connection, moment)
         with self._runtime.transaction() as tx:
             clock.catch_up(tx.connection)
-
-    def _held_up(
-        self, now: datetime, target: datetime, due: Sequence[str], under_way: Mapping[str, int]
-    ) -> ConflictError:
-        waits = [*(f"{name} is due" for name in due), *(f"{name}: {n} under way" for name, n in under_way.items())]
-        awaited = f" and waits for work ({', '.join(waits)})" if waits else ""
-        why = "the server ends" if self._stopping.is_set() else f"{self._longest_seconds:g} seconds have passed"
-        return ConflictError(
-            "clock_held_up",
-            f"{why}: the clock stands at {wire_time(now)}, on its way to {wire_time(target)}{awaited}; ask for the"
-            " same time again, and it goes on",
-            {
-                "now": wire_time(now),
-                "target": wire_time(target),
-                "due": list(due),
-                "underWay": dict(under_way),
-            },
-        )

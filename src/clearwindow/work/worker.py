@@ -7,7 +7,7 @@ dies at any point loses nothing: its transaction is rolled back, and the next wo
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from prometheus_client import Counter
 
 from clearwindow.runtime import Runtime
 from clearwindow.work.backlog import Waiting
+from clearwindow.work.watching import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,8 @@ class Runner(Protocol):
 class Worker:
     """Runs due work until it is told to stop. Any number of workers may run against one database.
 
-    Each kind has a thread of its own, so that none waits for the jobs of another.
+    Each kind has a thread of its own, so that none waits for the jobs of another. All of them rest while nothing is
+    written and no job's time comes, which one look in each ``poll_seconds`` sees.
     """
 
     def __init__(
@@ -95,10 +97,19 @@ class Worker:
 
     def run(self) -> None:
         """Runs due work as it becomes due, until ``stop``."""
-        threads = [threading.Thread(target=self._run_kind, args=(kind,), name=kind.name) for kind in self._kinds]
+        looks = {kind.name: threading.Event() for kind in self._kinds}
+        threads = [
+            threading.Thread(target=self._run_kind, args=(kind, looks[kind.name]), name=kind.name)
+            for kind in self._kinds
+        ]
         threads += [threading.Thread(target=runner.run, name=runner.name) for runner in self._runners]
         for thread in threads:
             thread.start()
+        watch = Watch(self._runtime, self._kinds)
+        while not self._stopping.wait(self._poll_seconds):
+            if self._may_find(watch):
+                _set_all(looks.values())
+        _set_all(looks.values())
         for thread in threads:
             thread.join()
 
@@ -108,15 +119,27 @@ class Worker:
         for runner in self._runners:
             runner.stop()
 
-    def _run_kind(self, kind: DueWork) -> None:
+    def _may_find(self, watch: Watch) -> bool:
+        try:
+            return watch.may_find()
+        except Exception:
+            # The database may be away for a while; who looks himself sees when it is back.
+            log.exception("work_unseen")
+            return True
+
+    def _run_kind(self, kind: DueWork, look: threading.Event) -> None:
         while not self._stopping.is_set():
+            # Before the look: what comes to be due during it is looked for once more.
+            look.clear()
             try:
                 while not self._stopping.is_set() and self.run_batch(kind):
                     pass
             except Exception:
-                # The database may be away for a while; the worker must still be there when it is back.
+                # As above, and nothing that changes needs to show when it is.
                 log.exception("work_interrupted")
-            self._stopping.wait(self._poll_seconds)
+                self._stopping.wait(self._poll_seconds)
+                continue
+            look.wait()
 
     def run_batch(self, kind: DueWork) -> int:
         """Runs some of what is due of one kind; gives how many jobs were run to their end."""
@@ -145,3 +168,8 @@ class Worker:
         if performed:
             performed_total.labels(kind.name).inc()
         return int(performed)
+
+
+def _set_all(events: Iterable[threading.Event]) -> None:
+    for event in events:
+        event.set()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
+import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
-from clearwindow.sandbox.server import ServerNotStartedError, serving
+from clearwindow.sandbox import tether
+from clearwindow.sandbox.server import ServerNotStartedError, environment, serving, temporary_folder
 
 # Whoever moves the clock does what falls due: the worker need not look for it all the time.
 _SANDBOX: Final = {
@@ -21,6 +20,7 @@ _SANDBOX: Final = {
     "CLEARWINDOW_WORKER_POLL_SECONDS": "2",
 }
 _TOKEN_VARIABLE: Final = "CLEARWINDOW_OPERATOR_TOKEN"  # noqa: S105 - the name of a variable
+_BY_SIGNAL: Final = 128
 
 
 def main() -> int:
@@ -31,10 +31,7 @@ def main() -> int:
     asked.add_argument("--rounds-per-day", default="24")
     asked.add_argument("--disputes-percent", default="2")
     given = asked.parse_args()
-    with tempfile.TemporaryDirectory(prefix="clearwindow-day-") as name:
-        folder = Path(name)
-        # Where root plays, the database runs as somebody else, who must get through to its own folder.
-        folder.chmod(0o711)
+    with temporary_folder("day") as folder:
         network = str(folder / "network.json")
         token = secrets.token_urlsafe()
         try:
@@ -52,11 +49,16 @@ def main() -> int:
 
 
 def _run(arguments: Sequence[str], token: str) -> int:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEARWINDOW_")}
-    command = [sys.executable, "-m", "clearwindow", *arguments]
-    done = subprocess.run(command, env=kept | _SANDBOX | {_TOKEN_VARIABLE: token}, check=False)  # noqa: S603 - this very program
-    return done.returncode
+    env = environment(_SANDBOX | {_TOKEN_VARIABLE: token})
+    return subprocess.run([*tether.COMMAND, *arguments], env=env, stdin=tether.tether(), check=False).returncode  # noqa: S603 - this very program
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    """Ends everything that was begun, on the way out."""
+    raise SystemExit(_BY_SIGNAL + number)
 
 
 if __name__ == "__main__":
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop_signal, _interrupt)
     sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from clearwindow.sandbox.demo import books, story
 from clearwindow.sandbox.demo.calls import OPERATOR_API, Caller, DemoError
 from clearwindow.sandbox.demo.cast import BTC, Cast
 from clearwindow.sandbox.screen import Screen
-from clearwindow.sandbox.server import ServerNotStartedError, serving
+from clearwindow.sandbox.server import ServerNotStartedError, serving, temporary_folder
 
 
 def play(screen: Screen | None = None) -> bool:
@@ -19,19 +18,13 @@ def play(screen: Screen | None = None) -> bool:
     shown = screen or Screen()
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="clearwindow-demo-") as folder:
-            _open_folder(Path(folder))
-            _play_in(Path(folder), shown)
+        with temporary_folder("demo") as folder:
+            _play_in(folder, shown)
     except (DemoError, ServerNotStartedError) as error:
         shown.failure(str(error))
         return False
     shown.verdict(f"Every unit is accounted for. That took {time.monotonic() - started:.0f} s.", good=True)
     return True
-
-
-def _open_folder(folder: Path) -> None:
-    # Where root plays, the database runs as somebody else, who must get through to its own folder.
-    folder.chmod(0o711)
 
 
 def _play_in(folder: Path, screen: Screen) -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 from clearwindow.client import ClearwindowError
 from clearwindow.sandbox.rehearsal.programs import ProgramEndedError
 from clearwindow.sandbox.rehearsal.rehearsing import Rehearsal
 from clearwindow.sandbox.rehearsal.stage import Terms, staged
 from clearwindow.sandbox.screen import Screen
-from clearwindow.sandbox.server import ServerNotStartedError
+from clearwindow.sandbox.server import ServerNotStartedError, temporary_folder
 
 
 def rehearse(terms: Terms) -> bool:
     """Whether everything went as it must; shows the course and the outcome."""
     screen, started = Screen(), time.monotonic()
     screen.title("Clearwindow: a rehearsal with real processes, and with faults on")
-    with tempfile.TemporaryDirectory(prefix="clearwindow-rehearsal-") as folder:
+    with temporary_folder("rehearsal") as folder:
         try:
             with (
-                staged(Path(folder), terms) as stage,
+                staged(folder, terms) as stage,
                 stage.operator("ada") as ada,
                 stage.operator("ben") as ben,
             ):

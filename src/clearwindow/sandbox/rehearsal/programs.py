@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+
+from clearwindow.sandbox import tether
 
 Line: TypeAlias = Mapping[str, Any]
 
@@ -39,8 +40,8 @@ class Program:
         """Starts it, with further arguments."""
         with self._log.open("a") as log:
             process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "clearwindow", *self._arguments, *more, "--json"],
-                stdin=subprocess.DEVNULL,
+                [*tether.COMMAND, *self._arguments, *more, "--json"],
+                stdin=tether.tether(),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -109,7 +110,9 @@ class Program:
         if process.stdout is None:
             raise AssertionError("its output is a pipe")
         for text in process.stdout:
-            self.lines.append(json.loads(text))
+            # A program that is killed may leave half a line.
+            if text.endswith("\n"):
+                self.lines.append(json.loads(text))
 
     def _said(self) -> str:
         return self._log.read_text()[-_LOG_CHARACTERS:].strip() or "nothing"

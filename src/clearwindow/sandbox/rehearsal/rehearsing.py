@@ -14,6 +14,7 @@ from clearwindow.sandbox.market import Market, round_of
 from clearwindow.sandbox.network.plan import Plan, base_units
 from clearwindow.sandbox.rehearsal.operators import Operators
 from clearwindow.sandbox.rehearsal.outcome import Outcome
+from clearwindow.sandbox.rehearsal.patience import Patience
 from clearwindow.sandbox.rehearsal.programs import Line, ProgramEndedError
 from clearwindow.sandbox.rehearsal.stage import START_SECONDS, Stage
 from clearwindow.sandbox.rehearsal.truth import Party, Truth, mending, parties_of
@@ -183,10 +184,12 @@ class Rehearsal:
         Raises:
             ProgramEndedError: it does not come about.
         """
-        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        patience = Patience(_PATIENCE_SECONDS + self._stage.terms.every_seconds)
         while not done():
-            if time.monotonic() > give_up_at:
-                raise ProgramEndedError(f"In {_PATIENCE_SECONDS} seconds this has not come about: {what}.")
+            if patience.is_at_its_end(self._shown):
+                raise ProgramEndedError(
+                    f"This has not come about, and nothing has changed for {patience.seconds:g} seconds: {what}."
+                )
             self._stage.require_running()
             self._pass(minutes)
 

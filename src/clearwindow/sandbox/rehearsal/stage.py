@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from clearwindow.client import Client, HttpOptions, KeySigner, Operator, Partner
-from clearwindow.sandbox import server
+from clearwindow.sandbox import server, tether
 from clearwindow.sandbox.network.file import Network, read_network
 from clearwindow.sandbox.rehearsal.programs import Line, Program, ProgramEndedError
 
 START_SECONDS: Final = 60
 _OPTIONS: Final = HttpOptions(trust_env=False, read_timeout_seconds=300, total_timeout_seconds=600)
-_COMMAND_SECONDS: Final = 120
+_COMMAND_SECONDS: Final = 600
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "CLEARWINDOW_SANDBOX": "1",
@@ -169,15 +168,20 @@ def _run(
     arguments: list[str], environment: Mapping[str, str], *, accepted: tuple[int, ...] = (0,)
 ) -> subprocess.CompletedProcess[str]:
     """A command that runs to its end."""
-    done = subprocess.run(  # noqa: S603 - this very program
-        [sys.executable, "-m", "clearwindow", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_COMMAND_SECONDS,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - this very program
+            [*tether.COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_SECONDS,
+            env=dict(environment),
+            stdin=tether.tether(),
+        )
+    except subprocess.TimeoutExpired:
+        raise ProgramEndedError(
+            f"clearwindow {arguments[0]} has not come to its end in {_COMMAND_SECONDS} seconds"
+        ) from None
     if done.returncode not in accepted:
         raise ProgramEndedError(f"clearwindow {arguments[0]} ended with {done.returncode}: {done.stderr.strip()}")
     return done
