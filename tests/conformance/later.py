@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from tests.conformance.exemplary import Exemplary, Held, Refusal
-from tests.support.partners import Json
+from tests.conformance.exemplary import Exemplary, Refusal
+from tests.support.partners import Json, Reaction
 
 
 class AnswersLater(Exemplary):
-    """Serves no more than it is called for, and says nothing of its own at first."""
+    """Serves no outcomes, which it is never told, and says nothing of its own at first."""
+
+    def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
+        if method == "PUT":
+            return Reaction(404)
+        return super().react(method, path, signature, raw)
 
     def ask(self, kind: str, body: Json) -> Json:
         self.held.setdefault(body[f"{kind}Id"], self.grant(kind, body))
         return {}
-
-    def known(self, subject_id: str) -> Held:
-        raise Refusal(404, f"no such page as {subject_id}")
 
 
 class TakesAReplay(AnswersLater):

@@ -21,9 +21,9 @@ from clearwindow.outgoing.values import NoAnswerError, Reply, Request
 from clearwindow.partnercalls.signatures import SigningKey
 from clearwindow.partnercalls.values import Endpoint
 from tests.conformance import credulous, hostile, later, otherwise, wrong_books
-from tests.conformance.exemplary import Exemplary, Held, read
+from tests.conformance.exemplary import Exemplary, read
 from tests.conformance.hostile import TIMEOUT_SECONDS, Hangs
-from tests.support.partners import HEADER, answering
+from tests.support.partners import HEADER, Reaction, answering
 
 Check: TypeAlias = Callable[..., list[Result]]
 HTTP_ONLY = {"transport.tls": "the address is http, which a network calls only where private addresses are allowed"}
@@ -146,6 +146,11 @@ def test_a_defect_is_found_by_the_checks_that_are_about_it(check: Check, kind: t
             assert result.call is not None
 
 
+def test_what_stands_on_a_check_that_does_not_apply_is_said_not_to_have_been_run(check: Check) -> None:
+    why = {result.check.id: result.why for result in check(otherwise.NeverStaged, only=["finalize"])}
+    assert why["finalize.repeated"] == "it stands on finalize.acknowledged, which was not run"
+
+
 @pytest.mark.parametrize("kind", ANSWER_LATER)
 def test_who_answers_later_is_held_to_what_can_be_said_at_once(check: Check, kind: type[Exemplary]) -> None:
     results = check(kind, answers_later=True)
@@ -161,9 +166,9 @@ def test_who_answers_later_is_told_no_outcome(check: Check) -> None:
     told: list[str] = []
 
     class Listens(later.AnswersLater):
-        def known(self, subject_id: str) -> Held:
-            told.append(subject_id)
-            return super().known(subject_id)
+        def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
+            told.extend([path] * (method == "PUT" and signature is not None))
+            return super().react(method, path, signature, raw)
 
     check(Listens, answers_later=True)
     assert told == []

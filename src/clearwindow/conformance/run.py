@@ -88,7 +88,7 @@ def run(network: Network, checks: Sequence[Check], heard: Callable[[Result], obj
         if check.id in undecided:
             result = Result(check, Outcome.NOT_RUN, LATER)
         elif missing:
-            why = f"it stands on {missing[0]}, which did not pass"
+            why = f"it stands on {missing[0]}, which {became(results.get(missing[0]))}"
             result = Result(check, Outcome.NOT_RUN, why, stands_on=missing[0])
         else:
             result = _tried(network, check)
@@ -98,6 +98,11 @@ def run(network: Network, checks: Sequence[Check], heard: Callable[[Result], obj
     if network.is_connected and not answers_later:
         steps.sweep(network)
     return list(results.values())
+
+
+def became(result: Result | None) -> str:
+    """Of a check that others stand on and that has not passed."""
+    return "was not run" if result is None or result.outcome is Outcome.NOT_RUN else "did not pass"
 
 
 def is_conformant(results: Sequence[Result]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -77,12 +78,15 @@ class EachWordFailsOnce(Faults):
 
 def test_whatever_goes_wrong_with_its_word_the_books_stay_clean(market: Market) -> None:
     faults = EachWordFailsOnce(SEED, slow_seconds=0.02, late_seconds=0.02)
-    with running(market, faults, rounds=0, answers_later_seconds=0) as heard:
+    only_btc = replace(market, access=replace(market.access, currencies={"BTC": "ofcbtc"}))
+    with running(only_btc, faults, rounds=0, answers_later_seconds=0) as heard:
         connection = market.connect()
         for _ in range(3):
             assert market.move("allocate", connection, "ofcbtc", 10**8) == "cleared"
         assert market.move("deallocate", connection, "ofcbtc", 3 * 10**8) == "cleared"
         assert market.available(connection) == {}
+        assert market.move("allocate", connection, "ofcusdc", 10**6) == "released"
+        assert heard.wait_for("allocation.released")["rejectReason"] == "USDC is not traded here"
         failed = [told["fault"] for told in heard.named("fault") if "path" not in told]
         assert failed == [str(kind) for kind in OF_WORDS]
     market.floor.assert_proven()

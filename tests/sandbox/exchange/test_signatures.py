@@ -140,7 +140,9 @@ def test_what_is_no_signature_is_refused(checker: Checker) -> None:
     unsigned = f"{part({'alg': 'none', 'kid': 'first'})}.{part(claims())}."
     signed = f"{part({'alg': 'HS256', 'kid': 'first'})}.{part(claims())}"
     with_the_public_key = f"{signed}.{base64url(hmac.digest(public, signed.encode(), 'sha256'))}"
-    for forged in (None, "", "abc", "a.b.c", "x" * 10_000, unsigned, with_the_public_key, token()[:-4] + "AAAA"):
+    deep = f"{base64url(b'[' * 6_000)}.e30.AA"
+    not_texts = (None, "", "abc", "a.b.c", "x" * 10_000, deep)
+    for forged in (*not_texts, unsigned, with_the_public_key, token()[:-4] + "AAAA"):
         with pytest.raises(RefusedSignatureError):
             check(checker, forged)
     # None of them has used up the good one.
