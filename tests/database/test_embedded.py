@@ -31,19 +31,13 @@ from .support import (
 
 
 @each_installation
-def test_data_survives_a_restart_and_the_second_start_is_fast(binaries: Binaries, data_dir: Path) -> None:
-    began = time.monotonic()
+def test_data_survives_a_restart(binaries: Binaries, data_dir: Path) -> None:
     with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
-        first_seconds = time.monotonic() - began
         assert server.major == binaries.major
         assert not server.shared
         write_row(server.dsn, "a")
-    began = time.monotonic()
     with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
-        second_seconds = time.monotonic() - began
         assert rows(server) == ["a"]
-    print(f"PostgreSQL {binaries.major}: first start {first_seconds:.2f} s, second {second_seconds:.2f} s")  # noqa: T201
-    assert second_seconds < 3, "well under a second on an idle machine"
 
 
 @each_installation

@@ -234,7 +234,8 @@ def test_huge_exponents_cost_nothing() -> None:
             number.as_int()
         with pytest.raises(JsonError):
             number.to_python()
-    assert time.perf_counter() - started < 0.5
+    # Written out, any of them would be days.
+    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from clearwindow.onchain import initiating, rules, store, wire
 from clearwindow.onchain.chain import Chain, ChainState, DepositReport
 from clearwindow.onchain.values import Deposit, DepositStatus
 from clearwindow.runtime import Runtime
+from clearwindow.settlements import funding
 from clearwindow.settlements import service as settlements
-from clearwindow.settlements import staging
 from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
 from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
@@ -247,7 +247,7 @@ def _credit(
     store.decide_deposit(tx, deposit.id, status, quantity=report.quantity, entry_id=entry.id)
     _tell(tx, partner, deposit.settlement_id)
     if not held:
-        staging.wake_waiting(tx, [partner.id])
+        funding.wake_waiting(tx, [partner.id])
     elif settlement is not None and settlement.state is SettlementState.ONCHAIN:
         settlements.set_due(tx, settlement.id, tx.now())
 
@@ -270,7 +270,7 @@ def _make_available(
     entry = Entry(runtime.ids.new(), EntryKind.ONCHAIN_DEPOSIT_RELEASED, settlement_id, partner.id)
     accounts.post(tx, entry, movements)
     _tell(tx, partner, settlement_id)
-    staging.wake_waiting(tx, [partner.id])
+    funding.wake_waiting(tx, [partner.id])
 
 
 def _tell(tx: Transaction, partner: Partner, settlement_id: UUID) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from typing import Final
 
 from clearwindow.access.values import Member
 from clearwindow.accounts import batches
@@ -11,18 +12,15 @@ from clearwindow.accounts.values import Entry, EntryKind
 from clearwindow.audit import service as audit
 from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
-from clearwindow.errors import ConflictError, InvalidRequestError, PermissionDeniedError
-from clearwindow.money import AmountUnit
-from clearwindow.network import service as network
+from clearwindow.errors import InvalidRequestError, PermissionDeniedError
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
 from clearwindow.onchain import rules, store, wire
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import amounts, notifying, staging
+from clearwindow.settlements import amounts, notifying, receiving, shortfalls
 from clearwindow.settlements import service as settlements
 from clearwindow.settlements import wire as settlements_wire
 from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
-from clearwindow.signing import service as signing
 from clearwindow.signing.values import SignedRequest
 from clearwindow.transfers import service as transfers
 
@@ -50,25 +48,13 @@ def initiate(
     """
     count = amounts.require_within_limits(body.settlement_amounts, runtime.limits)
     with runtime.transaction() as tx:
-        partner = allowed_onchain(network.require_partner(tx, member.enterprise_id))
-        # On chain, amounts are base units whatever unit the partner has for everything else.
-        in_base_units = replace(partner, amount_unit=AmountUnit.BASE)
-        staged = amounts.stage(tx, in_base_units, body.settlement_amounts, count)
-        signing.verify(tx, partner.go_account_id, signed)
-        partner = allowed_onchain(network.lock_partner(tx, partner.id))
-        existing = settlements.find_by_external_id(tx, partner.id, body.external_id)
-        if existing is not None:
-            return _repeat(tx, member, existing, signed)
-        signing.use_nonce(tx, member.enterprise_id, signed, ConflictError)
-        settlement = _create(runtime, tx, partner, member, body, signed)
-        transfers.insert_staged(
-            tx,
-            settlement_id=settlement.id,
-            partner_id=partner.id,
-            dispute_deadline_at=settlement.dispute_deadline_at,
-            currencies=staged.currencies,
-            decimals=staged.decimals,
-        )
+        received = receiving.receive(tx, member, _WAY, body, signed, count)
+        if received.existing is not None:
+            return _repeat(tx, member, received.existing)
+        partner = received.partner
+        draft = receiving.draft(runtime, tx, member, _WAY, body, signed, partner)
+        settlement = _on_its_way(tx, draft, partner, str(runtime.ids.new()))
+        receiving.insert(tx, settlement, received.staged)
         _begin_course(tx, partner, settlement)
         _hold(runtime, tx, partner, settlement)
         notifying.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)
@@ -100,14 +86,10 @@ def revive(tx: Transaction, settlement: Settlement) -> Settlement:
     return settlements.change_state(tx, settlement, SettlementState.ONCHAIN, due_at=tx.now())
 
 
-def _repeat(tx: Transaction, member: Member, existing: Settlement, signed: SignedRequest) -> InitiatedAnswer:
-    if existing.request_sha256 != signed.sha256 or existing.settlement_type is not SettlementType.ONCHAIN:
-        raise ConflictError(
-            "external_id_taken",
-            "a settlement with this externalId exists with other properties: choose a new externalId,"
-            " or send the first request again byte for byte",
-            {"settlementId": str(existing.id)},
-        )
+_WAY: Final = receiving.Way(allowed_onchain, SettlementState.ONCHAIN, SettlementType.ONCHAIN, in_base_units=True)
+
+
+def _repeat(tx: Transaction, member: Member, existing: Settlement) -> InitiatedAnswer:
     settlement = settlements.lock(tx, existing.id)
     if settlement.state is SettlementState.ONCHAIN:
         return InitiatedAnswer(settlement.staged_answer, 202, replayed=True)
@@ -120,43 +102,14 @@ def _repeat(tx: Transaction, member: Member, existing: Settlement, signed: Signe
     return InitiatedAnswer(json.dumps(answer, ensure_ascii=False, separators=(",", ":")), 202, replayed=True)
 
 
-def _create(
-    runtime: Runtime,
-    tx: Transaction,
-    partner: Partner,
-    member: Member,
-    body: wire.OnchainSettlementRequest,
-    signed: SignedRequest,
-) -> Settlement:
-    now = tx.now()
+def _on_its_way(tx: Transaction, draft: Settlement, partner: Partner, route_transaction_id: str) -> Settlement:
     routed = partner.settlement_transaction_route_id is not None
-    settlement = Settlement(
-        id=store.reserve(tx, partner.id, body.external_id, runtime.ids.new()),
-        partner_id=partner.id,
-        external_id=body.external_id,
-        state=SettlementState.ONCHAIN,
-        settlement_type=SettlementType.ONCHAIN,
-        request_sha256=signed.sha256,
-        staged_answer="",
-        notes=body.notes,
-        initiated_by=member.user_id,
-        cutoff_at=None,
-        created_at=now,
-        updated_at=now,
-        # There are no windows on chain: both have ended when the settlement begins, so that nobody disputes it.
-        dispute_deadline_at=now,
-        top_up_deadline_at=now,
-        execute_when_funded=False,
-        immediate=False,
-        due_at=now,
-        attempts=0,
-        last_error=None,
-        finalized_at=None,
-        reason=None,
-        rt_id=str(runtime.ids.new()) if routed else None,
+    return replace(
+        draft,
+        id=store.reserve(tx, partner.id, draft.external_id, draft.id),
+        due_at=draft.created_at,
+        rt_id=route_transaction_id if routed else None,
     )
-    settlements.insert(tx, settlement)
-    return settlement
 
 
 def _begin_course(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
@@ -170,4 +123,4 @@ def _hold(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Settl
     entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
     short = batches.hold_liabilities(tx, entry, [])
     if short:
-        raise staging.not_covered(tx, partner, short, InvalidRequestError)
+        raise shortfalls.not_covered(tx, partner, short, InvalidRequestError)

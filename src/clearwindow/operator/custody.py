@@ -14,18 +14,18 @@ from clearwindow.notices import service as notices
 from clearwindow.notices.values import Event, EventType
 from clearwindow.operator.accounts_wire import CustodyRequest
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import staging
+from clearwindow.settlements import funding
 
 
 def deposit(runtime: Runtime, actor: Operator, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
     with runtime.transaction() as tx:
         account, key = _place(tx, go_account_id, request.currency)
         # Before the balance, as executing does: the two would otherwise wait for each other.
-        waiting = staging.lock_partners_of(tx, account.id)
+        waiting = funding.lock_partners_of(tx, account.id)
         outcome = custody.deposit(tx, runtime.ids.new(), key, int(request.quantity), request.reference)
         if not outcome.replayed:
             _tell(tx, actor, account, outcome)
-            staging.wake_waiting(tx, waiting)
+            funding.wake_waiting(tx, waiting)
     return outcome
 
 

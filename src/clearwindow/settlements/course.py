@@ -70,7 +70,7 @@ def _execute(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Se
     done = store.change_state(tx, settlement, SettlementState.COMPLETED, due_at=None, finalized_at=tx.now())
     notifying.notify_all(tx, EventType.SETTLEMENT_COMPLETED, partner, done, balances_changed=True)
     if any(quantity > 0 for quantity in change.values()):
-        staging.wake_waiting(tx, [partner.id])
+        funding.wake_waiting(tx, [partner.id])
 
 
 def _partner_change(tx: Transaction, settlement: Settlement) -> dict[str, int]:

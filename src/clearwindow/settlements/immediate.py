@@ -7,21 +7,20 @@ settlement, which holds nothing and waits for nobody: the same request again, or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from clearwindow.access.values import Member
 from clearwindow.accounts import batches
 from clearwindow.accounts.values import Entry, EntryKind
 from clearwindow.audit import service as audit
 from clearwindow.database.pool import Transaction
-from clearwindow.errors import ConflictError, PermissionDeniedError
-from clearwindow.network import service as network
+from clearwindow.errors import PermissionDeniedError
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import amounts, funding, notifying, rules, shortfalls, staging, store, wire
-from clearwindow.settlements.values import FundingGap, Settlement, SettlementState, SettlementType
-from clearwindow.signing import service as signing
+from clearwindow.settlements import amounts, funding, notifying, receiving, rules, shortfalls, store, wire
+from clearwindow.settlements.values import FundingGap, Settlement, SettlementState
 from clearwindow.signing.values import SignedRequest
 from clearwindow.transfers import service as transfers
 from clearwindow.transfers.values import NO_OBJECTIONS
@@ -52,25 +51,13 @@ def settle_at_once(
     """
     count = amounts.require_within_limits(body.settlement_amounts, runtime.limits)
     with runtime.transaction() as tx:
-        partner = _without_disputes(network.require_partner(tx, member.enterprise_id))
-        staged = amounts.stage(tx, partner, body.settlement_amounts, count)
-        signing.verify(tx, partner.go_account_id, signed)
-        # From here on the settlements of one partner come one after the other.
-        partner = _without_disputes(network.lock_partner(tx, partner.id))
-        existing = store.find_by_external_id(tx, partner.id, body.external_id)
-        if existing is not None:
-            rules.require_same_request(existing, signed.sha256, immediate=True)
-            return _repeat(runtime, tx, member, partner, existing)
-        signing.use_nonce(tx, member.enterprise_id, signed, ConflictError)
-        settlement = _create(runtime, tx, partner, member, body, signed)
-        transfers.insert_staged(
-            tx,
-            settlement_id=settlement.id,
-            partner_id=partner.id,
-            dispute_deadline_at=settlement.dispute_deadline_at,
-            currencies=staged.currencies,
-            decimals=staged.decimals,
-        )
+        received = receiving.receive(tx, member, _WAY, body, signed, count)
+        partner = received.partner
+        if received.existing is not None:
+            return _repeat(runtime, tx, member, partner, received.existing)
+        draft = receiving.draft(runtime, tx, member, _WAY, body, signed, partner)
+        settlement = replace(draft, cutoff_at=body.cutoff_at, reason=_NOT_TRIED)
+        receiving.insert(tx, settlement, received.staged)
         outcome = attempt(runtime, tx, partner, settlement)
         if outcome.settlement.state is SettlementState.FAILED:
             _notify_failed(tx, partner, outcome)
@@ -96,7 +83,7 @@ def attempt(runtime: Runtime, tx: Transaction, partner: Partner, settlement: Set
     done = store.change_state(tx, settlement, SettlementState.COMPLETED, due_at=None, finalized_at=tx.now())
     notifying.notify_all(tx, EventType.SETTLEMENT_COMPLETED, partner, done, balances_changed=True)
     if any(quantity > 0 for quantity in change.values()):
-        staging.wake_waiting(tx, [partner.id])
+        funding.wake_waiting(tx, [partner.id])
     return Outcome(done)
 
 
@@ -111,41 +98,8 @@ def _without_disputes(partner: Partner) -> Partner:
     return partner
 
 
-def _create(
-    runtime: Runtime,
-    tx: Transaction,
-    partner: Partner,
-    member: Member,
-    body: wire.SettleAtOnceRequest,
-    signed: SignedRequest,
-) -> Settlement:
-    # It begins as what every retry begins as, so that there is one way to execute it.
-    now = tx.now()
-    settlement = Settlement(
-        id=runtime.ids.new(),
-        partner_id=partner.id,
-        external_id=body.external_id,
-        state=SettlementState.FAILED,
-        settlement_type=SettlementType.OFFCHAIN,
-        request_sha256=signed.sha256,
-        staged_answer="",
-        notes=body.notes,
-        initiated_by=member.user_id,
-        cutoff_at=body.cutoff_at,
-        created_at=now,
-        updated_at=now,
-        dispute_deadline_at=now,
-        top_up_deadline_at=now,
-        execute_when_funded=False,
-        immediate=True,
-        due_at=None,
-        attempts=0,
-        last_error=None,
-        finalized_at=None,
-        reason=_NOT_TRIED,
-    )
-    store.insert(tx, settlement)
-    return settlement
+# It begins as what every retry begins as, so that there is one way to execute it.
+_WAY: Final = receiving.Way(_without_disputes, SettlementState.FAILED, immediate=True)
 
 
 def _repeat(runtime: Runtime, tx: Transaction, member: Member, partner: Partner, existing: Settlement) -> Outcome:

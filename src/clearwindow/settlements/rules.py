@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from clearwindow.clock import after_minutes
 from clearwindow.errors import ConflictError
-from clearwindow.settlements.values import TRANSITIONS, FundingGap, Settlement, SettlementState
+from clearwindow.settlements.values import TRANSITIONS, FundingGap, Settlement, SettlementState, SettlementType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,16 @@ def require_transition(settlement: Settlement, to: SettlementState) -> None:
         )
 
 
-def require_same_request(existing: Settlement, request_sha256: bytes, *, immediate: bool) -> None:
+def require_same_request(
+    existing: Settlement, request_sha256: bytes, *, settlement_type: SettlementType, immediate: bool
+) -> None:
     """Of two requests with one externalId the second must be the first again, byte for byte and to the same place.
 
     Raises:
         ConflictError: it is another.
     """
-    if existing.immediate is not immediate or existing.request_sha256 != request_sha256:
+    same_place = existing.settlement_type is settlement_type and existing.immediate is immediate
+    if not same_place or existing.request_sha256 != request_sha256:
         raise ConflictError(
             "external_id_taken",
             "a settlement with this externalId exists with other properties: choose a new externalId,"

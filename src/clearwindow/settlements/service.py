@@ -34,10 +34,6 @@ def lock(tx: Transaction, settlement_id: UUID) -> Settlement:
     return settlement
 
 
-def insert(tx: Transaction, settlement: Settlement) -> None:
-    store.insert(tx, settlement)
-
-
 def set_staged_answer(tx: Transaction, settlement_id: UUID, answer: str) -> None:
     store.set_staged_answer(tx, settlement_id, answer)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from clearwindow.accounts.values import Shortfall
 from clearwindow.database.pool import Transaction
+from clearwindow.errors import RequestError, UnprocessableError
 from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Partner
@@ -41,6 +42,21 @@ def of_partner(gaps: Sequence[FundingGap]) -> list[dict[str, str]]:
         }
         for gap in gaps
     ]
+
+
+def not_covered(
+    tx: Transaction,
+    partner: Partner,
+    short: Sequence[Shortfall],
+    kind: type[RequestError] = UnprocessableError,
+) -> RequestError:
+    """Says of each connection and currency what it is short of."""
+    listed = of_connections(tx, partner, short)
+    return kind(
+        "liabilities_exceed_balance",
+        f"{in_words(listed)}: nothing was written; settle less, or have the clients allocate more",
+        {"shortfalls": listed, "shortfallCount": len(listed)},
+    )
 
 
 def in_words(listed: Sequence[dict[str, str]]) -> str:

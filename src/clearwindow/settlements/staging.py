@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
+from dataclasses import dataclass, replace
+from typing import Final
 
 from clearwindow.access.values import Member
 from clearwindow.accounts import batches
-from clearwindow.accounts.values import Entry, EntryKind, Shortfall
+from clearwindow.accounts.values import Entry, EntryKind
 from clearwindow.audit import service as audit
 from clearwindow.clock import wire_time
 from clearwindow.database.pool import Transaction
 from clearwindow.disputes import service as disputes
 from clearwindow.disputes.values import AssignedClosure, DisputeFilter
-from clearwindow.errors import ConflictError, PermissionDeniedError, RequestError, UnprocessableError
+from clearwindow.errors import PermissionDeniedError
 from clearwindow.http.wire import present
-from clearwindow.network import lookups
 from clearwindow.network import service as network
 from clearwindow.network.values import Partner
 from clearwindow.notices.values import EventType
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import amounts, notifying, rules, shortfalls, store, wire
-from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
-from clearwindow.signing import service as signing
+from clearwindow.settlements import amounts, notifying, receiving, rules, shortfalls, store, wire
+from clearwindow.settlements.values import Settlement, SettlementState
 from clearwindow.signing.values import SignedRequest
 from clearwindow.transfers import service as transfers
 
@@ -51,24 +49,12 @@ def stage_settlement(
     """
     count = amounts.require_within_limits(body.settlement_amounts, runtime.limits)
     with runtime.transaction() as tx:
-        partner = staging_partner(tx, member)
-        staged = amounts.stage(tx, partner, body.settlement_amounts, count)
-        signing.verify(tx, partner.go_account_id, signed)
-        # From here on the settlements of one partner come one after the other.
-        partner = _allowed_to_stage(network.lock_partner(tx, partner.id))
-        existing = store.find_by_external_id(tx, partner.id, body.external_id)
-        if existing is not None:
-            return _repeat(tx, member, existing, signed)
-        signing.use_nonce(tx, member.enterprise_id, signed, ConflictError)
-        settlement = _create(runtime, tx, partner, member, body, signed)
-        transfers.insert_staged(
-            tx,
-            settlement_id=settlement.id,
-            partner_id=partner.id,
-            dispute_deadline_at=settlement.dispute_deadline_at,
-            currencies=staged.currencies,
-            decimals=staged.decimals,
-        )
+        received = receiving.receive(tx, member, _WAY, body, signed, count)
+        if received.existing is not None:
+            return _repeat(tx, member, received.existing)
+        partner = received.partner
+        settlement = _with_windows(receiving.draft(runtime, tx, member, _WAY, body, signed, partner), partner, body)
+        receiving.insert(tx, settlement, received.staged)
         taken = _take_closures(tx, settlement)
         _hold(runtime, tx, partner, settlement, taken)
         notifying.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)
@@ -84,11 +70,6 @@ def require_partner(runtime: Runtime, member: Member) -> None:
         network.require_partner(tx, member.enterprise_id)
 
 
-def staging_partner(tx: Transaction, member: Member) -> Partner:
-    """The caller's partner, if it may stage settlements with a dispute window."""
-    return _allowed_to_stage(network.require_partner(tx, member.enterprise_id))
-
-
 def _allowed_to_stage(partner: Partner) -> Partner:
     if not partner.active:
         raise PermissionDeniedError("partner_inactive", "the partner is inactive: ask the operator")
@@ -99,8 +80,10 @@ def _allowed_to_stage(partner: Partner) -> Partner:
     return partner
 
 
-def _repeat(tx: Transaction, member: Member, existing: Settlement, signed: SignedRequest) -> StagedAnswer:
-    rules.require_same_request(existing, signed.sha256, immediate=False)
+_WAY: Final = receiving.Way(_allowed_to_stage, SettlementState.DISPUTE_WINDOW)
+
+
+def _repeat(tx: Transaction, member: Member, existing: Settlement) -> StagedAnswer:
     settlement = store.lock(tx, existing.id)
     if settlement is None or settlement.state is not SettlementState.FAILED:
         return StagedAnswer(existing.staged_answer, replayed=True)
@@ -117,43 +100,18 @@ def revive(tx: Transaction, settlement: Settlement) -> Settlement:
     return store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=tx.now())
 
 
-def _create(
-    runtime: Runtime,
-    tx: Transaction,
-    partner: Partner,
-    member: Member,
-    body: wire.StageSettlementRequest,
-    signed: SignedRequest,
-) -> Settlement:
-    now = tx.now()
+def _with_windows(draft: Settlement, partner: Partner, body: wire.StageSettlementRequest) -> Settlement:
     if partner.client_dispute_window_minutes is None:
         raise AssertionError("a partner without a dispute window stages no settlement")
-    ends = rules.deadlines(now, partner.client_dispute_window_minutes, partner.top_up_window_minutes)
-    settlement = Settlement(
-        id=runtime.ids.new(),
-        partner_id=partner.id,
-        external_id=body.external_id,
-        state=SettlementState.DISPUTE_WINDOW,
-        settlement_type=SettlementType.OFFCHAIN,
-        request_sha256=signed.sha256,
-        staged_answer="",
-        notes=body.notes,
-        initiated_by=member.user_id,
+    ends = rules.deadlines(draft.created_at, partner.client_dispute_window_minutes, partner.top_up_window_minutes)
+    return replace(
+        draft,
         cutoff_at=body.cutoff_at,
-        created_at=now,
-        updated_at=now,
         dispute_deadline_at=ends.dispute_deadline_at,
         top_up_deadline_at=ends.top_up_deadline_at,
         execute_when_funded=partner.execute_when_funded,
-        immediate=False,
         due_at=ends.dispute_deadline_at,
-        attempts=0,
-        last_error=None,
-        finalized_at=None,
-        reason=None,
     )
-    store.insert(tx, settlement)
-    return settlement
 
 
 def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClosure]:
@@ -179,22 +137,7 @@ def _hold(
     entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
     short = batches.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
     if short:
-        raise not_covered(tx, partner, short)
-
-
-def not_covered(
-    tx: Transaction,
-    partner: Partner,
-    short: Sequence[Shortfall],
-    kind: type[RequestError] = UnprocessableError,
-) -> RequestError:
-    """Says of each connection and currency what it is short of."""
-    listed = shortfalls.of_connections(tx, partner, short)
-    return kind(
-        "liabilities_exceed_balance",
-        f"{shortfalls.in_words(listed)}: nothing was written; settle less, or have the clients allocate more",
-        {"shortfalls": listed, "shortfallCount": len(listed)},
-    )
+        raise shortfalls.not_covered(tx, partner, short)
 
 
 def _answer(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClosure]) -> str:
@@ -205,17 +148,3 @@ def _answer(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClo
     fields = wire.settlement_fields(settlement, disputed=False) | present(settling_disputes=settling)
     output = wire.StagedSettlementOutput.model_validate(fields)
     return wire.StagedSettlementAnswer(settlement=output).model_dump_json(by_alias=True, exclude_unset=True)
-
-
-def lock_partners_of(tx: Transaction, go_account_id: UUID) -> list[UUID]:
-    """Holds still whatever settles over a Go Account; gives the partners whose account it is."""
-    partner_ids = lookups.partners_of_accounts(tx, [go_account_id])
-    for partner_id in partner_ids:
-        network.lock_partner(tx, partner_id)
-    return partner_ids
-
-
-def wake_waiting(tx: Transaction, partner_ids: Sequence[UUID]) -> None:
-    """Has settlements of these partners that wait for money tried again at once; the partners are locked."""
-    if partner_ids:
-        store.wake_waiting(tx, partner_ids)
