@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from clearwindow.cli.main import app
 from tests.checks_page import PAGE, page
-from tests.conformance.exemplary import JSON, Exemplary
+from tests.conformance.exemplary import JSON, Exemplary, Refusal
 from tests.conformance.hostile import Hostile
 from tests.support.certificates import self_signed
 from tests.support.partners import Json, Reaction, answering
@@ -32,6 +32,13 @@ class Repeats(Exemplary):
 
     def connect(self, body: Json) -> Json:
         return {**body, **super().connect(body), "connectionId": "another"}
+
+
+class NamesTheKey(Exemplary):
+    """Says in a refusal which key it does not know, and would have a terminal do something."""
+
+    def connect(self, body: Json) -> Json:
+        raise Refusal(422, f"no account of \x9b2J{body['connectionToken']}")
 
 
 class Page(Hostile):
@@ -79,6 +86,19 @@ def test_what_is_found_is_shown_without_any_secret(key_file: Path, connection_ke
     assert "1 failed" in ran.output
     assert SECRET not in ran.output
     assert "eyJ" not in ran.output
+
+
+def test_a_key_in_a_refusal_is_not_shown_either(key_file: Path, connection_key_file: Path) -> None:
+    shown = runner.invoke(app, ["partner-check", "--key-file", str(key_file), "--print-jwks"])
+    with answering(NamesTheKey) as partner:
+        partner.read_key_set = shown.stdout.encode
+        options = ["--url", partner.url, "--key-file", str(key_file), "--no-serve-jwks", "--only", "connections"]
+        options += ["--connection-key-file", str(connection_key_file)]
+        for form in ([], ["--json"]):
+            ran = runner.invoke(app, ["partner-check", *options, *form])
+            assert ran.exit_code == 1
+            assert "the answer was no: no account of  2J•••" in ran.output
+            assert SECRET not in ran.output
 
 
 def test_a_page_is_shown_without_what_a_terminal_would_obey() -> None:
@@ -136,6 +156,7 @@ def silent_port() -> Iterator[int]:
         (["--url", "ftp://127.0.0.1"], "--url must be an address that begins with https or http:// and a host."),
         (["--url", "http://exchange.example"], "https:// and a host, unless --allow-private is said."),
         (["--url", "http://10.0.0.1"], "https:// and a host, unless --allow-private is said."),
+        (["--url", "http://a..b", "--allow-private"], "There is nobody at http://a..b: that is no name."),
         (["--url", "http://127.0.0.1:1"], "There is nobody at http://127.0.0.1:1: Connection refused."),
         (
             ["--url", "http://127.0.0.1:{port}", "--jwks-port", "{port}"],

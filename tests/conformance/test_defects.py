@@ -14,16 +14,16 @@ import pytest
 from clearwindow.conformance import catalogue
 from clearwindow.conformance.keys import KeySet, fresh_key, serving
 from clearwindow.conformance.network import Network
-from clearwindow.conformance.run import is_conformant, run
-from clearwindow.conformance.values import Outcome, Result, Terms
+from clearwindow.conformance.run import LATER, is_conformant, run
+from clearwindow.conformance.values import Outcome, Result, Terms, of_decisions
 from clearwindow.outgoing.client import Outgoing
 from clearwindow.outgoing.values import NoAnswerError, Reply, Request
 from clearwindow.partnercalls.signatures import SigningKey
 from clearwindow.partnercalls.values import Endpoint
-from tests.conformance import credulous, hostile, otherwise, wrong_books
+from tests.conformance import credulous, hostile, later, otherwise, wrong_books
 from tests.conformance.exemplary import Exemplary, read
 from tests.conformance.hostile import TIMEOUT_SECONDS, Hangs
-from tests.support.partners import HEADER, answering
+from tests.support.partners import HEADER, Reaction, answering
 
 Check: TypeAlias = Callable[..., list[Result]]
 HTTP_ONLY = {"transport.tls": "the address is http, which a network calls only where private addresses are allowed"}
@@ -52,7 +52,7 @@ def pool() -> list[SigningKey]:
     return [fresh_key() for _ in range(3)]
 
 
-def terms(url: str = URL, *, prompt_seconds: float = 10) -> Terms:
+def terms(url: str = URL, *, prompt_seconds: float = 10, answers_later: bool = False) -> Terms:
     endpoint = Endpoint("checked", url)
     return Terms(
         endpoint,
@@ -60,6 +60,7 @@ def terms(url: str = URL, *, prompt_seconds: float = 10) -> Terms:
         Decimal("0.5"),
         timeout_seconds=TIMEOUT_SECONDS,
         rotation_seconds=0,
+        answers_later=answers_later,
         prompt_seconds=prompt_seconds,
     )
 
@@ -67,14 +68,18 @@ def terms(url: str = URL, *, prompt_seconds: float = 10) -> Terms:
 @pytest.fixture
 def check(pool: list[SigningKey]) -> Check:
     def checked(
-        kind: type[Exemplary], *, only: Collection[str] = (), skip: Collection[str] = (), prompt_seconds: float = 10
+        kind: type[Exemplary],
+        *,
+        only: Collection[str] = (),
+        skip: Collection[str] = (),
+        prompt_seconds: float = 10,
+        answers_later: bool = False,
     ) -> list[Result]:
         keys = KeySet(make=itertools.cycle(pool).__next__)
         partner = kind(URL)
         partner.read_key_set = keys.document
-        return run(
-            Network(terms(prompt_seconds=prompt_seconds), keys, Direct(partner)), catalogue.chosen(only, skip)
-        )
+        asked = terms(prompt_seconds=prompt_seconds, answers_later=answers_later)
+        return run(Network(asked, keys, Direct(partner)), catalogue.chosen(only, skip))
 
     return checked
 
@@ -102,6 +107,7 @@ def _classes(module: ModuleType) -> list[type[Exemplary]]:
 
 CREDULOUS = _classes(credulous)
 DEFECTS = [*_classes(wrong_books), *CREDULOUS, Hangs]
+ANSWER_LATER = [later.AnswersLater, *_classes(later)]
 HOSTILE = [kind for kind in _classes(hostile) if kind is not Hangs]
 
 
@@ -138,6 +144,34 @@ def test_a_defect_is_found_by_the_checks_that_are_about_it(check: Check, kind: t
             assert result.why
             assert result.expected
             assert result.call is not None
+
+
+def test_what_stands_on_a_check_that_does_not_apply_is_said_not_to_have_been_run(check: Check) -> None:
+    why = {result.check.id: result.why for result in check(otherwise.NeverStaged, only=["finalize"])}
+    assert why["finalize.repeated"] == "it stands on finalize.acknowledged, which was not run"
+
+
+@pytest.mark.parametrize("kind", ANSWER_LATER)
+def test_who_answers_later_is_held_to_what_can_be_said_at_once(check: Check, kind: type[Exemplary]) -> None:
+    results = check(kind, answers_later=True)
+    assert found(results) == set(kind.finds)
+    said_later = {result.check.id for result in results if result.why == LATER}
+    assert said_later == of_decisions(catalogue.all_checks())
+    assert {"allocations.cleared", "deallocations.held", "order.clear-first", "robustness.large"} < said_later
+    assert not {"allocations.repeated", "authentication.no-effect", "finalize.repeated"} & said_later
+    assert is_conformant(results) is not bool(kind.finds)
+
+
+def test_who_answers_later_is_told_no_outcome(check: Check) -> None:
+    told: list[str] = []
+
+    class Listens(later.AnswersLater):
+        def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
+            told.extend([path] * (method == "PUT" and signature is not None))
+            return super().react(method, path, signature, raw)
+
+    check(Listens, answers_later=True)
+    assert told == []
 
 
 def test_a_new_key_that_is_not_taken_up_spoils_nothing_else(check: Check) -> None:

@@ -197,6 +197,18 @@ class Floats(Exemplary):
         return Fraction(float(text))
 
 
+class RoundsLargeOnesDown(Exemplary):
+    """What it then has on its books, and gives back to nobody, is not held against it a second time."""
+
+    finds = ("robustness.large",)
+
+    def grant(self, kind: str, body: Json) -> Held:
+        held = super().grant(kind, body)
+        if kind == "allocation" and held.quantity > 10**9:
+            held.quantity = Fraction(held.quantity // 1000 * 1000)
+        return held
+
+
 class FloatsInAnswers(Exemplary):
     finds = ("robustness.large", "robustness.fine")
 

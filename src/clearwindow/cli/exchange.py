@@ -69,6 +69,15 @@ RoundsOption = Annotated[
     int | None,
     typer.Option("--rounds", min=0, help="How many to settle; it answers calls on. (default: no end)"),
 ]
+LaterOption = Annotated[
+    float | None,
+    typer.Option(
+        "--answers-later",
+        metavar="SECONDS",
+        min=0,
+        help="Acknowledge what is asked and decide so much later, as a partner with asyncAllocations.",
+    ),
+]
 SeedOption = Annotated[str, typer.Option("--seed", help="Of all trades: who has it knows them.")]
 PrefixOption = Annotated[
     str | None, typer.Option("--prefix", help="Settlements are called PREFIX-round-1. (default: its name)")
@@ -106,6 +115,7 @@ def exchange(  # noqa: PLR0913 - one for each option
     port: PortOption = None,
     every_seconds: EveryOption = 30,
     rounds: RoundsOption = None,
+    answers_later: LaterOption = None,
     seed: SeedOption = "1",
     prefix: PrefixOption = None,
     faults: FaultsOption = "",
@@ -140,6 +150,7 @@ def exchange(  # noqa: PLR0913 - one for each option
         seed=seed,
         host=host,
         port=listens_on,
+        answers_later_seconds=answers_later,
     )
     _run(terms, as_json=as_json)
 

@@ -29,6 +29,9 @@ Unit = Annotated[Literal["decimal", "base"], typer.Option(help="What amounts cou
 Paths = Annotated[
     list[str] | None, typer.Option(metavar="CALL=PATH", help="As one of callbackPaths; may be repeated.")
 ]
+AnswersLater = Annotated[
+    bool, typer.Option("--answers-later", help="It only acknowledges what it is asked, as with asyncAllocations.")
+]
 Issuer = Annotated[str, typer.Option(help="iss of the signatures.")]
 Audience = Annotated[str, typer.Option(help="aud of the signatures.  [default: the URL]")]
 Header = Annotated[str, typer.Option(help="The header that the signature is in.")]
@@ -60,6 +63,7 @@ def partner_check(  # noqa: PLR0913 - each is an option of the command
     currency: Currency = "BTC=0.5",
     amount_unit: Unit = "decimal",
     callback_path: Paths = None,
+    answers_later: AnswersLater = False,
     issuer: Issuer = "clearwindow",
     audience: Audience = "",
     header: Header = "X-BitGo-Signature",
@@ -101,7 +105,12 @@ def partner_check(  # noqa: PLR0913 - each is an option of the command
             allow_private=allow_private,
         )
         terms = replace(
-            asking.terms_of(asked), issuer=issuer, audience=audience, header=header, timeout_seconds=timeout_seconds
+            asking.terms_of(asked),
+            issuer=issuer,
+            audience=audience,
+            header=header,
+            timeout_seconds=timeout_seconds,
+            answers_later=answers_later,
         )
         checks = catalogue.chosen(only or (), skip or ())
         job = Job(

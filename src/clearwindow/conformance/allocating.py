@@ -35,7 +35,7 @@ _KEEP: Final = (
 )
 def accepted(network: Network) -> None:
     asked = steps.reserve(network, ALLOCATION)
-    steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+    steps.call_off(network, asked)
 
 
 @allocations.check(
@@ -54,6 +54,7 @@ def repeated(network: Network) -> None:
     "Answer 2xx to the clear of an allocation that you accepted: until you do, it is told again.",
     needs=(*CONNECTED, "allocations.accepted"),
     moves_funds=True,
+    at_once=True,
 )
 def cleared(network: Network) -> None:
     steps.move(network, ALLOCATION)
@@ -118,6 +119,7 @@ def at_once(network: Network) -> None:
     "An allocation to a connection that you were never told of is refused",
     "Answer 4xx, or a rejectionReason: the funds go back to the client.",
     needs=(*CONNECTED, "allocations.accepted"),
+    at_once=True,
 )
 def unknown_connection(network: Network) -> None:
     stranger = {
@@ -137,6 +139,7 @@ def unknown_connection(network: Network) -> None:
     "Answer 404: to a 2xx the network takes its word for heard, and tells it no more.",
     needs=CONNECTED,
     aside=True,
+    at_once=True,
     level=Level.SHOULD,
 )
 def clear_unknown(network: Network) -> None:
@@ -149,6 +152,7 @@ def clear_unknown(network: Network) -> None:
     "Answer 2xx, 404, 409 or 410: anything else is told again, for days.",
     needs=CONNECTED,
     aside=True,
+    at_once=True,
 )
 def release_unknown(network: Network) -> None:
     steps.release(network, never_asked(network, ALLOCATION))
@@ -164,7 +168,7 @@ def require_same_again(network: Network, kind: AllocationType) -> steps.Asked:
     asked = steps.ask(network, kind)
     own_id = steps.require_yes(asked)
     again = steps.repeat(network, asked)
-    if steps.require_yes(again, "the second time: ") != own_id:
+    if len({own_id, steps.require_yes(again, "the second time: ")} - {""}) > 1:
         raise CheckFailedError(
             f"partners{kind.capitalize()}Id is another than the first time",
             f"{own_id}, as the first time",

@@ -12,7 +12,6 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from clearwindow.allocations.values import Clear
 from clearwindow.conformance import steps
 from clearwindow.conformance.connecting import CONNECTED
 from clearwindow.conformance.network import Claims, Network, Sign
@@ -47,11 +46,12 @@ def missing(network: Network) -> None:
         for operation, place in PLACES.items():
             subject = asked.id if place.name.startswith("allocation") else network.new_id()
             call, _ = network.call(operation, subject, asked.body, lambda _: None)
-            # What an endpoint has never heard of, it may say so of.
-            also = (404,) if "{id}" in place.path and subject != asked.id else ()
+            # What an endpoint has never heard of, it may say so of; who answers later is never told an outcome.
+            is_unknown = subject != asked.id or network.terms.answers_later
+            also = (404,) if "{id}" in place.path and is_unknown else ()
             _require_unauthorised(call, also)
     finally:
-        steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+        steps.call_off(network, asked)
 
 
 @authentication.check("garbage", "A signature that is none is refused", "Answer 401.", needs=_ASKED)
@@ -137,7 +137,7 @@ def ahead(network: Network) -> None:
         sign=_with(network, lambda c: {"iat": c["iat"] + _SKEW_SECONDS, "exp": c["exp"] + _SKEW_SECONDS}),
     )
     steps.require_yes(asked)
-    steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+    steps.call_off(network, asked)
 
 
 @authentication.check(
@@ -207,7 +207,7 @@ def replayed(network: Network) -> None:
     asked = steps.ask(network, ALLOCATION, sign=once)
     steps.require_yes(asked)
     call, _ = network.call(Operation.ALLOCATION, asked.id, asked.body, once)
-    steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+    steps.call_off(network, asked)
     _require_unauthorised(call)
 
 
@@ -223,7 +223,7 @@ def no_effect(network: Network) -> None:
     # Had it been kept, the honest one would be answered as the first, or refused for being another.
     another = steps.plus(network.terms.quantity, steps.plus(network.terms.quantity, network.terms.quantity))
     honest = steps.ask(network, ALLOCATION, another, subject_id=forged.id)
-    steps.tell(network, steps.RELEASING[ALLOCATION], honest)
+    steps.call_off(network, honest)
     steps.require_yes(honest, "an honest allocation of another amount, under the id of a forged one: ")
 
 
@@ -243,8 +243,8 @@ def rotated(network: Network) -> None:
     give_up_at = time.monotonic() + network.terms.rotation_seconds
     while True:
         asked = steps.ask(network, ALLOCATION)
-        if isinstance(asked.verdict, Clear):
-            steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+        if steps.is_yes(asked):
+            steps.call_off(network, asked)
             return
         if time.monotonic() > give_up_at:
             break
@@ -259,8 +259,8 @@ def rotated(network: Network) -> None:
 def _require_refused(network: Network, sign: Sign, also: tuple[int, ...] = ()) -> None:
     """An allocation under that signature is refused; one that is granted all the same is released."""
     asked = steps.ask(network, ALLOCATION, sign=sign)
-    if isinstance(asked.verdict, Clear):
-        steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+    if steps.is_yes(asked):
+        steps.call_off(network, asked)
     _require_unauthorised(asked.call, also)
 
 

@@ -11,7 +11,7 @@ from clearwindow.conformance.connecting import connections, transport
 from clearwindow.conformance.deallocating import deallocations
 from clearwindow.conformance.ordering import finalize, order
 from clearwindow.conformance.robustness import form, robustness
-from clearwindow.conformance.values import Check, Group, WronglyAskedError
+from clearwindow.conformance.values import Check, Group, WronglyAskedError, of_decisions
 
 GROUPS: Final[Sequence[Group]] = (
     transport,
@@ -74,6 +74,11 @@ def _ids(checks: Sequence[Check], names: Iterable[str]) -> set[str]:
 
 
 def _table(group: Group) -> str:
-    rows = [f"| `{check.id}` | {check.level} | {check.title} | {check.advice} |" for check in group.checks]
-    head = ["| check | level | what must be | where it is not |", "| --- | --- | --- | --- |"]
+    undecided = of_decisions(all_checks())
+    rows = [
+        f"| `{check.id}` | {check.level} | {later} | {check.title} | {check.advice} |"
+        for check in group.checks
+        for later in ("no" if check.id in undecided else "yes",)
+    ]
+    head = ["| check | level | later | what must be | where it is not |", "| --- | --- | --- | --- | --- |"]
     return "\n".join([f"### {group.title}\n", f"Protocol {group.section}.\n", *head, *rows, ""])

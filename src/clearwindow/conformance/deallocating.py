@@ -110,7 +110,7 @@ def held(network: Network) -> None:
     try:
         steps.refuse(network, DEALLOCATION, why="a second one of the same funds: ")
     finally:
-        steps.tell(network, steps.RELEASING[DEALLOCATION], first)
+        steps.call_off(network, first)
 
 
 @deallocations.check(
@@ -160,6 +160,7 @@ def reason(network: Network) -> None:
     "Answer 404: to a 2xx the network takes its word for heard, and tells it no more.",
     needs=CONNECTED,
     aside=True,
+    at_once=True,
     level=Level.SHOULD,
 )
 def clear_unknown(network: Network) -> None:
@@ -172,6 +173,7 @@ def clear_unknown(network: Network) -> None:
     "Answer 2xx, 404, 409 or 410: anything else is told again, for days.",
     needs=CONNECTED,
     aside=True,
+    at_once=True,
 )
 def release_unknown(network: Network) -> None:
     steps.release(network, never_asked(network, DEALLOCATION))

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from clearwindow.clock import Clock, SystemClock
 from clearwindow.conformance.keys import KeySet
-from clearwindow.conformance.values import Call, Terms
+from clearwindow.conformance.values import DEFAULT_CONNECTION_KEY, Call, Terms
 from clearwindow.outgoing.values import NoAnswerError, Reply, Request
 from clearwindow.partnercalls import rules, signatures
 from clearwindow.partnercalls.values import Accepted, Answer, Operation, Silent
@@ -116,9 +116,19 @@ class Network:
         self.calls.append(call)
         return call, rules.understood(reply)
 
+    def shown(self, text: str) -> str:
+        """What may be shown of what an endpoint says: no key, and nothing that a terminal would obey."""
+        bare = self._without_secrets(text.encode(errors="replace")).decode()
+        return "".join(character if character.isprintable() else " " for character in bare)
+
     def _without_secrets(self, body: bytes) -> bytes:
+        """Wherever the key stands in it, in JSON's two spellings or as it is; the one that we made up is none."""
+        if self.terms.connection_key is DEFAULT_CONNECTION_KEY:
+            return body
         for secret in self.terms.connection_key.values():
-            body = body.replace(json.dumps(secret, ensure_ascii=False).encode(), f'"{HIDDEN}"'.encode())
+            spelled = {secret, *(json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))}
+            for spelling in spelled:
+                body = body.replace(spelling.encode(), HIDDEN.encode())
         return body
 
 

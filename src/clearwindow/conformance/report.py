@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from clearwindow.conformance.run import is_conformant
+from clearwindow.conformance.run import became, is_conformant
 from clearwindow.conformance.values import Call, Outcome, Result
 
 _WIDTH: Final = 110
@@ -75,8 +75,10 @@ def show(screen: Console, url: str, results: Sequence[Result]) -> None:
             Text(result.check.title + _remark(result)),
         )
     screen.print(table)
+    by_id = {result.check.id: result for result in results}
     for name, count in Counter(result.stands_on for result in results if result.stands_on).items():
-        screen.print(Text(f"not run: {count} that stand on {name}, which did not pass", style="dim"))
+        why = f"stand on {name}, which {became(by_id.get(name))}"
+        screen.print(Text(f"not run: {count} that {why}", style="dim"))
     for result in results:
         if result.outcome in _FOUND:
             _show_finding(screen, result)

@@ -35,10 +35,12 @@ _FINE: Final = Decimal("1.000000000000000001")
 def unknown_fields(network: Network) -> None:
     asked = steps.ask(network, ALLOCATION, changed={"addedLater": {"nested": [1, "two", None]}})
     steps.require_yes(asked)
-    steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+    steps.call_off(network, asked)
 
 
-@robustness.check("large", "A large amount is kept exactly, or refused", _EXACTLY, needs=LEVEL, moves_funds=True)
+@robustness.check(
+    "large", "A large amount is kept exactly, or refused", _EXACTLY, needs=LEVEL, moves_funds=True, aside=True
+)
 def large(network: Network) -> None:
     in_base_units = network.terms.unit is AmountUnit.BASE
     amount = _LARGE.to_integral_value() if in_base_units else _LARGE
@@ -46,7 +48,12 @@ def large(network: Network) -> None:
 
 
 @robustness.check(
-    "fine", "An amount with 18 decimals is kept exactly, or refused", _EXACTLY, needs=LEVEL, moves_funds=True
+    "fine",
+    "An amount with 18 decimals is kept exactly, or refused",
+    _EXACTLY,
+    needs=LEVEL,
+    moves_funds=True,
+    aside=True,
 )
 def fine(network: Network) -> None:
     if network.terms.unit is AmountUnit.BASE:
@@ -60,12 +67,13 @@ def fine(network: Network) -> None:
     "Refuse amounts that are not above zero; an allocation of less than nothing is a deallocation that nobody "
     "checked.",
     needs=(*CONNECTED, "allocations.accepted"),
+    at_once=True,
     level=Level.SHOULD,
 )
 def negative(network: Network) -> None:
     asked = steps.ask(network, ALLOCATION, -network.terms.quantity)
     if isinstance(asked.verdict, Clear):
-        steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+        steps.call_off(network, asked)
     if not isinstance(asked.verdict, Release):
         raise CheckFailedError(asked.said, steps.A_NO, asked.call)
 
@@ -139,7 +147,7 @@ def _require_exact(network: Network, quantity: Decimal, tick: Decimal) -> None:
     try:
         steps.require_yes(asked)
     except CheckFailedError:
-        steps.tell(network, steps.RELEASING[ALLOCATION], asked)
+        steps.call_off(network, asked)
         raise
     steps.clear(network, asked)
     more = steps.plus(quantity, tick)

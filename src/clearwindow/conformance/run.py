@@ -22,12 +22,14 @@ from clearwindow.conformance.values import (
     Result,
     Terms,
     WronglyAskedError,
+    of_decisions,
 )
 from clearwindow.outgoing import exchange as _http  # noqa: F401 - loaded here, so that no call is timed with it
 from clearwindow.outgoing.addresses import is_public
 from clearwindow.outgoing.client import Outgoing
 
 _CONNECT_SECONDS: Final = 5
+LATER: Final = "the partner answers later: nothing is decided yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ def require_reachable(url: str, *, allow_private: bool) -> None:
     try:
         with socket.create_connection((parts.hostname or "", port), _CONNECT_SECONDS) as connected:
             address = str(connected.getpeername()[0])
-    except OSError as error:
-        reason = error.strerror or "nothing answers"
+    except (OSError, UnicodeError) as error:
+        reason = "that is no name" if isinstance(error, UnicodeError) else error.strerror or "nothing answers"
         raise WronglyAskedError(f"There is nobody at {url}: {reason}.") from None
     if not allow_private and not is_public(address):
         raise WronglyAskedError(f"{url} is in a private range, which takes --allow-private.")
@@ -79,19 +81,28 @@ def require_reachable(url: str, *, allow_private: bool) -> None:
 def run(network: Network, checks: Sequence[Check], heard: Callable[[Result], object] | None = None) -> list[Result]:
     """The result of each check, as it comes and all together."""
     results: dict[str, Result] = {}
+    answers_later = network.terms.answers_later
+    undecided = of_decisions(checks) if answers_later else frozenset()
     for check in checks:
         missing = [name for name in check.needs if not _is_passed(results.get(name))]
-        result = (
-            Result(check, Outcome.NOT_RUN, f"it stands on {missing[0]}, which did not pass", stands_on=missing[0])
-            if missing
-            else _tried(network, check)
-        )
+        if check.id in undecided:
+            result = Result(check, Outcome.NOT_RUN, LATER)
+        elif missing:
+            why = f"it stands on {missing[0]}, which {became(results.get(missing[0]))}"
+            result = Result(check, Outcome.NOT_RUN, why, stands_on=missing[0])
+        else:
+            result = _tried(network, check)
         results[check.id] = result
         if heard is not None:
             heard(result)
-    if network.is_connected:
+    if network.is_connected and not answers_later:
         steps.sweep(network)
     return list(results.values())
+
+
+def became(result: Result | None) -> str:
+    """Of a check that others stand on and that has not passed."""
+    return "was not run" if result is None or result.outcome is Outcome.NOT_RUN else "did not pass"
 
 
 def is_conformant(results: Sequence[Result]) -> bool:
@@ -113,5 +124,5 @@ def _tried(network: Network, check: Check) -> Result:
         return Result(check, Outcome.NOT_RUN, str(error))
     except CheckFailedError as error:
         outcome = Outcome.FAILED if check.level is Level.MUST else Outcome.WARNED
-        return Result(check, outcome, error.why, error.expected, error.call)
+        return Result(check, outcome, network.shown(error.why), network.shown(error.expected), error.call)
     return Result(check, Outcome.PASSED)

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.allocations import rules as allocation_rules
-from clearwindow.allocations.values import AllocationType, Clear, Release, Unanswered, Verdict
+from clearwindow.allocations.values import AllocationType, Clear, Release, Unanswered, Verdict, Wait
 from clearwindow.conformance.network import Network, Sign
 from clearwindow.conformance.values import Call, CheckFailedError
 from clearwindow.partnercalls.values import Answer, Operation, Refused, Silent
@@ -94,24 +94,32 @@ def ask(
     amount = network.terms.quantity if quantity is None else quantity
     body = question(network, kind, known_id, amount) | dict(changed or {})
     call, answer = network.call(ASKING[kind], known_id, body, sign)
-    return Asked(kind, known_id, body, call, allocation_rules.verdict(kind, answer, body, decides_later=False))
+    return Asked(kind, known_id, body, call, _verdict(network, kind, answer, body))
 
 
 def repeat(network: Network, asked: Asked) -> Asked:
     """The same id and the same body again, under a new signature, as the network does after an answer was lost."""
     call, answer = network.call(ASKING[asked.kind], asked.id, asked.body)
-    verdict = allocation_rules.verdict(asked.kind, answer, asked.body, decides_later=False)
-    return Asked(asked.kind, asked.id, asked.body, call, verdict)
+    return Asked(asked.kind, asked.id, asked.body, call, _verdict(network, asked.kind, answer, asked.body))
+
+
+def _verdict(network: Network, kind: AllocationType, answer: Answer, body: Mapping[str, object]) -> Verdict:
+    return allocation_rules.verdict(kind, answer, body, decides_later=network.terms.answers_later)
+
+
+def is_yes(asked: Asked) -> bool:
+    """Of a partner that answers later: that it has heard."""
+    return isinstance(asked.verdict, Clear | Wait)
 
 
 def require_yes(asked: Asked, why: str = "") -> str:
-    """The partner's own id.
+    """The partner's own id; empty where one that answers later has not said it yet.
 
     Raises:
         CheckFailedError: the answer is no yes.
     """
-    if isinstance(asked.verdict, Clear) and asked.verdict.partner_external_id is not None:
-        return asked.verdict.partner_external_id
+    if isinstance(asked.verdict, Clear | Wait):
+        return asked.verdict.partner_external_id or ""
     raise CheckFailedError(f"{why}{asked.said}", A_YES, asked.call)
 
 
@@ -149,6 +157,12 @@ def release(network: Network, asked: Asked, why: str = "") -> None:
     call, answer = tell(network, RELEASING[asked.kind], asked)
     if call.status not in _RELEASED_ANYWAY:
         _require_heard((call, answer), why)
+
+
+def call_off(network: Network, asked: Asked) -> None:
+    """Releases what a check has no more use for. Who answers later is told no outcome: it says them itself."""
+    if not network.terms.answers_later:
+        tell(network, RELEASING[asked.kind], asked)
 
 
 def _require_heard(came: tuple[Call, Answer], why: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -50,6 +50,9 @@ class Terms:
     client_id: UUID | None = None
     connection_key: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CONNECTION_KEY, repr=False)
     settlement: Mapping[str, object] | None = None
+    answers_later: bool = False
+    """Its answers say only that it has heard: what it decides, it says to the network by itself."""
+
     timeout_seconds: float = 10
     rotation_seconds: float = 8
     """How long a new key may stay unknown: an endpoint may well read the key set only every few seconds."""
@@ -106,6 +109,9 @@ class Check:
     aside: bool = False
     """On a connection of its own, where there can be one: the endpoint may have its doubts about it afterwards."""
 
+    at_once: bool = False
+    """It judges a decision, or tells of one, which a partner that answers later has not made yet."""
+
     @property
     def group(self) -> str:
         return self.id.partition(".")[0]
@@ -131,7 +137,7 @@ class Group:
         self.section = section
         self.checks: list[Check] = []
 
-    def check(
+    def check(  # noqa: PLR0913 - each says something about the check
         self,
         name: str,
         title: str,
@@ -141,13 +147,27 @@ class Group:
         level: Level = Level.MUST,
         moves_funds: bool = False,
         aside: bool = False,
+        at_once: bool = False,
     ) -> Callable[[Callable[[Network], None]], Callable[[Network], None]]:
         """Makes a check of the function below."""
 
         def enter(probe: Callable[[Network], None]) -> Callable[[Network], None]:
+            check_id = f"{self.name}.{name}"
             self.checks.append(
-                Check(f"{self.name}.{name}", title, level, self.section, advice, needs, probe, moves_funds, aside)
+                Check(check_id, title, level, self.section, advice, needs, probe, moves_funds, aside, at_once)
             )
             return probe
 
         return enter
+
+
+def of_decisions(checks: Iterable[Check]) -> frozenset[str]:
+    """Those that a partner which answers later cannot be held to: each stands on what is decided at once.
+
+    The checks come in the order in which they run.
+    """
+    found: set[str] = set()
+    for check in checks:
+        if check.at_once or not found.isdisjoint(check.needs):
+            found.add(check.id)
+    return frozenset(found)

@@ -112,13 +112,19 @@ class Market:
             time.sleep(STEP_SECONDS / 5)
 
 
-def build(floor: Floor, url: str) -> Market:
+def build(floor: Floor, url: str, *, answers_later: bool = False) -> Market:
     operator = Operator(url, OPERATOR_TOKEN, options=ONCE)
     tokens, accounts = zip(
         *(_enterprise(operator, name, number) for number, name in enumerate(("meridian", "aster"))), strict=True
     )
     callback_url = f"http://127.0.0.1:{free_port()}"
-    operator.configure_partner("meridian", currencies=NAMES, amount_unit="decimal", callback_url=callback_url)
+    operator.configure_partner(
+        "meridian",
+        currencies=NAMES,
+        amount_unit="decimal",
+        callback_url=callback_url,
+        async_allocations=answers_later,
+    )
     signers = [KeySigner(make_key(number).xprv) for number in range(2)]
     partner = Partner(url, tokens[0], "meridian", signer=signers[0], options=ONCE)
     made = partner.register(
@@ -142,11 +148,24 @@ def build(floor: Floor, url: str) -> Market:
 
 
 @contextmanager
-def running(market: Market, faults: Faults | None = None, *, rounds: int | None = None) -> Iterator[Heard]:
+def running(
+    market: Market,
+    faults: Faults | None = None,
+    *,
+    rounds: int | None = None,
+    answers_later_seconds: float | None = None,
+) -> Iterator[Heard]:
     """The exchange until the block ends; a step every tenth of a second."""
     plan = Plan("meridian", STEP_SECONDS, faults or Faults(SEED), rounds)
     port = int((market.access.callback_url or "").rsplit(":", 1)[1])
-    terms = Terms(access=market.access, plan=plan, seed=SEED, host="127.0.0.1", port=port)
+    terms = Terms(
+        access=market.access,
+        plan=plan,
+        seed=SEED,
+        host="127.0.0.1",
+        port=port,
+        answers_later_seconds=answers_later_seconds,
+    )
     heard = Heard()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     ended: list[BaseException | None] = []

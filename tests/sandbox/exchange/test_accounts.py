@@ -50,6 +50,10 @@ def test_an_allocation_counts_once_it_is_carried_out() -> None:
     accounts.ask(question(Kind.ALLOCATION, 2, "5"))
     accounts.tell(HERE, "q-2", Outcome.RELEASED)
     assert free(accounts) == ("2", "2")
+    accounts.ask(question(Kind.DEALLOCATION, 3, "0.5"))
+    for _ in range(2):
+        assert free(accounts) == ("1.5", "1.5")
+        accounts.tell(HERE, "q-3", Outcome.CLEARED)
 
 
 def test_a_repeat_is_answered_as_the_first_time() -> None:

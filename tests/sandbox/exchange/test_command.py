@@ -31,7 +31,8 @@ def test_it_starts_from_a_network_file_and_ends_cleanly(floor: Floor, base_url: 
         )
         file = tmp_path / "network.json"
         write_network(file, Network(url=base_url, operators=(), exchanges=(own,), traders=()))
-        with running(tmp_path, "exchange", "--network", str(file), "--name", "exchange-001") as started:
+        named = ("--network", str(file), "--name", "exchange-001")
+        with running(tmp_path, "exchange", *named, "--answers-later", "1") as started:
             assert (started.said["event"], started.said["address"]) == ("listening", access.callback_url)
             connection = market.connect()
             assert connection.partners_connection_id == f"account-{connection.id}"

@@ -208,8 +208,10 @@ def test_a_round_is_remembered_until_it_has_ended_and_was_told_final(
         return staged(body)
 
     network.staging = [stage_and_end]
-    settler, events, _ = run(network, 2, rounds=1)
+    settler, events, accounts = run(network, 2, rounds=1)
     assert names(events)[-1] == f"settlement.{status}"
+    # What it kept back for the round is the network's to say from now on.
+    assert [account.owed for account in accounts] == [{}]
     amounts = {"a": {currency: format(amount, "f") for currency, amount in MARKET.net("a", 1).items()}}
     for _ in range(2):
         settler.finalized(final("x-round-1", amounts))

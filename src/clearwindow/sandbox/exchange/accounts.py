@@ -124,6 +124,11 @@ class Account:
         return sum((losses.get(currency, _NOTHING) for losses in self.owed.values()), _NOTHING)
 
 
+def own_id(kind: Kind, question_id: str) -> str:
+    """What we call a question: made from the network's id, so that it is the same after a restart."""
+    return f"{kind}-{question_id}"
+
+
 class Accounts:
     """All accounts, with the answers that were given."""
 
@@ -181,7 +186,7 @@ class Accounts:
             if before[0] != question:
                 raise ValueError(f"the {question.kind} {question.id} was another one when it was first asked")
             return before[1]
-        answer = Answer(f"{question.kind}-{question.id}", self._refusal(question))
+        answer = Answer(own_id(question.kind, question.id), self._refusal(question))
         while len(self._answers) >= self.MOST_ANSWERS:
             del self._answers[next(iter(self._answers))]
         self._answers[question.id] = question, answer
@@ -228,10 +233,10 @@ class Accounts:
                 account.unsure = True
                 account.changes += 1
 
-    def doubt(self) -> None:
-        """Has all accounts read anew."""
+    def doubt(self, connection_id: str | None = None) -> None:
+        """Has the connection's account read anew, or all of them."""
         for account in self._accounts.values():
-            account.unsure = True
+            account.unsure = account.unsure or connection_id in (None, account.connection_id)
 
     def unsure(self) -> dict[str, int]:
         """The accounts that can be read anew now, with how often each was changed so far.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from clearwindow.sandbox.exchange.accounts import Accounts, Answer, Kind, Outcome, Question
+from clearwindow.sandbox.exchange.accounts import Accounts, Answer, Kind, Outcome, Question, own_id
 from clearwindow.sandbox.exchange.events import Event, Say, Tone
 from clearwindow.sandbox.exchange.money import Denomination, UnknownAmountError
 
@@ -84,11 +85,22 @@ class Calls:
         denomination: Denomination,
         finalized: Callable[[Finalization], None],
         say: Say,
+        heard: Callable[[], None] | None = None,
     ) -> None:
+        """Begins.
+
+        Args:
+            accounts: what each connection has here.
+            denomination: our names and unit.
+            finalized: is told what is final of a settlement.
+            say: is told what happens.
+            heard: of an exchange that answers later: is told that something was asked.
+        """
         self._accounts = accounts
         self._denomination = denomination
         self._finalized = finalized
         self._say = say
+        self._heard = heard
 
     def connect(self, body: Mapping[str, Any], _: str) -> Reply:
         """A client connects. A real exchange looks its key up; this one takes any, as long as there is one."""
@@ -110,11 +122,12 @@ class Calls:
             raise MisunderstoodError(f"{kind}Id is missing")
         repeated = {name: body[name] for name in (f"{kind}Id", "amount", "clientId", "connectionId")}
         amount_text = f"{asked.amount.quantity} {asked.amount.currency}"
-        try:
-            answer = self._accounts.ask(self._question(kind, asked_id, asked))
-        except UnknownAmountError as error:
-            answer = Answer("", str(error))
         fields = {f"{kind}Id": asked_id, "connectionId": asked.connection_id, "amount": repeated["amount"]}
+        if self._heard is not None:
+            self._heard()
+            self._say(Event(f"{kind}.heard", f"{amount_text} on {asked.connection_id}: answered later", fields))
+            return Reply(body={**repeated, f"partners{kind.capitalize()}Id": own_id(kind, asked_id)})
+        answer = self._answer(kind, asked_id, asked)
         if answer.refusal is not None:
             said = f"{amount_text} refused: {answer.refusal}"
             refusal = {"rejectionReason": answer.refusal}
@@ -138,8 +151,7 @@ class Calls:
         self._accounts.tell(asked.connection_id, subject_id, outcome)
         fields = {f"{kind}Id": subject_id, "connectionId": asked.connection_id}
         said = f"{asked.amount.quantity} {asked.amount.currency} on {asked.connection_id}"
-        tone = Tone.GOOD if outcome is Outcome.CLEARED else Tone.NOTICE
-        self._say(Event(f"{kind}.{_DONE[outcome]}", said, fields, tone))
+        self._say(ended(kind, outcome, said, fields))
         return Reply()
 
     def finalize(self, body: Mapping[str, Any], subject_id: str) -> Reply:
@@ -153,12 +165,40 @@ class Calls:
         self._finalized(told)
         return Reply(body={"settlementId": subject_id})
 
-    def _question(self, kind: Kind, asked_id: str, asked: AskedFunds) -> Question:
-        currency = self._denomination.own_name(asked.amount.currency)
-        amount = self._denomination.read(asked.amount.currency, asked.amount.quantity)
-        if amount <= 0:
-            raise UnknownAmountError("the amount is not above zero")
-        return Question(kind, asked_id, asked.connection_id, currency, amount)
+    def _answer(self, kind: Kind, asked_id: str, asked: AskedFunds) -> Answer:
+        amount = asked.amount
+        try:
+            question = question_of(
+                self._denomination, kind, asked_id, asked.connection_id, amount.currency, amount.quantity
+            )
+        except UnknownAmountError as error:
+            return Answer("", str(error))
+        return self._accounts.ask(question)
+
+
+def question_of(
+    denomination: Denomination,
+    kind: Kind,
+    asked_id: str,
+    connection_id: str,
+    currency: str,
+    quantity: str | Decimal,
+) -> Question:
+    """What the network asks, in our own name and whole units.
+
+    Raises:
+        UnknownAmountError: it is no amount of ours.
+    """
+    amount = denomination.read(currency, quantity)
+    if amount <= 0:
+        raise UnknownAmountError("the amount is not above zero")
+    return Question(kind, asked_id, connection_id, denomination.own_name(currency), amount)
+
+
+def ended(kind: Kind, outcome: Outcome, said: str, fields: Mapping[str, object]) -> Event:
+    """The event that says what became of a question."""
+    tone = Tone.GOOD if outcome is Outcome.CLEARED else Tone.NOTICE
+    return Event(f"{kind}.{_DONE[outcome]}", said, fields, tone)
 
 
 def _read(model: type[B], body: Mapping[str, Any]) -> B:

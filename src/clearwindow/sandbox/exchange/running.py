@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import localcontext
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Final
 
 from clearwindow.client import AsyncPartner, AsyncSigner, HttpOptions
 from clearwindow.sandbox.exchange.accounts import Accounts
+from clearwindow.sandbox.exchange.answering import Answerer
 from clearwindow.sandbox.exchange.calls import Calls
 from clearwindow.sandbox.exchange.endpoints import SIGNATURE_HEADER, Endpoints, fetch_key_set, serving
 from clearwindow.sandbox.exchange.events import Event, Say
@@ -58,13 +59,18 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What an exchange is started with: who it is, what it does, and where it listens."""
+    """What an exchange is started with: who it is, what it does, and where it listens.
+
+    ``answers_later_seconds``: how long after a question its answer comes, of a partner with ``asyncAllocations``;
+    without it, what the network asks is answered at once.
+    """
 
     access: Access
     plan: Plan
     seed: str
     host: str
     port: int
+    answers_later_seconds: float | None = None
 
 
 async def run(terms: Terms, say: Say, stop: asyncio.Event) -> None:
@@ -98,25 +104,31 @@ async def _live(partner: AsyncPartner, terms: Terms, say: Say, stop: asyncio.Eve
     callback_url = access.callback_url or f"http://{terms.host}:{terms.port}"
     keys = KeySet(partial(fetch_key_set, access.key_set_url or access.url.rstrip("/") + KEY_SET_PATH))
     checker = Checker(keys, issuer=access.issuer, audience=callback_url)
-    calls = Calls(accounts, denomination, settler.finalized, say)
+    later = terms.answers_later_seconds
+    answerer = Answerer(partner, accounts, denomination, terms.plan.faults, say)
+    calls = Calls(accounts, denomination, settler.finalized, say, None if later is None else answerer.heard)
     endpoints = Endpoints(calls, checker, terms.plan.faults, say, header=access.signature_header)
     async with serving(endpoints.app(callback_url), terms.host, terms.port) as address:
         told = {"address": address, "callbackUrl": callback_url, "network": access.url}
         say(Event("listening", f"{address}, which the network calls {callback_url}", told))
-        await _until(stop, settler.run())
+        work = [settler.run()]
+        if later is not None:
+            work.append(answerer.run(later, terms.plan.every_seconds))
+        await _until(stop, work)
     kept = {account.connection_id: dict(account.allocated) for account in accounts}
     say(Event("accounts", f"{len(kept)} accounts are kept", {"accounts": kept}))
 
 
-async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+async def _until(stop: asyncio.Event, work: Sequence[Coroutine[None, None, None]]) -> None:
     """Does the work until it is stopped, wherever it then is; what goes wrong in it goes wrong here."""
-    working, waiting = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (working, waiting):
+    working, waiting = [asyncio.create_task(one) for one in work], asyncio.create_task(stop.wait())
+    await asyncio.wait({*working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (*working, waiting):
         task.cancel()
-    await asyncio.gather(working, waiting, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
+    await asyncio.gather(*working, waiting, return_exceptions=True)
+    for task in working:
+        if not task.cancelled():
+            task.result()
 
 
 async def _currencies(partner: AsyncPartner) -> dict[str, str]:

@@ -16,12 +16,7 @@ from typing import Final
 from clearwindow.client import (
     ApiError,
     AsyncPartner,
-    ClearwindowError,
     ConflictError,
-    NoAnswerError,
-    RateLimitedError,
-    ServerError,
-    UnexpectedAnswerError,
     UnprocessableError,
 )
 from clearwindow.client.answers.base import PartnerBalance
@@ -29,6 +24,7 @@ from clearwindow.client.answers.settlements import Settlement, StagedSettlement
 from clearwindow.sandbox.exchange.accounts import Accounts, NetworkBalance
 from clearwindow.sandbox.exchange.calls import Finalization
 from clearwindow.sandbox.exchange.events import Event, Say, Tone
+from clearwindow.sandbox.exchange.failures import MAY_PASS, survived
 from clearwindow.sandbox.exchange.faults import Faults
 from clearwindow.sandbox.exchange.money import Denomination
 from clearwindow.sandbox.exchange.rounds import Round, demanded, draw, expected_finals
@@ -38,8 +34,6 @@ _PAGE_SIZE: Final = 500
 _MOST_IDS_IN_A_QUERY: Final = 50
 _ENDED: Final = frozenset({"completed", "rejected"})
 _TONES: Final = {"completed": Tone.GOOD, "failed": Tone.BAD, "rejected": Tone.BAD}
-_MAY_PASS: Final = (NoAnswerError, ServerError, RateLimitedError, UnexpectedAnswerError)
-"""What the next step may find mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +110,13 @@ class Settler:
 
     async def step(self) -> None:
         """Looks how settlements stand, reads anew what is unsure, then trades and settles a round."""
-        try:
+        with survived(self._say):
             await self._watch()
             await self._read_balances()
             if self._unanswered is None and not self.is_done:
                 self._unanswered = self._trade()
             if self._unanswered is not None:
                 await self._settle(self._unanswered)
-        except _MAY_PASS as error:
-            self._say(Event("network.silent", f"{error}; once more in a while", {"why": str(error)}, Tone.NOTICE))
-        except ClearwindowError as error:
-            self._say(Event("network.refused", str(error), {"why": str(error)}, Tone.BAD))
 
     def finalized(self, told: Finalization) -> None:
         """Holds what the network says is final against what was staged."""
@@ -260,7 +250,7 @@ class Settler:
                 await self._learn_settlements()
                 self._give_up(pending, error)
                 return
-            except _MAY_PASS:
+            except MAY_PASS:
                 raise
             except ApiError as error:
                 self._give_up(pending, error)
