@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -53,6 +54,16 @@ START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
     with judged(shown_in(request.node.nodeid)):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where Python is told to keep no bytecode, a process spends most of its start on compiling."""
+    with pytest.MonkeyPatch.context() as patched:
+        if sys.dont_write_bytecode:
+            patched.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patched.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("compiled")))
         yield
 
 

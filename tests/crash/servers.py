@@ -147,7 +147,7 @@ class Server:
             "CLEARWINDOW_WORKER_POLL_SECONDS": "0.05",
             "CLEARWINDOW_LOG_LEVEL": "warning",
             # Compiled once, so that a restart takes as long as that of an installed server.
-            "PYTHONPYCACHEPREFIX": str(self.data.with_name("compiled")),
+            "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(self.data.with_name("compiled"))),
         }
 
     def _arguments(self) -> list[str]:
