@@ -156,7 +156,7 @@ def silent_port() -> Iterator[int]:
         (["--url", "ftp://127.0.0.1"], "--url must be an address that begins with https or http:// and a host."),
         (["--url", "http://exchange.example"], "https:// and a host, unless --allow-private is said."),
         (["--url", "http://10.0.0.1"], "https:// and a host, unless --allow-private is said."),
-        (["--url", "http://a..b", "--allow-private"], "There is nobody at http://a..b: that is no name."),
+        (["--url", "http://a..b", "--allow-private"], "--url must name its host, or give the whole of its IP"),
         (["--url", "http://127.0.0.1:1"], "There is nobody at http://127.0.0.1:1: Connection refused."),
         (
             ["--url", "http://127.0.0.1:{port}", "--jwks-port", "{port}"],

@@ -71,8 +71,8 @@ def require_reachable(url: str, *, allow_private: bool) -> None:
     try:
         with socket.create_connection((parts.hostname or "", port), _CONNECT_SECONDS) as connected:
             address = str(connected.getpeername()[0])
-    except (OSError, UnicodeError) as error:
-        reason = "that is no name" if isinstance(error, UnicodeError) else error.strerror or "nothing answers"
+    except OSError as error:
+        reason = error.strerror or "nothing answers"
         raise WronglyAskedError(f"There is nobody at {url}: {reason}.") from None
     if not allow_private and not is_public(address):
         raise WronglyAskedError(f"{url} is in a private range, which takes --allow-private.")
