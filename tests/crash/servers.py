@@ -110,6 +110,8 @@ class Server:
                 os.kill(victim, signal.SIGKILL)
         if target not in LIVES_ON:
             self._process.wait(START_SECONDS)
+            # PostgreSQL ends with the server. What is held must be held until then: let go, it would still commit.
+            victims.append(backend)
         wait_until(lambda: not any(map(_is_alive, victims)), START_SECONDS, "a killed process lives on")
 
     def recover(self, target: Target) -> None:
