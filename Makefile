@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install lock sdk lint format test serve demo day rehearsal bench crash webhooks-crash fuzz examples clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy crash webhooks-crash fuzz door doors examples errors clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,13 +13,18 @@ help:
 	@echo 'make demo            a network from nothing to balanced books, in under a minute'
 	@echo 'make day             a day of settlements with disputes for 1 000 connections, in a sandbox of its own'
 	@echo 'make rehearsal       exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
-	@echo 'make serve           the server on http://127.0.0.1:8080, its database under ./data'
+	@echo 'make serve           the server on http://127.0.0.1:8080, its database under ./data (PORT=, DATA=)'
 	@echo 'make test            lint, types, layering and the whole test suite'
+	@echo 'make coverage        the test suite, and which lines and branches it ran (htmlcov/index.html)'
 	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'
+	@echo 'make bench-busy      due settlements of a partner beside its own requests, which never pause'
+	@echo 'make door            attacks a server of our own, and measures what strangers notice'
 	@echo 'make crash           SIGKILL at every step of a settlement, then 50 rounds at random moments'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
 	@echo 'make examples        record anew what /openapi.json shows as examples'
+	@echo 'make doors           through how many modules, packages and changes of file a request goes'
+	@echo 'make errors          make docs/reference/errors.md from the registry of errors'
 	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
 	@echo 'make format          format the code and mend what the linter can mend'
 	@echo 'make lock            bring requirements.lock up to date'
@@ -48,7 +53,7 @@ python:
 	touch $@
 
 lock: | python $(filter .uv/bin/uv,$(UV))
-	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --extra server --group dev \
+	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --extra server --extra shared-limits --group dev \
 	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
 
 format: install
@@ -56,7 +61,7 @@ format: install
 	$(BIN)/ruff check --fix .
 
 sdk: install
-	$(BIN)/python -m tests.sync_twin
+	$(BIN)/python -m tools.sync_twin
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -67,8 +72,16 @@ lint: install
 test: lint
 	$(BIN)/pytest -n auto --dist worksteal
 
+# Which lines and branches the tests run. A part of the suite: make coverage TESTS=tests/signing
+TESTS ?= tests
+coverage: install
+	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile=coverage --cov --cov-report=term --cov-report=html $(TESTS)
+
+# Another port or folder: make serve PORT=9000 DATA=./elsewhere
+PORT ?= 8080
+DATA ?= ./data
 serve: install
-	$(BIN)/clearwindow serve --host 127.0.0.1 --port 8080 --data ./data
+	$(BIN)/clearwindow serve --host 127.0.0.1 --port "$(PORT)" --data "$(DATA)"
 
 crash: install
 	$(BIN)/python -m tests.crash
@@ -82,15 +95,27 @@ fuzz: install
 	    CLEARWINDOW_FUZZ_SEED=$${CLEARWINDOW_FUZZ_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} \
 	    $(BIN)/pytest -n auto --dist worksteal tests/fuzz
 
+# One attack: make door DOOR='--only half-sent'. Its list: make door DOOR=--list
+door: install
+	@$(BIN)/python -m bench.door $(DOOR)
+
+# Modules, packages and changes of file that a request goes through; DOORS=--list names the modules.
+doors: install
+	@$(BIN)/python -m tools.doors $(DOORS)
+
+# docs/reference/errors.md, made from the registry of errors.
+errors: install
+	$(BIN)/python -m tools.errors_page
+
 examples: install
-	$(BIN)/pytest --record-examples $$($(BIN)/python -m tests.operations --tests)
+	$(BIN)/pytest --record-examples $$($(BIN)/python -m tools.operations_page --tests)
 
 demo: install
 	@$(BIN)/clearwindow demo
 
 # Another size: make day DAY="--exchanges 2 --traders 10 --rounds-per-day 12 --disputes-percent 5"
 day: install
-	@$(BIN)/python -m clearwindow.sandbox.day $(DAY)
+	@$(BIN)/python -m clearwindow.simulator.day $(DAY)
 
 # Options of the command: make rehearsal REHEARSAL='--seed 7 --rounds 20'.
 rehearsal: install
@@ -99,6 +124,10 @@ rehearsal: install
 bench: install
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.webhooks
+
+# Another size: make bench-busy BUSY="--due 200 --longest 120"
+bench-busy: install
+	$(BIN)/python -m bench.busy_partner $(BUSY)
 
 clean:
 	rm -rf .venv .uv

@@ -1,1 +1,1 @@
-"""How fast and how large: the parts of one large settlement beside what psql alone needs for the same rows."""
+"""Measures time and memory of one large settlement, compared with psql for the same rows."""

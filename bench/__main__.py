@@ -1,4 +1,4 @@
-"""``python -m bench``: measures one large settlement, part by part, beside the floor."""
+"""``python -m bench``: measures each part of one large settlement, and psql with the same rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1)] = 5,
     as_json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure the parts of a settlement, and beside them psql copying the same rows."""
+    """Measure each part of a settlement, and psql with the same rows."""
     notes = Console(stderr=True)
     measurement = measure(connections, currencies, rounds, notes.print)
     if as_json_:

@@ -1,8 +1,8 @@
-"""The floor: the same rows and the same balances, by psql alone.
+"""The baseline: psql alone writes the same rows and updates the same balances.
 
-What the product wrote for one settlement is exported once, as the rows of another settlement. psql then copies
-those rows into the same tables, and updates the same balances by one statement, in one transaction: nothing is
-read, checked, computed or sent that the database does not check itself. No way of settling can be much faster.
+The rows that the product wrote for one settlement are exported once, as the rows of another settlement. psql then
+copies them into the same tables and updates the same balances by one statement, in one transaction. It reads,
+computes and sends nothing, and only the database checks. No other way to settle can be much faster.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import psycopg
 
 from bench.network import sql
 from bench.psql import Psql
-from clearwindow.ids import time_ordered_prefix
+from clearwindow.core.ids import time_ordered_prefix
 
 _COLUMNS: Final[Mapping[str, str]] = {
     "change": "account_id, currency, available, held",
-    "nonce": "enterprise_id, nonce, request_sha256, used_at",
+    "nonce": "enterprise_id, nonce, request_sha256, used_at, kept_texts",
     "settlement": (
         "id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,"
         " cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, due_at,"
@@ -36,7 +36,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "hold": "partner_id, cause_id, cause_kind, account_id, currency, quantity",
     "ledger_entry": "id, partner_id, kind, cause_id, reference, created_at",
     "posting": "partner_id, entry_id, account_id, currency, bucket, quantity",
-    "event": "id, enterprise_id, type, subject_id, payload, created_at",
+    "event": "id, enterprise_id, type, subject_id, payload, created_at, clients",
     "audit_record": "at, request_id, actor_kind, actor_id, enterprise_id, action, subject_id, details",
 }
 _CHANGE_TABLE: Final = (
@@ -51,7 +51,7 @@ _UPDATE_BALANCES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step of a settlement writes; ``statements`` is what is no copied row, the settlement's id in it."""
+    """What one step of a settlement writes: rows of ``tables``, and ``statements`` with the settlement's id."""
 
     tables: Sequence[str]
     entry_kind: str | None = None
@@ -86,8 +86,8 @@ STEPS: Final[Mapping[str, Step]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class FloorSettlement:
-    """A settlement that psql is going to write; its scripts are ready in ``folder``."""
+class BaselineSettlement:
+    """A settlement that psql will write; its scripts are in ``folder``."""
 
     folder: Path
     id: UUID = field(default_factory=uuid4)
@@ -103,7 +103,7 @@ class FloorSettlement:
             "id": self.id,
             "entry": uuid4(),
             "id_prefix": time_ordered_prefix(datetime.now(UTC)),
-            "name": f"floor-{self.id}",
+            "name": f"baseline-{self.id}",
             "kind": wanted.entry_kind,
             "types": list(wanted.event_types),
         }

@@ -1,4 +1,4 @@
-"""One session of PostgreSQL's own client, connected beforehand, so that only what it runs is measured."""
+"""One session of psql, connected beforehand, so that only its scripts are measured."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import IO
 
-from clearwindow.database.binaries import find_binaries
+from clearwindow.postgres.embedded.binaries import find_binaries
 
 
 class PsqlError(RuntimeError):
-    """psql stopped; the message is what it said."""
+    """psql stopped; the message is its output."""
 
 
 class Psql:
@@ -27,7 +27,7 @@ class Psql:
         self._runs = 0
 
     def run(self, script: Path) -> float:
-        """Runs the script to its end; gives its seconds.
+        """Runs the script to its end and returns its seconds.
 
         Raises:
             PsqlError: a statement failed; the session is over.
@@ -62,5 +62,5 @@ def _program() -> str:
     beside_server = find_binaries().bin_dir / "psql"
     found = str(beside_server) if beside_server.exists() else shutil.which("psql")
     if found is None:
-        raise PsqlError("there is no psql: install PostgreSQL's client")
+        raise PsqlError("psql was not found: install the PostgreSQL client")
     return found

@@ -117,11 +117,11 @@ SELECT connection_id FROM plan ORDER BY number
 -- name: list_traded
 SELECT upper(backing) AS name, decimals FROM traded ORDER BY name
 
--- What the product wrote for one settlement, as files for psql: the same rows under ids of their own. The floor's
--- settlement is thus a whole second one, with the same effect on the same balances.
+-- What the product wrote for one settlement, as files for psql: the same rows under new ids. The
+-- baseline is a second whole settlement with the same effect on the same balances.
 
 -- name: copy_nonce
-COPY (SELECT enterprise_id, %(name)s, sha256(%(name)s::bytea), used_at FROM nonce
+COPY (SELECT enterprise_id, %(name)s, sha256(%(name)s::bytea), used_at, kept_texts FROM nonce
       WHERE request_sha256 = (SELECT request_sha256 FROM settlement WHERE id = %(of)s)) TO STDOUT
 
 -- name: copy_settlement
@@ -160,7 +160,7 @@ COPY (SELECT account_id, currency, coalesce(sum(quantity) FILTER (WHERE bucket =
 
 -- name: copy_event
 COPY (SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, enterprise_id, type, %(id)s::uuid,
-             payload, created_at
+             payload, created_at, clients
       FROM event WHERE subject_id = %(of)s AND type = ANY(%(types)s) ORDER BY sequence) TO STDOUT
 
 -- name: copy_audit_record

@@ -1,4 +1,4 @@
-"""What was measured, for people and for programs."""
+"""Prints a measurement for people and for programs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def print_report(measurement: Measurement, console: Console) -> None:
     table = Table(
         title=f"{measurement.connections} connections x {measurement.currencies} currencies = {amounts} transfers,"
         f" body {measurement.body_bytes / 1e6:.1f} MB",
-        caption="median (lowest to highest) of the rounds, in milliseconds; on a busy machine the lowest times,"
-        " which others have disturbed least, compare best",
+        caption="median (lowest to highest) of the rounds, in milliseconds; on a busy machine compare the lowest"
+        " times: other programs disturbed them least",
     )
     table.add_column("part")
-    for title in ("product ms", "floor ms", "ratio of medians", "of lowest"):
+    for title in ("product ms", "psql ms", "ratio of medians", "of lowest"):
         table.add_column(title, justify="right")
     for part in PARTS:
         table.add_row(
             part,
             _milliseconds(measurement.product[part]),
-            _milliseconds(measurement.floor[part]) if part in measurement.floor else "",
+            _milliseconds(measurement.baseline[part]) if part in measurement.baseline else "",
             _ratio(measurement.ratio(part)),
             _ratio(measurement.ratio(part, min)),
         )
@@ -38,10 +38,13 @@ def print_report(measurement: Measurement, console: Console) -> None:
 
 
 def as_json(measurement: Measurement) -> dict[str, object]:
-    return asdict(measurement) | {
+    fields = asdict(measurement)
+    # Programs know the baseline by this name.
+    fields["floor"] = fields.pop("baseline")
+    return fields | {
         "unit": "seconds",
-        "ratio_of_medians": {part: measurement.ratio(part) for part in measurement.floor},
-        "ratio_of_lowest": {part: measurement.ratio(part, min) for part in measurement.floor},
+        "ratio_of_medians": {part: measurement.ratio(part) for part in measurement.baseline},
+        "ratio_of_lowest": {part: measurement.ratio(part, min) for part in measurement.baseline},
     }
 
 

@@ -1,4 +1,4 @@
-"""The measurement: rounds of one settlement by the product and one by psql, each on rows of its own."""
+"""The measurement: in each round the product settles once and psql once, each on rows of its own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from uuid import UUID
 
 import psycopg
 
-from bench.floor import STEPS, FloorSettlement
+from bench.baseline import STEPS, BaselineSettlement
 from bench.network import Network, seed, signed_request, sql
 from bench.psql import Psql, psql_session
 from bench.serving import MeasuredServer, measured_server
-from clearwindow.clock import SystemClock
-from clearwindow.database.embedded import start_embedded
-from clearwindow.database.migrations import migrate
-from clearwindow.database.pool import Database
-from clearwindow.proof.service import check_ledger
+from clearwindow.core.clock import SystemClock
+from clearwindow.ledger.check.service import check_ledger
+from clearwindow.postgres.embedded.cluster import start_embedded
+from clearwindow.postgres.pool import Database
+from tests.support.databases import migrate_as_owner
 
 PARTS: Final = ("decode", "verify", "stage", "request", "finalise", "execute")
 Say = Callable[[str], None]
@@ -28,40 +28,40 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Measurement:
-    """Seconds by part, one a round."""
+    """The seconds of each part, one number for each round; ``baseline`` are those of psql."""
 
     connections: int
     currencies: int
     body_bytes: int
     product: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
-    floor: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
+    baseline: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
     first: dict[str, float] = field(default_factory=dict)
     peak_bytes: int = 0
 
     def ratio(self, part: str, of: Callable[[list[float]], float] = median) -> float | None:
-        """How many times the floor a part takes; None where it has no floor."""
-        return of(self.product[part]) / of(self.floor[part]) if part in self.floor else None
+        """Returns a part's time divided by the baseline's, or None if the part has no baseline."""
+        return of(self.product[part]) / of(self.baseline[part]) if part in self.baseline else None
 
 
 def measure(connections: int, currencies: int, rounds: int, say: Say) -> Measurement:
     """Seeds a network in a new database, and measures.
 
     Raises:
-        RuntimeError: the ledger does not prove clean in the end.
+        RuntimeError: the check of the ledger finds something at the end.
     """
     with (
         tempfile.TemporaryDirectory(prefix="clearwindow-bench-") as folder,
         start_embedded(Path(folder) / "data", durable=True) as postgres,
     ):
-        migrate(postgres.dsn)
+        migrate_as_owner(postgres.dsn)
         say(f"seeding {connections} connections with {currencies} currencies each")
         network = seed(postgres.dsn, connections, currencies)
         with (
             psycopg.connect(postgres.dsn, autocommit=True) as connection,
             psql_session(postgres.dsn) as psql,
-            measured_server(postgres.dsn, network) as server,
+            measured_server(postgres.dsn, network, Path(folder)) as server,
         ):
-            _settle_down(connection)
+            _clean_up(connection)
             bench = _Bench(network, server, psql, connection, Path(folder))
             measurement = bench.run(connections, currencies, rounds, say)
         _require_clean(postgres.dsn)
@@ -77,49 +77,49 @@ class _Bench:
     folder: Path
 
     def run(self, connections: int, currencies: int, rounds: int, say: Say) -> Measurement:
-        """The settlement before the first round warms up, and is the one whose rows the floor copies."""
+        """Settles once before the first round, to warm up; the baseline copies the rows of this settlement."""
         body = signed_request(self.network, "first")
         measurement = Measurement(connections, currencies, len(body))
-        floors = [FloorSettlement(self.folder) for _ in range(rounds)]
-        first = self._product(body, floors)
+        baselines = [BaselineSettlement(self.folder) for _ in range(rounds)]
+        first = self._product(body, baselines)
         measurement.first.update(first)
-        for number, floor in enumerate(floors, start=1):
+        for number, baseline in enumerate(baselines, start=1):
             say(f"round {number} of {rounds}")
             body = signed_request(self.network, f"round-{number}")
-            # Whoever goes second finds larger tables: they take turns.
+            # The second one finds larger tables, so they take turns.
             if number % 2:
                 self._add(measurement.product, self._product(body))
-                self._add(measurement.floor, self._floor(floor))
+                self._add(measurement.baseline, self._baseline(baseline))
             else:
-                self._add(measurement.floor, self._floor(floor))
+                self._add(measurement.baseline, self._baseline(baseline))
                 self._add(measurement.product, self._product(body))
         measurement.peak_bytes = self.server.peak_bytes()
         return measurement
 
-    def _product(self, body: bytes, exported_to: list[FloorSettlement] | None = None) -> dict[str, float]:
+    def _product(self, body: bytes, exported_to: list[BaselineSettlement] | None = None) -> dict[str, float]:
         staged = self.server.stage(body)
         times = {name: getattr(staged, name) for name in ("request", "decode", "verify", "stage")}
         self._export("stage", staged.settlement_id, exported_to)
         for step in ("finalise", "execute"):
-            _settle_down(self.connection)
+            _clean_up(self.connection)
             times[step] = self.server.advance(staged.settlement_id)
             self._export(step, staged.settlement_id, exported_to)
         self._require_completed(staged.settlement_id)
-        _settle_down(self.connection)
+        _clean_up(self.connection)
         return times
 
-    def _floor(self, floor: FloorSettlement) -> dict[str, float]:
+    def _baseline(self, baseline: BaselineSettlement) -> dict[str, float]:
         times = {}
         for step in STEPS:
-            times[step] = floor.run(self.psql, step)
-            _settle_down(self.connection)
-        self._require_completed(floor.id)
-        floor.remove_files()
+            times[step] = baseline.run(self.psql, step)
+            _clean_up(self.connection)
+        self._require_completed(baseline.id)
+        baseline.remove_files()
         return times
 
-    def _export(self, step: str, of: UUID, floors: list[FloorSettlement] | None) -> None:
-        for floor in floors or []:
-            floor.export(self.connection, step, of)
+    def _export(self, step: str, of: UUID, baselines: list[BaselineSettlement] | None) -> None:
+        for baseline in baselines or []:
+            baseline.export(self.connection, step, of)
 
     def _require_completed(self, settlement_id: UUID) -> None:
         found = self.connection.execute(sql["find_end"], {"id": settlement_id}).fetchone()
@@ -132,8 +132,8 @@ class _Bench:
             to[name].append(seconds)
 
 
-def _settle_down(connection: psycopg.Connection) -> None:
-    """Pays for what was done, so that nobody pays for another's dead rows, statistics or dirty pages."""
+def _clean_up(connection: psycopg.Connection) -> None:
+    """Cleans up, so that no step is slowed down by the dead rows or dirty pages of another."""
     connection.execute("VACUUM (ANALYZE)")
     connection.execute("CHECKPOINT")
 
@@ -147,4 +147,4 @@ def _require_clean(dsn: str) -> None:
     finally:
         database.close()
     if findings:
-        raise RuntimeError(f"the ledger does not prove clean: {findings}")
+        raise RuntimeError(f"the check of the ledger finds: {findings}")

@@ -1,15 +1,16 @@
-"""The server under measurement: the product behind uvicorn, in a process of its own, with timers put around it.
+"""The measured server: the product behind uvicorn, in a process of its own, with timers around it.
 
-The timers are put on from here, so that the product carries none. Beside the product's routes the server has two
-of its own: one runs a settlement's next step as the worker would, in this same process, and one tells the times.
+The timers are added from here, so that the product carries none. Beside the product's routes the server has two of
+its own: one runs a settlement's next step in this process, as the worker would, and one returns the times.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import json
 import logging
-import socket
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -18,25 +19,24 @@ from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import structlog
-import uvicorn
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
-from clearwindow.clock import SystemClock
-from clearwindow.database.pool import Database
-from clearwindow.http.app import create_app
-from clearwindow.ids import RandomIds
-from clearwindow.routers import ROUTERS
-from clearwindow.runtime import Limits, Runtime
-from clearwindow.settlements import routes, staging
-from clearwindow.settlements.due import SettlementWork
-from clearwindow.settlements.values import DueSettlement
-from clearwindow.signing import service as signing
-from clearwindow.vault import KEY_BYTES, Vault
+from clearwindow.api import routing
+from clearwindow.custody import signatures
+from clearwindow.runtime import Runtime
+from clearwindow.settlements import staging
+from clearwindow.settlements.jobs import SettlementWork
+from clearwindow.settlements.models import DueSettlement
+from clearwindow.web.app import create_app
+from clearwindow.web.routers import ROUTERS
+from tests.support.asgi import listening
+from tests.support.runtimes import open_runtime
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 spent_seconds: Final[dict[str, float]] = {}
 
 
@@ -68,8 +68,9 @@ def _put_timers() -> None:
     def put(module: ModuleType, name: str, part: str, wrap: Callable[[str, Callable[..., T]], object]) -> None:
         setattr(module, name, wrap(part, getattr(module, name)))
 
-    put(routes, "read_body", "decode", _timed_async)
-    put(signing, "verify", "verify", _timed)
+    put(routing, "read_bytes", "read", _timed_async)
+    put(routing, "_parsed", "parse", _timed_async)
+    put(signatures, "verify", "verify", _timed)
     put(staging, "stage_settlement", "transaction", _timed)
 
 
@@ -86,7 +87,7 @@ def _bench_routes(runtime: Runtime) -> APIRouter:
         due = DueSettlement(settlement_id, partner_id)
         start = time.perf_counter()
         if not await run_in_threadpool(work.perform, runtime, due):
-            raise RuntimeError("somebody else has the partner")
+            raise RuntimeError("another process has locked the partner")
         return time.perf_counter() - start
 
     return router
@@ -95,19 +96,19 @@ def _bench_routes(runtime: Runtime) -> APIRouter:
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--dsn", required=True)
-    arguments.add_argument("--socket", type=int, required=True)
+    arguments.add_argument("--json", action="store_true", help="The address is always written as JSON.")
     given = arguments.parse_args()
+    # Before any thread starts: all threads inherit it, so that this one alone takes the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     _put_timers()
-    clock = SystemClock()
-    database = Database(given.dsn, clock)
-    database.open()
-    runtime = Runtime(database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)))
-    app = create_app(runtime, (*ROUTERS, _bench_routes(runtime)))
-    # A line a request would run through what the benchmark prints.
+    # One log line per request would take time from what is measured.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=given.socket)])
-    database.close()
+    with (
+        open_runtime(given.dsn) as runtime,
+        listening(create_app(runtime, (*ROUTERS, _bench_routes(runtime)))) as address,
+    ):
+        print(json.dumps({"address": address}), flush=True)  # noqa: T201 - read by whoever started this
+        signal.sigwait(STOP_SIGNALS)
     return 0
 
 

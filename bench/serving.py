@@ -1,26 +1,24 @@
-"""Starting the server under measurement, and talking to it as a partner's program would."""
+"""Starts the measured server, and calls it as a partner's program would."""
 
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter, sleep
+from time import perf_counter
 from typing import Final
 from uuid import UUID
 
 import httpx2
 
 from bench.network import PATH, Network
+from clearwindow.simulator.programs import Program
+from clearwindow.simulator.server import START_SECONDS, environment
 
-_ROOT: Final = Path(__file__).parents[1]
-_START_SECONDS: Final = 30
-_STOP_SECONDS: Final = 30
+_COMMAND: Final = (sys.executable, "-m", "bench.server")
 _REQUEST_SECONDS: Final = 300
 
 
@@ -36,7 +34,7 @@ class Staged:
 
 
 class MeasuredServer:
-    """The server's process and a client of it."""
+    """A client of the measured server, which knows the server's process."""
 
     def __init__(self, http: httpx2.Client, pid: int, network: Network) -> None:
         self._http = http
@@ -53,50 +51,32 @@ class MeasuredServer:
         spent = self._http.get("/bench/spent").json()
         settlement_id = UUID(response.json()["settlement"]["id"])
         stage = spent["transaction"] - spent["verify"]
-        return Staged(settlement_id, seconds, spent["decode"], spent["verify"], stage)
+        return Staged(settlement_id, seconds, spent["read"] + spent["parse"], spent["verify"], stage)
 
     def advance(self, settlement_id: UUID) -> float:
-        """Runs the settlement's next step; gives its seconds."""
+        """Runs the settlement's next step and returns its seconds."""
         response = self._http.post(f"/bench/advance/{self._network.partner_id}/{settlement_id}")
         if response.status_code != httpx2.codes.OK:
             raise RuntimeError(f"the settlement did not advance: {response.text}")
         return float(response.json())
 
-    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        give_up_at = monotonic() + _START_SECONDS
-        while True:
-            try:
-                self._http.get("/bench/spent", timeout=1)
-            except httpx2.TransportError:
-                if process.poll() is not None or monotonic() > give_up_at:
-                    raise
-                sleep(0.05)
-            else:
-                return
-
     def peak_bytes(self) -> int:
-        """The most memory that the server's process has had resident at once."""
+        """Returns the peak of the server's resident memory."""
         status = Path(f"/proc/{self._pid}/status").read_text(encoding="ascii")
         found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
         if found is None:
-            raise RuntimeError("this system does not tell a process's peak memory")
+            raise RuntimeError("this system does not show the peak memory of a process")
         return int(found[1]) * 1024
 
 
 @contextmanager
-def measured_server(dsn: str, network: Network) -> Iterator[MeasuredServer]:
-    """A server that answers until the block ends."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-m", "bench.server", "--dsn", dsn, "--socket", str(listener.fileno())]
-        process = subprocess.Popen(command, cwd=_ROOT, pass_fds=[listener.fileno()])  # noqa: S603 - our own module
+def measured_server(dsn: str, network: Network, folder: Path) -> Iterator[MeasuredServer]:
+    """Starts a server that answers until the block ends. Its log is in the folder."""
+    program = Program("bench", ["--dsn", dsn], folder, environment(), command=_COMMAND)
+    program.start()
     try:
+        address = program.await_line(lambda line: "address" in line, START_SECONDS)["address"]
         with httpx2.Client(base_url=address, timeout=_REQUEST_SECONDS, trust_env=False) as http:
-            server = MeasuredServer(http, process.pid, network)
-            server.wait_until_ready(process)
-            yield server
+            yield MeasuredServer(http, program.process.pid, network)
     finally:
-        process.terminate()
-        process.wait(_STOP_SECONDS)
+        program.stop()

@@ -1,7 +1,7 @@
-"""``python -m bench.webhooks``: owed deliveries drained by the pump, beside a bare aiohttp loop posting as many.
+"""``python -m bench.webhooks``: measures the pump's deliveries, and a bare aiohttp loop with as many posts.
 
-Both post the same bodies to the same receiver, a process of its own; the bare loop signs nothing and writes
-nothing, so that it is the floor.
+Both post the same bodies to the same receiver, a process of its own. The bare loop, which signs and writes nothing,
+is the baseline.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Final
+from typing import Annotated
 
 import aiohttp
 import typer
@@ -25,28 +25,23 @@ from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
-from clearwindow.access import service as access
-from clearwindow.access.values import Enterprise, Member, TrustOrg
-from clearwindow.clock import SystemClock
-from clearwindow.database.embedded import start_embedded
-from clearwindow.database.migrations import migrate
-from clearwindow.database.pool import Database
-from clearwindow.ids import RandomIds
-from clearwindow.notices import endpoints
-from clearwindow.notices import service as notices
-from clearwindow.notices.pump import ENDPOINTS_AT_ONCE, DeliveryPump
-from clearwindow.notices.values import Event, EventType
-from clearwindow.outgoing.client import Outgoing
-from clearwindow.runtime import Limits, Runtime
-from clearwindow.vault import KEY_BYTES, Vault
-
-ENTERPRISE: Final = "bench"
+from clearwindow.postgres.embedded.cluster import start_embedded
+from clearwindow.runtime import Runtime
+from clearwindow.webhooks import endpoints
+from clearwindow.webhooks.pump import ENDPOINTS_AT_ONCE, DeliveryPump
+from tests.support.databases import migrate_as_owner
+from tests.support.deliveries import make_endpoints, record_events
+from tests.support.runtimes import open_runtime
 
 
 @dataclass(frozen=True)
 class Round:
     pump_per_second: float
-    floor_per_second: float
+    baseline_per_second: float
+
+    def as_json(self) -> dict[str, float]:
+        # Programs know the baseline by this name.
+        return {"pump_per_second": self.pump_per_second, "floor_per_second": self.baseline_per_second}
 
 
 def main(
@@ -56,78 +51,55 @@ def main(
     rounds: Annotated[int, typer.Option(min=1)] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Measure how fast owed deliveries drain, and beside it a bare loop that posts as many."""
+    """Measure how fast due deliveries are made, and a bare loop that makes as many posts."""
     with _receiver() as url, _network() as runtime:
-        enterprises = _enterprises(runtime, url, endpoint_count)
+        enterprises = make_endpoints(runtime, [url] * endpoint_count)
         done = [_round(runtime, url, enterprises, deliveries, endpoint_count) for _ in range(rounds)]
-    ratio = median(each.pump_per_second / each.floor_per_second for each in done)
+    ratio = median(each.pump_per_second / each.baseline_per_second for each in done)
     if as_json:
-        typer.echo(json.dumps({"rounds": [asdict(each) for each in done], "medianRatio": round(ratio, 3)}))
+        typer.echo(json.dumps({"rounds": [each.as_json() for each in done], "medianRatio": round(ratio, 3)}))
         return
     table = Table("round", "pump, deliveries/s", "bare aiohttp loop, posts/s", "ratio")
     for number, each in enumerate(done, start=1):
-        share = each.pump_per_second / each.floor_per_second
-        table.add_row(str(number), f"{each.pump_per_second:.0f}", f"{each.floor_per_second:.0f}", f"{share:.2f}")
+        share = each.pump_per_second / each.baseline_per_second
+        table.add_row(str(number), f"{each.pump_per_second:.0f}", f"{each.baseline_per_second:.0f}", f"{share:.2f}")
     Console().print(table, f"{deliveries} deliveries to {endpoint_count} endpoints; median ratio {ratio:.2f}")
 
 
 @contextmanager
 def _network() -> Iterator[Runtime]:
-    """What a pump works on: an empty network of its own."""
+    """Opens a runtime on a new, empty database."""
     with (
         tempfile.TemporaryDirectory(prefix="clearwindow-bench-") as folder,
         start_embedded(Path(folder)) as embedded,
     ):
-        migrate(embedded.dsn)
-        database = Database(embedded.dsn, SystemClock())
-        database.open()
-        outgoing = Outgoing(allow_private=True)
-        yield Runtime(database, SystemClock(), RandomIds(), Limits(), Vault(bytes(KEY_BYTES)), None, outgoing)
-        database.close()
+        migrate_as_owner(embedded.dsn)
+        with open_runtime(embedded.dsn) as runtime:
+            yield runtime
 
 
 def _round(runtime: Runtime, url: str, enterprises: Sequence[str], deliveries: int, endpoint_count: int) -> Round:
-    """The floor is half before and half after the pump: a machine's speed changes from one second to the next."""
+    """Runs half of the baseline before the pump and half after it, because the machine's speed changes."""
     _owe(runtime, enterprises, deliveries // endpoint_count)
-    floor_seconds = asyncio.run(_bare_loop(url, deliveries // 2))
+    baseline_seconds = asyncio.run(_bare_loop(url, deliveries // 2))
     started = time.perf_counter()
     delivered = DeliveryPump(runtime).run_due()
     pump_seconds = time.perf_counter() - started
     if delivered != deliveries:
         raise SystemExit(f"{delivered} of {deliveries} were delivered")
-    floor_seconds += asyncio.run(_bare_loop(url, deliveries - deliveries // 2))
-    return Round(deliveries / pump_seconds, deliveries / floor_seconds)
-
-
-def _enterprises(runtime: Runtime, url: str, endpoint_count: int) -> Sequence[str]:
-    """As many as it takes for so many endpoints."""
-    made = []
-    for first in range(0, endpoint_count, endpoints.MAX_ENDPOINTS):
-        made.append(f"{ENTERPRISE}-{first}")
-        with runtime.transaction() as tx:
-            now = tx.now()
-            access.create_enterprise(
-                tx, Enterprise(made[-1], made[-1], TrustOrg.TRUST, licensed=True, created_at=now, updated_at=now)
-            )
-        for _ in range(min(endpoints.MAX_ENDPOINTS, endpoint_count - first)):
-            endpoints.create(runtime, Member(made[-1], "bench", "bench"), endpoints.Wanted(url, None, None))
-    return made
+    baseline_seconds += asyncio.run(_bare_loop(url, deliveries - deliveries // 2))
+    return Round(deliveries / pump_seconds, deliveries / baseline_seconds)
 
 
 def _owe(runtime: Runtime, enterprises: Sequence[str], events_each: int) -> None:
-    """Events that are owed to every endpoint of their enterprise."""
+    """Makes so many events due to every endpoint of each enterprise."""
     payload = {"settlementId": str(runtime.ids.new()), "connectionIds": [str(runtime.ids.new()) for _ in range(4)]}
-    with runtime.transaction() as tx:
-        for enterprise_id in enterprises:
-            events = [
-                Event(EventType.SETTLEMENT_INITIATED, enterprise_id, runtime.ids.new(), payload)
-                for _ in range(events_each)
-            ]
-            notices.record(tx, events)
+    for enterprise_id in enterprises:
+        record_events(runtime, enterprise_id, [payload] * events_each)
 
 
 async def _bare_loop(url: str, posts: int) -> float:
-    """Seconds that so many tasks side by side as the pump has take for as many posts."""
+    """Returns the seconds for the posts, made by as many tasks as the pump has."""
     body = json.dumps({"type": "settlement.initiated", "data": {"connectionIds": ["0" * 36] * 4}}).encode()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -145,7 +117,7 @@ async def _bare_loop(url: str, posts: int) -> float:
 
 @contextmanager
 def _receiver() -> Iterator[str]:
-    """A receiver in a process of its own, so that it takes no time from whoever is measured."""
+    """Runs the receiver in a process of its own, so that it takes no time from the measured process."""
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_receive, args=(there,), daemon=True)
     process.start()

@@ -1,4 +1,4 @@
-"""Fixtures: every test of the network has its own database, a clock it moves itself, and a real server."""
+"""Fixtures: every test of the network has its own database, a clock that it moves, and a server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,53 +14,51 @@ import structlog
 from fastapi import FastAPI
 
 from clearwindow import bootstrap
-from clearwindow.access import rules
-from clearwindow.access.service import ensure_bootstrap_operator
-from clearwindow.clock import ManualClock
-from clearwindow.database.pool import Database
-from clearwindow.http.app import create_app
-from clearwindow.ids import RandomIds
-from clearwindow.outgoing.client import Outgoing
-from clearwindow.routers import MIDDLEWARES
-from clearwindow.runtime import CallTerms, Limits, Runtime
-from clearwindow.vault import KEY_BYTES, Vault
-from tests.operations import shown_in
+from clearwindow.core.clock import ManualClock
+from clearwindow.identity.operators import ensure_bootstrap_operator
+from clearwindow.runtime import CallTerms, Runtime
+from clearwindow.web.app import create_app
 from tests.support.databases import TestCluster, running_cluster
 from tests.support.events import assert_events_documented
-from tests.support.exchanges import judged
+from tests.support.exchanges import checked_exchanges
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner, fake_partner
+from tests.support.runtimes import open_runtime
 from tests.support.server import serving
-from tests.support.settling import Floor
+from tests.support.settlements import Testbed
 from tests.support.summary import (  # noqa: F401 - hooks of pytest
     pytest_addoption,
     pytest_sessionfinish,
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from tools.operations_page import shown_in
 
-# Logging to the standard output that pytest captures would outlive the capture.
+# Loggers would keep the standard output that pytest captures, after the capture has ended.
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 
-# In CI every run tries the same examples, so that a change is judged by what it changed; everywhere else new ones.
-hypothesis.settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("ci")
+# A machine that is busy, or counts lines, is slow, which is no defect of a test.
+_UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+# In CI every run tries the same examples, so that only a change can make it fail; elsewhere the examples are new.
+hypothesis.settings.register_profile("ci", derandomize=True, **_UNTIMED)
+hypothesis.settings.register_profile("here", **_UNTIMED)
+hypothesis.settings.register_profile("coverage", **_UNTIMED)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 OPERATOR_TOKEN = "the-token-in-the-settings-of-the-tests"
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
-    with judged(shown_in(request.node.nodeid)):
+def _checked(request: pytest.FixtureRequest) -> Iterator[None]:
+    with checked_exchanges(shown_in(request.node.nodeid)):
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where Python is told to keep no bytecode, a process spends most of its start on compiling."""
+    """Keeps bytecode during the run: without it a process spends most of its start on compiling."""
     with pytest.MonkeyPatch.context() as patched:
         if sys.dont_write_bytecode:
             patched.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
@@ -85,32 +84,31 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def runtime(dsn: str, clock: ManualClock) -> Iterator[Runtime]:
-    database = Database(dsn, clock)
-    database.open()
-    # Whoever answers must be heard on the slowest machine; tests of those who do not wait for less.
-    outgoing = Outgoing(allow_private=True, timeout_seconds=20)
-    runtime = Runtime(
-        database,
+def connection_wait_seconds() -> float:
+    """How long a transaction waits for a connection. Tests of an unavailable database wait for less."""
+    return 30
+
+
+@pytest.fixture
+def runtime(dsn: str, clock: ManualClock, connection_wait_seconds: float) -> Iterator[Runtime]:
+    # Long enough for an answer on the slowest machine. Tests of servers that do not answer wait for less.
+    with open_runtime(
+        dsn,
         clock,
-        RandomIds(),
-        Limits(),
-        Vault(bytes(KEY_BYTES)),
-        rules.token_sha256(OPERATOR_TOKEN),
-        outgoing,
-        CallTerms(inline_attempts=2),
-    )
-    ensure_bootstrap_operator(runtime)
-    yield runtime
-    assert_events_documented(dsn)
-    outgoing.close()
-    database.close()
+        operator_token=OPERATOR_TOKEN,
+        answer_seconds=20,
+        calls=CallTerms(inline_attempts=2),
+        connection_wait_seconds=connection_wait_seconds,
+    ) as runtime:
+        ensure_bootstrap_operator(runtime)
+        yield runtime
+        assert_events_documented(dsn)
 
 
 @pytest.fixture(scope="session")
 def served_app() -> Iterator[tuple[FastAPI, str]]:
     """One server for the whole run; each test gives it its own runtime."""
-    app = create_app(None, bootstrap.all_routers(60), middlewares=MIDDLEWARES)  # type: ignore[arg-type]  # set by ``base_url`` before the first request
+    app = create_app(None, bootstrap.all_routers(60))  # type: ignore[arg-type]  # set by ``base_url`` before the first request
     with serving(app) as url:
         yield app, url
 
@@ -124,7 +122,7 @@ def base_url(served_app: tuple[FastAPI, str], runtime: Runtime) -> str:
 
 @pytest.fixture
 def operator(base_url: str) -> Iterator[OperatorClient]:
-    """The operator whose token stands in the settings."""
+    """The operator with the token of the settings."""
     with OperatorClient(base_url, OPERATOR_TOKEN) as client:
         yield client
 
@@ -136,13 +134,13 @@ def network(operator: OperatorClient) -> Iterator[Network]:
 
 
 @pytest.fixture
-def floor(network: Network, clock: ManualClock, runtime: Runtime) -> Floor:
-    """A network with its clock and its worker in the test's hand."""
-    return Floor(network, clock, runtime)
+def testbed(network: Network, clock: ManualClock, runtime: Runtime) -> Testbed:
+    """A network with a clock and a worker that the test moves."""
+    return Testbed(network, clock, runtime)
 
 
 @pytest.fixture
-def their_side(base_url: str) -> Iterator[FakePartner]:
-    """The endpoint of a partner, at ``their_side.url``."""
+def partner_server(base_url: str) -> Iterator[FakePartner]:
+    """The endpoint of a partner, at ``partner_server.url``."""
     with fake_partner(base_url) as partner:
         yield partner

@@ -1,4 +1,4 @@
-"""docs/settings.md, made from the settings themselves: ``python -m tests.settings_table`` writes it anew."""
+"""docs/reference/settings.md, made from the settings: ``python -m tools.settings_page`` writes it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
-from clearwindow.settings import CONFIG_FILE_VARIABLE, ENV_PREFIX, Settings
+from clearwindow.capacity_settings import ENV_PREFIX
+from clearwindow.settings import CONFIG_FILE_VARIABLE, Settings
 
-PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
 HEAD = f"""\
 # Settings
 
 Every setting is a variable in the environment, or a line `NAME=value` in the file that
 `{CONFIG_FILE_VARIABLE}` names. A flag of a command comes before the environment, and the environment before the
-file. A wrong value ends the command with 2 and one line that names the setting.
+file. A setting that is empty counts as not set. A wrong value ends the command with 2 and one line that names the
+setting and says what is allowed.
+
+In the file, an empty line and a line that begins with `#` say nothing. A value is all that follows the first `=`,
+without the spaces around it and without one pair of quotes around it. Every other character means itself: `$`, `#`
+and `\\` too, so a comment needs its own line.
 
 | setting | default | what |
 | --- | --- | --- |

@@ -1,4 +1,4 @@
-"""The SDK's synchronous modules, made from the asynchronous ones: ``python -m tests.sync_twin`` writes them anew.
+"""The SDK's synchronous modules, made from the asynchronous ones: ``python -m tools.sync_twin`` writes them.
 
 Only names and two keywords differ, so that a change of tokens is the whole translation. What differs in meaning
 is in ``waiting.py``, which both packages have by hand.
@@ -37,13 +37,13 @@ def modules() -> list[str]:
 
 
 def twin(name: str) -> str:
-    """The synchronous module of this file name, as it must be."""
+    """Returns the synchronous module of this file name as the asynchronous one defines it."""
     return _tidy(NOTE + _translated((SOURCE / name).read_text(encoding="utf-8")), name)
 
 
 def _translated(source: str) -> str:
     lines = source.splitlines(keepends=True)
-    # From the end, so that the places of what is still to be changed stay.
+    # From the end, so that earlier positions stay valid.
     for token in reversed(list(tokenize.generate_tokens(io.StringIO(source).readline))):
         (row, start), (end_row, end) = token.start, token.end
         if token.type == tokenize.NAME and token.string in _DROPPED:

@@ -1,4 +1,4 @@
-"""``python -m clearwindow`` is the command ``clearwindow``, which comes with the server."""
+"""Lets ``python -m clearwindow`` run the command ``clearwindow``, which is part of the server."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 
 
 def run() -> None:
-    """The console script's entry."""
+    """Runs the command. The console script calls it."""
     try:
-        from clearwindow.cli.main import run as run_command  # noqa: PLC0415 - not there without the extra
+        from clearwindow.cli.main import run as run_command  # noqa: PLC0415 - missing without the extra
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "clearwindow":
             raise
         sys.stderr.write(
-            f"clearwindow: this installation is the SDK alone ({error.name} is missing):"
+            f"clearwindow: only the SDK is installed ({error.name} is missing):"
             " install the server with pip install 'clearwindow[server]'\n"
         )
         raise SystemExit(1) from None

@@ -1,63 +1,117 @@
-"""What every use case is handed: the database, time, ids, limits and the vault. Wired once, in ``bootstrap``."""
+"""What use cases need: the database, the clock, ids, limits and the vault. ``bootstrap`` builds it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
+from uuid import UUID
 
-from clearwindow.clock import Clock, SystemClock
-from clearwindow.database.pool import Database, Transaction
-from clearwindow.ids import Ids
-from clearwindow.outgoing.client import Outgoing
-from clearwindow.vault import Vault
+from clearwindow.core.clock import Clock, SystemClock
+from clearwindow.core.ids import Ids
+from clearwindow.core.vault import Vault
+from clearwindow.outbound.client import Outgoing
+from clearwindow.postgres.pool import Database, Transaction
 
 _OTHER_ENTRIES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The most that one request may carry. Every limit is a setting."""
+class BodyLimits:
+    """The limits of one body: its bytes, those of its ``payload``, and the members and elements of each of both."""
 
-    body_bytes: int = 32 * 1024 * 1024
+    size: int
+    payload_size: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one request. Every limit is a setting."""
+
+    body_bytes: int = 256 * 1024
+    payload_bytes: int = 64 * 1024
+    settlement_body_bytes: int = 32 * 1024 * 1024
     connections_per_settlement: int = 10_000
     amounts_per_settlement: int = 100_000
     page_size: int = 500
-    body_seconds: float = 60
+    body_seconds: float = 30
 
     @property
-    def body_entries(self) -> int:
-        """How many members and elements a body may have in all: the largest settlement, and all else small."""
-        # An amount between two connections is two entries: its destination and itself.
-        return self.connections_per_settlement + 2 * self.amounts_per_settlement + _OTHER_ENTRIES
+    def settlement_body(self) -> BodyLimits:
+        """The limits of a body with a settlement: as many entries as the largest has, and some more."""
+        # An amount between two connections has two entries: the destination and the amount.
+        entries = self.connections_per_settlement + 2 * self.amounts_per_settlement + _OTHER_ENTRIES
+        return BodyLimits(self.settlement_body_bytes, self.settlement_body_bytes, entries)
+
+    @property
+    def other_body(self) -> BodyLimits:
+        return BodyLimits(self.body_bytes, self.payload_bytes, _OTHER_ENTRIES)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """The limits of a connection and of what the server reads before a route runs. Every limit is a setting."""
+
+    request_line_bytes: int = 16 * 1024
+    head_bytes: int = 32 * 1024
+    headers: int = 100
+    head_seconds: float = 10
+    idle_seconds: float = 20
+    answer_seconds: float = 30
+    unread_body_bytes: int = 256 * 1024
+    chunks_per_body: int = 50_000
+    connections: int = 1_000
+    connections_per_address: int = 100
+    requests_at_once: int = 500
+    tls_handshake_seconds: float = 10
 
 
 @dataclass(frozen=True, slots=True)
 class CallTerms:
-    """How endpoints of partners and enterprises are called. Each of these is a setting."""
+    """How endpoints of partners and enterprises are called. All but ``wall`` are settings."""
 
     signature_header: str = "X-BitGo-Signature"
     issuer: str = "clearwindow"
     inline_attempts: int = 3
     webhook_timeout_seconds: float = 15
     wall: Clock = field(default_factory=SystemClock)
-    """The time in a call's signature is the world's, however a sandbox moves its own."""
+    """The clock for the time in a call's signature: real time, in a sandbox too."""
+
+
+class Funding(Protocol):
+    """Settlements that wait for money on a Go Account. ``settlements.funding`` implements it.
+
+    What moves money onto a Go Account stands below settlements and does not import them.
+    """
+
+    def lock_partners_of(self, tx: Transaction, go_account_id: UUID) -> Sequence[UUID]:
+        """Locks the partners that settle over a Go Account, before any balance is locked, and returns their ids."""
+        ...
+
+    def wake_waiting(self, tx: Transaction, partner_ids: Sequence[UUID]) -> None:
+        """Makes settlements of these locked partners that wait for money due at once, the oldest first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
+    """What use cases get. ``transaction`` opens the one transaction of a use case."""
+
     database: Database
     clock: Clock
     ids: Ids
     limits: Limits
     vault: Vault
+    funding: Funding
     operator_token_sha256: bytes | None = None
     outgoing: Outgoing = field(default_factory=Outgoing)
     calls: CallTerms = field(default_factory=CallTerms)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """The one transaction of a use case: commits when the block ends, rolls back when it raises."""
-        with self.database.transaction() as transaction:
+        """Opens a transaction. It commits when the block ends and rolls back when the block raises."""
+        call_seconds = self.outgoing.timeout_seconds
+        with self.database.transaction(ids=self.ids, vault=self.vault, call_seconds=call_seconds) as transaction:
             yield transaction

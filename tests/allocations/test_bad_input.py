@@ -1,4 +1,4 @@
-"""What no client may send: always a 4xx, never a trace of it. Through the allocation endpoint, as it is typical."""
+"""Invalid requests get a 4xx and write nothing. The allocation endpoint stands for all signed requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 @dataclass(frozen=True)
 class Target:
-    """A connection with funds to spend, and what its database holds."""
+    """A funded connection and its database."""
 
     connection: ConnectionHandle
     dsn: str
@@ -36,7 +36,7 @@ class Target:
         return self.connection.allocation_fields("ofcbtc", 5) | more
 
     def send(self, body: dict[str, Any] | bytes | str) -> tuple[int, str]:
-        """The status and name of the refusal, once it is sure that nothing was written."""
+        """Sends a request and checks that nothing was written. Returns the status and name of the refusal."""
         before = snapshot(self.dsn)
         raw = json.dumps(body).encode() if isinstance(body, dict) else body
         raw = raw.encode() if isinstance(raw, str) else raw
@@ -59,15 +59,15 @@ QUANTITIES: list[object] = [
 ]  # fmt: skip
 
 
-def test_a_quantity_has_one_spelling(target: Target, subtests: pytest.Subtests) -> None:
+def test_malformed_quantity_is_refused(target: Target, subtests: pytest.Subtests) -> None:
     for quantity in QUANTITIES:
         with subtests.test(quantity=repr(quantity)[:20]):
             amount = {"currency": "ofcbtc", "quantity": quantity}
             assert target.send(target.sign(target.fields(amount=amount))) == (400, "request_invalid")
 
 
-def test_a_huge_amount_is_an_amount_that_is_not_there(target: Target) -> None:
-    """10^30 and the largest of 78 digits are well formed: they are refused as any other sum that is missing."""
+def test_huge_amount_is_insufficient_funds(target: Target) -> None:
+    """10^30 and the largest number of 78 digits are valid quantities."""
     for quantity in (10**30, 10**78 - 1):
         response = target.connection.allocate("ofcbtc", quantity)
         assert (response.status_code, response.json()["name"]) == (422, "insufficient_funds")
@@ -91,6 +91,11 @@ WRONG_FIELDS: list[dict[str, object]] = [
     {"nonce": 7},
     {"nonce": ["n"]},
     {"notes": ""},
+    {"notes": None},
+    {"connectionId": None},
+    {"enterpriseId": None},
+    {"clientExternalId": " \t"},
+    {"amount": {"currency": "ofcbtc", "quantity": "5.0"}},
     {"notes": 1},
     {"notes": "n" * 10_001},
     {"extra": "field"},
@@ -99,13 +104,13 @@ WRONG_FIELDS: list[dict[str, object]] = [
 ]
 
 
-def test_the_fields_have_their_types(target: Target, subtests: pytest.Subtests) -> None:
+def test_field_of_a_wrong_type_is_refused(target: Target, subtests: pytest.Subtests) -> None:
     for change in WRONG_FIELDS:
         with subtests.test(change=repr(change)[:40]):
             assert target.send(target.sign(target.fields(**change))) == (400, "request_invalid")
 
 
-def test_the_fields_are_all_needed(target: Target, subtests: pytest.Subtests) -> None:
+def test_missing_field_is_refused(target: Target, subtests: pytest.Subtests) -> None:
     for field in ("amount", "clientExternalId", "nonce", "payload", "signature"):
         with subtests.test(field=field):
             body = target.sign(target.fields())
@@ -116,7 +121,7 @@ def test_the_fields_are_all_needed(target: Target, subtests: pytest.Subtests) ->
 WRONG_CURRENCIES = ("btc\0", "OFCBTC", "ofcBTC", "ofc btc", "BTC", "ofcdoge", "ofctbtc", "; DROP", "é")
 
 
-def test_a_currency_is_one_that_the_partner_takes(target: Target, subtests: pytest.Subtests) -> None:
+def test_currency_that_the_partner_does_not_accept_is_refused(target: Target, subtests: pytest.Subtests) -> None:
     for name in WRONG_CURRENCIES:
         with subtests.test(name=name):
             expected = "body_not_json" if "\0" in name else "currency_not_supported"
@@ -144,7 +149,7 @@ BROKEN_TEXTS: dict[str, Callable[[str], str | bytes]] = {
 }
 
 
-def test_a_body_is_one_strict_json_object(target: Target, subtests: pytest.Subtests) -> None:
+def test_body_that_is_not_one_strict_json_object_is_refused(target: Target, subtests: pytest.Subtests) -> None:
     for how, broken_by in BROKEN_TEXTS.items():
         with subtests.test(how=how):
             assert target.send(broken_by(json.dumps(target.sign(target.fields()))))[0] == 400
@@ -170,7 +175,7 @@ BROKEN_PAYLOADS: dict[str, Callable[[str], str]] = {
 }
 
 
-def test_a_payload_says_what_the_request_says(target: Target, subtests: pytest.Subtests) -> None:
+def test_payload_that_differs_from_the_request_is_refused(target: Target, subtests: pytest.Subtests) -> None:
     for how, broken_by in BROKEN_PAYLOADS.items():
         with subtests.test(how=how):
             body = target.sign(target.fields())
@@ -182,7 +187,7 @@ def test_a_payload_says_what_the_request_says(target: Target, subtests: pytest.S
 
 
 def malleated(signature: str) -> str:
-    """The other signature of the same key and text: n - s, and the header of the mirrored point."""
+    """Returns the other signature of the same key and text: n - s, with the header of the mirrored point."""
     header, r, s = int(signature[:2], 16), signature[2:66], int(signature[66:], 16)
     return f"{31 + ((header - 31) ^ 1):02x}{r}{CURVE_ORDER - s:064x}"
 
@@ -202,7 +207,7 @@ BROKEN_SIGNATURES: dict[str, Callable[[str], str]] = {
 }
 
 
-def test_a_signature_has_one_spelling(target: Target, subtests: pytest.Subtests) -> None:
+def test_changed_signature_is_refused(target: Target, subtests: pytest.Subtests) -> None:
     for how, broken_by in BROKEN_SIGNATURES.items():
         with subtests.test(how=how):
             body = target.sign(target.fields())
@@ -210,7 +215,7 @@ def test_a_signature_has_one_spelling(target: Target, subtests: pytest.Subtests)
             assert target.send(broken) in {(401, "signature_invalid"), (400, "signature_malformed")}
 
 
-def test_only_an_own_key_signs(target: Target) -> None:
+def test_signature_of_a_foreign_key_is_refused(target: Target) -> None:
     fields = target.fields()
     for key in (make_key(99), target.connection.partner.enterprise.account.key):
         assert target.send(sign_body(fields, key)) == (401, "signature_invalid")

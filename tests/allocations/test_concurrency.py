@@ -1,4 +1,4 @@
-"""At the same instant: one request is carried out once, and no balance is spent twice."""
+"""Concurrent requests: each is carried out once, and no balance is overspent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def at_once(count: int, send: Callable[[int], httpx2.Response]) -> list[httpx2.R
         return list(pool.map(go, range(count)))
 
 
-def test_twenty_identical_allocations_are_one(network: Network) -> None:
+def test_identical_concurrent_requests_make_one_allocation(network: Network) -> None:
     connection = network.connect(network.client(deposits={"ofcbtc": 1000}), network.partner())
     body = connection.client.enterprise.sign(connection.allocation_fields("ofcbtc", 30))
     path = f"{connection.path}/allocations"
@@ -35,15 +35,27 @@ def test_twenty_identical_allocations_are_one(network: Network) -> None:
     assert network.operator.check() == []
 
 
-def test_one_external_id_in_twenty_requests_is_carried_out_once(network: Network) -> None:
+def test_concurrent_requests_with_one_external_id_make_one_allocation(network: Network) -> None:
+    connection = network.connect(network.client(deposits={"ofcbtc": 1000}), network.partner())
+    answers = at_once(20, lambda number: connection.allocate("ofcbtc", 30 + number, clientExternalId="same"))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 19}
+    assert {answer.json()["name"] for answer in answers if answer.status_code == 400} == {
+        "client_external_id_taken"
+    }
+    assert sum(connection.balances()["ofcbtc"]) in range(30, 50)
+    assert network.operator.check() == []
+
+
+def test_one_request_signed_anew_many_times_at_once_makes_one_allocation(network: Network) -> None:
     connection = network.connect(network.client(deposits={"ofcbtc": 1000}), network.partner())
     answers = at_once(20, lambda _: connection.allocate("ofcbtc", 30, clientExternalId="same"))
-    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 19}
+    assert len({ok(answer)["allocation"]["id"] for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert connection.balances() == {"ofcbtc": (30, 0)}
     assert network.operator.check() == []
 
 
-def test_many_allocations_never_overspend_one_balance(network: Network) -> None:
+def test_concurrent_allocations_do_not_overspend_a_balance(network: Network) -> None:
     client = network.client(deposits={"ofcbtc": 100})
     connections = [network.connect(client, network.partner(name)) for name in ("one", "two")]
     answers = at_once(20, lambda number: connections[number % 2].allocate("ofcbtc", 30))
@@ -53,7 +65,7 @@ def test_many_allocations_never_overspend_one_balance(network: Network) -> None:
     assert network.operator.check() == []
 
 
-def test_funds_going_both_ways_at_once_neither_block_nor_vanish(network: Network) -> None:
+def test_concurrent_allocations_and_deallocations_keep_the_sum_and_do_not_deadlock(network: Network) -> None:
     connection = network.connect(network.client(deposits={"ofcbtc": 200}), network.partner())
     ok(connection.allocate("ofcbtc", 100))
     answers = at_once(

@@ -1,4 +1,4 @@
-"""Random histories against a model of a few lines: the same answers, the same balances, nothing created or lost."""
+"""Random histories agree with a small model in their answers and balances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACES = st.integers(0, 1)
 
 
 class FundsMachine(RuleBasedStateMachine):
-    """One client with two partners; ``go`` and ``allocated`` are what it should have."""
+    """One client with two partners. ``go`` and ``allocated`` are its expected balances."""
 
     network: Network
     histories = 0
@@ -56,14 +56,14 @@ class FundsMachine(RuleBasedStateMachine):
             self.go[currency] += quantity
 
     @rule(data=st.data())
-    def send_something_again(self, data: st.DataObject) -> None:
+    def repeat_a_request(self, data: st.DataObject) -> None:
         if self.sent:
             connection, what, body, status = data.draw(st.sampled_from(self.sent))
             again = connection.client.api.post(f"{connection.path}/{what}", body)
             assert (again.status_code, again.headers["Idempotent-Replayed"]) == (status, "true")
 
     @invariant()
-    def the_balances_are_the_models(self) -> None:
+    def balances_equal_the_model(self) -> None:
         view = ok(self.connections[0].client.api.get("/clients/balances"))
         assert _held_by(view["balances"]) == self.go
         for place, connection in enumerate(self.connections):

@@ -1,10 +1,10 @@
-"""A client with two users more, connected to a partner with allocation policies."""
+"""A client with two more users, connected to a partner with allocation policies."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.approving import user
+from tests.support.approvals import user
 from tests.support.networks import ConnectionHandle, Network, NetworkClient, PartnerHandle
 
 
@@ -15,7 +15,7 @@ def partner(network: Network) -> PartnerHandle:
 
 @pytest.fixture
 def connection(network: Network, partner: PartnerHandle) -> ConnectionHandle:
-    """A client with 1000 ofcbtc in its Go Account; its own member is ``user-of-trader``."""
+    """A client with 1000 ofcbtc in its Go Account. Its first member is ``user-of-trader``."""
     return network.connect(network.client(deposits={"ofcbtc": 1000}), partner)
 
 

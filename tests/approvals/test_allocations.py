@@ -1,15 +1,15 @@
-"""Allocations above the threshold wait for a second user of the enterprise, and for nobody else. Protocol §4."""
+"""Allocations above the threshold wait for a second user of the enterprise. Protocol §4."""
 
 from __future__ import annotations
 
 import psycopg
 import pytest
 
-from clearwindow.clock import ManualClock
+from clearwindow.core.clock import ManualClock
 from clearwindow.runtime import Runtime
-from tests.support.approving import APPROVALS, decide, refusal, set_thresholds, user, waiting
+from tests.support.approvals import APPROVALS, decide, refusal, set_thresholds, user, waiting
 from tests.support.networks import ConnectionHandle, Json, Network, NetworkClient, PartnerHandle, ok
-from tests.support.settling import Floor
+from tests.support.settlements import Testbed
 from tests.support.snapshots import snapshot
 
 WAITS = "it waits for the approval of another user of the enterprise"
@@ -18,25 +18,25 @@ NOBODY = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
 
 @pytest.fixture
 def threshold(connection: ConnectionHandle) -> int:
-    """100 ofcbtc, set by the member that allocates."""
+    """A threshold of 100 ofcbtc, set by the member that allocates."""
     ok(set_thresholds(connection.client.api, {"ofcbtc": 100}))
     return 100
 
 
 @pytest.fixture
 def reserved(connection: ConnectionHandle, threshold: int) -> Json:
-    """An allocation of 300 that waits."""
+    """A pending allocation of 300."""
     allocation: Json = ok(connection.allocate("ofcbtc", 3 * threshold, notes="for trading"))["allocation"]
     return allocation
 
 
 def held(connection: ConnectionHandle) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(available, held) of the Go Account, and of the network account."""
+    """Returns (available, held) of the Go Account and of the network account."""
     return connection.go_balances()["ofcbtc"], connection.balances().get("ofcbtc", (0, 0))
 
 
 def seen_by_all(connection: ConnectionHandle, allocation_id: str) -> list[Json]:
-    """The allocation in every view of it, without what only one side sees."""
+    """Returns the allocation as all reads show it, without the fields that only one side sees."""
     client, partner = connection.client.api, connection.partner.api
     views = [
         ok(client.get(f"/clients/allocations/{allocation_id}"))["allocation"],
@@ -47,8 +47,8 @@ def seen_by_all(connection: ConnectionHandle, allocation_id: str) -> list[Json]:
     return [{name: value for name, value in view.items() if name not in {"amount", "notes"}} for view in views]
 
 
-def test_above_the_threshold_the_funds_are_held_and_wait(
-    connection: ConnectionHandle, reserved: Json, floor: Floor
+def test_allocation_above_the_threshold_is_held_and_waits(
+    connection: ConnectionHandle, reserved: Json, testbed: Testbed
 ) -> None:
     assert (reserved["status"], reserved["retriable"], reserved["reason"]) == ("reserved", False, WAITS)
     assert "policyResult" not in reserved
@@ -69,13 +69,13 @@ def test_above_the_threshold_the_funds_are_held_and_wait(
         "createdAt": reserved["createdAt"],
         "updatedAt": reserved["createdAt"],
     }
-    floor.clock.advance(minutes=60 * 24 * 365)
-    floor.run_due()
+    testbed.clock.advance(minutes=60 * 24 * 365)
+    testbed.run_due()
     assert held(connection) == ((700, 300), (0, 0))
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_what_the_policy_does_not_concern_is_done_at_once(
+def test_allocation_without_need_of_approval_clears_at_once(
     network: Network, connection: ConnectionHandle, threshold: int
 ) -> None:
     at = ok(connection.allocate("btc", threshold))["allocation"]
@@ -95,19 +95,17 @@ def test_what_the_policy_does_not_concern_is_done_at_once(
     assert waiting(connection.client.api) == []
 
 
-def test_what_the_funds_do_not_cover_is_refused_before_anybody_is_asked(
-    connection: ConnectionHandle, threshold: int
-) -> None:
+def test_insufficient_funds_are_refused_without_an_approval(connection: ConnectionHandle, threshold: int) -> None:
     refused = connection.allocate("ofcbtc", 10 * threshold + 1)
     assert refusal(refused) == (422, "insufficient_funds")
     assert "evaluationId" not in refused.json()["allocation"]
     assert waiting(connection.client.api) == []
 
 
-def test_approved_it_goes_on_as_if_it_had_not_waited(
-    connection: ConnectionHandle, reserved: Json, anna: NetworkClient, floor: Floor
+def test_approved_allocation_continues(
+    connection: ConnectionHandle, reserved: Json, anna: NetworkClient, testbed: Testbed
 ) -> None:
-    floor.clock.advance(minutes=5)
+    testbed.clock.advance(minutes=5)
     answer = ok(decide(anna, reserved["pendingApprovalId"], "approved", "as agreed"))
     assert (answer["pendingApproval"]["status"], answer["pendingApproval"]["decidedBy"]) == ("approved", "anna")
     allocation = answer["allocation"]
@@ -125,12 +123,12 @@ def test_approved_it_goes_on_as_if_it_had_not_waited(
     again = decide(anna, reserved["pendingApprovalId"], "approved", "as agreed")
     assert (ok(again), again.headers["Idempotent-Replayed"]) == (answer, "true")
     assert held(connection) == ((700, 0), (300, 0))
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-@pytest.mark.parametrize("who", ["another", "whoever asked"])
-def test_rejected_it_is_released_and_the_funds_are_back(
-    connection: ConnectionHandle, reserved: Json, anna: NetworkClient, floor: Floor, who: str
+@pytest.mark.parametrize("who", ["another", "the requester"])
+def test_rejected_allocation_is_released(
+    connection: ConnectionHandle, reserved: Json, anna: NetworkClient, testbed: Testbed, who: str
 ) -> None:
     decider = anna if who == "another" else connection.client.api
     answer = ok(decide(decider, reserved["pendingApprovalId"], "rejected", "too much"))
@@ -139,12 +137,12 @@ def test_rejected_it_is_released_and_the_funds_are_back(
     assert allocation["retriable"] is False
     assert held(connection) == ((1000, 0), (0, 0))
     assert "too much" not in allocation["reason"]
-    kinds = {entry["kind"] for entry in floor.operator.entries(causeId=reserved["id"])}
+    kinds = {entry["kind"] for entry in testbed.operator.entries(causeId=reserved["id"])}
     assert kinds == {"allocation_reserved", "allocation_released"}
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_the_same_request_again_says_how_it_stands(
+def test_identical_repeat_returns_the_current_state(
     connection: ConnectionHandle, threshold: int, anna: NetworkClient
 ) -> None:
     path, api = f"{connection.path}/allocations", connection.client.api
@@ -165,10 +163,10 @@ def test_the_same_request_again_says_how_it_stands(
     assert released.json()["allocation"]["policyResult"] == "rejected"
 
 
-def test_whoever_asked_cannot_approve(
+def test_requester_cannot_approve(
     network: Network, connection: ConnectionHandle, reserved: Json, runtime: Runtime
 ) -> None:
-    """Neither with another token nor as a member of another enterprise."""
+    """Neither with another token, nor as a member of another enterprise."""
     second_token = user(network, "trader", "user-of-trader")
     before = snapshot(runtime.database.dsn)
     for api in (connection.client.api, second_token):
@@ -181,7 +179,7 @@ def test_whoever_asked_cannot_approve(
     assert held(connection) == ((700, 300), (0, 0))
 
 
-def test_a_threshold_changed_later_concerns_later_allocations_only(
+def test_changed_threshold_applies_to_later_allocations_only(
     connection: ConnectionHandle, reserved: Json, anna: NetworkClient
 ) -> None:
     [change] = ok(set_thresholds(connection.client.api, {"ofcbtc": None}))["pendingApprovals"]
@@ -195,7 +193,7 @@ def test_a_threshold_changed_later_concerns_later_allocations_only(
 
 
 @pytest.mark.parametrize("stopped", ["client", "partner", "connection"])
-def test_what_was_stopped_meanwhile_takes_no_funds(
+def test_approved_allocation_of_a_deactivated_party_is_released(
     network: Network, connection: ConnectionHandle, reserved: Json, anna: NetworkClient, stopped: str
 ) -> None:
     if stopped == "client":
@@ -211,9 +209,7 @@ def test_what_was_stopped_meanwhile_takes_no_funds(
     assert network.operator.check() == []
 
 
-def test_held_funds_are_spent_by_nothing_else(
-    network: Network, connection: ConnectionHandle, reserved: Json
-) -> None:
+def test_held_funds_cannot_be_spent(network: Network, connection: ConnectionHandle, reserved: Json) -> None:
     assert reserved["status"] == "reserved"
     assert refusal(connection.allocate("ofcbtc", 701)) == (422, "insufficient_funds")
     account = connection.client.enterprise.account.id
@@ -223,16 +219,16 @@ def test_held_funds_are_spent_by_nothing_else(
     assert network.operator.check() == []
 
 
-def test_each_side_hears_what_concerns_it(
+def test_only_the_enterprise_gets_events_of_its_approvals(
     network: Network, connection: ConnectionHandle, reserved: Json, anna: NetworkClient
 ) -> None:
     ok(decide(anna, reserved["pendingApprovalId"], "approved", "internal reasons"))
 
-    def heard(enterprise_id: str) -> list[str]:
+    def events_of(enterprise_id: str) -> list[str]:
         events = network.operator.events(enterpriseId=enterprise_id)
         return [event["type"] for event in reversed(events) if event["type"] != "connection.created"]
 
-    assert heard("trader") == [
+    assert events_of("trader") == [
         "balance.changed",
         "allocation.reserved",
         "approval.requested",
@@ -240,7 +236,7 @@ def test_each_side_hears_what_concerns_it(
         "allocation.cleared",
         "balance.changed",
     ]
-    assert heard("exchange") == ["allocation.reserved", "allocation.cleared"]
+    assert events_of("exchange") == ["allocation.reserved", "allocation.cleared"]
     assert "internal reasons" not in str(network.operator.events(enterpriseId="exchange"))
     assert "anna" not in str(seen_by_all(connection, reserved["id"])[1])
     [record] = network.operator.audit_log(subjectId=reserved["pendingApprovalId"], action="approval.approved")
@@ -250,7 +246,7 @@ def test_each_side_hears_what_concerns_it(
     )
 
 
-def test_the_list_filters_and_pages(
+def test_approvals_are_filtered_and_paged(
     connection: ConnectionHandle, threshold: int, anna: NetworkClient, clock: ManualClock
 ) -> None:
     client = connection.client.api
@@ -289,7 +285,7 @@ def test_the_list_filters_and_pages(
         ("evaluation_id = NULL", "allocation_policy_kept"),
     ],
 )
-def test_the_database_keeps_it_waiting_whoever_comes(
+def test_database_refuses_to_end_a_waiting_allocation(
     reserved: Json, runtime: Runtime, change: str, constraint: str
 ) -> None:
     with psycopg.connect(runtime.database.dsn) as database, pytest.raises(psycopg.IntegrityError) as refused:
@@ -297,7 +293,9 @@ def test_the_database_keeps_it_waiting_whoever_comes(
     assert refused.value.diag.constraint_name == constraint
 
 
-def test_a_result_is_final(reserved: Json, runtime: Runtime, anna: NetworkClient, partner: PartnerHandle) -> None:
+def test_policy_result_is_final(
+    reserved: Json, runtime: Runtime, anna: NetworkClient, partner: PartnerHandle
+) -> None:
     ok(decide(anna, reserved["pendingApprovalId"], "approved"))
     assert reserved["connectionId"] in str(ok(partner.api.get("/partners/allocations")))
     with psycopg.connect(runtime.database.dsn) as database, pytest.raises(psycopg.IntegrityError) as refused:

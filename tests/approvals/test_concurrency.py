@@ -1,4 +1,4 @@
-"""Users who decide at the same instant: one decision counts, and the funds move once."""
+"""Concurrent decisions: one is carried out, and the funds move once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from itertools import product
 
 import pytest
 
-from tests.support.approving import decide, set_thresholds, user, waiting
+from tests.support.approvals import decide, set_thresholds, user, waiting
 from tests.support.networks import ConnectionHandle, Network, ok
-from tests.support.racing import Gate, at_once, in_background
-from tests.support.settling import Floor
+from tests.support.races import Gate, at_once, in_background
+from tests.support.settlements import Testbed
 
 ROUNDS = 6
 
 
 @pytest.mark.parametrize("decisions", [("approved", "approved"), ("approved", "rejected")])
-def test_of_two_users_who_decide_at_once_one_wins(
-    network: Network, connection: ConnectionHandle, floor: Floor, decisions: tuple[str, str]
+def test_one_of_two_concurrent_decisions_is_carried_out(
+    network: Network, connection: ConnectionHandle, testbed: Testbed, decisions: tuple[str, str]
 ) -> None:
     users = [user(network, "trader", name) for name in ("anna", "berta", "clara", "dora")]
     ok(set_thresholds(users[0], {"ofcbtc": 0}))
@@ -37,11 +37,11 @@ def test_of_two_users_who_decide_at_once_one_wins(
         allocated += 10 if approved else 0
         assert connection.go_balances()["ofcbtc"] == (1000 - allocated, 0)
         assert connection.balances().get("ofcbtc", (0, 0)) == (allocated, 0)
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_one_users_decision_sent_twenty_times_at_once_is_made_once(
-    connection: ConnectionHandle, network: Network, floor: Floor
+def test_concurrent_repeats_of_a_decision_are_carried_out_once(
+    connection: ConnectionHandle, network: Network, testbed: Testbed
 ) -> None:
     anna = user(network, "trader", "anna")
     ok(set_thresholds(anna, {"ofcbtc": 0}))
@@ -50,13 +50,13 @@ def test_one_users_decision_sent_twenty_times_at_once_is_made_once(
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert len({ok(answer)["allocation"]["status"] for answer in answers}) == 1
     assert connection.balances() == {"ofcbtc": (10, 0)}
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_many_that_wait_hold_no_more_than_there_is(
-    network: Network, connection: ConnectionHandle, floor: Floor
+def test_concurrent_allocations_and_decisions_do_not_overspend(
+    network: Network, connection: ConnectionHandle, testbed: Testbed
 ) -> None:
-    """Allocating and deciding, all at once and beside each other."""
+    """Allocations and decisions are sent at the same time."""
     users = [user(network, "trader", name) for name in ("anna", "berta")]
     ok(set_thresholds(users[0], {"ofcbtc": 50}))
     first = [ok(connection.allocate("ofcbtc", 100))["allocation"]["pendingApprovalId"] for _ in range(5)]
@@ -73,17 +73,17 @@ def test_many_that_wait_hold_no_more_than_there_is(
     assert held == 100 * still
     assert available + held + connection.balances().get("ofcbtc", (0, 0))[0] == 1000
     assert still == sum(answer.status_code == 200 for answer in answers[10:])
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_a_second_decision_waits_for_the_first(
-    network: Network, connection: ConnectionHandle, floor: Floor
+def test_second_decision_waits_for_the_first(
+    network: Network, connection: ConnectionHandle, testbed: Testbed
 ) -> None:
-    """Not by chance: the first is stopped in its transaction until the second is at its heels."""
+    """The first transaction is held open until the second waits for its lock."""
     anna, berta = (user(network, "trader", name) for name in ("anna", "berta"))
     ok(set_thresholds(anna, {"ofcbtc": 0}))
     pending = ok(connection.allocate("ofcbtc", 10))["allocation"]["pendingApprovalId"]
-    gate = Gate(floor.runtime)
+    gate = Gate(testbed.runtime)
     with ExitStack() as threads, gate.closed("audit_record"):
         first = threads.enter_context(in_background(partial(decide, anna, pending, "approved")))
         gate.wait_for(1)
@@ -91,4 +91,4 @@ def test_a_second_decision_waits_for_the_first(
         gate.wait_for(2)
     assert (first.result().status_code, second.result().status_code) == (200, 409)
     assert connection.balances() == {"ofcbtc": (10, 0)}
-    floor.assert_proven()
+    testbed.assert_proven()

@@ -1,4 +1,4 @@
-"""Random histories against a model of a few lines: what waits holds its funds once, and nobody decides alone."""
+"""Random histories agree with a small model of allocations, thresholds and approvals."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tests.support.approving import decide, set_thresholds, thresholds_of, user, waiting
+from tests.support.approvals import decide, set_thresholds, thresholds_of, user, waiting
 from tests.support.networks import ConnectionHandle, Json, Network, NetworkClient, ok
-from tests.support.settling import Floor
+from tests.support.settlements import Testbed
 
 USERS = st.integers(0, 2)
 QUANTITIES = st.integers(1, 60)
@@ -21,7 +21,7 @@ THRESHOLDS = st.one_of(st.none(), st.integers(0, 50))
 
 @dataclass
 class Asked:
-    """What waits in the model: an allocation, or a threshold where ``allocates`` is False."""
+    """A pending approval in the model: of an allocation, or of a threshold if ``allocates`` is False."""
 
     user: int
     allocates: bool
@@ -31,15 +31,15 @@ class Asked:
 
 
 class ApprovalMachine(RuleBasedStateMachine):
-    """One client with three users, each with a token of its own; the Go Account's key signs for all of them."""
+    """One client with three users, each with its own token. The Go Account's key signs for all."""
 
-    floor: Floor
+    testbed: Testbed
     histories = 0
 
     @initialize()
     def begin(self) -> None:
         ApprovalMachine.histories += 1
-        number, network = ApprovalMachine.histories, self.floor.network
+        number, network = ApprovalMachine.histories, self.testbed.network
         partner = network.partner(f"exchange-{number}", allocation_policies=True)
         self.connection = network.connect(network.client(f"trader-{number}", deposits={"ofcbtc": 200}), partner)
         self.users = [user(network, f"trader-{number}", f"user-{number}-{which}") for which in range(3)]
@@ -73,7 +73,7 @@ class ApprovalMachine(RuleBasedStateMachine):
             self.available += quantity
 
     @rule(who=USERS, wanted=THRESHOLDS)
-    def want_a_threshold(self, who: int, wanted: int | None) -> None:
+    def request_a_threshold(self, who: int, wanted: int | None) -> None:
         answer = set_thresholds(self.users[who], {"ofcbtc": wanted})
         if wanted == self.threshold:
             assert ok(answer)["pendingApprovals"] == []
@@ -81,9 +81,9 @@ class ApprovalMachine(RuleBasedStateMachine):
             assert ok(answer)["pendingApprovals"] == []
             self.threshold = wanted
         else:
-            self._want_a_laxer_one(who, wanted, answer)
+            self._request_a_higher_one(who, wanted, answer)
 
-    def _want_a_laxer_one(self, who: int, wanted: int | None, answer: httpx2.Response) -> None:
+    def _request_a_higher_one(self, who: int, wanted: int | None, answer: httpx2.Response) -> None:
         assert self.threshold is not None
         changes = [one for one in self.asked.values() if not one.allocates and one.status == "pending"]
         if changes and (changes[0].quantity, changes[0].threshold) != (wanted, self.threshold):
@@ -94,7 +94,7 @@ class ApprovalMachine(RuleBasedStateMachine):
             self.asked[pending["id"]] = Asked(who, False, wanted, self.threshold)  # noqa: FBT003
 
     @rule(who=USERS, decision=st.sampled_from(["approved", "approved", "rejected"]), data=st.data())
-    def decide_something(self, who: int, decision: str, data: st.DataObject) -> None:
+    def decide_an_approval(self, who: int, decision: str, data: st.DataObject) -> None:
         if not self.asked:
             return
         approval_id = data.draw(st.sampled_from(sorted(self.asked)))
@@ -126,23 +126,23 @@ class ApprovalMachine(RuleBasedStateMachine):
             self.available += one.quantity
 
     @invariant()
-    def everything_is_as_the_model_says(self) -> None:
+    def state_equals_the_model(self) -> None:
         waits = [one for one in self.asked.values() if one.status == "pending"]
         held = sum(one.quantity or 0 for one in waits if one.allocates)
         assert self.connection.go_balances()["ofcbtc"] == (self.available, held)
         assert self.connection.balances().get("ofcbtc", (0, 0)) == (self.allocated, 0)
         assert thresholds_of(self.users[0]).get("ofcbtc") == self.threshold
         assert {one["id"] for one in waiting(self.users[0])} == set(self.asked)
-        self.floor.assert_proven()
+        self.testbed.assert_proven()
 
     users: list[NetworkClient]
     connection: ConnectionHandle
 
 
 @pytest.mark.parametrize("histories", [6])
-def test_random_histories_agree_with_the_model(network: Network, floor: Floor, histories: int) -> None:
-    assert floor.network is network
-    ApprovalMachine.floor = floor
+def test_random_histories_agree_with_the_model(network: Network, testbed: Testbed, histories: int) -> None:
+    assert testbed.network is network
+    ApprovalMachine.testbed = testbed
     run_state_machine_as_test(
         ApprovalMachine,
         settings=settings(

@@ -1,4 +1,4 @@
-"""The decisions about approvals, and the same in the database."""
+"""The rules of approvals, and the same rules in the database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearwindow.approvals import rules
-from clearwindow.approvals.values import Approval, ApprovalKind, ApprovalStatus, Change, Wish
-from clearwindow.errors import ConflictError, PermissionDeniedError
-from clearwindow.ids import NIL
+from clearwindow.approvals.models import Approval, ApprovalKind, ApprovalStatus, Change, RequestedApproval
+from clearwindow.core.errors import ConflictError, PermissionDeniedError
+from clearwindow.core.ids import NIL
 from tests.support.databases import TestCluster
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -24,11 +24,13 @@ THRESHOLDS = st.one_of(st.none(), QUANTITIES)
 
 
 def waiting() -> Approval:
-    return rules.requested(UUID(int=1), Wish(ApprovalKind.THRESHOLD, "ofcbtc", 20, 10), "e", "anna", NOW)
+    return rules.requested(
+        UUID(int=1), RequestedApproval(ApprovalKind.THRESHOLD, "ofcbtc", 20, 10), "e", "anna", NOW
+    )
 
 
 @given(threshold=THRESHOLDS, wanted=THRESHOLDS, quantity=QUANTITIES)
-def test_what_counts_at_once_lets_nothing_through_that_waited_before(
+def test_change_that_takes_effect_at_once_is_never_less_strict(
     threshold: int | None, wanted: int | None, quantity: int
 ) -> None:
     change = rules.change_of(threshold, wanted)
@@ -42,13 +44,13 @@ def test_what_counts_at_once_lets_nothing_through_that_waited_before(
         )
 
 
-def test_at_the_threshold_nothing_waits() -> None:
+def test_only_quantities_above_the_threshold_need_approval() -> None:
     assert [rules.needs_approval(quantity, 10) for quantity in (9, 10, 11)] == [False, False, True]
     assert not rules.needs_approval(10**77, None)
     assert rules.needs_approval(1, 0)
 
 
-def test_who_asked_may_take_it_back_but_not_approve_it() -> None:
+def test_requester_may_reject_but_not_approve() -> None:
     rules.require_decidable(waiting(), "anna", ApprovalStatus.REJECTED)
     rules.require_decidable(waiting(), "berta", ApprovalStatus.APPROVED)
     rules.require_decidable(waiting(), "berta", ApprovalStatus.REJECTED)
@@ -56,7 +58,7 @@ def test_who_asked_may_take_it_back_but_not_approve_it() -> None:
         rules.require_decidable(waiting(), "anna", ApprovalStatus.APPROVED)
 
 
-def test_a_threshold_is_raised_from_what_it_was() -> None:
+def test_change_needs_the_threshold_of_its_request() -> None:
     rules.require_unchanged(waiting(), 10)
     for threshold in (None, 9, 11):
         with pytest.raises(ConflictError):
@@ -93,12 +95,12 @@ def row(status: ApprovalStatus = ApprovalStatus.PENDING, **changes: object) -> d
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(ApprovalStatus, 2)))
-def test_the_tables_transitions_are_the_codes(
+def test_database_allows_the_same_transitions_as_the_rules(
     connection: psycopg.Connection, before: ApprovalStatus, after: ApprovalStatus
 ) -> None:
     values = row(before, allocation_id=uuid4())
     with connection.transaction():
-        # The rows around this one, which foreign keys would ask for, decide nothing here.
+        # Without foreign keys, because this test needs no other rows.
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(INSERT, values)
     with connection.transaction(force_rollback=True):
@@ -126,7 +128,7 @@ def test_the_tables_transitions_are_the_codes(
         ("approval_above_the_threshold", row(quantity=10)),
     ],
 )
-def test_the_table_refuses_what_the_rules_refuse(
+def test_database_refuses_what_the_rules_refuse(
     connection: psycopg.Connection, constraint: str, values: dict[str, object]
 ) -> None:
     with connection.transaction(force_rollback=True):
@@ -136,7 +138,7 @@ def test_the_table_refuses_what_the_rules_refuse(
     assert found.value.diag.constraint_name == constraint
 
 
-def test_the_table_takes_what_the_rules_allow(connection: psycopg.Connection) -> None:
+def test_database_accepts_what_the_rules_allow(connection: psycopg.Connection) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(INSERT, row(ApprovalStatus.REJECTED, by="anna"))

@@ -1,4 +1,4 @@
-"""Thresholds: stricter at once, laxer with a second user. Every answer is the enterprise's own."""
+"""A lower threshold takes effect at once, a higher one needs a second user of the same enterprise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from clearwindow.runtime import Runtime
-from tests.support.approving import (
+from tests.support.approvals import (
     APPROVALS,
     THRESHOLDS,
     decide,
@@ -20,13 +20,13 @@ from tests.support.approving import (
 )
 from tests.support.networks import Network, NetworkClient, ok
 from tests.support.operators import READ
-from tests.support.racing import Gate, in_background
+from tests.support.races import Gate, in_background
 from tests.support.snapshots import snapshot
 
 NOBODY = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
 
 
-def test_a_stricter_threshold_counts_at_once(network: Network, anna: NetworkClient) -> None:
+def test_lower_threshold_takes_effect_at_once(network: Network, anna: NetworkClient) -> None:
     assert thresholds_of(anna) == {}
     answer = ok(set_thresholds(anna, {"btc": 100, "ofceth": 0}))
     assert answer == {"thresholds": {"ofcbtc": "100", "ofceth": "0"}, "pendingApprovals": []}
@@ -41,7 +41,7 @@ def test_a_stricter_threshold_counts_at_once(network: Network, anna: NetworkClie
 
 
 @pytest.mark.parametrize("wanted", [10**77, None])
-def test_a_laxer_threshold_waits_for_another_user(
+def test_higher_threshold_waits_for_another_user(
     network: Network, anna: NetworkClient, berta: NetworkClient, wanted: int | None
 ) -> None:
     ok(set_thresholds(anna, {"ofcbtc": 100}))
@@ -76,7 +76,7 @@ def test_a_laxer_threshold_waits_for_another_user(
     assert actions == ["approval.approved", "approval.requested"]
 
 
-def test_a_rejected_change_leaves_the_threshold(anna: NetworkClient, berta: NetworkClient) -> None:
+def test_rejected_change_leaves_the_threshold(anna: NetworkClient, berta: NetworkClient) -> None:
     ok(set_thresholds(anna, {"ofcbtc": 100}))
     for decider in (berta, anna):
         [pending] = ok(set_thresholds(anna, {"ofcbtc": 200}))["pendingApprovals"]
@@ -84,7 +84,7 @@ def test_a_rejected_change_leaves_the_threshold(anna: NetworkClient, berta: Netw
         assert (thresholds_of(anna), waiting(anna)) == ({"ofcbtc": 100}, [])
 
 
-def test_a_decision_is_made_once_and_repeated_by_its_maker(anna: NetworkClient, berta: NetworkClient) -> None:
+def test_decision_is_final_and_its_maker_may_repeat_it(anna: NetworkClient, berta: NetworkClient) -> None:
     ok(set_thresholds(anna, {"ofcbtc": 100}))
     [pending] = ok(set_thresholds(anna, {"ofcbtc": 200}))["pendingApprovals"]
     first = decide(berta, pending["id"], "approved", "fine")
@@ -100,7 +100,7 @@ def test_a_decision_is_made_once_and_repeated_by_its_maker(anna: NetworkClient, 
     assert thresholds_of(anna) == {"ofcbtc": 150}
 
 
-def test_one_change_of_a_threshold_waits_at_a_time(anna: NetworkClient, berta: NetworkClient) -> None:
+def test_second_pending_change_of_a_threshold_is_refused(anna: NetworkClient, berta: NetworkClient) -> None:
     ok(set_thresholds(anna, {"ofcbtc": 100}))
     [pending] = ok(set_thresholds(anna, {"ofcbtc": 200}))["pendingApprovals"]
     refused = set_thresholds(berta, {"ofcbtc": 300, "ofceth": 1})
@@ -109,7 +109,7 @@ def test_one_change_of_a_threshold_waits_at_a_time(anna: NetworkClient, berta: N
     assert thresholds_of(anna) == {"ofcbtc": 100}
 
 
-def test_what_was_asked_for_before_the_threshold_changed_is_not_approved(
+def test_change_requested_from_an_older_threshold_cannot_be_approved(
     anna: NetworkClient, berta: NetworkClient
 ) -> None:
     ok(set_thresholds(anna, {"ofcbtc": 100}))
@@ -123,8 +123,8 @@ def test_what_was_asked_for_before_the_threshold_changed_is_not_approved(
     assert thresholds_of(anna) == {"ofcbtc": 200}
 
 
-def test_changes_at_once_are_one_after_another(anna: NetworkClient, berta: NetworkClient, runtime: Runtime) -> None:
-    """Neither sees what the other has not finished: the laxer one of the two waits."""
+def test_concurrent_changes_are_serialized(anna: NetworkClient, berta: NetworkClient, runtime: Runtime) -> None:
+    """The second change sees the first one, so it needs an approval."""
     gate = Gate(runtime)
     with ExitStack() as threads, gate.closed("audit_record"):
         first = threads.enter_context(in_background(partial(set_thresholds, anna, {"ofcbtc": 5})))
@@ -153,9 +153,7 @@ WRONG: list[object] = [
 ]
 
 
-def test_what_cannot_be_is_refused_and_changes_nothing(
-    anna: NetworkClient, runtime: Runtime, subtests: pytest.Subtests
-) -> None:
+def test_invalid_request_changes_nothing(anna: NetworkClient, runtime: Runtime, subtests: pytest.Subtests) -> None:
     before = snapshot(runtime.database.dsn)
     for body in WRONG:
         with subtests.test(body=repr(body)):
@@ -167,7 +165,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
     assert snapshot(runtime.database.dsn) == before
 
 
-def test_only_members_who_may_write_change_and_decide(
+def test_only_members_with_write_scope_change_and_decide(
     network: Network, anna: NetworkClient, runtime: Runtime
 ) -> None:
     ok(set_thresholds(anna, {"ofcbtc": 100}))
@@ -191,7 +189,7 @@ def test_only_members_who_may_write_change_and_decide(
     assert snapshot(runtime.database.dsn) == before
 
 
-def test_a_user_of_two_enterprises_decides_for_each_by_itself(network: Network, anna: NetworkClient) -> None:
+def test_user_of_two_enterprises_decides_for_each_separately(network: Network, anna: NetworkClient) -> None:
     network.client("other")
     elsewhere = user(network, "other", "anna")
     colleague = user(network, "other", "colleague")

@@ -1,4 +1,4 @@
-"""What waits for approval goes nowhere, whoever calls the rules."""
+"""The rules refuse to change an allocation that waits for its approval."""
 
 from __future__ import annotations
 
@@ -8,14 +8,8 @@ from uuid import UUID
 import pytest
 
 from clearwindow.allocations import rules
-from clearwindow.allocations.values import (
-    Allocation,
-    AllocationStatus,
-    AllocationType,
-    PolicyResult,
-    Refusal,
-)
-from clearwindow.errors import ConflictError
+from clearwindow.allocations.models import Allocation, AllocationStatus, AllocationType, PolicyResult, Refusal
+from clearwindow.core.errors import ConflictError
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 ID = UUID(int=1)
@@ -47,20 +41,20 @@ def reserved() -> Allocation:
     )
 
 
-def test_it_is_neither_cleared_nor_released_nor_asked() -> None:
+def test_waiting_allocation_cannot_be_cleared_released_or_sent_to_the_partner() -> None:
     waits = rules.held_for_approval(reserved(), ID, ID)
     assert waits.waits_for_approval
     with pytest.raises(AssertionError, match="stays reserved"):
         rules.cleared(waits, NOW)
     with pytest.raises(AssertionError, match="stays reserved"):
         rules.released(waits, Refusal.PARTNER_REFUSED, NOW)
-    with pytest.raises(AssertionError, match="waits for nobody else"):
+    with pytest.raises(AssertionError, match="cannot wait for the partner"):
         rules.waiting(waits, "the partner", NOW, retriable=True)
     with pytest.raises(ConflictError):
         rules.require_approved(waits)
 
 
-def test_with_a_result_it_goes_on() -> None:
+def test_decided_allocation_can_end() -> None:
     waits = rules.held_for_approval(reserved(), ID, ID)
     assert rules.cleared(rules.approved(waits), NOW).policy_result is PolicyResult.APPROVED
     ended = rules.released(rules.rejected(waits), Refusal.APPROVAL_REJECTED, NOW)

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clearwindow.simulator.server import temporary_folder
+
 
 @pytest.fixture(scope="module")
 def open_folder() -> Iterator[Path]:
-    """A folder that root's unprivileged PostgreSQL may enter, as pytest's own are closed to all but us."""
-    folder = Path(tempfile.mkdtemp(prefix="clearwindow-test-")).resolve()
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    """A folder that PostgreSQL may enter if root runs the tests; pytest's own folders are closed to it."""
+    with temporary_folder("test") as folder:
+        yield folder

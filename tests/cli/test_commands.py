@@ -1,4 +1,4 @@
-"""Commands against a database by URL, in this process: what they print and how they end."""
+"""Commands with a database by URL, run in this process: their output and exit codes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
-from clearwindow.access import rules
-from clearwindow.access.service import create_enterprise, create_user
-from clearwindow.access.values import Enterprise, TrustOrg, User
 from clearwindow.cli.main import run
+from clearwindow.identity import rules
+from clearwindow.identity.enterprises import add_user, ensure_enterprise
+from clearwindow.identity.models import Enterprise, TrustOrg, User
 from clearwindow.runtime import Runtime
 
 Command = Callable[..., tuple[int, str, str]]
@@ -24,7 +27,7 @@ Command = Callable[..., tuple[int, str, str]]
 def command(
     dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Command]:
-    """Runs a command: its exit code, what it printed, and what it said beside that."""
+    """Runs a command. Returns its exit code, standard output and standard error."""
     monkeypatch.setenv("CLEARWINDOW_DATABASE_URL", dsn)
     monkeypatch.setenv("CLEARWINDOW_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("CLEARWINDOW_SECRET_KEY", "ab" * 32)
@@ -42,9 +45,9 @@ def command(
         signal.signal(number, handler)
 
 
-def test_an_operator_gets_a_token_from_the_shell(command: Command, runtime: Runtime) -> None:
+def test_operator_gets_a_token_from_the_shell(command: Command, runtime: Runtime) -> None:
     code, printed, note = command("token", "create", "--operator", "ada", "--expires-in-days", "1.5")
-    assert (code, note) == (0, "It is shown this once.\n")
+    assert (code, note) == (0, "The token is shown only once.\n")
     with runtime.transaction() as tx:
         (made,) = tx.records(
             "SELECT operator.name, expires_at > now() + interval '1 day' AS in_time FROM access_token"
@@ -57,13 +60,13 @@ def test_an_operator_gets_a_token_from_the_shell(command: Command, runtime: Runt
     assert printed.strip() not in str(record)
 
 
-def test_a_member_gets_a_token_from_the_shell(command: Command, runtime: Runtime) -> None:
+def test_member_gets_a_token_from_the_shell(command: Command, runtime: Runtime) -> None:
     with runtime.transaction() as tx:
         now = tx.now()
-        create_enterprise(
+        ensure_enterprise(
             tx, Enterprise("acme", "Acme", TrustOrg.TRUST, licensed=True, created_at=now, updated_at=now)
         )
-        create_user(tx, "acme", User("u1", "Ada", None, now))
+        add_user(tx, "acme", User("u1", "Ada", None, now))
     member = ("token", "create", "--enterprise", "acme", "--user", "u1", "--json")
     code, printed, _ = command(*member)
     assert code == 0
@@ -77,7 +80,7 @@ def test_a_member_gets_a_token_from_the_shell(command: Command, runtime: Runtime
     assert command(*member, "--scope", "everything")[0] == 2
     assert command("token", "create", "--enterprise", "acme", "--user", "stranger")[::2] == (
         2,
-        "clearwindow: userId: there is no such user in this enterprise\n",
+        "clearwindow: userId: the enterprise has no member with this id\n",
     )
     assert command("token", "create", "--enterprise", "nobody", "--user", "u1")[0] == 1
 
@@ -92,13 +95,40 @@ def test_a_member_gets_a_token_from_the_shell(command: Command, runtime: Runtime
         ("--operator", "ada", "--scope", "settlement_network_read"),
     ],
 )
-def test_a_token_is_for_an_operator_or_for_a_member(command: Command, arguments: tuple[str, ...]) -> None:
+def test_token_needs_either_an_operator_or_a_member(command: Command, arguments: tuple[str, ...]) -> None:
     code, printed, said = command("token", "create", *arguments)
     assert (code, printed) == (2, "")
     assert "--operator NAME, or --enterprise ID and --user ID" in said
 
 
-def test_migrate_says_what_it_applied(command: Command, dsn: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("--operator", ""), "--operator"),
+        (("--operator", "a" * 256), "--operator"),
+        (("--operator", "ada", "--label", ""), "--label"),
+        (("--operator", "ada", "--label", "a" * 256), "--label"),
+        (("--enterprise", "acme", "--user", "u1", "--label", "a" * 256), "--label"),
+    ],
+)
+def test_name_or_label_of_wrong_length_makes_no_token(
+    command: Command, runtime: Runtime, arguments: tuple[str, ...], option: str
+) -> None:
+    code, printed, said = command("token", "create", *arguments)
+    assert (code, printed) == (2, "")
+    assert said == f"clearwindow: {option}: must have 1 to 255 characters\n"
+    with runtime.transaction() as tx:
+        assert tx.scalars(int, "SELECT count(*) FROM access_token") == [0]
+
+
+def test_expiry_from_the_shell_is_a_whole_millisecond(command: Command, runtime: Runtime) -> None:
+    assert command("token", "create", "--operator", "ada", "--expires-in-days", "0.123456789")[0] == 0
+    with runtime.transaction() as tx:
+        (expires_at,) = tx.scalars(datetime, "SELECT expires_at FROM access_token")
+    assert expires_at.microsecond % 1000 == 0
+
+
+def test_migrate_lists_what_it_applied(command: Command, dsn: str) -> None:
     assert command("migrate") == (0, "The database is up to date.\n", "")
     assert command("migrate", "--json")[1] == '{"applied": []}\n'
     with psycopg.connect(dsn) as connection:
@@ -108,7 +138,7 @@ def test_migrate_says_what_it_applied(command: Command, dsn: str) -> None:
     assert "9999_newer" in said
 
 
-def test_check_lists_what_holds_and_what_does_not(command: Command, dsn: str) -> None:
+def test_check_lists_kept_and_broken_invariants(command: Command, dsn: str) -> None:
     code, printed, _ = command("check")
     assert code == 0
     assert "  ok  no balance is negative" in printed
@@ -120,16 +150,41 @@ def test_check_lists_what_holds_and_what_does_not(command: Command, dsn: str) ->
         connection.execute("INSERT INTO posting SELECT (jsonb_populate_record(NULL::posting, %s)).*", [POSTING])
     code, printed, _ = command("check")
     assert code == 1
-    assert "BROKEN  it does not hold that every journal entry sums to zero (1 rows)" in printed
+    assert "BROKEN  violated: every journal entry sums to zero (1 rows)" in printed
     code, printed, _ = command("check", "--json")
     assert (code, json.loads(printed)["ok"]) == (1, False)
 
 
-def test_check_neither_makes_nor_changes_a_database(command: Command, tmp_path: Path, dsn: str) -> None:
+def test_check_verifies_signatures_if_asked(command: Command, dsn: str) -> None:
+    code, printed, _ = command("check", "--signatures")
+    assert (code, printed.splitlines()[-1]) == (0, "Signed requests verified: 0.")
+    assert "  ok  every signature is valid" in printed
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO nonce (enterprise_id, nonce, request_sha256, used_at, kept_texts)"
+            " VALUES ('aster', 'n', '', now(), 1), ('aster', 'older', '', now(), 0)"
+        )
+        connection.execute(
+            "INSERT INTO connection SELECT (jsonb_populate_record(NULL::connection, %s)).*", [OLD_CONNECTION]
+        )
+    code, printed, _ = command("check", "--signatures")
+    assert code == 1
+    assert "enterprise_id=aster, nonce=n, stated=1, texts=0" in printed
+    older = "Made before evidence was kept, so that there is no signature to verify: 1 connections."
+    assert printed.splitlines()[-1] == older
+    code, printed, _ = command("check", "--signatures", "--json")
+    answer = json.loads(printed)
+    assert (code, answer["ok"]) == (1, False)
+    assert answer["signatures"] == {"verified": 0, "madeBeforeEvidence": {"connections": 1}}
+    assert command("check")[0] == 0
+
+
+def test_check_does_not_make_or_change_a_database(command: Command, tmp_path: Path, dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("DROP TABLE schema_migration")
     code, _, said = command("check")
-    assert (code, said) == (1, "clearwindow: The database is not of this version: run clearwindow migrate first.\n")
+    assert (code, said) == (1, "clearwindow: The database has another version: run clearwindow migrate first.\n")
     assert not (tmp_path / "data").exists()
 
 
@@ -137,10 +192,10 @@ def test_check_neither_makes_nor_changes_a_database(command: Command, tmp_path: 
     ("url", "said"),
     [
         ("postgresql://someone:hunter2@127.0.0.1:1/x", "The database cannot be used: "),
-        ("hunter2 hunter2", "The database URL is not one that PostgreSQL knows"),
+        ("hunter2 hunter2", "The database URL is malformed: "),
     ],
 )
-def test_a_database_that_is_not_there_is_one_line(
+def test_unreachable_database_is_reported_in_one_line(
     command: Command, monkeypatch: pytest.MonkeyPatch, url: str, said: str
 ) -> None:
     monkeypatch.setenv("CLEARWINDOW_DATABASE_URL", url)
@@ -151,28 +206,46 @@ def test_a_database_that_is_not_there_is_one_line(
     assert "hunter2" not in line
 
 
-def test_a_wrong_setting_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_setting_is_reported_in_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLEARWINDOW_DATABASE_CONNECTIONS", "many")
     code, _, line = command("check")
     assert code == 2
-    assert line.startswith("clearwindow: CLEARWINDOW_DATABASE_CONNECTIONS: ")
+    said = "clearwindow: CLEARWINDOW_DATABASE_CONNECTIONS: must be a whole number from 2 to 500\n"
+    assert line == said
 
 
-def test_an_address_in_use_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearwindow.logs.configure_logging", lambda _level: None)
+def test_address_in_use_is_reported_in_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearwindow.core.logs.configure_logging", lambda _level: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, _, line = command("serve", "--port", str(taken.getsockname()[1]))
     assert code == 1
-    assert line.endswith("Address already in use. Choose another one with --port.\n")
+    assert line.endswith("Address already in use. Choose another port with --port.\n")
     code, _, line = command("serve", "--host", "nowhere.invalid")
     assert code == 1
     assert line.startswith("clearwindow: There is no address nowhere.invalid")
 
 
-def test_the_version_is_printed(command: Command) -> None:
+def test_version_is_printed(command: Command) -> None:
     assert command("--version")[1].startswith("0.")
 
 
+OLD_CONNECTION: Final = Jsonb(
+    {
+        "id": "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39",
+        "partner_id": "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39",
+        "client_id": "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39",
+        "network_account_id": "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39",
+        "name": "n",
+        "active": True,
+        "encrypted_key": "",
+        "nonce": "n",
+        "proof": "p",
+        "initiated_by": "u",
+        "created_at": "2026-01-05T00:00:00Z",
+        "updated_at": "2026-01-05T00:00:00Z",
+        "before_evidence": True,
+    }
+)
 ENTRY = json.dumps(
     {
         "id": "00000000-0000-0000-0000-000000000001",

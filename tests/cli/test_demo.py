@@ -1,4 +1,4 @@
-"""The demo, as whoever tries the product first sees it through a pipe."""
+"""The demo, with its output in a pipe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINES = (
 
 
 def test_the_demo_runs_to_balanced_books() -> None:
-    # A setting of whoever plays it must not lead it to a database that is in use.
+    # The user's settings must not lead the demo to a database that is in use.
     played = command("demo", database_url="postgresql://nobody@nowhere.invalid/nothing", data_dir="/nowhere")
     assert played.returncode == 0, played.stdout + played.stderr
     assert played.stderr == ""

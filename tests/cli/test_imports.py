@@ -1,4 +1,4 @@
-"""Commands that serve nothing must not wait for the web framework: importing it takes longer than they do."""
+"""Only `serve` waits for the web framework: importing it takes longer than most commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 _IMPORT = """
 import sys
-import clearwindow.bootstrap, clearwindow.operator.history_wire, clearwindow.cli.issuing
+import clearwindow.bootstrap, clearwindow.ledger.schemas, clearwindow.cli.token_issue
 print(*sorted({"fastapi", "uvicorn"} & set(sys.modules)))
 """
 

@@ -1,4 +1,4 @@
-"""Settings, the secret key and logging: what every process begins with."""
+"""Settings, the secret key and logging, which every process needs first."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ import pytest
 import structlog
 
 from clearwindow import bootstrap, secret_key
-from clearwindow.logs import configure_logging
+from clearwindow.core.logs import configure_logging
 from clearwindow.settings import Settings, SettingsError, load_settings
-from tests.settings_table import PAGE, page
+from tools.settings_page import PAGE, page
 
 HEX_KEY = "ab" * 32
 BASE64_KEY = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s="
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("CLEARWINDOW_"):
             monkeypatch.delenv(name)
 
 
-def test_the_page_of_settings_is_up_to_date() -> None:
-    assert PAGE.read_text() == page(), "run: python -m tests.settings_table"
+def test_page_of_settings_is_up_to_date() -> None:
+    assert PAGE.read_text() == page(), "run: python -m tools.settings_page"
 
 
-def test_flags_come_before_the_environment_and_that_before_the_file(
+def test_flags_override_the_environment_and_it_overrides_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "settings"
@@ -52,16 +52,14 @@ def test_flags_come_before_the_environment_and_that_before_the_file(
     ("name", "value"),
     [("OPERATOR_TOKEN", "hunter2"), ("PORT", "hunter2"), ("DATABASE_CONNECTIONS", "1"), ("LOG_LEVEL", "hunter2")],
 )
-def test_a_wrong_setting_is_named_and_its_value_is_not(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"CLEARWINDOW_{name}", value)
     with pytest.raises(SettingsError, match=rf"^CLEARWINDOW_{name}: ") as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_file_with_an_unknown_setting_or_none_at_all_is_refused(
+def test_file_that_is_missing_or_has_an_unknown_setting_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "settings"
@@ -74,18 +72,18 @@ def test_a_file_with_an_unknown_setting_or_none_at_all_is_refused(
 
 
 @pytest.mark.parametrize("text", [HEX_KEY, HEX_KEY.upper(), BASE64_KEY, f" {BASE64_KEY}\n"])
-def test_a_secret_key_is_hexadecimal_or_base64(text: str) -> None:
+def test_secret_key_is_hexadecimal_or_base64(text: str) -> None:
     assert secret_key.parse_secret_key(text, "it") == b"\xab" * 32
 
 
 @pytest.mark.parametrize("text", ["", "hunter2", HEX_KEY[:-2], BASE64_KEY[:-4], "zz" * 32, "é" * 44])
-def test_another_secret_key_is_refused_unquoted(text: str) -> None:
+def test_malformed_secret_key_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(SettingsError, match="it must hold 32 bytes") as caught:
         secret_key.parse_secret_key(text, "it")
     assert text == "" or text not in str(caught.value)
 
 
-def test_a_secret_key_is_made_once(tmp_path: Path) -> None:
+def test_secret_key_is_made_once(tmp_path: Path) -> None:
     assert secret_key.kept_key(tmp_path) is None
     with ThreadPoolExecutor(8) as threads:
         keys = set(threads.map(lambda _: secret_key.make_key(tmp_path), range(8)))
@@ -94,16 +92,16 @@ def test_a_secret_key_is_made_once(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
 
 
-def test_no_second_key_is_made_where_there_is_a_database(tmp_path: Path) -> None:
+def test_no_second_key_is_made_if_there_is_a_database(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     with (
-        pytest.raises(SettingsError, match=r"a database but no .*secret\.key: put the file back"),
+        pytest.raises(SettingsError, match=r"a database but no .*secret\.key: restore the file"),
         bootstrap.opened_runtime(Settings(data_dir=tmp_path), share_running=False),
     ):
         pass
 
 
-def test_a_database_elsewhere_needs_a_key_that_does_not_live_here_alone(tmp_path: Path, dsn: str) -> None:
+def test_database_by_url_needs_a_given_key(tmp_path: Path, dsn: str) -> None:
     settings = load_settings(database_url=dsn, data_dir=tmp_path)
     with (
         pytest.raises(SettingsError, match="Set CLEARWINDOW_SECRET_KEY"),
@@ -127,7 +125,7 @@ def logged() -> Iterator[io.StringIO]:
     structlog.configure(**before)
 
 
-def test_a_line_has_its_request_and_nothing_that_a_caller_sent(logged: io.StringIO, dsn: str) -> None:
+def test_log_line_has_the_request_id_and_nothing_that_a_caller_sent(logged: io.StringIO, dsn: str) -> None:
     with structlog.contextvars.bound_contextvars(request_id="r-1"):
         try:
             with psycopg.connect(dsn) as connection:

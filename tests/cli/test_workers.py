@@ -1,4 +1,4 @@
-"""A worker in a process of its own, and the check of a ledger that somebody tampered with."""
+"""A worker in a separate process, and the check of a ledger that was tampered with."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ import psycopg
 import pytest
 
 from clearwindow import bootstrap
-from clearwindow.database.embedded import start_embedded
-from clearwindow.sandbox.demo import story
-from clearwindow.sandbox.demo.calls import OPERATOR_API, Caller
-from clearwindow.sandbox.demo.cast import (
+from clearwindow.postgres.embedded.cluster import start_embedded
+from clearwindow.simulator.demo import scenario
+from clearwindow.simulator.demo.calls import OPERATOR_API, Caller
+from clearwindow.simulator.demo.participants import (
     BTC,
-    Cast,
-    Participant,
-    Trader,
+    Participants,
     connect,
-    join,
     known_amounts,
     open_exchange,
+    open_trader,
 )
-from clearwindow.sandbox.demo.course import Staged, await_stage, read
+from clearwindow.simulator.demo.settlements import Staged, await_stage, read
+from clearwindow.simulator.network.plan import Windows
 from tests.support.processes import START_TOKEN, Running, command, running, serving_folder
-
-NO_WINDOWS = {"clientDisputeWindowMinutes": 0, "topUpWindowMinutes": 0}
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +39,18 @@ def served(data: Path) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def cast(served: Running) -> Iterator[Cast]:
+def participants(served: Running) -> Iterator[Participants]:
     """An exchange and a trader that has allocated 2 BTC to it."""
     operator = Caller(served.url, START_TOKEN)
-    exchange = Participant(**join(operator, served.url, story.EXCHANGE))
-    trader = Trader(**join(operator, served.url, story.ASTER))
-    partner_id = open_exchange(operator, exchange, NO_WINDOWS)
+    exchange, partner_id = open_exchange(operator, scenario.EXCHANGE, Windows(dispute_minutes=0, top_up_minutes=0))
+    trader = open_trader(operator, scenario.ASTER)
     amounts = known_amounts(operator)
-    cast = Cast(operator, operator, exchange, partner_id, {story.ASTER: trader}, amounts)
-    cast.deposit(trader, "4", BTC, "opening")
+    participants = Participants(operator, operator, exchange, partner_id, {scenario.ASTER: trader}, amounts)
+    participants.deposit(trader, "4", BTC, "opening")
     connect(trader, partner_id)
     trader.move("allocations", amounts.base_units("2", BTC), BTC, "allocation")
-    yield cast
-    cast.close()
+    yield participants
+    participants.close()
 
 
 def check(data: Path) -> tuple[int, dict[str, object]]:
@@ -62,11 +58,13 @@ def check(data: Path) -> tuple[int, dict[str, object]]:
     return checked.returncode, json.loads(checked.stdout)
 
 
-def test_a_worker_of_its_own_does_the_due_work_of_a_server_without(served: Running, cast: Cast, data: Path) -> None:
-    asked = story.settlement_request(cast, "day-1", {story.ASTER: {"BTC": "-1.5"}})
-    staged = Staged(cast.exchange.caller.send(asked).body["settlement"]["id"], "day-1")
+def test_separate_worker_does_the_due_work_of_a_server_without_one(
+    served: Running, participants: Participants, data: Path
+) -> None:
+    asked = scenario.settlement_request(participants, "day-1", {scenario.ASTER: {"BTC": "-1.5"}})
+    staged = Staged(participants.exchange.caller.send(asked).body["settlement"]["id"], "day-1")
     time.sleep(1)
-    assert read(cast.ada, staged)["stage"] == "dispute_window"
+    assert read(participants.ada, staged)["stage"] == "dispute_window"
     late = served.get("/readyz")
     assert late.status_code == 503
     assert late.json()["work"]["ready"] is False
@@ -74,14 +72,14 @@ def test_a_worker_of_its_own_does_the_due_work_of_a_server_without(served: Runni
 
     with running(data.parent / "logs", "worker", "--data", str(data)) as worker:
         assert worker.said == {"working": [kind.name for kind in bootstrap.BACKLOGS]}
-        assert await_stage(cast.ada, staged, "completed")["status"] == "completed"
+        assert await_stage(participants.ada, staged, "completed")["status"] == "completed"
         assert served.get("/readyz").status_code == 200
         code, seconds = worker.end()
     assert code == 0
     assert seconds < 15
 
 
-def test_a_ledger_that_somebody_tampered_with_is_found_out(cast: Cast, data: Path) -> None:
+def test_check_finds_a_ledger_that_was_tampered_with(participants: Participants, data: Path) -> None:
     account = "(SELECT id FROM account WHERE kind = 'go' ORDER BY id LIMIT 1)"
     change = f"UPDATE balance SET available = available + %s WHERE currency = 'ofcbtc' AND account_id = {account}"  # noqa: S608 - no input
     dsn = start_embedded(data, share_running=True).dsn
@@ -94,4 +92,4 @@ def test_a_ledger_that_somebody_tampered_with_is_found_out(cast: Cast, data: Pat
     assert found["ok"] is False
     assert "balance_equals_its_postings" in json.dumps(found["findings"])
     assert check(data)[0] == 0
-    assert cast.ada.get(f"{OPERATOR_API}/ledger/check")["ok"] is True
+    assert participants.ada.get(f"{OPERATOR_API}/ledger/check")["ok"] is True

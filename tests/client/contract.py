@@ -1,4 +1,4 @@
-"""A description of the wire from a caller's side: what a request must be, and a least answer to it."""
+"""A description of the wire from the caller's side: the form of each request, and a minimal answer to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT4, DRAFT202012
 
 from clearwindow import bootstrap
-from clearwindow.http.app import create_app
+from clearwindow.web.app import create_app
 from tests.support.descriptions import CONTRACT
 
 _URI: Final = "urn:description"
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class Wire:
-    """A document, as a caller needs it."""
+    """A document, read from the caller's side."""
 
     def __init__(self, document: Json) -> None:
         self.document = document
@@ -101,7 +101,7 @@ class Wire:
 
 @cache
 def contract() -> Wire:
-    # Some alternatives are the same under two names, so that what matches one matches both.
+    # Some alternatives are the same schema under two names: a value that matches one matches both.
     return Wire(json.loads(CONTRACT.read_text(encoding="utf-8").replace('"oneOf"', '"anyOf"')))
 
 
@@ -112,7 +112,7 @@ def own() -> Wire:
 
 
 class ContractServer:
-    """Stands for any server of the wire: holds each request against a description, and gives the least answer."""
+    """Stands for any server of the wire: checks each request against a description and returns a minimal answer."""
 
     def __init__(self, wire: Wire | None = None) -> None:
         self.wire = wire or contract()

@@ -1,4 +1,4 @@
-"""A network that is built and used through the SDK alone."""
+"""A network that is built through the SDK alone: its calls are under test here, in both shapes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BTC: Final = 10**8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Town:
+class SdkNetwork:
     """An operator, an exchange and a trader with one connection, funded and allocated."""
 
     url: str
@@ -33,14 +33,14 @@ class Town:
     connection: Connection
 
     def another_operator(self) -> Operator:
-        """Whoever reviews what the first one did."""
+        """Returns an operator who may review the actions of the first one."""
         made = self.operator.operators.create(name="second")
         token = self.operator.operators.create_token(made.id, label="review")
         return self.shapes.operator(self.url, token.value, options=OPTIONS)
 
 
 def enterprise(operator: Operator, name: str, number: int) -> tuple[str, str]:
-    """A new enterprise's token and Go Account."""
+    """Makes an enterprise, and returns a token and the id of its Go Account."""
     operator.enterprises.create(enterprise_id=name, name=name, licensed=True, trust_org="BitGo Trust")
     user = operator.enterprises.create_user(name, user_id=f"desk@{name}", name="The desk")
     token = operator.enterprises.create_token(
@@ -50,7 +50,7 @@ def enterprise(operator: Operator, name: str, number: int) -> tuple[str, str]:
     return token.value, account.id
 
 
-def build(shapes: Shapes, url: str, operator_token: str) -> Town:
+def build(shapes: Shapes, url: str, operator_token: str) -> SdkNetwork:
     operator = shapes.operator(url, operator_token, options=OPTIONS)
     partner_token, partner_account = enterprise(operator, "meridian", 1)
     client_token, client_account = enterprise(operator, "aster", 2)
@@ -69,7 +69,7 @@ def build(shapes: Shapes, url: str, operator_token: str) -> Town:
         partner_id=made.id, name="Aster at Meridian", connection_key=TokenKey("the-secret-of-the-connection")
     )
     client.allocations.allocate(connection.id, currency="btc", quantity=2 * BTC, client_external_id="first")
-    return Town(
+    return SdkNetwork(
         url=url,
         shapes=shapes,
         operator=operator,

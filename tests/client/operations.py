@@ -1,4 +1,4 @@
-"""Every operation of the contract as the SDK has it: by its operation id, the method and a call of it."""
+"""Every operation of the contract in the SDK: for each operation id the method and a call of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations that our server has beside the contract, as the SDK has them; ``operations.py`` has the others."""
+"""Our own operations, which are not in the contract, in the SDK; ``operations.py`` has the others."""
 
 from __future__ import annotations
 
@@ -54,6 +54,13 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "member.webhook_endpoints.attempts",
         lambda member: member.webhook_endpoints.attempts(ID, succeeded=False, event_ids=[ID]).page(),
     ),
+    "v1SignedRequestsGetRoute": (
+        "member.signed_requests.list",
+        lambda member: member.signed_requests.list(
+            operations=["allocation"], subject_ids=[ID], nonces=["n"]
+        ).page(),
+    ),
+    "v1SignedRequestGetRoute": ("member.signed_requests.get", lambda member: member.signed_requests.get(ID)),
     "v1ClientPendingApprovalsGetRoute": (
         "client.approvals.list",
         lambda client: client.approvals.list(types=["threshold"], statuses=["pending"], currencies=["x"]).page(),
@@ -97,6 +104,14 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
             "aster", user_id="u", scopes=["settlement_network_read"], ip_allow_list=["10.0.0.0/8"], kind="v2x"
         ),
     ),
+    "listSignedRequests": (
+        "operator.signed_requests.list",
+        lambda operator: operator.signed_requests.list(enterprise_id="aster", received_before=AT).page(),
+    ),
+    "getSignedRequest": (
+        "operator.signed_requests.get",
+        lambda operator: operator.signed_requests.get(ID),
+    ),
     "revokeToken": ("operator.revoke_token", lambda operator: operator.revoke_token(ID)),
     "configure": (
         "operator.configure_partner",
@@ -112,6 +127,10 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "changePartner": (
         "operator.update_partner",
         lambda operator: operator.update_partner(ID, top_up_window_minutes=None, stable_partner=True),
+    ),
+    "changePartnerLicence": (
+        "operator.update_partner_licence",
+        lambda operator: operator.update_partner_licence("trader", ID, licensed=False),
     ),
     "changeClient": ("operator.update_client", lambda operator: operator.update_client(ID, active=False)),
     "openGoAccount": (
@@ -170,6 +189,10 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "reviewClosure": (
         "operator.dispute_closures.review",
         lambda operator: operator.dispute_closures.review(ID, decision="approved", notes="n"),
+    ),
+    "cancelClosure": (
+        "operator.dispute_closures.cancel",
+        lambda operator: operator.dispute_closures.cancel(ID, reason="r"),
     ),
     "listPartnerCalls": (
         "operator.partner_calls.list",

@@ -1,4 +1,4 @@
-"""One scenario for both shapes of the SDK: the asynchronous one, called as if it were the synchronous one."""
+"""Runs one test on both shapes of the SDK: it calls the asynchronous clients like the synchronous ones."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from clearwindow.client.aio import (
     operator_people,
     operator_settlements,
     settlements,
+    signed_requests,
     webhook_endpoints,
 )
 
@@ -38,6 +39,7 @@ _NOUNS: Final = tuple(
         operator_people,
         operator_settlements,
         settlements,
+        signed_requests,
         webhook_endpoints,
     )
     for name, kind in vars(module).items()
@@ -46,7 +48,7 @@ _NOUNS: Final = tuple(
 
 
 class _Blocking:
-    """Runs what is awaited, and wraps what may have something to be awaited in it."""
+    """Runs coroutines of the inner object, and wraps returned objects that may have coroutines too."""
 
     def __init__(self, inner: object, portal: anyio.from_thread.BlockingPortal) -> None:
         self._inner = inner
@@ -81,7 +83,7 @@ class _Blocking:
 
 
 class Shapes:
-    """Makes clients of one of the two shapes; all of them have the synchronous one's type."""
+    """Makes clients of one shape; all of them have the type of the synchronous one."""
 
     def __init__(self, portal: anyio.from_thread.BlockingPortal | None) -> None:
         self._portal = portal

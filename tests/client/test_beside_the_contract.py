@@ -1,4 +1,4 @@
-"""What our server has beside the contract, through the SDK in both shapes, against the real server."""
+"""Our own operations, which are not in the contract, through the SDK in both shapes, against our server."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from uuid import uuid4
 import pytest
 
 from clearwindow.client import ConflictError, Deposit, NotFoundError
+from tests.client.networks import BTC, CURRENCIES, OPTIONS, SdkNetwork, build
 from tests.client.shapes import Shapes
-from tests.client.towns import BTC, CURRENCIES, OPTIONS, Town, build
 from tests.conftest import OPERATOR_TOKEN
 
 
 @pytest.fixture
-def town(shapes: Shapes, base_url: str) -> Town:
+def sdk_network(shapes: Shapes, base_url: str) -> SdkNetwork:
     return build(shapes, base_url, OPERATOR_TOKEN)
 
 
-def test_a_laxer_threshold_waits_for_a_second_user(town: Town, shapes: Shapes) -> None:
-    approvals = town.client.approvals
+def test_higher_threshold_waits_for_second_user(sdk_network: SdkNetwork, shapes: Shapes) -> None:
+    approvals = sdk_network.client.approvals
     assert approvals.change_thresholds({"ofcbtc": BTC}).pending_approvals == ()
     waiting = approvals.change_thresholds({"ofcbtc": None}).pending_approvals
     assert approvals.change_thresholds({"ofcbtc": None}).pending_approvals == waiting
     assert [(each.type, each.quantity, each.threshold) for each in waiting] == [("threshold", None, BTC)]
     assert list(approvals.list(statuses=["pending"])) == [*waiting] == [approvals.get(waiting[0].id)]
-    people = town.operator.enterprises
+    people = sdk_network.operator.enterprises
     second = people.create_user("aster", user_id="second", name="Second")
     token = people.create_token(
         "aster", user_id=second.id, scopes=["settlement_network_read", "settlement_network_write"]
     )
-    their_approvals = shapes.client(town.url, token.value, "aster", options=OPTIONS).approvals
+    their_approvals = shapes.client(sdk_network.url, token.value, "aster", options=OPTIONS).approvals
     for _ in range(2):
         decided = their_approvals.decide(waiting[0].id, decision="approved", notes="no limit")
         assert (decided.pending_approval.status, decided.allocation) == ("approved", None)
@@ -38,19 +38,23 @@ def test_a_laxer_threshold_waits_for_a_second_user(town: Town, shapes: Shapes) -
     assert approvals.thresholds().thresholds == {}
 
 
-def test_an_operator_plays_the_chain_and_watches_calls(town: Town) -> None:
-    operator = town.operator
+def test_operator_controls_chain_and_lists_partner_calls(sdk_network: SdkNetwork) -> None:
+    operator = sdk_network.operator
     operator.configure_partner("meridian", currencies=CURRENCIES, amount_unit="decimal", onchain_enabled=True)
     chain = operator.chain
-    sent = chain.send_deposit(partner_id=town.partner_id, currency="ofcbtc", quantity=5, tx_id="0xabc")
+    sent = chain.send_deposit(partner_id=sdk_network.partner_id, currency="ofcbtc", quantity=5, tx_id="0xabc")
     assert (sent.kind, sent.state, sent.quantity) == ("deposit", "pending", 5)
     assert chain.withhold(sent.id).withheld
     assert chain.confirm(sent.id).state == "confirmed"
     with pytest.raises(ConflictError):
         chain.fail(sent.id, reason="too late")
     assert [each.id for each in chain.transactions(states=["confirmed"])] == [sent.id]
-    town.partner.settlements.record_deposits(external_settlement_id="day-1", deposits=[Deposit("BTC", "0xabc")])
-    assert [each.tx_id for each in operator.onchain_deposits.list(partner_ids=[town.partner_id])] == ["0xabc"]
+    sdk_network.partner.settlements.record_deposits(
+        external_settlement_id="day-1", deposits=[Deposit("BTC", "0xabc")]
+    )
+    assert [each.tx_id for each in operator.onchain_deposits.list(partner_ids=[sdk_network.partner_id])] == [
+        "0xabc"
+    ]
     with pytest.raises(NotFoundError):
         operator.onchain_deposits.release(uuid4())
     made = operator.partner_calls.rotate_key(reference="autumn")

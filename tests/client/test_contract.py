@@ -1,4 +1,4 @@
-"""The SDK against any server of this wire: it asks for nothing that is not in the contract, and for all that is."""
+"""The SDK sends only requests of the contract, and has a method for every operation of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from clearwindow.client import Client, KeySigner, Partner
+from clearwindow.core.strict_json import parse_json
 from clearwindow.signing.message import verify_message
 from clearwindow.signing.payload import match_payload
-from clearwindow.strict_json import parse_json
 from tests.client.contract import ContractServer, contract
 from tests.client.operations import CLIENT, PARTNER
 from tests.client.shapes import Shapes
@@ -42,16 +42,14 @@ def test_every_operation_of_the_contract_is_a_method() -> None:
 
 
 @pytest.mark.parametrize("operation_id", CLIENT)
-def test_a_client_operation_is_as_the_contract_has_it(
-    operation_id: str, client: Client, server: ContractServer
-) -> None:
+def test_client_operation_conforms_to_contract(operation_id: str, client: Client, server: ContractServer) -> None:
     CLIENT[operation_id][1](client)
     assert set(server.asked) == {operation_id}
     assert_signed_as_the_server_checks_it(server.requests)
 
 
 @pytest.mark.parametrize("operation_id", PARTNER)
-def test_a_partner_operation_is_as_the_contract_has_it(
+def test_partner_operation_conforms_to_contract(
     operation_id: str, partner: Partner, server: ContractServer
 ) -> None:
     PARTNER[operation_id][1](partner)
@@ -59,14 +57,14 @@ def test_a_partner_operation_is_as_the_contract_has_it(
     assert_signed_as_the_server_checks_it(server.requests)
 
 
-def test_the_transfers_of_a_settlement_are_read_to_the_end(partner: Partner, server: ContractServer) -> None:
+def test_all_transfers_of_settlement_are_read(partner: Partner, server: ContractServer) -> None:
     server.total = 3
     assert len(list(partner.settlements.transfers("s", currencies=["ofcbtc"]))) == 3
     assert [request.url.params["pageNumber"] for request in server.requests] == ["0", "1", "2"]
     assert {request.url.params["currencies"] for request in server.requests} == {"ofcbtc"}
 
 
-def test_a_list_is_read_to_the_end_and_only_as_far_as_it_is_walked_through(
+def test_list_is_read_only_as_far_as_it_is_iterated(
     shapes: Shapes, partner: Partner, server: ContractServer
 ) -> None:
     server.total = 3
@@ -79,7 +77,7 @@ def test_a_list_is_read_to_the_end_and_only_as_far_as_it_is_walked_through(
         assert len(server.requests) == 4
 
 
-def test_an_empty_page_ends_a_list_whose_length_is_not_told(shapes: Shapes, server: ContractServer) -> None:
+def test_empty_page_ends_list_without_total(shapes: Shapes, server: ContractServer) -> None:
     names = iter([["a", "b"], ["c"], []])
 
     def answer(request: httpx2.Request) -> httpx2.Response:

@@ -1,4 +1,4 @@
-"""docs/python-sdk.md: its examples run as they stand, and its table is the contract's."""
+"""The pages of the Python SDK: the examples run as they stand, and the tables list every operation."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ import pytest
 
 from clearwindow.signing.message import sign_message
 from tests.client.contract import own
+from tests.client.networks import build
 from tests.client.operations import CLIENT, PARTNER
 from tests.client.own_operations import MEMBER, OPERATOR
 from tests.client.shapes import opened
 from tests.client.test_webhooks import headers, v1
-from tests.client.towns import build
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.operators import make_key
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "python-sdk.md"
+DOCS: Final = Path(__file__).parents[2] / "docs"
+PAGE: Final = DOCS / "how-to" / "use-the-python-sdk.md"
+REFERENCE: Final = DOCS / "reference" / "python-sdk.md"
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class SigningService:
-    """What the page calls by that name."""
+    """Stands for the function of this name in the page."""
 
     def sign(self, _name: str, payload: str) -> str:
         return sign_message(make_key(2), payload)
 
 
-def test_the_examples_run_as_they_stand(
+def test_examples_of_the_page_run(
     base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -38,10 +40,10 @@ def test_the_examples_run_as_they_stand(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "meridian.key").write_text(make_key(1).xprv)
     with opened("sync") as shapes:
-        town = build(shapes, base_url, OPERATOR_TOKEN)
+        sdk_network = build(shapes, base_url, OPERATOR_TOKEN)
         names: dict[str, Any] = {
-            "meridian_token": town.partner_token,
-            "aster_token": town.client_token,
+            "meridian_token": sdk_network.partner_token,
+            "aster_token": sdk_network.client_token,
             "operator_token": OPERATOR_TOKEN,
             "signing_service": SigningService(),
             "webhook_secret": SECRET,
@@ -62,7 +64,7 @@ def test_the_examples_run_as_they_stand(
             names[name].close()
 
 
-def test_the_receiver_of_the_page_believes_what_is_genuine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_webhook_receiver_of_the_page_accepts_genuine_delivery(capsys: pytest.CaptureFixture[str]) -> None:
     example = next(part for part in PAGE.read_text(encoding="utf-8").split("```python\n") if "def receive" in part)
     names: dict[str, Any] = {"webhook_secret": SECRET}
     exec(example.partition("```")[0], names)  # noqa: S102 - our own page
@@ -74,14 +76,14 @@ def test_the_receiver_of_the_page_believes_what_is_genuine(capsys: pytest.Captur
     assert names["receive"](headers(v1(body)), body) == 400
 
 
-def test_the_table_of_operations_is_whole() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+def test_table_of_contract_operations_is_complete() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|$", REFERENCE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert dict(rows) == {operation: method for operation, (method, _) in (CLIENT | PARTNER).items()}  # type: ignore[operator]
 
 
-def test_the_table_of_our_own_routes_is_whole() -> None:
+def test_table_of_own_routes_is_complete() -> None:
     rows = re.findall(
-        r"^\| `([A-Z]+) …(\S+)` \| `([\w.]+)` \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE
+        r"^\| `([A-Z]+) …(\S+)` \| `([\w.]+)` \|$", REFERENCE.read_text(encoding="utf-8"), flags=re.MULTILINE
     )
     listed = {(way, end): method for way, end, method in rows}
     methods = {operation: method for operation, (method, _) in (MEMBER | OPERATOR).items()}  # type: ignore[operator]

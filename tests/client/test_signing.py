@@ -1,4 +1,4 @@
-"""Signing: with keys from anywhere, by anything, and always what the server will accept."""
+"""The SDK signs with keys from any source and with any signer, and the server accepts the result."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from clearwindow.client import AsyncClient, Client, HttpOptions, KeySigner, Partner, SigningError, new_xprv
 from clearwindow.client.signing import unsigned_request
 from clearwindow.client.text import quantity_text, query, segment, time_text
+from clearwindow.core.strict_json import parse_json
 from clearwindow.signing.message import sign_message, verify_message
 from clearwindow.signing.payload import match_payload
-from clearwindow.strict_json import parse_json
 from tests.client.contract import ContractServer
 from tests.client.operations import AT, ID
 from tests.support.operators import make_key
@@ -43,8 +43,8 @@ amounts = (
     pairs=st.booleans(),
     cutoff_at=st.datetimes(datetime(1971, 1, 1), datetime(9000, 1, 1), timezones=st.timezones()),  # noqa: DTZ001
 )
-def test_whatever_is_asked_for_the_server_finds_it_to_match(**asked: Any) -> None:  # noqa: ANN401 - drawn
-    """The same comparison that the server makes, of the very bytes that leave."""
+def test_signed_fields_match_their_payload_on_the_server(**asked: Any) -> None:  # noqa: ANN401 - any value that a signer may return
+    """Compares the sent bytes as the server does."""
     sent: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -73,7 +73,7 @@ def test_whatever_is_asked_for_the_server_finds_it_to_match(**asked: Any) -> Non
     assert said["nonce"] == asked["nonce"]
 
 
-def test_a_key_comes_from_a_text_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_is_read_from_text_file_or_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "aster.key"
     path.write_text(f"{KEY.xprv}\n")
     monkeypatch.setenv("CLEARWINDOW_XPRV", KEY.xprv)
@@ -89,13 +89,13 @@ def test_a_key_comes_from_a_text_a_file_or_the_environment(tmp_path: Path, monke
     assert KEY.xprv not in repr(signers)
 
 
-def test_a_new_key_is_another_each_time() -> None:
+def test_each_new_key_is_different() -> None:
     first, second = KeySigner(new_xprv()), KeySigner(new_xprv())
     assert first.xpub.startswith("xpub")
     assert first.xpub != second.xpub
 
 
-def test_a_key_that_is_none_is_named_and_never_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_key_is_refused_and_not_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLEARWINDOW_XPRV", raising=False)
     wrong = KEY.xprv[:-1] + "1"
     broken = tmp_path / "key"
@@ -113,7 +113,7 @@ def test_a_key_that_is_none_is_named_and_never_quoted(tmp_path: Path, monkeypatc
         assert KEY.xprv[:-1] not in f"{refused.value}{refused.value.__cause__}"
 
 
-def test_anything_may_sign(server: ContractServer) -> None:
+def test_any_callable_may_sign(server: ContractServer) -> None:
     asked: list[str] = []
 
     def remote(payload: str) -> str:
@@ -126,7 +126,7 @@ def test_anything_may_sign(server: ContractServer) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_coroutine_may_sign_and_so_may_what_blocks(server: ContractServer) -> None:
+async def test_coroutine_or_blocking_function_may_sign(server: ContractServer) -> None:
     async def remote(payload: str) -> str:
         return sign_message(KEY, payload)
 
@@ -144,7 +144,10 @@ async def test_a_coroutine_may_sign_and_so_may_what_blocks(server: ContractServe
 
 
 @pytest.mark.parametrize("given_signature", ["", "00", "G" * 130, "A" * 130, "27" + "0" * 128, None, 5, b"00"])
-def test_a_signer_that_gives_no_signature_is_found_out_here(given_signature: Any, server: ContractServer) -> None:  # noqa: ANN401
+def test_invalid_signature_of_signer_is_refused_before_sending(
+    given_signature: Any,  # noqa: ANN401 - any value that a signer may return
+    server: ContractServer,
+) -> None:
     with (
         Client(
             URL, "t", "aster", signer=lambda _: given_signature, transport=httpx2.MockTransport(server)
@@ -155,7 +158,7 @@ def test_a_signer_that_gives_no_signature_is_found_out_here(given_signature: Any
     assert server.requests == []
 
 
-def test_a_signers_own_error_is_passed_on(server: ContractServer) -> None:
+def test_error_of_signer_is_raised(server: ContractServer) -> None:
     def locked(_payload: str) -> str:
         raise PermissionError("the module is locked")
 
@@ -164,7 +167,7 @@ def test_a_signers_own_error_is_passed_on(server: ContractServer) -> None:
         client.disputes.close(ID, notes="n")
 
 
-def test_nonces_are_new_unless_they_are_given(server: ContractServer) -> None:
+def test_nonce_is_new_unless_given(server: ContractServer) -> None:
     numbers = iter(["first", "second"])
     signer, transport = KeySigner(KEY.xprv), httpx2.MockTransport(server)
     with Client(URL, "t", "a", signer=signer, new_nonce=lambda: next(numbers), transport=transport) as client:
@@ -178,7 +181,7 @@ def test_nonces_are_new_unless_they_are_given(server: ContractServer) -> None:
     assert len(set(nonces)) == 5
 
 
-def test_what_cannot_be_signed_is_refused_before_it_is_sent() -> None:
+def test_fields_that_cannot_be_signed_are_refused_before_sending() -> None:
     for fields in ({"payload": "x"}, {"notes": "\ud800"}, {"a": float("nan")}, {"enterpriseId": "another"}):
         with pytest.raises(SigningError):
             unsigned_request(fields, {"enterpriseId": "aster"})
@@ -195,17 +198,17 @@ def test_what_cannot_be_signed_is_refused_before_it_is_sent() -> None:
         ("007", "007"),
     ],
 )
-def test_an_amount_is_written_out(quantity: int | Decimal | str, text: str) -> None:
+def test_amount_is_written_in_plain_digits(quantity: int | Decimal | str, text: str) -> None:
     assert quantity_text(quantity) == text
 
 
 @pytest.mark.parametrize("quantity", [1.5, True, None, Decimal("NaN"), Decimal("Infinity")])
-def test_a_float_is_no_amount(quantity: Any) -> None:  # noqa: ANN401 - what a caller may try
+def test_float_amount_is_refused(quantity: Any) -> None:  # noqa: ANN401 - what a caller may try
     with pytest.raises((TypeError, ValueError), match="amount"):
         quantity_text(quantity)
 
 
-def test_a_time_has_its_zone() -> None:
+def test_time_without_zone_is_refused() -> None:
     assert time_text(AT) == "2026-01-05T12:00:00.000Z"
     there = datetime(2026, 1, 5, 13, 0, 0, 1999, tzinfo=timezone(timedelta(hours=1)))
     assert time_text(there) == "2026-01-05T12:00:00.001Z"
@@ -213,7 +216,7 @@ def test_a_time_has_its_zone() -> None:
         time_text(AT.replace(tzinfo=None))
 
 
-def test_an_id_stays_in_its_segment() -> None:
+def test_id_is_quoted_as_one_path_segment() -> None:
     assert segment("desk@aster") == "desk@aster"
     assert segment("../x?y#z%2F") == "..%2Fx%3Fy%23z%252F"
     for wrong in ("", ".", ".."):
@@ -221,7 +224,7 @@ def test_an_id_stays_in_its_segment() -> None:
             segment(wrong)
 
 
-def test_filters_are_a_query() -> None:
+def test_filters_become_query_parameters() -> None:
     filters = {"names": ["a,b"], "ids": [UUID(int=0), "x"], "active": False, "created_before": AT, "page_size": 5}
     assert query({**filters, "closed": None}) == (
         ("names", "a,b"),

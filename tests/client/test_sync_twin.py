@@ -1,4 +1,4 @@
-"""Both shapes of the SDK are one source."""
+"""Both shapes of the SDK come from one source."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import inspect
 import pytest
 
 from clearwindow import client
-from tests import sync_twin
+from tools import sync_twin
 
 
 @pytest.mark.parametrize("name", sync_twin.modules())
-def test_the_synchronous_module_is_what_make_sdk_makes(name: str) -> None:
+def test_synchronous_module_equals_generated_module(name: str) -> None:
     made = (sync_twin.TWIN / name).read_text(encoding="utf-8")
     assert made == sync_twin.twin(name), "say make sdk"
 
 
-def test_no_synchronous_module_is_without_its_source() -> None:
+def test_every_synchronous_module_has_a_source() -> None:
     there = {path.name for path in sync_twin.TWIN.glob("*.py")} - sync_twin.BY_HAND
     assert there == set(sync_twin.modules())
 

@@ -1,4 +1,4 @@
-"""Webhook endpoints through the SDK, in both shapes: from the first one to the verified delivery."""
+"""Webhook endpoints through the SDK, in both shapes, up to the verified delivery."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from clearwindow.client import (
     WebhookVerificationError,
     verify_webhook,
 )
-from clearwindow.clock import ManualClock
+from clearwindow.core.clock import ManualClock
 from clearwindow.runtime import Runtime
+from tests.client.networks import OPTIONS, enterprise
 from tests.client.shapes import Shapes
-from tests.client.towns import OPTIONS, enterprise
 from tests.conftest import OPERATOR_TOKEN, START
 from tests.support.receivers import Receiver, answering, receiving
 from tests.webhooks.support import deliver
@@ -33,12 +33,12 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def member(shapes: Shapes, base_url: str) -> Partner:
-    """An enterprise that has become neither partner nor client: endpoints are every enterprise's."""
+    """An enterprise that is neither partner nor client: every enterprise may have endpoints."""
     token, _ = enterprise(shapes.operator(base_url, OPERATOR_TOKEN, options=OPTIONS), "meridian", 1)
     return shapes.partner(base_url, token, "meridian", options=OPTIONS)
 
 
-def test_an_endpoint_and_its_deliveries(
+def test_endpoint_gets_test_event_and_lists_deliveries(
     member: Partner, receiver: Receiver, runtime: Runtime, clock: ManualClock
 ) -> None:
     endpoints = member.webhook_endpoints
@@ -74,7 +74,7 @@ def test_an_endpoint_and_its_deliveries(
     assert endpoints.replay_range(endpoint.id, from_at=START, until_at=clock.now(), only_missed=True) == 0
 
 
-def test_an_endpoint_is_changed_and_goes(member: Partner, receiver: Receiver) -> None:
+def test_endpoint_is_changed_and_deleted(member: Partner, receiver: Receiver) -> None:
     endpoints = member.webhook_endpoints
     made = endpoints.create(url=receiver.url, description="the desk").webhook_endpoint
     assert made.event_types is None

@@ -1,4 +1,4 @@
-"""Deliveries that are believed, and those that are not. Standard Webhooks 1.0."""
+"""Genuine deliveries of Standard Webhooks 1.0 are accepted, all others are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from clearwindow.client import WebhookEvent, WebhookVerificationError, verify_webhook
 
-# The example that the standard's own libraries are tested with.
+# The example in the tests of the standard's own libraries.
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID: Final = "msg_p5jXN8AQM9LWM0D4loKWxJek"
 AT: Final = datetime.fromtimestamp(1614265330, UTC)
@@ -52,13 +52,13 @@ def verify(signature: str, keys: str | list[str] = SECRET, body: bytes = BODY) -
     return verify_webhook(headers(signature), body, keys, now=AT)
 
 
-def test_the_standards_own_example_is_genuine() -> None:
+def test_example_of_the_standard_is_genuine() -> None:
     event = verify(SIGNATURE)
     assert (event.id, event.sent_at, event.payload) == (ID, AT, {"test": 2432232314})
     assert v1(BODY) == SIGNATURE
 
 
-def test_an_ed25519_signature_is_verified_with_the_public_key() -> None:
+def test_ed25519_signature_is_verified_with_public_key() -> None:
     body = b'{"type":"settlement.initiated","timestamp":"2026-01-05T12:00:00Z","data":{"id":"s"}}'
     event = verify(v1a(body), PUBLIC, body)
     assert (event.type, event.data) == ("settlement.initiated", {"id": "s"})
@@ -66,12 +66,12 @@ def test_an_ed25519_signature_is_verified_with_the_public_key() -> None:
         verify(v1a(body), PUBLIC, body.replace(b"initiated", b"completed"))
 
 
-def test_one_good_signature_among_several_is_enough() -> None:
+def test_one_valid_signature_among_several_is_enough() -> None:
     assert verify(f"v2,xxx v1,!! v1 {v1(BODY, OTHER_SECRET)} {SIGNATURE}").id == ID
     assert verify(f"{v1a(BODY)} {v1(BODY, OTHER_SECRET)}", PUBLIC).id == ID
 
 
-def test_while_keys_change_both_are_taken() -> None:
+def test_both_keys_are_accepted_during_rotation() -> None:
     for signature in (SIGNATURE, v1(BODY, OTHER_SECRET), v1a(BODY)):
         assert verify(signature, [OTHER_SECRET, PUBLIC, SECRET]).id == ID
 
@@ -93,19 +93,19 @@ def test_while_keys_change_both_are_taken() -> None:
         v1a(BODY),
     ],
 )
-def test_another_signature_is_not_believed(signature: str) -> None:
+def test_wrong_signature_is_refused(signature: str) -> None:
     with pytest.raises(WebhookVerificationError):
         verify(signature)
 
 
 @given(st.binary(max_size=200), st.text(max_size=200))
-def test_nothing_made_up_is_believed(body: bytes, signature: str) -> None:
+def test_random_body_and_signature_are_refused(body: bytes, signature: str) -> None:
     with pytest.raises(WebhookVerificationError):
         verify_webhook(headers(signature), body, [SECRET, PUBLIC], now=AT)
 
 
 @given(st.integers(0, len(BODY) * 8 - 1))
-def test_no_bit_of_the_body_can_change(bit: int) -> None:
+def test_any_changed_bit_of_body_is_refused(bit: int) -> None:
     changed = bytearray(BODY)
     changed[bit // 8] ^= 1 << bit % 8
     for signature, keys in ((SIGNATURE, SECRET), (v1a(BODY), PUBLIC)):
@@ -113,10 +113,10 @@ def test_no_bit_of_the_body_can_change(bit: int) -> None:
             verify(signature, keys, bytes(changed))
 
 
-@pytest.mark.parametrize(("off_seconds", "believed"), [(300, True), (301, False), (-300, True), (-301, False)])
-def test_the_senders_clock_may_be_off_by_five_minutes(*, off_seconds: int, believed: bool) -> None:
+@pytest.mark.parametrize(("off_seconds", "accepted"), [(300, True), (301, False), (-300, True), (-301, False)])
+def test_sender_clock_may_be_off_by_five_minutes(*, off_seconds: int, accepted: bool) -> None:
     now = AT + timedelta(seconds=off_seconds)
-    if believed:
+    if accepted:
         assert verify_webhook(headers(), BODY, SECRET, now=now).id == ID
     else:
         with pytest.raises(WebhookVerificationError, match="301 seconds"):
@@ -124,7 +124,7 @@ def test_the_senders_clock_may_be_off_by_five_minutes(*, off_seconds: int, belie
     assert verify_webhook(headers(), BODY, SECRET, now=now, tolerance_seconds=400).id == ID
 
 
-def test_the_present_is_the_systems() -> None:
+def test_default_time_is_system_clock() -> None:
     at = datetime.fromtimestamp(int(time.time()), UTC)
     signed = headers(v1(BODY, at=at), at=at)
     assert verify_webhook(signed, BODY, SECRET).sent_at == at
@@ -133,25 +133,25 @@ def test_the_present_is_the_systems() -> None:
 
 
 @pytest.mark.parametrize("timestamp", ["", "x", "-5", "1.5", "1e9", "٣", "9" * 12, "9" * 400, " 1614265330"])
-def test_a_time_that_is_none(timestamp: str) -> None:
+def test_invalid_timestamp_is_refused(timestamp: str) -> None:
     with pytest.raises(WebhookVerificationError, match="webhook-timestamp"):
         verify_webhook(headers() | {"WEBHOOK-TIMESTAMP": timestamp}, BODY, SECRET, now=AT)
 
 
 @pytest.mark.parametrize("name", ["Webhook-Id", "WEBHOOK-TIMESTAMP", "webhook-signature"])
-def test_a_header_that_is_missing(name: str) -> None:
+def test_missing_header_is_refused(name: str) -> None:
     without = {given: value for given, value in headers().items() if given != name}
     with pytest.raises(WebhookVerificationError, match=f"no {name.lower()}"):
         verify_webhook(without, BODY, SECRET, now=AT)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"5", b"not json", b"\xff", b"[" * 100_000])
-def test_a_genuine_body_that_is_no_event(body: bytes) -> None:
+def test_genuine_body_that_is_not_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(WebhookVerificationError, match="JSON"):
         verify(v1(body), SECRET, body)
 
 
-def test_more_signatures_than_anybody_needs_are_not_looked_at() -> None:
+def test_too_many_signatures_are_refused() -> None:
     with pytest.raises(WebhookVerificationError, match="20"):
         verify(" ".join([SIGNATURE] * 21))
 
@@ -159,13 +159,13 @@ def test_more_signatures_than_anybody_needs_are_not_looked_at() -> None:
 @pytest.mark.parametrize(
     "key", ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_!!", "whsec_c2hvcnQ=", "whpk_AAAA", "whsk_x"]
 )
-def test_a_key_that_is_none_is_the_callers_mistake(key: str) -> None:
+def test_invalid_key_raises_value_error(key: str) -> None:
     with pytest.raises(ValueError, match=r"whsec_|whpk_"):
         verify(SIGNATURE, [SECRET, key])
     with pytest.raises(ValueError, match="no key"):
         verify(SIGNATURE, [])
 
 
-def test_a_body_that_was_parsed_is_no_body() -> None:
+def test_parsed_body_is_refused() -> None:
     with pytest.raises(TypeError):
         verify_webhook(headers(), BODY.decode(), SECRET, now=AT)  # type: ignore[arg-type]

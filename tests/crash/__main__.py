@@ -1,4 +1,4 @@
-"""``make crash``: every step, every target, several times, and kills at random moments under load."""
+"""``make crash``: kills every target at every step, several times, and at random moments under load."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.crash.load import Exchange, open_exchange
-from tests.crash.scenario import Place, open_place
+from tests.crash.kills import CrashRun, open_crash_run
+from tests.crash.load import LoadedServer, open_loaded_server
 from tests.crash.servers import Target
 from tests.crash.steps import STEPS, Step
 
@@ -24,7 +24,7 @@ _WIDTH: Final = 130
 
 @dataclass
 class Tally:
-    """What became of the kills at one place in the table."""
+    """The outcomes of the kills in one cell of the table."""
 
     survived: int = 0
     violated: int = 0
@@ -35,12 +35,12 @@ class Tally:
         kills = self.survived + self.violated
         if not kills:
             return ""
-        verdict = f"[red]{self.violated} of {kills} violated[/]" if self.violated else f"[green]{kills} ok[/]"
-        return f"{verdict}  {self.seconds / kills:.1f} s"
+        result = f"[red]{self.violated} of {kills} violated[/]" if self.violated else f"[green]{kills} ok[/]"
+        return f"{result}  {self.seconds / kills:.1f} s"
 
 
 class Run:
-    """All kills of one run, and a new server after each violation, which may have left anything behind."""
+    """All kills of one run. After a violation the next kill gets a new server."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -49,38 +49,38 @@ class Run:
 
     def steps(self, repeats: int) -> dict[tuple[Step, Target], Tally]:
         tallies = {(step, target): Tally() for step in STEPS for target in Target}
-        place: Place | None = None
+        crash_run: CrashRun | None = None
         for _ in range(repeats):
             for (step, target), tally in tallies.items():
-                place = place or self._opened.enter_context(open_place(SEED, thorough=True))
+                crash_run = crash_run or self._opened.enter_context(open_crash_run(SEED, thorough=True))
                 started_at = time.monotonic()
                 try:
-                    place.crash(step, target)
+                    crash_run.crash(step, target)
                     tally.survived += 1
-                except Exception:  # noqa: BLE001 - whatever it is, it is the outcome
+                except Exception:  # noqa: BLE001 - every error is an outcome
                     self._violated(tally, f"{step.id}, {target}")
-                    place = None
+                    crash_run = None
                 tally.seconds += time.monotonic() - started_at
                 self._console.print(f"  {step.id}, {target}: {tally}")
-        if place is not None:
-            place.settle_in_peace()
+        if crash_run is not None:
+            crash_run.settle_without_dispute()
         self._opened.close()
         return tallies
 
     def rounds(self, rounds: int) -> dict[Target, Tally]:
         tallies = {target: Tally() for target in Target}
-        exchange: Exchange | None = None
+        server: LoadedServer | None = None
         for number in range(rounds):
             target = list(Target)[number % len(Target)]
             tally = tallies[target]
-            exchange = exchange or self._opened.enter_context(open_exchange(SEED + number))
+            server = server or self._opened.enter_context(open_loaded_server(SEED + number))
             started_at = time.monotonic()
             try:
-                tally.counts += exchange.round(target)
+                tally.counts += server.round(target)
                 tally.survived += 1
             except Exception:  # noqa: BLE001 - the same
                 self._violated(tally, f"round {number}, {target}")
-                exchange = None
+                server = None
             tally.seconds += time.monotonic() - started_at
             self._console.print(f"  round {number + 1} of {rounds}, {target}: {tally} {dict(tally.counts)}")
         self._opened.close()

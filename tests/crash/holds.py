@@ -1,21 +1,21 @@
-"""Holding a step from outside, and seeing in the database that it is held just there."""
+"""Holds a step from outside, and sees in the database that exactly this step is held."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Final
 
 import psycopg
 from psycopg import sql
 
+from tests.crash.networks import LargeNetwork
 from tests.crash.servers import Server, connected, wait_until
 from tests.crash.steps import LOCK_SPACE, STEPS, Held, Step
-from tests.crash.towns import Town
 
 HOLD_SECONDS: Final = 30
 
-# The shared lock is never waited for unless a test holds the step's number exclusively.
+# Nobody waits for the shared lock unless a test holds the step's number exclusively.
 _WAIT: Final = """
     CREATE FUNCTION crash_wait() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -48,25 +48,25 @@ _WAITING: Final = """
       AND CASE WHEN %s THEN wait_event = 'SyncRep' ELSE wait_event_type = 'Lock' END"""
 
 
-def install(server: Server, town: Town) -> None:
-    """Puts the triggers in; without a lock on a step's number they let everything pass."""
+def install(server: Server, large_network: LargeNetwork) -> None:
+    """Creates the triggers. They stop nothing until a lock on a step's number is taken."""
     tables = {step.where: sql.Literal(STEPS.index(step)) for step in STEPS if step.held is Held.BY_TABLE}
     with connected(server.dsn) as connection:
         connection.execute(sql.SQL(_WAIT).format(space=sql.Literal(LOCK_SPACE)))
         connection.execute(
             sql.SQL(_WAIT_FOR_TABLES).format(
-                space=sql.Literal(LOCK_SPACE), middle=sql.Literal(town.middle.id), **tables
+                space=sql.Literal(LOCK_SPACE), middle=sql.Literal(large_network.middle.id), **tables
             )
         )
         connection.execute(_ON_TABLES)
         for number, step in enumerate(STEPS):
             if step.held is Held.BY_TRIGGER:
-                connection.execute(_trigger(number, step, town))
+                connection.execute(_trigger(number, step, large_network))
 
 
 @contextmanager
-def holding(server: Server, step: Step, town: Town) -> Iterator[None]:
-    """Whoever comes to the step waits there until the block ends or PostgreSQL does."""
+def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterator[None]:
+    """Makes every transaction that reaches the step wait there until the block or PostgreSQL ends."""
     connection = connected(server.dsn)
     try:
         match step.held:
@@ -74,12 +74,14 @@ def holding(server: Server, step: Step, town: Town) -> Iterator[None]:
                 connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, STEPS.index(step)])
             case Held.BY_ROW:
                 connection.execute("BEGIN")
-                connection.execute(_filled(step.where, town))
+                connection.execute(_filled(step.where, large_network))
             case Held.BY_STANDBY:
+                # The worker's commit of deliveries for an earlier step would be held in place of this step's.
+                wait_until(lambda: _is_delivered(connection), HOLD_SECONDS, "the deliveries were not made")
                 connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
                 connection.execute("SELECT pg_reload_conf()")
-                # What the next start must not find in the file; the running server keeps to it.
-                wait_until(lambda: _standby_is_wanted(server), HOLD_SECONDS, "the setting did not arrive")
+                # The next start must not find it in the file; the running server keeps the setting.
+                wait_until(lambda: _is_commit_held(server), HOLD_SECONDS, "the setting did not arrive")
                 connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
         yield
     finally:
@@ -88,8 +90,8 @@ def holding(server: Server, step: Step, town: Town) -> Iterator[None]:
             connection.close()
 
 
-def let_go(server: Server, step: Step) -> None:
-    """A PostgreSQL that lives on would wait for its standby for ever."""
+def release(server: Server, step: Step) -> None:
+    """Removes the standby: a PostgreSQL that was not killed would wait for it for ever."""
     if step.held is Held.BY_STANDBY:
 
         def reloaded() -> bool:
@@ -104,7 +106,7 @@ def let_go(server: Server, step: Step) -> None:
 
 
 def wait_until_held(server: Server, step: Step) -> int:
-    """The process of PostgreSQL that is in the middle of the step."""
+    """Returns the process of PostgreSQL that is in the middle of the step."""
     found: list[int] = []
     with connected(server.dsn) as watcher:
 
@@ -113,32 +115,43 @@ def wait_until_held(server: Server, step: Step) -> int:
             found[:] = [pid for (pid,) in rows]
             return bool(found)
 
-        wait_until(held, HOLD_SECONDS, f"nobody came to {step.id}")
+        wait_until(held, HOLD_SECONDS, f"no transaction reached {step.id}")
     assert len(found) == 1
     return found[0]
 
 
-def _standby_is_wanted(server: Server) -> bool:
-    with connected(server.dsn) as fresh:
-        row = fresh.execute("SELECT current_setting('synchronous_standby_names')").fetchone()
-    return row == ("nobody",)
+def _is_delivered(connection: psycopg.Connection) -> bool:
+    return connection.execute("SELECT count(*) FROM event_to_deliver").fetchone() == (0,)
 
 
-def _trigger(number: int, step: Step, town: Town) -> sql.Composed:
+def _is_commit_held(server: Server) -> bool:
+    """Whether commits wait for the standby. Sessions see the setting before the checkpointer, which acts on it."""
+    with closing(connected(server.dsn)) as trial, connected(server.dsn) as watcher:
+        trial.execute("SET synchronous_commit = on")
+        trial.pgconn.send_query(b"SELECT pg_logical_emit_message(true, 'crash', '')")
+        pid = trial.info.backend_pid
+        while trial.pgconn.is_busy():
+            waits = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'SyncRep'"
+            if watcher.execute(waits, [pid]).fetchone():
+                return True
+            trial.pgconn.consume_input()
+    return False
+
+
+def _trigger(number: int, step: Step, large_network: LargeNetwork) -> sql.Composed:
     constraint = sql.SQL("CONSTRAINT " if "DEFERRABLE" in step.where else "")
     return sql.SQL("CREATE {}TRIGGER {} {} EXECUTE FUNCTION crash_wait({})").format(
-        constraint, sql.Identifier(f"crash_{number}"), _filled(step.where, town), sql.Literal(number)
+        constraint, sql.Identifier(f"crash_{number}"), _filled(step.where, large_network), sql.Literal(number)
     )
 
 
-def _filled(template: str, town: Town) -> sql.Composed:
+def _filled(template: str, large_network: LargeNetwork) -> sql.Composed:
     values: Mapping[str, object] = {
-        "enterprise": town.partner.enterprise.id,
-        "middle": town.middle.id,
-        "middle_account": town.accounts[town.middle.id],
-        "middle_enterprise": town.middle.client.enterprise.id,
-        "partner": town.partner.id,
-        "partner_account": town.partner_account,
+        "enterprise": large_network.partner.enterprise.id,
+        "middle": large_network.middle.id,
+        "middle_account": large_network.accounts[large_network.middle.id],
+        "partner": large_network.partner.id,
+        "partner_account": large_network.partner_account,
     }
     text = sql.SQL(template)
     return text.format(**{name: sql.Literal(value) for name, value in values.items()})

@@ -1,4 +1,4 @@
-"""One kill at one step, and everything that must hold afterwards. Protocol §10.7."""
+"""Kills at one step of a settlement, and checks what must hold afterwards. Protocol §10.7."""
 
 from __future__ import annotations
 
@@ -14,120 +14,135 @@ import httpx2
 import psycopg
 from psycopg import sql
 
-from tests.crash import holding
-from tests.crash.servers import LIVES_ON, OPERATOR_TOKEN, Server, Target, connected, running_server, wait_until
+from tests.crash import holds
+from tests.crash.networks import CURRENCIES, PATH, Amounts, Balances, LargeNetwork, build_large_network
+from tests.crash.servers import (
+    OPERATOR_TOKEN,
+    SERVER_SURVIVES,
+    Server,
+    Target,
+    connected,
+    running_server,
+    wait_until,
+)
 from tests.crash.steps import Phase, Step
-from tests.crash.towns import CURRENCIES, PATH, Amounts, Balances, Town, build_town
+from tests.support.events import events_of_settlement
 from tests.support.networks import Json, Network, ok
 from tests.support.operators import OperatorClient
 
-COURSE_SECONDS: Final = 60
+TIMEOUT_SECONDS: Final = 60
 EVENT_TYPES: Final = ("settlement.initiated", "settlement.finalizing", "settlement.completed", "balance.changed")
 
 
 class Sending:
-    """A request under way in a thread of its own, which may never be answered."""
+    """Sends a request in a thread of its own. It may never be answered."""
 
-    def __init__(self, town: Town, content: bytes) -> None:
+    def __init__(self, large_network: LargeNetwork, content: bytes) -> None:
         self.response: httpx2.Response | None = None
-        self._town, self._content = town, content
+        self._large_network, self._content = large_network, content
         self._thread = threading.Thread(target=self._send, daemon=True)
         self._thread.start()
 
     def outcome(self) -> httpx2.Response | None:
-        """The answer, or None where the connection broke before there was one."""
-        self._thread.join(COURSE_SECONDS)
-        assert not self._thread.is_alive(), "the request was neither answered nor broken off"
+        """Returns the answer, or None if the connection broke before it came."""
+        self._thread.join(TIMEOUT_SECONDS)
+        assert not self._thread.is_alive(), "the request was not answered, and its connection is still open"
         return self.response
 
     def _send(self) -> None:
         try:
-            self.response = self._town.partner.api.post_raw(PATH, self._content, version=2)
+            self.response = self._large_network.partner.api.post_raw(PATH, self._content, version=2)
         except httpx2.HTTPError:
             self.response = None
 
 
 @dataclass
-class Place:
-    """A server and a town on it, through any number of kills.
+class CrashRun:
+    """A server with a large network, which is killed any number of times.
 
-    ``waiting`` is the adjusted transfer of the disputer that the next settlement takes; ``thorough`` has every
-    kill followed by the command line's check, which takes longer than the same check by the server.
+    Attributes:
+        rng: draws the amounts.
+        thorough: whether the command line checks the ledger after every kill. That takes longer than the same
+            check by the server.
+        adjusted: the adjusted transfers of the disputer, by currency, which the next settlement takes up.
     """
 
     server: Server
     operator: OperatorClient
-    town: Town
-    dice: random.Random
+    large_network: LargeNetwork
+    rng: random.Random
     thorough: bool
-    waiting: dict[str, int] = field(default_factory=dict)
+    adjusted: dict[str, int] = field(default_factory=dict)
 
-    def leave_a_closure(self) -> None:
-        """Drives one settlement through its whole course in peace, so that the next one has a closure to take."""
-        course = _Course(self, None, Target.SERVER)
-        course.run()
-        self.waiting = dict(course.amounts[self.town.disputer.id])
+    def settle_with_dispute(self) -> None:
+        """Settles once without a kill, with a dispute, whose closure the next settlement takes up."""
+        self._settle(None, Target.SERVER)
 
     def crash(self, step: Step, target: Target) -> None:
-        """Drives one settlement through its whole course, and kills the target at the step."""
-        course = _Course(self, step, target)
-        course.run()
-        self.waiting = dict(course.amounts[self.town.disputer.id])
+        """Settles once, and kills the target at the step."""
+        self._settle(step, target)
 
     def check(self) -> None:
-        """Everything that must always hold does. Protocol §10."""
+        """Checks everything that must always hold. Protocol §10."""
         if self.thorough:
             self.server.check()
         assert self.operator.check() == []
 
-    def settle_in_peace(self) -> None:
-        """A last settlement that takes the last closure; after it nothing at all may be held."""
-        amounts = self.town.amounts(self.dice)
-        external_id, content = self.town.request(amounts)
-        ok(self.town.partner.api.post_raw(PATH, content, version=2))
+    def settle_without_dispute(self) -> None:
+        """Settles a last time and takes up the last closure: nothing at all may be held afterwards."""
+        amounts = self.large_network.amounts(self.rng)
+        external_id, content = self.large_network.request(amounts)
+        ok(self.large_network.partner.api.post_raw(PATH, content, version=2))
         with connected(self.server.dsn) as connection:
             settlement_id = _only_settlement(connection, external_id)
             end_window(connection, settlement_id, "dispute")
             end_window(connection, settlement_id, "top_up")
             _wait_for_state(connection, settlement_id, "completed")
             assert connection.execute("SELECT count(*) FROM hold").fetchone() == (0,)
-        self.waiting = {}
+        self.adjusted = {}
         self.server.check()
+
+    def _settle(self, step: Step | None, target: Target) -> None:
+        settlement = _Settlement(self, step, target)
+        settlement.run()
+        self.adjusted = dict(settlement.amounts[self.large_network.disputer.id])
 
 
 @contextmanager
-def open_place(seed: int, *, thorough: bool) -> Iterator[Place]:
-    """A new server with a town on it, ready to be held at any step."""
+def open_crash_run(seed: int, *, thorough: bool) -> Iterator[CrashRun]:
+    """Starts a server with a large network, on which every step can be held."""
     with (
         running_server() as server,
         OperatorClient(server.url, OPERATOR_TOKEN) as operator,
         Network(operator) as network,
     ):
-        town = build_town(network, server.dsn)
-        holding.install(server, town)
-        place = Place(server, operator, town, random.Random(seed), thorough)  # noqa: S311 - amounts are no secrets
-        place.leave_a_closure()
-        yield place
+        large_network = build_large_network(network, server.dsn)
+        holds.install(server, large_network)
+        run = CrashRun(server, operator, large_network, random.Random(seed), thorough)  # noqa: S311 - amounts are no secrets
+        run.settle_with_dispute()
+        yield run
 
 
-class _Course:
-    def __init__(self, place: Place, step: Step | None, target: Target) -> None:
-        self.place, self.server, self.town = place, place.server, place.town
+class _Settlement:
+    """One settlement from staging to completion, with a dispute, and with a kill if there is a step."""
+
+    def __init__(self, crash_run: CrashRun, step: Step | None, target: Target) -> None:
+        self.crash_run, self.server, self.large_network = crash_run, crash_run.server, crash_run.large_network
         self.kill_at, self.target = step, target
-        self.amounts: Amounts = self.town.amounts(place.dice)
-        self.external_id, self.content = self.town.request(self.amounts)
+        self.amounts: Amounts = self.large_network.amounts(crash_run.rng)
+        self.external_id, self.content = self.large_network.request(self.amounts)
         self.answer: Json = {}
         self.settlement_id = UUID(int=0)
 
     @property
     def step(self) -> Step:
-        assert self.kill_at is not None, "this settlement is left in peace"
+        assert self.kill_at is not None, "this settlement has no kill"
         return self.kill_at
 
     def run(self) -> None:
         killed_in = self.kill_at.phase if self.kill_at else None
         with connected(self.server.dsn) as connection:
-            before = self.town.balances(connection)
+            before = self.large_network.balances(connection)
         if killed_in is Phase.STAGING:
             self._kill_staging()
         else:
@@ -140,19 +155,19 @@ class _Course:
                 self._end_window(window)
         with connected(self.server.dsn) as connection:
             _wait_for_state(connection, self.settlement_id, "completed")
-            assert self.town.balances(connection) == self._expected(before)
+            assert self.large_network.balances(connection) == self._expected(before)
             self._assert_nothing_doubled(connection)
-        self.place.check()
+        self.crash_run.check()
         self._close_dispute()
 
     def _stage(self) -> None:
-        self.answer = ok(self.town.partner.api.post_raw(PATH, self.content, version=2))
+        self.answer = ok(self.large_network.partner.api.post_raw(PATH, self.content, version=2))
         with connected(self.server.dsn) as connection:
             self.settlement_id = _only_settlement(connection, self.external_id)
 
     def _kill_staging(self) -> None:
-        with holding.holding(self.server, self.step, self.town):
-            sending = Sending(self.town, self.content)
+        with holds.step_held(self.server, self.step, self.large_network):
+            sending = Sending(self.large_network, self.content)
             self._kill_when_held()
         answered = sending.outcome()
         self._recover()
@@ -160,23 +175,23 @@ class _Course:
             made = _settlements(connection, self.external_id)
         assert len(made) == int(self.step.committed)
         if answered is not None:
-            # Of everything the database dies first, and the server may still say so.
+            # When everything is killed the database ends first, and the server may still answer with an error.
             assert self.target is not Target.SERVER
             assert answered.status_code == 500
             assert not (made and "nothing was written" in answered.text), answered.text
-        again = self.town.partner.api.post_raw(PATH, self.content, version=2)
+        again = self.large_network.partner.api.post_raw(PATH, self.content, version=2)
         self.answer = ok(again)
         assert (again.headers.get("Idempotent-Replayed") == "true") is self.step.committed
         with connected(self.server.dsn) as connection:
             self.settlement_id = _only_settlement(connection, self.external_id)
 
     def _kill_worker(self, window: str) -> None:
-        with holding.holding(self.server, self.step, self.town):
+        with holds.step_held(self.server, self.step, self.large_network):
             with connected(self.server.dsn) as connection:
                 end_window(connection, self.settlement_id, window)
             self._kill_when_held()
         self._recover()
-        again = self.town.partner.api.post_raw(PATH, self.content, version=2)
+        again = self.large_network.partner.api.post_raw(PATH, self.content, version=2)
         assert ok(again) == self.answer
         with connected(self.server.dsn) as connection:
             assert _only_settlement(connection, self.external_id) == self.settlement_id
@@ -184,14 +199,14 @@ class _Course:
             _wait_for_state(connection, self.settlement_id, state)
 
     def _kill_when_held(self) -> None:
-        backend = holding.wait_until_held(self.server, self.step)
+        backend = holds.wait_until_held(self.server, self.step)
         self.server.kill(self.target, backend)
 
     def _recover(self) -> None:
-        if self.target in LIVES_ON:
-            holding.let_go(self.server, self.step)
+        if self.target in SERVER_SURVIVES:
+            holds.release(self.server, self.step)
         self.server.recover(self.target)
-        self.place.check()
+        self.crash_run.check()
 
     def _end_window(self, window: str) -> None:
         with connected(self.server.dsn) as connection:
@@ -199,13 +214,13 @@ class _Course:
             _wait_for_state(connection, self.settlement_id, "top_up_window" if window == "dispute" else "completed")
 
     def _raise_dispute(self) -> None:
-        disputer = self.town.disputer
+        disputer = self.large_network.disputer
         body = disputer.client.enterprise.sign({"connectionId": disputer.id, "expectedTransfers": {}})
         raised = ok(disputer.client.api.post(f"/clients/settlements/{self.settlement_id}/disputes", body))
         self.dispute_id = UUID(raised["dispute"]["id"])
 
     def _close_dispute(self) -> None:
-        disputer = self.town.disputer
+        disputer = self.large_network.disputer
         with connected(self.server.dsn) as connection:
             connection.execute(
                 "UPDATE settlement_party SET dispute_deadline_at = now() - interval '1 second'"
@@ -218,17 +233,17 @@ class _Course:
         assert closed["status"] == "approved"
 
     def _expected(self, before: Balances) -> Balances:
-        """The balances when it is all over, counted one amount after another."""
+        """Returns the balances at the end, added up amount by amount."""
         after = dict(before)
-        disputer = self.town.disputer.id
+        disputer = self.large_network.disputer.id
         for connection, given in self.amounts.items():
-            moved = self.place.waiting if connection == disputer else given
+            moved = self.crash_run.adjusted if connection == disputer else given
             for name, amount in moved.items():
-                _add(after, (self.town.accounts[connection], CURRENCIES[name]), available=amount)
-                _add(after, (self.town.partner_account, CURRENCIES[name]), available=-amount)
+                _add(after, (self.large_network.accounts[connection], CURRENCIES[name]), available=amount)
+                _add(after, (self.large_network.partner_account, CURRENCIES[name]), available=-amount)
         for name, currency in CURRENCIES.items():
-            account = (self.town.accounts[disputer], currency)
-            # What was held for the former dispute has been paid; what is disputed now takes its place.
+            account = (self.large_network.accounts[disputer], currency)
+            # The hold of the former dispute has been paid; the hold of the new dispute takes its place.
             available, held = after[account]
             disputed = -self.amounts[disputer][name]
             after[account] = (available + held - disputed, disputed)
@@ -236,13 +251,9 @@ class _Course:
 
     def _assert_nothing_doubled(self, connection: psycopg.Connection) -> None:
         holds = connection.execute("SELECT DISTINCT cause_id FROM hold").fetchall()
-        assert holds == [(self.dispute_id,)], "a hold is left"
-        events = connection.execute(
-            "SELECT enterprise_id, type, count(*) FROM event WHERE subject_id = %s GROUP BY 1, 2",
-            [self.settlement_id],
-        ).fetchall()
-        expected = {(enterprise, kind, 1) for enterprise in self.town.enterprises for kind in EVENT_TYPES}
-        assert set(events) == expected
+        assert holds == [(self.dispute_id,)], "a hold remains"
+        expected = {(enterprise, kind, 1) for enterprise in self.large_network.enterprises for kind in EVENT_TYPES}
+        assert events_of_settlement(connection, self.settlement_id) == expected
         entries = connection.execute(
             "SELECT kind, count(*) FROM ledger_entry WHERE cause_id = %s GROUP BY kind", [self.settlement_id]
         ).fetchall()
@@ -258,7 +269,7 @@ class _Course:
 
 
 def end_window(connection: psycopg.Connection, settlement_id: UUID, window: str) -> None:
-    """Brings the deadline of the window forward to now; everything else is the worker's."""
+    """Moves the deadline of the window to now; the worker does the rest."""
     deadline = sql.Identifier(f"{window}_deadline_at")
     now = sql.SQL("date_trunc('milliseconds', clock_timestamp())")
     moved = sql.SQL("UPDATE settlement SET {} = {}, due_at = {} WHERE id = %s").format(deadline, now, now)
@@ -285,4 +296,4 @@ def _wait_for_state(connection: psycopg.Connection, settlement_id: UUID, state: 
         row = connection.execute("SELECT state FROM settlement WHERE id = %s", [settlement_id]).fetchone()
         return row == (state,)
 
-    wait_until(reached, COURSE_SECONDS, f"the settlement did not become {state} by itself")
+    wait_until(reached, TIMEOUT_SECONDS, f"the settlement did not become {state}")

@@ -1,4 +1,4 @@
-"""A partner with some hundred connections, all of them funded: a settlement of them can be caught half-way."""
+"""A partner with some hundred funded connections: large enough to kill a settlement half-way."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ Balances = dict[tuple[UUID, str], tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Town:
-    """``disputer`` and ``middle`` lose in every settlement; the latter's rows are where statements are caught."""
+class LargeNetwork:
+    """A partner with its connections.
+
+    ``disputer`` and ``middle`` lose in every settlement. Statements are held at the rows of ``middle``.
+    """
 
     partner: PartnerHandle
     clients: tuple[ConnectionHandle, ...]
     accounts: Mapping[str, UUID]
-    """Every connection's network account."""
+    """The network account of each connection."""
 
     @property
     def disputer(self) -> ConnectionHandle:
@@ -47,13 +50,13 @@ class Town:
 
     @property
     def enterprises(self) -> set[str]:
-        """Whoever a settlement of all connections concerns."""
+        """All enterprises that take part in a settlement of all connections."""
         return {self.partner.enterprise.id, *(one.client.enterprise.id for one in self.clients)}
 
-    def amounts(self, dice: random.Random) -> Amounts:
-        """An amount for every connection and currency; some gain and some lose."""
+    def amounts(self, rng: random.Random) -> Amounts:
+        """Draws an amount for every connection and currency; some gain and some lose."""
         drawn = {
-            connection: {name: dice.choice((-1, 1)) * dice.randint(1, LARGEST_AMOUNT) for name in CURRENCIES}
+            connection: {name: rng.choice((-1, 1)) * rng.randint(1, LARGEST_AMOUNT) for name in CURRENCIES}
             for connection in sorted(self.accounts)
         }
         for loser in (self.disputer, self.middle):
@@ -61,7 +64,7 @@ class Town:
         return drawn
 
     def request(self, amounts: Amounts) -> tuple[str, bytes]:
-        """The externalId and the signed request, byte for byte, so that it can be sent again."""
+        """Returns the externalId and the signed request, byte for byte, so that it can be sent again."""
         external_id = uuid4().hex
         fields = {
             "externalId": external_id,
@@ -81,7 +84,7 @@ class Town:
         return {(account, currency): (int(available), int(held)) for account, currency, available, held in rows}
 
 
-def build_town(
+def build_large_network(
     network: Network,
     dsn: str,
     *,
@@ -89,8 +92,8 @@ def build_town(
     clients: int = 4,
     connections: int = 240,
     window_minutes: float = WINDOW_MINUTES,
-) -> Town:
-    """One connection of each client is made and funded over HTTP; the others are copies of these."""
+) -> LargeNetwork:
+    """Makes one funded connection of each client over HTTP. SQL copies the others: there are too many for HTTP."""
     partner = network.partner(
         name,
         dispute_window=window_minutes,
@@ -109,11 +112,11 @@ def build_town(
         rows = connection.execute(
             "SELECT id, network_account_id FROM connection WHERE partner_id = %s", [partner.id]
         ).fetchall()
-    return Town(partner, made, {str(row[0]): row[1] for row in rows})
+    return LargeNetwork(partner, made, {str(row[0]): row[1] for row in rows})
 
 
 def _copy_connections(connection: psycopg.Connection, original: UUID, count: int) -> None:
-    """Makes copies of a connection and shares its funds with them, in one entry of the journal."""
+    """Copies a connection and shares its funds with the copies, in one entry of the journal."""
     values = {"original": original, "count": count, "entry": uuid4(), "funds": FUNDS}
     for statement in _COPYING:
         connection.execute(statement, values)

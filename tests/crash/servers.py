@@ -1,16 +1,11 @@
-"""A real ``clearwindow serve`` with its own data folder, and the ways in which it is killed."""
+"""A ``clearwindow serve`` process with its own data folder, and the ways to kill it."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,11 +15,14 @@ from typing import Final
 
 import psycopg
 
-from clearwindow.database.embedded import start_embedded
+from clearwindow.postgres.embedded.cluster import start_embedded
+from clearwindow.simulator.programs import Program, run_to_end
+from clearwindow.simulator.server import START_SECONDS, data_folder, environment, temporary_folder
+from tests.support.ports import reserved_port
 
 OPERATOR_TOKEN: Final = "the-operator-token-of-the-crash-tests"
-START_SECONDS: Final = 60
 RECOVERY_SECONDS: Final = 60
+CHECK_SECONDS: Final = 300
 _LOOK_SECONDS: Final = 0.02
 
 
@@ -37,18 +35,18 @@ class Target(StrEnum):
     POSTMASTER = "postmaster"
 
 
-LIVES_ON: Final = (Target.BACKEND, Target.POSTMASTER)
-"""Where the server is not killed, and must recover by itself."""
+SERVER_SURVIVES: Final = (Target.BACKEND, Target.POSTMASTER)
+"""Targets that do not kill the server: it must recover by itself."""
 
 
 class Server:
     """One data folder and the server that runs on it, at the same address after every restart."""
 
     def __init__(self, folder: Path) -> None:
-        self.data = folder / "data"
-        self._log = folder / "server.log"
-        self._port = _free_port()
-        self._process: subprocess.Popen[str] | None = None
+        self.data = data_folder(folder)
+        self._port = reserved_port()
+        arguments = ["serve", "--port", str(self._port), "--data", str(self.data)]
+        self._program = Program("server", arguments, folder, self._environment())
         self._dsn: str | None = None
 
     @property
@@ -64,100 +62,75 @@ class Server:
                 self._dsn = shared.dsn
         return self._dsn
 
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
     def start(self) -> None:
         """Returns when the server takes requests."""
-        with self._log.open("a") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "clearwindow", "serve", *self._arguments()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment(),
-                start_new_session=True,
-                text=True,
-            )
+        self._program.start()
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Until it says itself that the database answers and due work is done."""
-        wait_until(self._ready, START_SECONDS, f"the server did not become ready: see {self._log}")
+        """Returns when the server itself reports that the database answers and no work is overdue."""
+        wait_until(self._ready, START_SECONDS, f"the server did not become ready: see {self._program.log}")
 
     def stop(self) -> None:
-        if self._process is not None and self.alive:
-            self._process.terminate()
-            self._process.wait(START_SECONDS)
+        self._program.stop()
 
     def kill(self, target: Target, backend: int) -> None:
-        """Kills the target at once; returns when it is dead.
+        """Kills the target at once, and returns when it is dead.
 
         Args:
             target: what to kill.
-            backend: the process of PostgreSQL that serves the transaction under way.
+            backend: the process of PostgreSQL that runs the held transaction.
         """
-        assert self._process is not None
-        victims = [self._process.pid]
+        process = self._program.process
+        victims = [process.pid]
         if target is Target.EVERYTHING:
-            # The server last: PostgreSQL would be told to end in order when it dies.
-            victims = [*_descendants(self._process.pid), self._process.pid]
-        elif target in LIVES_ON:
+            # The server last: at its end PostgreSQL would be told to shut down in order.
+            victims = [*_descendants(process.pid), process.pid]
+        elif target in SERVER_SURVIVES:
             victims = [backend if target is Target.BACKEND else _parent(backend)]
         for victim in victims:
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
-        if target not in LIVES_ON:
-            self._process.wait(START_SECONDS)
-            # PostgreSQL ends with the server. What is held must be held until then: let go, it would still commit.
+        if target not in SERVER_SURVIVES:
+            process.wait(START_SECONDS)
+            # PostgreSQL ends with the server. The step stays held until then: if released, it would still commit.
             victims.append(backend)
-        wait_until(lambda: not any(map(_is_alive, victims)), START_SECONDS, "a killed process lives on")
+        wait_until(lambda: not any(map(_is_alive, victims)), START_SECONDS, "a killed process is still running")
 
     def recover(self, target: Target) -> None:
-        """Starts the server again, or waits for the one that lives on to recover by itself."""
-        if target in LIVES_ON:
-            wait_until(self._ready, RECOVERY_SECONDS, f"the server did not recover by itself: see {self._log}")
-            assert self.alive
+        """Starts the server again, or waits until the surviving server recovers by itself."""
+        if target in SERVER_SURVIVES:
+            wait_until(
+                self._ready, RECOVERY_SECONDS, f"the server did not recover by itself: see {self._program.log}"
+            )
+            self._program.require_running()
         else:
-            assert not self.alive
+            assert not self._program.is_running
             self.start()
 
     def check(self) -> None:
-        """``clearwindow check``, as a person would run it."""
-        done = subprocess.run(  # noqa: S603 - this very program
-            [sys.executable, "-m", "clearwindow", "check", "--data", str(self.data), "--json"],
-            capture_output=True,
-            text=True,
-            env=self._environment(),
-            check=False,
-        )
+        """Runs ``clearwindow check`` as an operator would."""
+        done = run_to_end(["check", "--data", str(self.data), "--json"], self._environment(), CHECK_SECONDS)
         assert done.returncode == 0, f"check found: {done.stdout}{done.stderr}"
         assert json.loads(done.stdout)["ok"] is True
 
     def _environment(self) -> dict[str, str]:
-        kept = "CLEARWINDOW_POSTGRES_BIN_DIR"
-        ours = {
-            name: value
-            for name, value in os.environ.items()
-            if name == kept or not name.startswith(("CLEARWINDOW_", "PYTHONDONTWRITEBYTECODE"))
-        }
-        return ours | {
+        settings = {
             "CLEARWINDOW_OPERATOR_TOKEN": OPERATOR_TOKEN,
-            # The load of these tests is more than a partner sends.
+            # These tests send more than a partner sends.
             "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",
             "CLEARWINDOW_WORKER_POLL_SECONDS": "0.05",
             "CLEARWINDOW_LOG_LEVEL": "warning",
             # Compiled once, so that a restart takes as long as that of an installed server.
             "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(self.data.with_name("compiled"))),
         }
-
-    def _arguments(self) -> list[str]:
-        return ["--port", str(self._port), "--data", str(self.data)]
+        given = environment(settings)
+        given.pop("PYTHONDONTWRITEBYTECODE", None)
+        return given
 
     def _ready(self) -> bool:
-        assert self.alive, f"the server ended: see {self._log}\n{self._log.read_text()[-2_000:]}"
-        # Asked often: a client that prepares for TLS would cost more than the server's start.
+        self._program.require_running()
+        # Called often: a client that prepares for TLS would take longer than the server's start.
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         try:
             connection.request("GET", "/readyz")
@@ -170,17 +143,14 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """A server over an empty data folder of its own."""
-    # Made so that an unprivileged PostgreSQL reaches it, which pytest's own folders do not let it.
-    folder = Path(tempfile.mkdtemp(prefix="clearwindow-crash-")).resolve()
-    folder.chmod(0o755)
-    server = Server(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    """Runs a server over an empty data folder until the block ends."""
+    with temporary_folder("crash") as folder:
+        server = Server(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
@@ -191,20 +161,14 @@ def wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None
 
 
 def connected(dsn: str) -> psycopg.Connection:
-    """A connection of the test's own, whose commits wait for nobody."""
+    """Opens a connection whose commits wait for no standby."""
     options = "-c synchronous_commit=local -c timezone=UTC"
     return psycopg.connect(dsn, autocommit=True, application_name="crash-test", options=options)
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def _descendants(pid: int) -> Iterator[int]:
-    """All processes below this one, parents before their children."""
-    # A process may end while it is looked at.
+    """Yields all processes below this one, parents before their children."""
+    # A process may end while its files are read.
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):

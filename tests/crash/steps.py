@@ -1,8 +1,8 @@
-"""Where a settlement is killed: every step of it, and how the step is held until the kill.
+"""The steps of a settlement at which the tests kill, and how each step is held until the kill.
 
-A step is held in the middle of its own statement. Triggers that exist in the tests' database alone wait for an
-advisory lock when they come to one certain row; rows are locked where a statement only reads; and a commit
-that is written but not yet answered is held by a standby server that does not exist.
+A step is held in the middle of its own statement. Triggers, which exist in the tests' database alone, wait for an
+advisory lock at one certain row. If a statement only reads, a row is locked. A commit that is written but not yet
+answered waits for a standby server that does not exist.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Phase(StrEnum):
 
 
 class Held(StrEnum):
-    """By what a step is held, and what ``Step.where`` says then."""
+    """What holds a step, and what ``Step.where`` names."""
 
     BY_TRIGGER = "a trigger: its events and its condition"
     BY_TABLE = "a trigger on a temporary table, or on its making: the table's name"
@@ -31,7 +31,7 @@ class Held(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``marker`` is in the text of the statement that must be running when the kill comes."""
+    """A step; ``marker`` is a part of the statement that must be running at the kill."""
 
     phase: Phase
     name: str
@@ -45,14 +45,14 @@ class Step:
 
     @property
     def committed(self) -> bool:
-        """Whether the transaction is durable when the kill comes."""
+        """Whether the transaction is durable at the kill."""
         return self.held is Held.BY_STANDBY
 
 
 STAGING, FINALISATION, EXECUTION = Phase
 _MIDDLE: Final = "NEW.connection_id = {middle}"
 _MIDDLE_BALANCE: Final = "(NEW.account_id, NEW.currency) = ({middle_account}, 'ofcbtc')"
-_MIDDLE_EVENT: Final = "NEW.enterprise_id = {middle_enterprise} AND NEW.type = '{type}'"
+_MIDDLE_EVENT: Final = "NEW.clients > 0 AND NEW.type = '{type}'"
 
 
 def _event(kind: str) -> str:

@@ -1,4 +1,4 @@
-"""Any course of deposits and withdrawals agrees with a model that is nothing but arithmetic."""
+"""Random deposits and withdrawals agree with a model in plain Python."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ QUANTITIES: Final = st.one_of(st.integers(1, 20), st.sampled_from([MOST, MOST - 
 
 
 class Model:
-    """Two accounts, what was done under each reference, and the limit that the outside world shares."""
+    """Two accounts, the movement of each reference, and the limit of the outside account."""
 
     def __init__(self) -> None:
         self.balances: defaultdict[tuple[int, str], int] = defaultdict(int)
         self.done: dict[tuple[int, str], tuple[str, str, int]] = {}
 
     def move(self, account: int, kind: str, currency: str, quantity: int, reference: str) -> int:
-        """The HTTP status that this movement must be answered with."""
+        """Returns the HTTP status that this movement must get."""
         done = self.done.get((account, reference))
         if done is not None:
             return 200 if done == (kind, currency, quantity) else 409
@@ -55,7 +55,7 @@ MOVES: Final = st.lists(
 def test_custody_agrees_with_its_model(
     operator: OperatorClient, moves: list[tuple[int, str, str, int, str]]
 ) -> None:
-    # Accounts are new for each course; the outside world is shared, and so is emptied at the end of each.
+    # Each example has new accounts. The outside account is shared, so each example withdraws everything at its end.
     operator.enterprise("acme")
     accounts = [operator.go_account("acme").id for _ in range(2)]
     model = Model()

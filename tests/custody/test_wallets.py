@@ -1,4 +1,4 @@
-"""Wallets, keys and the custodian's signatures, as the field's clients ask for them."""
+"""Wallets, keys and custodian signatures, as the JavaScript SDK asks for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.networks import TIMEOUT_SECONDS, Json, Network, new_nonce, ok
 from tests.support.operators import READ, OperatorClient, make_key
 from tests.support.signed_calls import SignedCaller, name_of
 
-NOBODYS = "0" * 32
+UNKNOWN_WALLET = "0" * 32
 Ask = Callable[..., httpx2.Response]
 
 
@@ -29,7 +29,7 @@ def web(base_url: str) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def ask(web: httpx2.Client, operator: OperatorClient) -> Ask:
-    """A call by a member of an enterprise."""
+    """Returns a function that calls the API as a member of an enterprise."""
     tokens: dict[tuple[str, str], str] = {}
 
     def call(method: str, path: str, body: object = None, *, by: str = "acme", **terms: Any) -> httpx2.Response:  # noqa: ANN401 - what a token takes
@@ -57,11 +57,11 @@ def verifies(pub: str, payload: str, signature: str) -> bool:
     return verify_message([parse_public_key(pub)], payload, signature) is not None
 
 
-def test_a_client_learns_the_constants_before_it_has_a_token(web: httpx2.Client) -> None:
+def test_client_constants_need_no_token(web: httpx2.Client) -> None:
     assert ok(web.get("/api/v1/client/constants")) == {"constants": {}, "ttl": 3600}
 
 
-def test_a_wallet_is_the_go_account_with_its_keys_in_the_order_to_try(operator: OperatorClient, ask: Ask) -> None:
+def test_wallet_lists_active_keys_in_the_order_to_try(operator: OperatorClient, ask: Ask) -> None:
     keys = [own_key(1), own_key(2, "ciphertext")]
     account = open_account(operator, label="desk", keys=keys, custodianKey=True)
     plain, sealed, custodian = (key["id"] for key in account["keys"])
@@ -92,25 +92,27 @@ def test_a_wallet_is_the_go_account_with_its_keys_in_the_order_to_try(operator: 
     assert name_of(ask("GET", f"/key/{sealed}")) == "key_unknown"
 
 
-def test_anothers_wallet_answers_exactly_as_none(operator: OperatorClient, ask: Ask) -> None:
+def test_another_enterprises_wallet_answers_like_an_unknown_one(operator: OperatorClient, ask: Ask) -> None:
     theirs = open_account(operator, "beta", keys=[own_key(1)], custodianKey=True)
     open_account(operator, keys=[own_key(2)])
     unknown_key = "11111111-1111-4111-8111-111111111111"
-    for method, theirs_path, nobodys_path, body in (
-        ("GET", f"/wallet/{theirs['id']}", f"/wallet/{NOBODYS}", None),
+    for method, theirs_path, unknown_path, body in (
+        ("GET", f"/wallet/{theirs['id']}", f"/wallet/{UNKNOWN_WALLET}", None),
         ("GET", f"/wallet/{theirs['id']}", "/wallet/%20", None),
-        ("POST", f"/wallet/{theirs['id']}/tx/sign", f"/wallet/{NOBODYS}/tx/sign", {"payload": "{}"}),
+        ("POST", f"/wallet/{theirs['id']}/tx/sign", f"/wallet/{UNKNOWN_WALLET}/tx/sign", {"payload": "{}"}),
         ("GET", f"/key/{theirs['keys'][0]['id']}", f"/key/{unknown_key}", None),
         ("GET", f"/key/{theirs['keys'][1]['id']}", "/key/x", None),
     ):
-        answers = [ask(method, path, body) for path in (theirs_path, nobodys_path)]
+        answers = [ask(method, path, body) for path in (theirs_path, unknown_path)]
         assert [answer.status_code for answer in answers] == [404, 404]
         assert answers[0].json()["error"] == answers[1].json()["error"]
         assert answers[0].json()["name"] == answers[1].json()["name"]
     assert operator.audit_log(action="payload.signed") == []
 
 
-def test_who_may_ask(operator: OperatorClient, ask: Ask, web: httpx2.Client) -> None:
+def test_wallet_routes_require_token_scope_enterprise_and_licence(
+    operator: OperatorClient, ask: Ask, web: httpx2.Client
+) -> None:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
     path, sign = f"/wallet/{account['id']}", f"/wallet/{account['id']}/tx/sign"
     assert web.get(f"/api/v2/ofc{path}").status_code == 401
@@ -128,7 +130,9 @@ def test_who_may_ask(operator: OperatorClient, ask: Ask, web: httpx2.Client) -> 
     assert name_of(ask("POST", sign, {"payload": "{}"})) == "no_licence"
 
 
-def test_the_custodian_signs_exactly_the_text_and_the_trail_has_it(operator: OperatorClient, ask: Ask) -> None:
+def test_custodian_signs_exactly_the_payload_and_the_audit_trail_records_it(
+    operator: OperatorClient, ask: Ask
+) -> None:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
     custodian = account["keys"][1]
     for payload in ('{"token":"otestusd"}', ' {"a" : [1.0, "é"],\n"b":{}}', "{}"):
@@ -185,7 +189,7 @@ def test_custodian_keys_are_added_once_and_rotated(operator: OperatorClient, ask
     assert verifies(second["pub"], "{}", signature)
 
 
-def test_an_account_needs_some_key(operator: OperatorClient, ask: Ask) -> None:
+def test_go_account_needs_a_key(operator: OperatorClient, ask: Ask) -> None:
     account = open_account(operator, custodianKey=True)
     assert len(account["keys"]) == 1
     assert ok(ask("GET", f"/wallet/{account['id']}"))["keys"] == [account["keys"][0]["id"]]
@@ -203,7 +207,7 @@ def test_an_account_needs_some_key(operator: OperatorClient, ask: Ask) -> None:
         assert operator.post(keys, body).status_code == 400, body
 
 
-def test_the_private_half_is_shown_to_nobody(operator: OperatorClient, ask: Ask, runtime: Runtime) -> None:
+def test_private_key_is_never_shown(operator: OperatorClient, ask: Ask, runtime: Runtime) -> None:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
     key_id = account["keys"][1]["id"]
     seen = [ask("GET", f"/wallet/{account['id']}").text, ask("GET", f"/key/{key_id}").text, str(account)]
@@ -217,7 +221,9 @@ def test_the_private_half_is_shown_to_nobody(operator: OperatorClient, ask: Ask,
     assert not any(private in text or "xprv" in text for text in seen)
 
 
-def test_what_the_custodian_signed_moves_money(network: Network, operator: OperatorClient, ask: Ask) -> None:
+def test_custodian_signature_is_accepted_for_a_connection(
+    network: Network, operator: OperatorClient, ask: Ask
+) -> None:
     partner = network.partner()
     account = open_account(operator, keys=[own_key(99)], custodianKey=True)
     api = network.member("acme")

@@ -1,4 +1,4 @@
-"""A network with something of everything, and the hand that makes generated requests fit it, as often as not."""
+"""A network with everything in every state, and requests that are changed to name what exists in it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from typing import Any, Final, TypeAlias
 
 from schemathesis import Case
 
+from clearwindow.core.strict_json import JsonError, parse_json
 from clearwindow.signing.keys import PrivateKey
 from clearwindow.signing.message import sign_message
-from clearwindow.strict_json import JsonError, parse_json
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.networks import (
     TOKEN_KEY,
+    ClientHandle,
     ConnectionHandle,
     EnterpriseHandle,
     Json,
+    Network,
     PartnerHandle,
     new_nonce,
     ok,
 )
 from tests.support.networks import sign_body as signed
-from tests.support.settling import Floor, close_dispute, dispute, stage
+from tests.support.settlements import Testbed, close_dispute, dispute, stage
 
 AnyCase: TypeAlias = Case[Any]
 _RARELY: Final = 0.125
 _OFTEN: Final = 0.75
-_PARTNERS_NAMES: Final = ("BTC", "ETH", "USD")
-_OUR_NAMES: Final = ("ofcbtc", "btc", "ofceth")
+_PARTNER_CURRENCIES: Final = ("BTC", "ETH", "USD")
+_NETWORK_CURRENCIES: Final = ("ofcbtc", "btc", "ofceth")
 
 
 @dataclass(frozen=True)
 class Caller:
-    """An enterprise that calls, and the connections that it has as that side."""
+    """An enterprise that sends requests, and its connections."""
 
     enterprise: EnterpriseHandle
     token: str
@@ -42,20 +44,22 @@ class Caller:
 
 
 @dataclass
-class World:
-    """Who calls, and what there is to name."""
+class FuzzNetwork:
+    """The callers, and the ids that exist.
+
+    Attributes:
+        victims: the ids that an operator may break; nothing else depends on them.
+        fields: for each operation, the body fields that our own document lists.
+    """
 
     partners: list[Caller]
     client: Caller
     ids: Mapping[str, list[str]]
     victims: Mapping[str, list[str]]
-    """What an operator may break without ending the game for everybody."""
-
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Per operation the fields of its body that our own document knows."""
 
-    def dress(self, case: AnyCase, random: Random) -> dict[str, str]:
-        """Fills a generated request with what exists, signs it, and gives the headers it goes with."""
+    def complete(self, case: AnyCase, random: Random) -> dict[str, str]:
+        """Fills a generated request with existing ids, signs it, and returns its headers."""
         if case.path.startswith("/api/operator/"):
             caller, token = self.client, OPERATOR_TOKEN
             ids = self.victims if _is_setup(case.path) else self.ids
@@ -81,7 +85,7 @@ class World:
         known = self.fields.get(f"{case.method} {case.path}", frozenset())
         if random.random() < _OFTEN:
             body = {name: value for name, value in body.items() if name in known}
-        currencies = _OUR_NAMES if caller is self.client else _PARTNERS_NAMES
+        currencies = _NETWORK_CURRENCIES if caller is self.client else _PARTNER_CURRENCIES
         body = Filling({**self.ids, "connectionId": caller.connection_ids}, currencies, random).filled(body)
         if "nonce" in body and random.random() > _RARELY:
             body["nonce"] = new_nonce()
@@ -94,27 +98,29 @@ class World:
         try:
             return signed(fields, key)
         except (ValueError, TypeError, OverflowError):
-            # No payload can say this; a server must bear it all the same.
+            # No payload can contain these fields. The server must refuse the request without an error 500.
             text = str(body.get("payload", ""))
             return {**body, "signature": sign_message(key, text) if _is_text(text) else "00"}
 
 
 @dataclass(frozen=True)
 class Filling:
+    """Replaces values of a body."""
+
     ids: Mapping[str, list[str]]
     currencies: tuple[str, ...]
     random: Random
 
     def filled(self, body: Json) -> Json:
-        """The body with some of its values replaced by such as exist."""
+        """Returns the body with some of its values replaced by existing ones."""
         return {name: self._value(name, value) for name, value in body.items()}
 
     def _value(self, name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
         often = self.random.random() < _OFTEN
         if name in self.ids and often:
             return self.random.choice(self.ids[name])
-        if name in _MADE and often:
-            return _MADE[name](self)
+        if name in _GENERATORS and often:
+            return _GENERATORS[name](self)
         if isinstance(value, dict):
             return self.filled(value)
         return value
@@ -136,11 +142,11 @@ class Filling:
 
     @staticmethod
     def key(_: Filling) -> Json:
-        """Not a key of this connection, but of the right schema."""
+        """Returns a key with the right schema, which is not the connection's key."""
         return dict(TOKEN_KEY)
 
 
-_MADE: Final[Mapping[str, Callable[[Filling], Any]]] = {
+_GENERATORS: Final[Mapping[str, Callable[[Filling], Any]]] = {
     "currency": Filling.currency,
     "quantity": Filling.quantity,
     "settlementAmounts": Filling.amounts,
@@ -150,66 +156,85 @@ _MADE: Final[Mapping[str, Callable[[Filling], Any]]] = {
 }
 
 
-def build_world(floor: Floor) -> World:
-    """Connections with funds, settlements and disputes in every state that they can be in."""
-    network, operator = floor.network, floor.operator
+def build_fuzz_network(testbed: Testbed) -> FuzzNetwork:
+    """Makes connections with funds, and settlements and disputes in every state."""
+    network, operator = testbed.network, testbed.operator
     partner = network.partner(deposits={"ofcbtc": 10_000}, onchainEnabled=True)
     client = network.client(deposits={"ofcbtc": 100_000, "ofceth": 100_000})
     connections = [network.connect(client, partner, f"number {number}") for number in range(3)]
     allocations = [ok(each.allocate("ofcbtc", 1_000))["allocation"]["id"] for each in connections]
-    disputes, closures, settlements = [], [], []
-    for closed in (True, True, False):
-        settlement = stage(partner, {each.id: {"BTC": "-2"} for each in connections})
-        settlements.append(settlement["id"])
-        disputes += [_disputed(each, settlement["id"]) for each in connections[:2]]
-        floor.pass_minutes(11)
-        if closed:
-            answer = ok(close_dispute(connections[0], disputes[-2]))
-            closures.append(answer["disputeClosure"]["id"])
-    floor.pass_minutes(11)
-    settlements += [stage(partner, {each.id: {"BTC": "-3"}})["id"] for each in connections]
+    settled = _settle_and_dispute(testbed, partner, connections)
     others = [
         network.partner("spot", dispute_window=None, top_up_window=None, deposits={"ofcbtc": 10_000}),
         network.partner("broker", broker=True, onchainEnabled=True, deposits={"ofcbtc": 10_000}),
     ]
-    callers = [Caller(partner.enterprise, _token(floor, partner), [each.id for each in connections])]
-    for other in others:
-        made = [network.connect(client, other, f"{other.enterprise.id} {number}") for number in range(2)]
-        for each in made:
-            ok(each.allocate("ofcbtc", 1_000))
-        callers.append(Caller(other.enterprise, _token(floor, other), [each.id for each in made]))
-    victim = network.partner("victim", dispute_window=None)
-    traded = network.client("other-victim", deposits={"ofcbtc": 10})
-    found = ok(operator.get("/settlements"))["settlements"]
-    failed = [each["id"] for each in found if each["status"] == "failed"]
+    callers = [
+        _caller(testbed, partner, connections),
+        *(_caller(testbed, other, _two_funded(network, client, other)) for other in others),
+    ]
     ids = {
         "enterpriseId": [partner.enterprise.id, client.enterprise.id],
         "connectionId": [each.id for each in connections],
         "partnerId": [partner.id, *(each.id for each in others)],
         "clientId": [client.id],
         "allocationId": allocations,
+        **settled,
+        "goAccountId": [client.enterprise.account.id],
+        "accountId": [client.enterprise.account.id],
+    }
+    every_connection = [each for caller in callers for each in caller.connection_ids]
+    as_client = Caller(client.enterprise, operator.user_token(client.enterprise.id), every_connection)
+    return FuzzNetwork(callers, as_client, ids, _victims(network))
+
+
+def _settle_and_dispute(
+    testbed: Testbed, partner: PartnerHandle, connections: list[ConnectionHandle]
+) -> dict[str, list[str]]:
+    """Returns the ids of settlements, disputes and closures in every state."""
+    disputes, closures, settlements = [], [], []
+    for closed in (True, True, False):
+        settlement = stage(partner, {each.id: {"BTC": "-2"} for each in connections})
+        settlements.append(settlement["id"])
+        disputes += [_disputed(each, settlement["id"]) for each in connections[:2]]
+        testbed.pass_minutes(11)
+        if closed:
+            answer = ok(close_dispute(connections[0], disputes[-2]))
+            closures.append(answer["disputeClosure"]["id"])
+    testbed.pass_minutes(11)
+    settlements += [stage(partner, {each.id: {"BTC": "-3"}})["id"] for each in connections]
+    found = ok(testbed.operator.get("/settlements"))["settlements"]
+    failed = [each["id"] for each in found if each["status"] == "failed"]
+    return {
         "settlementId": settlements + failed,
         "disputeId": disputes,
         "closureId": closures,
         "disputeClosureId": closures,
-        "goAccountId": [client.enterprise.account.id],
-        "accountId": [client.enterprise.account.id],
     }
-    victims = {
-        "enterpriseId": [victim.enterprise.id, traded.enterprise.id],
-        "partnerId": [victim.id],
-        "clientId": [traded.id],
-        "goAccountId": [victim.enterprise.account.id, traded.enterprise.account.id],
-        "userId": [f"user-of-{victim.enterprise.id}"],
-        "keyId": [traded.enterprise.account.key_id],
-    }
-    every_connection = [each for caller in callers for each in caller.connection_ids]
-    as_client = Caller(client.enterprise, operator.user_token(client.enterprise.id), every_connection)
-    return World(callers, as_client, ids, victims)
 
 
-def _token(floor: Floor, partner: PartnerHandle) -> str:
-    return floor.operator.user_token(partner.enterprise.id)
+def _two_funded(network: Network, client: ClientHandle, partner: PartnerHandle) -> list[ConnectionHandle]:
+    made = [network.connect(client, partner, f"{partner.enterprise.id} {number}") for number in range(2)]
+    for each in made:
+        ok(each.allocate("ofcbtc", 1_000))
+    return made
+
+
+def _victims(network: Network) -> dict[str, list[str]]:
+    partner = network.partner("victim", dispute_window=None)
+    client = network.client("other-victim", deposits={"ofcbtc": 10})
+    return {
+        "enterpriseId": [partner.enterprise.id, client.enterprise.id],
+        "partnerId": [partner.id],
+        "clientId": [client.id],
+        "goAccountId": [partner.enterprise.account.id, client.enterprise.account.id],
+        "userId": [f"user-of-{partner.enterprise.id}"],
+        "keyId": [client.enterprise.account.key_id],
+    }
+
+
+def _caller(testbed: Testbed, partner: PartnerHandle, connections: list[ConnectionHandle]) -> Caller:
+    token = testbed.operator.user_token(partner.enterprise.id)
+    return Caller(partner.enterprise, token, [each.id for each in connections])
 
 
 def _disputed(connection: ConnectionHandle, settlement_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Schemathesis makes requests of a document, right ones and wrong ones; a live server must bear all of them."""
+"""Sends valid and invalid requests, which Schemathesis makes from a document, to a running server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Err
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from tests.fuzz.world import AnyCase, World
+from tests.fuzz.network import AnyCase, FuzzNetwork
 from tests.support.exchanges import RECORDER
 
 Json = dict[str, Any]
@@ -36,27 +36,28 @@ CHECKS_OF_OWN: Final = [
     openapi_checks.response_headers_conformance,
     openapi_checks.response_schema_conformance,
 ]
-"""Schemathesis's own judgement, beside that of the recorder: a second opinion on our document."""
+"""Schemathesis checks the answers against our document, as the recorder does: two independent checks."""
 
 CHECKS_OF_CONTRACT: Final = [not_a_server_error]
-"""The contract has schemas that no value satisfies (a ``oneOf`` of twins); the recorder knows them."""
+"""The contract has schemas that no value satisfies (a ``oneOf`` of equal schemas); the recorder handles them."""
 
 
 @dataclass
 class Outcome:
-    """What a run tried and found."""
+    """The requests and the failures of a run.
+
+    Attributes:
+        reached: the operations that were carried out at least once.
+        below_http: how many requests the web server itself refused.
+        failures: the first failure of each kind.
+    """
 
     title: str
     operations: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     reached: set[str] = field(default_factory=set)
-    """The operations that were carried out at least once."""
-
     below_http: int = 0
-    """Requests that the web server itself took for none."""
-
     failures: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The first of each kind."""
 
     def line(self) -> str:
         kinds = Counter({f"{kind}xx": 0 for kind in (2, 4, 5)})
@@ -70,11 +71,11 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Fuzzing:
-    """How a document is tried."""
+class Fuzzer:
+    """Tries the operations of a document."""
 
     base_url: str
-    world: World
+    network: FuzzNetwork
     examples: int
     first_seed: int
     checks: list[Callable[..., bool | None]]
@@ -107,17 +108,17 @@ class Fuzzing:
         try:
             each()
         except Unsatisfiable:
-            # There is no wrong input for an operation that takes none.
+            # An operation without input has no invalid input.
             return
 
     def _send(self, case: AnyCase, random: Random, outcome: Outcome, session: requests.Session) -> None:
-        headers = self.world.dress(case, random)
+        headers = self.network.complete(case, random)
         before = len(RECORDER.tally.mismatches)
         response = case.call(
             base_url=self.base_url, session=session, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
         )
         if response.content == _BELOW_HTTP:
-            # A request line of more than 64 KB, say; no application ever sees it.
+            # For example a request line of more than 64 KB; no application ever sees it.
             outcome.below_http += 1
             return
         outcome.statuses[response.status_code] += 1

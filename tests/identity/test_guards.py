@@ -1,4 +1,4 @@
-"""The order of the checks of protocol §2, each before the next: first failure answers."""
+"""The checks of protocol §2 run in their order, and the first failure is the answer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from clearwindow.access.guards import ReadingMember, WritingMember
-from clearwindow.clock import ManualClock
-from clearwindow.http.app import create_app
+from clearwindow.core.clock import ManualClock
+from clearwindow.identity.guards import CallingMember
 from clearwindow.runtime import Runtime
+from clearwindow.web.app import create_app
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.http import loopback_client
 from tests.support.operators import READ, WRITE, OperatorClient
@@ -22,12 +22,12 @@ probe: Final = APIRouter(prefix="/probe/{enterprise_id}")
 
 
 @probe.get("")
-def read(member: ReadingMember) -> dict[str, str]:
+def read(member: CallingMember) -> dict[str, str]:
     return {"user": member.user_id}
 
 
 @probe.post("")
-def write(member: WritingMember) -> dict[str, str]:
+def write(member: CallingMember) -> dict[str, str]:
     return {"user": member.user_id}
 
 
@@ -60,7 +60,7 @@ def ask(
     return response.status_code, answer.get("name", answer.get("user"))
 
 
-def test_a_token_admits_its_user(network: httpx2.Client, operator: OperatorClient) -> None:
+def test_token_admits_its_user(network: httpx2.Client, operator: OperatorClient) -> None:
     token = operator.user_token("acme", "ada")
     assert ask(network, token) == (200, "ada")
     assert ask(network, token, method="POST") == (200, "ada")
@@ -68,7 +68,7 @@ def test_a_token_admits_its_user(network: httpx2.Client, operator: OperatorClien
     assert ask(network, token, **{"enterprise-id": "beta"}) == (400, "enterprise_header_differs")
 
 
-def test_what_is_not_a_token_in_force_is_refused_in_the_same_words(
+def test_unknown_expired_and_revoked_tokens_get_the_same_answer(
     network: httpx2.Client, operator: OperatorClient, clock: ManualClock
 ) -> None:
     assert ask(network, None) == (401, "token_missing")
@@ -88,7 +88,7 @@ def test_what_is_not_a_token_in_force_is_refused_in_the_same_words(
     assert answers.pop()[:2] == (401, "token_invalid")
 
 
-def test_a_token_is_used_from_its_networks_only(network: httpx2.Client, operator: OperatorClient) -> None:
+def test_token_is_refused_outside_its_networks(network: httpx2.Client, operator: OperatorClient) -> None:
     elsewhere = operator.user_token("acme", "ada", ipAllowList=["192.0.2.0/24", "2001:db8::/32"])
     assert ask(network, elsewhere) == (401, "token_address_refused")
     here = operator.user_token("acme", "ada", ipAllowList=["192.0.2.0/24", "127.0.0.1"])
@@ -97,19 +97,19 @@ def test_a_token_is_used_from_its_networks_only(network: httpx2.Client, operator
     assert ask(network, mapped) == (200, "ada")
 
 
-def test_another_enterprise_answers_as_one_that_does_not_exist(
+def test_another_enterprise_is_answered_like_a_missing_one(
     network: httpx2.Client, operator: OperatorClient
 ) -> None:
     token = operator.user_token("acme", "ada")
     assert ask(network, token, enterprise="beta") == (401, "not_a_member")
     assert ask(network, token, enterprise="nobody") == (401, "not_a_member")
-    # A user of both acts for the one that the token was made for.
+    # A user of both enterprises acts for the one in the token.
     operator.user("beta", "ada")
     assert ask(network, token, enterprise="beta") == (401, "not_a_member")
 
 
-def test_the_first_failure_answers(network: httpx2.Client, operator: OperatorClient) -> None:
-    """Each case fails in everything that its successor fails in, and in one thing that is checked before."""
+def test_first_failing_check_answers(network: httpx2.Client, operator: OperatorClient) -> None:
+    """Each call fails every check that the next call fails, and one earlier check."""
     operator.enterprise("bare", licensed=False)
     operator.user("bare", "eve")
     far = ["192.0.2.0/24"]
@@ -117,8 +117,8 @@ def test_the_first_failure_answers(network: httpx2.Client, operator: OperatorCli
     operator.delete(f"/tokens/{everything['id']}")
     assert ask(network, everything["value"], method="POST") == (401, "token_invalid")
 
-    from_afar = operator.user_token("bare", "eve", scopes=[WRITE], ipAllowList=far)
-    assert ask(network, from_afar, method="POST") == (401, "token_address_refused")
+    restricted = operator.user_token("bare", "eve", scopes=[WRITE], ipAllowList=far)
+    assert ask(network, restricted, method="POST") == (401, "token_address_refused")
 
     unlicensed = operator.user_token("bare", "eve", scopes=[WRITE])
     wrong_header = {"enterprise-id": "beta"}
@@ -140,13 +140,13 @@ def test_reading_needs_read_and_writing_needs_both(network: httpx2.Client, opera
     assert ask(network, writer, method="POST") == (403, "scope_missing")
 
 
-def test_a_licence_taken_away_counts_at_once(network: httpx2.Client, operator: OperatorClient) -> None:
+def test_withdrawn_licence_counts_at_once(network: httpx2.Client, operator: OperatorClient) -> None:
     token = operator.user_token("acme", "ada")
     operator.patch("/enterprises/acme", {"licensed": False})
     assert ask(network, token) == (403, "no_licence")
 
 
-def test_operators_and_members_do_not_pass_for_each_other(
+def test_operators_and_members_are_kept_apart(
     network: httpx2.Client, operator: OperatorClient, base_url: str
 ) -> None:
     assert ask(network, OPERATOR_TOKEN) == (401, "token_invalid")
@@ -158,7 +158,7 @@ def test_operators_and_members_do_not_pass_for_each_other(
 
 
 def test_every_operator_route_is_guarded(base_url: str) -> None:
-    """Also before the body is looked at, and for what does not exist."""
+    """The guard runs before the body is read, and for paths of things that do not exist."""
     paths = httpx2.get(f"{base_url}/openapi.json", trust_env=False, timeout=60).json()["paths"]
     operator_paths = [path for path in paths if path.startswith("/api/operator/")]
     assert len(operator_paths) >= 15

@@ -1,4 +1,4 @@
-"""The database itself keeps the journal: these attempts go around all of our code."""
+"""The database itself protects the journal. These attempts use SQL directly."""
 
 from __future__ import annotations
 

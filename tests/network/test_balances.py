@@ -1,4 +1,4 @@
-"""Balances as each side reads them."""
+"""Clients and partners read their balances."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_client_reads_its_own_funds_in_our_names(network: Network) -> None:
     assert {page.headers["X-Total-Count"] for page in pages} == {"2"}
 
 
-def test_a_partner_reads_its_clients_funds_in_its_own_terms(network: Network) -> None:
+def test_a_partner_reads_its_clients_funds_in_its_own_names_and_base_units(network: Network) -> None:
     partner = network.partner(
         currencies={"BTC": "ofcbtc", "XBT": "ofcbtc", "US$": "ofcusd"},
         amountUnit="decimal",
@@ -48,22 +48,22 @@ def test_a_partner_reads_its_clients_funds_in_its_own_terms(network: Network) ->
     first = network.funded(partner, {"ofcbtc": 150_000_001, "ofcusd": 5}, name="first")
     second = network.funded(partner, {"ofcusd": 1200}, name="second")
     view = ok(partner.api.get("/partners/balances"))
-    assert view["balances"] == {"BTC": {"available": "2.5", "held": "0"}}
+    assert view["balances"] == {"BTC": {"available": "250000000", "held": "0"}}
     assert view["networkBalances"] == {
         first.id: {
             "clientId": first.client.id,
             "partnerId": partner.id,
             "partnersConnectionId": first.id,
             "balances": {
-                "BTC": {"available": "1.50000001", "held": "0"},
-                "US$": {"available": "0.05", "held": "0"},
+                "BTC": {"available": "150000001", "held": "0"},
+                "US$": {"available": "5", "held": "0"},
             },
         },
         second.id: {
             "clientId": second.client.id,
             "partnerId": partner.id,
             "partnersConnectionId": second.id,
-            "balances": {"US$": {"available": "12", "held": "0"}},
+            "balances": {"US$": {"available": "1200", "held": "0"}},
         },
     }
     only = ok(partner.api.get("/partners/balances", clientIds=second.client.id))
@@ -75,7 +75,7 @@ def test_a_partner_reads_its_clients_funds_in_its_own_terms(network: Network) ->
     assert remapped["balances"] == {}
 
 
-def test_every_filter_of_the_clients_balances(network: Network) -> None:
+def test_client_balances_can_be_filtered(network: Network) -> None:
     one, two = network.partner("one"), network.partner("two")
     client, other = network.client("ann"), network.client("bob")
     first, second = network.connect(client, one, "first"), network.connect(client, two, "second")
@@ -96,7 +96,7 @@ def test_every_filter_of_the_clients_balances(network: Network) -> None:
             assert set(ok(answer)["networkBalances"]) == expected, filters
 
 
-def test_every_filter_of_the_partners_balances(network: Network) -> None:
+def test_partner_balances_can_be_filtered(network: Network) -> None:
     partner, rival = network.partner("one"), network.partner("two")
     ann, bob = network.client("ann"), network.client("bob")
     first, second = network.connect(ann, partner, "first"), network.connect(bob, partner, "second")

@@ -1,4 +1,4 @@
-"""Becoming a client or a partner, and what the operator settles about it."""
+"""Enterprises become clients or partners. Operators configure and change them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clearwindow.clock import ManualClock
+from clearwindow.core.clock import ManualClock
 from tests.support.networks import CURRENCIES, Network, ok
 from tests.support.operators import READ, OperatorClient
 
@@ -30,7 +30,7 @@ def test_an_enterprise_becomes_one_client(network: Network) -> None:
     assert len(network.operator.audit_log(action="client.created")) == 1
 
 
-def test_many_becoming_a_client_at_once_become_one(network: Network) -> None:
+def test_concurrent_requests_create_one_client(network: Network) -> None:
     enterprise = network.enterprise("trader")
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: ok(enterprise.api.post("/clients")), range(8)))
@@ -43,11 +43,11 @@ def test_a_client_needs_a_go_account(network: Network) -> None:
     assert (refused.status_code, refused.json()["name"]) == (400, "go_account_missing")
 
 
-def test_a_client_request_has_nothing_in_its_body(network: Network) -> None:
+def test_client_request_with_fields_is_rejected(network: Network) -> None:
     assert network.enterprise("trader").api.post("/clients", {"active": True}).status_code == 400
 
 
-def test_a_partner_is_made_once_it_is_configured(network: Network) -> None:
+def test_enterprise_becomes_a_partner_only_after_configuration(network: Network) -> None:
     enterprise = network.enterprise("exchange")
     refused = enterprise.api.post("/partners", WANTED)
     assert (refused.status_code, refused.json()["name"]) == (403, "partner_configuration_missing")
@@ -60,11 +60,22 @@ def test_a_partner_is_made_once_it_is_configured(network: Network) -> None:
     assert partner["clientId"] == ok(enterprise.api.post("/clients"))["client"]["id"]
 
 
-def test_the_same_request_gives_the_same_partner_and_another_is_refused(network: Network) -> None:
+def test_null_windows_mean_none_and_policies_are_off_by_default(network: Network) -> None:
+    enterprise = network.enterprise("exchange")
+    network.configure("exchange")
+    wanted = {name: value for name, value in WANTED.items() if name != "allocationPoliciesEnabled"}
+    windows = {"clientDisputeWindowMinutes": None, "topUpWindowMinutes": None}
+    partner = ok(enterprise.api.post("/partners", wanted | windows))["partner"]
+    assert partner["allocationPoliciesEnabled"] is False
+    assert not {"clientDisputeWindowMinutes", "topUpWindowMinutes", "publicKey"} & partner.keys()
+    assert enterprise.api.post("/partners", wanted | {"institutionId": None}).status_code == 400
+
+
+def test_repeat_returns_the_same_partner_and_other_values_are_rejected(network: Network) -> None:
     enterprise = network.enterprise("exchange")
     network.configure("exchange")
     first = ok(enterprise.api.post("/partners", WANTED))["partner"]
-    # The operator may move the windows: the request that made the partner is still the same request.
+    # The operator may change the windows. A repeat of the first request still counts as the same.
     ok(network.operator.patch(f"/partners/{first['id']}", {"clientDisputeWindowMinutes": 7}))
     again = ok(enterprise.api.post("/partners", WANTED | {"allocationPoliciesEnabled": False}))["partner"]
     assert (again["id"], again["clientDisputeWindowMinutes"]) == (first["id"], 7)
@@ -87,7 +98,7 @@ WRONG_FIELDS: list[dict[str, object]] = [
 ]
 
 
-def test_a_partner_request_is_of_its_shape(network: Network, subtests: pytest.Subtests) -> None:
+def test_invalid_partner_request_is_rejected(network: Network, subtests: pytest.Subtests) -> None:
     enterprise = network.enterprise("exchange")
     network.configure("exchange")
     for change in WRONG_FIELDS:
@@ -96,7 +107,7 @@ def test_a_partner_request_is_of_its_shape(network: Network, subtests: pytest.Su
             assert (refused.status_code, refused.json()["name"]) == (400, "request_invalid")
 
 
-def test_a_number_beyond_all_numbers_is_refused(network: Network) -> None:
+def test_number_with_a_huge_exponent_is_rejected(network: Network) -> None:
     api = network.enterprise("exchange").api
     body = b'{"name":"E","broker":false,"institutionIdentifier":"E","connectionKeySchema":"token",'
     refused = api.post_raw("/partners", body + b'"topUpWindowMinutes":1e99999999999999999999}')
@@ -136,14 +147,14 @@ WRONG_CONFIGURATIONS: list[dict[str, object]] = [
 ]
 
 
-def test_a_configuration_that_cannot_be_is_refused(network: Network, subtests: pytest.Subtests) -> None:
+def test_invalid_configuration_is_rejected(network: Network, subtests: pytest.Subtests) -> None:
     network.enterprise("exchange")
     for body in WRONG_CONFIGURATIONS:
         with subtests.test(body=repr(body)):
             assert network.operator.put("/enterprises/exchange/partner-configuration", body).status_code == 400
 
 
-def test_only_what_exists_is_configured_and_changed(operator: OperatorClient) -> None:
+def test_unknown_enterprise_partner_or_client_is_not_found(operator: OperatorClient) -> None:
     body = {"currencies": CURRENCIES, "amountUnit": "base"}
     assert operator.put("/enterprises/nobody/partner-configuration", body).status_code == 404
     for noun in ("partners", "clients"):
@@ -151,7 +162,7 @@ def test_only_what_exists_is_configured_and_changed(operator: OperatorClient) ->
             assert operator.patch(f"/{noun}/{id_}", {"active": False}).status_code == 404
 
 
-def test_members_reach_none_of_the_operators_routes(network: Network) -> None:
+def test_members_cannot_call_operator_routes(network: Network) -> None:
     partner = network.partner()
     with OperatorClient(network.operator.base_url, network.operator.user_token("exchange")) as member:
         assert member.patch(f"/partners/{partner.id}", {"active": False}).status_code == 401
@@ -159,7 +170,7 @@ def test_members_reach_none_of_the_operators_routes(network: Network) -> None:
         assert member.patch(f"/clients/{partner.client_id}", {"active": False}).status_code == 401
 
 
-def test_a_patch_changes_what_it_names_and_null_takes_a_window_away(network: Network) -> None:
+def test_patch_changes_given_fields_and_null_removes_a_window(network: Network) -> None:
     partner = network.partner(dispute_window=10, top_up_window=0.25)
     path = f"/partners/{partner.id}"
 
@@ -180,7 +191,7 @@ def test_a_patch_changes_what_it_names_and_null_takes_a_window_away(network: Net
         assert network.operator.patch(path, wrong).status_code == 400
 
 
-def test_every_licensed_enterprise_sees_all_partners_and_filters_them(network: Network, clock: ManualClock) -> None:
+def test_licensed_enterprise_lists_and_filters_all_partners(network: Network, clock: ManualClock) -> None:
     first = network.partner("first")
     clock.advance(minutes=1)
     second = network.partner("second")
@@ -211,7 +222,7 @@ def test_every_licensed_enterprise_sees_all_partners_and_filters_them(network: N
     assert own == {"first": "first", "second": None}
 
 
-def test_a_filter_with_a_nul_is_refused(network: Network) -> None:
+def test_filter_with_a_nul_character_is_rejected(network: Network) -> None:
     assert network.enterprise("trader").api.get("/partners", names="a\0b").status_code == 400
 
 
@@ -223,13 +234,14 @@ def test_supported_currencies_are_given_per_partner(network: Network) -> None:
         one.id: [{"ofcCurrency": "ofcbtc", "backingCurrency": "btc", "partnerNames": ["BTC", "XBT"]}],
         two.id: [{"ofcCurrency": "ofcusdc", "backingCurrency": "usdc", "partnerNames": ["USDC"]}],
     }
+    assert answer["domain"] == "bitgo-network"
     assert one.api.get("/supportedCurrencies").status_code == 400
     assert one.api.get("/supportedCurrencies", partnerIds="[]").status_code == 400
     unknown = one.api.get("/supportedCurrencies", partnerIds="7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39")
     assert (unknown.status_code, unknown.json()["name"]) == (400, "partner_unknown")
 
 
-def test_who_is_neither_client_nor_partner_is_told_so(network: Network) -> None:
+def test_enterprise_that_is_neither_client_nor_partner_is_rejected(network: Network) -> None:
     api = network.enterprise("bystander").api
     for path in ("/clients/connections", "/clients/balances", "/clients/allocations"):
         assert (api.get(path).status_code, api.get(path).json()["name"]) == (403, "not_a_client")
@@ -237,7 +249,7 @@ def test_who_is_neither_client_nor_partner_is_told_so(network: Network) -> None:
         assert (api.get(path).status_code, api.get(path).json()["name"]) == (403, "not_a_partner")
 
 
-def test_guards_stand_before_every_route(network: Network) -> None:
+def test_scope_membership_and_licence_are_checked_first(network: Network) -> None:
     network.partner()
     reader = network.member("exchange", scopes=[READ])
     for path in ("/clients", "/partners", "/clients/connections"):

@@ -1,4 +1,4 @@
-"""Connection keys over HTTP: clear or encrypted to the partner, and nobody sees them again. Protocol §3."""
+"""Connection keys are given in clear or encrypted to the partner, and are never returned. Protocol §3."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def everything_stored(runtime: Runtime) -> str:
 def test_every_field_of_every_schema_may_be_encrypted(
     network: Network, client: ClientHandle, runtime: Runtime, schema: str
 ) -> None:
-    """All but the first field are encrypted, or the one there is; what the partner would be handed decrypts."""
+    """Encrypts the last field of the key and requires that the stored ciphertext decrypts."""
     partner = partner_taking(network, schema, publicKey=PUBLIC_PEM)
     clear = FIELDS[schema][: len(FIELDS[schema]) - 1]
     public_key = partners_key().public_key()
@@ -85,13 +85,13 @@ def test_every_field_of_every_schema_may_be_encrypted(
     assert key[encrypted].replace("\n", "\\n") in stored
 
 
-def test_a_key_is_nowhere_but_sealed(
+def test_key_is_stored_only_encrypted(
     network: Network,
     client: ClientHandle,
     runtime: Runtime,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Not in an answer, a log, an event, the audit trail or any row, also where the request was wrong."""
+    """No answer, log, event, audit record or row contains the key, even if the request was rejected."""
     caplog.set_level(logging.DEBUG)
     partner = partner_taking(network, "apiKeyAndSecret", publicKey=PUBLIC_PEM)
     key = {"schema": "apiKeyAndSecret", "apiKey": f"{SECRET}-in-clear", "apiSecret": ENCRYPTED}
@@ -100,7 +100,7 @@ def test_a_key_is_nowhere_but_sealed(
     with capture_logs() as logs:
         answers = [
             client.api.post(PATH, {**signed, "connectionKey": other_key}),
-            client.api.post(PATH, {**signed, "signature": signed["signature"][::-1]}),
+            client.api.post(PATH, {**signed, "signature": signed["signature"][:-1]}),
             client.api.post(PATH, {**signed, "connectionKey": {**key, "apiSecret": f"{SECRET}\nnot base64"}}),
             client.api.post(PATH, {**signed, "connectionKey": {**key, "schema": "clearloop"}}),
             client.api.post(PATH, {**signed, "connectionKey": {**key, "schema": "another"}}),
@@ -121,7 +121,7 @@ def test_a_key_is_nowhere_but_sealed(
         assert secret not in shown
 
 
-def test_what_the_partner_could_not_read_is_refused_by_name(
+def test_unreadable_key_field_is_rejected_by_name(
     network: Network, client: ClientHandle, runtime: Runtime, subtests: pytest.Subtests
 ) -> None:
     partner = partner_taking(network, "apiKeyAndSecret", publicKey=PUBLIC_PEM)
@@ -138,7 +138,7 @@ def test_what_the_partner_could_not_read_is_refused_by_name(
     assert snapshot(runtime.database.dsn) == before
 
 
-def test_without_a_public_key_only_clear_ones_are_taken(network: Network, client: ClientHandle) -> None:
+def test_partner_without_a_public_key_accepts_only_clear_keys(network: Network, client: ClientHandle) -> None:
     partner = partner_taking(network, "token")
 
     def connecting(token: str) -> int:
@@ -158,7 +158,7 @@ def test_the_proof_of_a_connection_is_the_signature_of_its_request(network: Netw
     assert verify_message([key], signed["payload"], made["proof"]) == key
 
 
-def test_the_partners_public_key_is_shown_to_whom_it_concerns(network: Network, client: ClientHandle) -> None:
+def test_public_key_of_a_partner_is_shown_to_clients_and_operators(network: Network, client: ClientHandle) -> None:
     partner = partner_taking(network, "token")
     assert "publicKey" not in ok(client.api.get("/partners"))["partners"][0]
     answer = network.configure("exchange", publicKey=PUBLIC_PEM.replace("\n", "\r\n"))
@@ -173,7 +173,7 @@ def test_the_partners_public_key_is_shown_to_whom_it_concerns(network: Network, 
     assert "publicKey" not in network.configure("exchange")["partnerConfiguration"]
 
 
-def test_a_public_key_that_is_none_is_refused(network: Network) -> None:
+def test_malformed_public_key_is_rejected(network: Network) -> None:
     network.enterprise("exchange")
     path = "/enterprises/exchange/partner-configuration"
     for wrong in ("", "x", 5, PRIVATE_PEM, PUBLIC_PEM[:-50], "A" * 20_000):

@@ -1,4 +1,4 @@
-"""Connecting a client to a partner: one signed request, one connection, and a key that nobody sees again."""
+"""Clients connect to partners with a signed request. The connection key is never returned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.operators import make_key
 from tests.support.snapshots import snapshot
 
 PATH = "/clients/connections"
-NOBODY = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
+UNKNOWN_ID = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
 KEYS: dict[str, dict[str, str]] = {
     "token": {"schema": "token", "connectionToken": "s3cret"},
     "tokenAndSignature": {"schema": "tokenAndSignature", "connectionToken": "s3cret", "signature": "s"},
@@ -58,7 +58,7 @@ def refusal(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, response.json()["name"]
 
 
-def test_a_connection_has_the_signature_as_proof_and_both_sides_see_it(
+def test_connection_has_the_signature_as_proof_and_both_sides_can_read_it(
     client: ClientHandle, partner: PartnerHandle
 ) -> None:
     body = client.enterprise.sign(wanted(partner))
@@ -73,7 +73,9 @@ def test_a_connection_has_the_signature_as_proof_and_both_sides_see_it(
 
 
 @pytest.mark.parametrize("schema", KEYS)
-def test_a_key_of_each_schema_is_sealed_and_never_shown(network: Network, runtime: Runtime, schema: str) -> None:
+def test_key_of_each_schema_is_stored_encrypted_and_never_returned(
+    network: Network, runtime: Runtime, schema: str
+) -> None:
     enterprise = network.enterprise("exchange")
     network.configure("exchange")
     asked = {"name": "E", "broker": False, "institutionIdentifier": "E", "connectionKeySchema": schema}
@@ -106,7 +108,7 @@ WRONG_KEYS: list[object] = [
 ]
 
 
-def test_a_key_that_is_of_no_schema_is_refused(
+def test_key_that_matches_no_schema_is_rejected(
     client: ClientHandle, partner: PartnerHandle, subtests: pytest.Subtests
 ) -> None:
     for key in WRONG_KEYS:
@@ -115,35 +117,33 @@ def test_a_key_that_is_of_no_schema_is_refused(
             assert refusal(refused) == (400, "request_invalid")
 
 
-def test_the_checks_come_in_their_order(
+def test_checks_run_in_a_fixed_order(
     network: Network, client: ClientHandle, partner: PartnerHandle, runtime: Runtime
 ) -> None:
-    """Each request has everything wrong that is still to be checked: the first check answers."""
+    """Each request violates all remaining checks, so the answer shows which check runs first."""
     wrong_key, dsn = make_key(99), runtime.database.dsn
     used = new_nonce()
     ok(client.api.post(PATH, client.enterprise.sign(wanted(partner, nonce=used))))
     ok(network.operator.patch(f"/partners/{partner.id}", {"active": False}))
     bystander = network.enterprise("bystander")
 
-    def misfit(fields: dict[str, Any]) -> dict[str, Any]:
-        return sign_body(fields, wrong_key) | {"name": "another than signed"}
+    def badly_signed(fields: dict[str, Any]) -> dict[str, Any]:
+        return sign_body(fields, wrong_key) | {"name": "not the signed name"}
 
     before = snapshot(dsn)
-    unknown = wanted(partner, partnerId=NOBODY, nonce=used)
-    assert refusal(client.api.post(PATH, misfit(unknown) | {"name": 5})) == (400, "request_invalid")
-    assert refusal(bystander.api.post(PATH, misfit(unknown))) == (403, "not_a_client")
-    assert refusal(client.api.post(PATH, misfit(unknown))) == (404, "partner_unknown")
+    unknown = wanted(partner, partnerId=UNKNOWN_ID, nonce=used)
+    assert refusal(client.api.post(PATH, badly_signed(unknown) | {"name": 5})) == (400, "request_invalid")
+    assert refusal(bystander.api.post(PATH, badly_signed(unknown))) == (400, "payload_differs")
+    assert refusal(bystander.api.post(PATH, sign_body(unknown, wrong_key))) == (403, "not_a_client")
+    assert refusal(client.api.post(PATH, sign_body(unknown, wrong_key))) == (404, "partner_unknown")
     fields = wanted(partner, nonce=used, name="second")
-    assert refusal(client.api.post(PATH, misfit(fields))) == (400, "payload_differs")
     assert refusal(client.api.post(PATH, sign_body(fields, wrong_key))) == (401, "signature_invalid")
     assert refusal(client.api.post(PATH, client.enterprise.sign(fields))) == (400, "nonce_used")
     assert refusal(client.api.post(PATH, client.enterprise.sign(wanted(partner)))) == (422, "partner_inactive")
     assert snapshot(dsn) == before
 
 
-def test_an_inactive_client_makes_no_connection(
-    network: Network, client: ClientHandle, partner: PartnerHandle
-) -> None:
+def test_inactive_client_cannot_connect(network: Network, client: ClientHandle, partner: PartnerHandle) -> None:
     ok(network.operator.patch(f"/clients/{client.id}", {"active": False}))
     refused = client.api.post(PATH, client.enterprise.sign(wanted(partner)))
     assert refusal(refused) == (422, "client_inactive")
@@ -151,7 +151,7 @@ def test_an_inactive_client_makes_no_connection(
     network.connect(client, partner)
 
 
-def test_a_refused_request_does_not_use_its_nonce_up(
+def test_rejected_request_does_not_use_its_nonce(
     network: Network, client: ClientHandle, partner: PartnerHandle
 ) -> None:
     body = client.enterprise.sign(wanted(partner))
@@ -161,7 +161,7 @@ def test_a_refused_request_does_not_use_its_nonce_up(
     assert client.api.post(PATH, body).status_code == 200
 
 
-def test_a_repeat_gives_the_same_connection(network: Network, client: ClientHandle, partner: PartnerHandle) -> None:
+def test_repeat_returns_the_same_connection(network: Network, client: ClientHandle, partner: PartnerHandle) -> None:
     body = client.enterprise.sign(wanted(partner))
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: client.api.post(PATH, body), range(8)))
@@ -170,14 +170,14 @@ def test_a_repeat_gives_the_same_connection(network: Network, client: ClientHand
     assert len(network.operator.events(types="connection.created")) == 2
 
 
-def test_the_helper_gives_the_text_to_sign(client: ClientHandle, partner: PartnerHandle) -> None:
+def test_signing_helper_returns_the_text_to_sign(client: ClientHandle, partner: PartnerHandle) -> None:
     fields = wanted(partner, name="größer")
     by_post = ok(client.api.post(f"{PATH}/signing", fields))
     assert ok(client.api.get(f"{PATH}/signing", body=fields)) == by_post
     signed = sign_body(fields, client.enterprise.account.key)
     assert by_post == {"payload": signed["payload"]}
     ok(client.api.post(PATH, signed))
-    assert client.api.post(f"{PATH}/signing", fields | {"partnerId": NOBODY}).status_code == 404
+    assert client.api.post(f"{PATH}/signing", fields | {"partnerId": UNKNOWN_ID}).status_code == 404
     assert client.api.post(f"{PATH}/signing", fields | {"enterpriseId": "other"}).status_code == 400
     assert client.api.post(f"{PATH}/signing", fields | {"signature": "x"}).status_code == 400
 
@@ -197,12 +197,12 @@ def test_a_connection_is_renamed_stopped_and_restarted(
         assert client.api.put(path, wrong).status_code == 400
 
 
-def test_another_enterprises_connection_is_like_none(
+def test_another_enterprises_connection_is_not_found(
     network: Network, client: ClientHandle, partner: PartnerHandle
 ) -> None:
     connection = network.connect(client, partner)
     other, other_partner = network.client("other"), network.partner("other-exchange")
-    for id_ in (connection.id, NOBODY, connection.id.upper(), "nonsense"):
+    for id_ in (connection.id, UNKNOWN_ID, connection.id.upper(), "nonsense"):
         for api, side in ((other.api, "clients"), (other_partner.api, "partners")):
             assert refusal(api.get(f"/{side}/connections/{id_}")) == (404, "connection_unknown")
         assert refusal(other.api.put(f"{PATH}/{id_}", {"active": False})) == (404, "connection_unknown")
@@ -210,7 +210,7 @@ def test_another_enterprises_connection_is_like_none(
     assert ok(other_partner.api.get("/partners/connections", clientIds=client.id))["connections"] == []
 
 
-def test_lists_filter_and_events_name_only_the_two_sides(network: Network, partner: PartnerHandle) -> None:
+def test_lists_and_events_show_only_own_connections(network: Network, partner: PartnerHandle) -> None:
     first = network.connect(network.client("first"), partner, "one")
     second = network.connect(network.client("second"), partner, "two")
     third = network.connect(first.client, network.partner("elsewhere"), "three")

@@ -1,4 +1,4 @@
-"""Input that is wrong is answered with what is wrong, and writes nothing."""
+"""Invalid input gets an error that names the problem, and writes nothing."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ BAD_BODIES = [
     b"not json",
     b'{"currency":"ofcbtc","quantity":"1","quantity":"1","reference":"r"}',
     b'{"currency":"ofcbtc","quantity":"1","reference":"a\\u0000b"}',
+    b'{"currency":"ofcbtc","quantity":"1","reference":" "}',
+    b'{"currency":"ofcbtc","quantity":"1.0","reference":"r"}',
     b'{"currency":"ofcbtc","quantity":"1","reference":"a\x00b"}',
     b'{"currency":"ofcbtc","quantity":"1","reference":"\\ud800"}',
     b'{"currency":"ofcbtc","quantity":"1","reference":"\xff"}',
@@ -81,7 +83,7 @@ def account(operator: OperatorClient) -> str:
     return operator.go_account("acme").id
 
 
-def test_a_bad_deposit_is_refused_and_writes_nothing(operator: OperatorClient, account: str) -> None:
+def test_invalid_deposit_is_rejected_and_writes_nothing(operator: OperatorClient, account: str) -> None:
     before = len(operator.audit_log())
     for kind in ("deposits", "withdrawals"):
         path = f"/go-accounts/{account}/{kind}"
@@ -94,7 +96,7 @@ def test_a_bad_deposit_is_refused_and_writes_nothing(operator: OperatorClient, a
     assert len(operator.audit_log()) == before
 
 
-def test_a_bad_enterprise_is_refused_and_writes_nothing(operator: OperatorClient) -> None:
+def test_invalid_enterprise_is_rejected_and_writes_nothing(operator: OperatorClient) -> None:
     good = {"id": "acme", "name": "Acme", "licensed": True}
     bad: list[dict[str, Any]] = [
         *(good | {"id": text} for text in ("", ".", "..", "a/b", "a b", "a?b", "a%00", "é", "x" * 256, 7)),
@@ -109,7 +111,7 @@ def test_a_bad_enterprise_is_refused_and_writes_nothing(operator: OperatorClient
     assert operator.audit_log() == []
 
 
-def test_filters_that_are_wrong_are_refused(operator: OperatorClient) -> None:
+def test_invalid_filters_are_rejected(operator: OperatorClient) -> None:
     for path, query in [
         ("/audit-log", {"pageSize": "0"}),
         ("/audit-log", {"pageNumber": "-1"}),
@@ -124,8 +126,8 @@ def test_filters_that_are_wrong_are_refused(operator: OperatorClient) -> None:
     _require_problem(operator.patch("/enterprises/a%00b", {"name": "x"}), "NUL in the address")
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(operator: OperatorClient, base_url: str) -> None:
-    """100 MB announced: the answer comes though not one byte of them was sent."""
+def test_body_over_the_limit_is_rejected_before_it_is_read(operator: OperatorClient, base_url: str) -> None:
+    """The request announces 100 MB and sends none of them."""
     address = urlsplit(base_url)
     head = (
         f"POST {PREFIX}/enterprises HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_TOKEN}\r\n"
@@ -136,11 +138,12 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(operator: OperatorCl
         connection.sendall(head.encode())
         answer = connection.recv(65536)
     assert b" 413 " in answer.splitlines()[0]
+    assert b'{"limitBytes": 262144}' in answer
     assert operator.audit_log() == []
 
 
-def test_a_body_that_grows_over_the_limit_is_refused(operator: OperatorClient, base_url: str) -> None:
-    """The same without an announced length: reading stops at the limit."""
+def test_chunked_body_over_the_limit_is_rejected(operator: OperatorClient, base_url: str) -> None:
+    """The request announces no length. The server stops reading at the limit."""
     address = urlsplit(base_url)
     head = (
         f"POST {PREFIX}/enterprises HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_TOKEN}\r\n"

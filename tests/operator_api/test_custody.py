@@ -1,4 +1,4 @@
-"""Deposits and withdrawals: once for each reference, within what is there."""
+"""Deposits and withdrawals: once for each reference, within the balance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from clearwindow.clock import ManualClock
+from clearwindow.core.clock import ManualClock
 from tests.support.operators import OperatorClient
 
 MOST = 10**78 - 1
@@ -39,7 +39,9 @@ def test_a_deposit_and_a_withdrawal_move_the_balance(operator: OperatorClient, a
     assert operator.check() == []
 
 
-def test_the_same_reference_is_the_same_entry(operator: OperatorClient, account: str, clock: ManualClock) -> None:
+def test_repeated_reference_returns_the_same_entry(
+    operator: OperatorClient, account: str, clock: ManualClock
+) -> None:
     first = operator.move("deposits", account, "ofcbtc", 100, "wire-1")
     assert "Idempotent-Replayed" not in first.headers
     operator.withdraw(account, "ofcbtc", 40)
@@ -67,7 +69,7 @@ def test_another_account_may_use_the_same_reference(operator: OperatorClient, ac
     assert operator.balances(other) == {"ofcbtc": (2, 0)}
 
 
-def test_identical_deposits_at_once_are_one_entry(operator: OperatorClient, account: str) -> None:
+def test_concurrent_identical_deposits_make_one_entry(operator: OperatorClient, account: str) -> None:
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(lambda _: operator.move("deposits", account, "ofcbtc", 7, "wire-1"), range(20)))
     assert [answer.status_code for answer in answers] == [200] * 20
@@ -77,10 +79,10 @@ def test_identical_deposits_at_once_are_one_entry(operator: OperatorClient, acco
     assert len(operator.entries()) == len(operator.events()) == 1
 
 
-def test_identical_deposits_that_wait_for_the_same_balance_are_one_entry(
+def test_identical_deposits_that_wait_for_the_same_balance_make_one_entry(
     operator: OperatorClient, account: str, dsn: str
 ) -> None:
-    """Chance has no part in this one: all five have begun before the first of them can go on."""
+    """A lock holds all five requests until the last of them has started."""
     operator.deposit(account, "ofcbtc", 1)
     with psycopg.connect(dsn) as holder, ThreadPoolExecutor(5) as threads:
         holder.execute("SELECT FROM balance FOR UPDATE")
@@ -94,17 +96,17 @@ def test_identical_deposits_that_wait_for_the_same_balance_are_one_entry(
 
 
 def _wait_for_blocked(dsn: str, count: int) -> None:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 120
     blocked = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     with psycopg.connect(dsn, autocommit=True) as watcher:
         while watcher.execute(blocked).fetchone() != (count,):
-            assert time.monotonic() < give_up_at, "the deposits did not come to wait"
+            assert time.monotonic() < give_up_at, "the deposits did not wait for the lock"
             time.sleep(0.01)
 
 
-def test_one_reference_in_two_currencies_at_once_moves_one(operator: OperatorClient, account: str) -> None:
+def test_concurrent_deposits_with_one_reference_move_one_currency(operator: OperatorClient, account: str) -> None:
     currencies = ["ofcbtc", "ofceth", "ofcsol", "ofcxrp"] * 3
     with ThreadPoolExecutor(12) as threads:
         answers = list(threads.map(lambda name: operator.move("deposits", account, name, 7, "wire-1"), currencies))
@@ -113,7 +115,7 @@ def test_one_reference_in_two_currencies_at_once_moves_one(operator: OperatorCli
     assert operator.check() == []
 
 
-def test_withdrawals_at_once_never_take_more_than_there_is(operator: OperatorClient, account: str) -> None:
+def test_concurrent_withdrawals_never_exceed_the_balance(operator: OperatorClient, account: str) -> None:
     operator.deposit(account, "ofcbtc", 100)
     with ThreadPoolExecutor(10) as threads:
         answers = list(
@@ -126,7 +128,7 @@ def test_withdrawals_at_once_never_take_more_than_there_is(operator: OperatorCli
     assert operator.check() == []
 
 
-def test_a_withdrawal_beyond_the_balance_says_what_is_missing(operator: OperatorClient, account: str) -> None:
+def test_withdrawal_beyond_the_balance_reports_the_shortfall(operator: OperatorClient, account: str) -> None:
     operator.deposit(account, "ofcbtc", 100)
     refused = operator.move("withdrawals", account, "ofcbtc", 130, "out-1")
     assert refused.status_code == 422
@@ -134,7 +136,7 @@ def test_a_withdrawal_beyond_the_balance_says_what_is_missing(operator: Operator
     assert refused.json()["details"] == {"currency": "ofcbtc", "available": "100", "shortfall": "30"}
     nothing = operator.move("withdrawals", account, "ofceth", 1, "out-1")
     assert nothing.json()["details"] == {"currency": "ofceth", "available": "0", "shortfall": "1"}
-    # A refused request has not used its reference up.
+    # A rejected request does not use its reference.
     operator.deposit(account, "ofcbtc", 30)
     assert operator.move("withdrawals", account, "ofcbtc", 130, "out-1").status_code == 200
 
@@ -148,7 +150,7 @@ def test_the_largest_balance_has_78_digits(operator: OperatorClient, account: st
     assert operator.check() == []
 
 
-def test_what_is_not_known_is_named(operator: OperatorClient, account: str) -> None:
+def test_unknown_currency_or_account_is_rejected(operator: OperatorClient, account: str) -> None:
     unknown = operator.move("deposits", account, "ofcnothing", 1)
     assert (unknown.status_code, unknown.json()["name"]) == (400, "currency_unknown")
     for place in ("0" * 32, "nothing", account.upper(), account + "%00"):
@@ -158,7 +160,7 @@ def test_what_is_not_known_is_named(operator: OperatorClient, account: str) -> N
     assert operator.get(f"/go-accounts/{account}/balances").json() == {"balances": {}}
 
 
-def test_a_movement_is_audited_and_told_to_the_owner(operator: OperatorClient, account: str) -> None:
+def test_movement_is_audited_and_recorded_as_an_event(operator: OperatorClient, account: str) -> None:
     answer = operator.move("deposits", account, "ofcbtc", 100, "wire-1")
     entry = answer.json()["entry"]
     record = operator.audit_log(subjectId=account, action="deposit.made")[0]

@@ -1,4 +1,4 @@
-"""Reading back: the audit trail, the journal, events; filtered, paged, counted."""
+"""Operators read the audit trail, the journal and events, filtered and in pages."""
 
 from __future__ import annotations
 
@@ -84,20 +84,22 @@ def test_filters_may_come_as_a_body(operator: OperatorClient, accounts: tuple[st
         assert (twice.status_code, twice.json()["name"]) == (400, "filter_twice")
 
 
-SAYS_ALL_IN_ITS_PATH = {"confirm", "withhold", "release", "reset"}
+WITHOUT_BODY = {"confirm", "withhold", "release", "reset"}
 
 
-def test_the_description_of_the_api_is_whole(base_url: str) -> None:
-    """Every mutation describes its body and its errors; nothing refers to a definition that is not there."""
+def test_api_description_is_complete(base_url: str) -> None:
+    """Every change describes its body and its errors. Every reference has its definition."""
     description = httpx2.get(f"{base_url}/openapi.json", trust_env=False).json()
-    known = {f"{kind}/{name}" for kind in ("schemas", "headers") for name in description["components"][kind]}
+    known = {
+        f"{kind}/{name}" for kind in ("schemas", "headers", "examples") for name in description["components"][kind]
+    }
     for path, operations in description["paths"].items():
         if not path.startswith(PREFIX):
             continue
         for method, operation in operations.items():
             assert operation["summary"]
             assert "401" in operation["responses"]
-            if method in {"post", "patch"} and path.rpartition("/")[2] not in SAYS_ALL_IN_ITS_PATH:
+            if method in {"post", "patch"} and path.rpartition("/")[2] not in WITHOUT_BODY:
                 assert operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
     for reference in _references(description):
         assert reference.removeprefix("#/components/") in known

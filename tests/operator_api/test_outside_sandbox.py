@@ -1,23 +1,23 @@
-"""A network that is no sandbox has the world's clock, and nothing empties it."""
+"""Outside a sandbox, the network uses the host's clock and cannot be reset."""
 
 from __future__ import annotations
 
 import pytest
 
 from clearwindow import bootstrap
-from clearwindow.access.values import Operator
-from clearwindow.errors import PermissionDeniedError
-from clearwindow.ids import NIL
-from clearwindow.operator import clock as network_clock
-from clearwindow.operator import resetting
-from clearwindow.operator.clock_wire import ClockRequest
+from clearwindow.core.errors import PermissionDeniedError
+from clearwindow.core.ids import NIL
+from clearwindow.identity.models import Operator
+from clearwindow.jobs import clock as network_clock
+from clearwindow.jobs import reset
+from clearwindow.jobs.models import ClockMove
 from clearwindow.runtime import Runtime
 from tests.support.operators import OperatorClient
 
 SOMEBODY = Operator(NIL, "somebody", "request")
 
 
-def test_it_is_neither_moved_nor_emptied(runtime: Runtime, operator: OperatorClient) -> None:
+def test_clock_move_and_reset_are_rejected_outside_a_sandbox(runtime: Runtime, operator: OperatorClient) -> None:
     operator.enterprise("desk")
     seen = operator.get("/clock").json()
     assert (seen["sandbox"], seen["now"]) == (False, seen["wall"])
@@ -26,7 +26,7 @@ def test_it_is_neither_moved_nor_emptied(runtime: Runtime, operator: OperatorCli
         assert (refused.status_code, refused.json()["name"]) == (403, "not_a_sandbox")
         assert "CLEARWINDOW_SANDBOX=1" in refused.json()["error"]
     with pytest.raises(PermissionDeniedError):
-        network_clock.move(runtime, SOMEBODY, ClockRequest(), bootstrap.build_mover(runtime))
+        network_clock.move(runtime, SOMEBODY, ClockMove(), bootstrap.build_mover(runtime))
     with pytest.raises(PermissionDeniedError):
-        resetting.reset(runtime, SOMEBODY)
+        reset.reset(runtime, SOMEBODY)
     assert operator.get("/clock").json() == seen

@@ -1,4 +1,4 @@
-"""Setting up a network: enterprises, users, tokens, Go Accounts, currencies."""
+"""Operators set up enterprises, users, tokens, Go Accounts and currencies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.operators import READ, WRITE, OperatorClient, make_key
 CREATED_AT = "2026-01-05T12:00:00.000Z"
 
 
-def test_an_enterprise_is_made_once_for_its_id(operator: OperatorClient) -> None:
+def test_repeat_returns_the_same_enterprise_and_other_values_are_rejected(operator: OperatorClient) -> None:
     body = {"id": "acme", "name": "Acme", "trustOrg": "BitGo Germany", "licensed": True}
     first = operator.post("/enterprises", body)
     assert first.status_code == 200
@@ -28,7 +28,7 @@ def test_an_enterprise_without_an_id_gets_one(operator: OperatorClient) -> None:
     assert len(ids) == 2
 
 
-def test_an_enterprise_is_changed_in_what_is_given(operator: OperatorClient) -> None:
+def test_patch_changes_only_the_given_fields_of_an_enterprise(operator: OperatorClient) -> None:
     operator.enterprise("acme", licensed=True)
     renamed = operator.patch("/enterprises/acme", {"name": "Acme & Sons"}).json()["enterprise"]
     assert (renamed["name"], renamed["licensed"]) == ("Acme & Sons", True)
@@ -38,7 +38,7 @@ def test_an_enterprise_is_changed_in_what_is_given(operator: OperatorClient) -> 
     assert operator.patch("/enterprises/nobody", {"name": "x"}).status_code == 404
 
 
-def test_a_user_is_one_person_in_all_enterprises(operator: OperatorClient) -> None:
+def test_user_is_the_same_in_all_enterprises(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     operator.enterprise("beta")
     body = {"id": "u1", "name": "Ada", "email": "ada@example.org"}
@@ -53,7 +53,7 @@ def test_a_user_is_one_person_in_all_enterprises(operator: OperatorClient) -> No
     assert operator.post("/enterprises/nobody/users", body).status_code == 404
 
 
-def test_a_token_shows_its_value_once_and_its_networks_normalised(operator: OperatorClient) -> None:
+def test_token_value_is_shown_once_and_its_networks_are_normalised(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     user = operator.user("acme", "u1")
     token = operator.token(
@@ -99,7 +99,7 @@ BAD_TOKEN_TERMS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_terms_that_a_token_cannot_have_are_refused(operator: OperatorClient) -> None:
+def test_invalid_token_request_is_rejected(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     operator.user("acme", "u1")
     operator.enterprise("beta")
@@ -120,7 +120,7 @@ def test_a_revoked_token_stays_revoked(operator: OperatorClient) -> None:
     assert operator.delete("/tokens/nothing").status_code == 404
 
 
-def test_operators_are_named_once_and_act_under_their_own_name(operator: OperatorClient) -> None:
+def test_repeat_returns_the_same_operator_and_audit_records_name_the_actor(operator: OperatorClient) -> None:
     second = operator.operator("second")
     assert operator.operator("second") == second
     with operator.another("second") as other:
@@ -129,7 +129,7 @@ def test_operators_are_named_once_and_act_under_their_own_name(operator: Operato
     assert operator.post("/operators/second/tokens", {}).status_code == 404
 
 
-def test_an_operator_makes_no_token_for_a_colleague(operator: OperatorClient) -> None:
+def test_operator_cannot_make_a_token_for_another_operator(operator: OperatorClient) -> None:
     colleague = operator.operator("colleague")
     me = operator.operator("me")
     with OperatorClient(operator.base_url, operator.operator_token(me["id"])) as mine:
@@ -164,7 +164,7 @@ def test_the_first_go_account_is_the_default(operator: OperatorClient) -> None:
     assert operator.post("/enterprises/nobody/go-accounts", body).status_code == 404
 
 
-def test_of_go_accounts_opened_at_once_one_is_the_default(operator: OperatorClient) -> None:
+def test_one_of_concurrently_opened_go_accounts_is_the_default(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     body = {"keys": [{"pub": make_key().xpub}]}
     with ThreadPoolExecutor(8) as threads:
@@ -173,7 +173,7 @@ def test_of_go_accounts_opened_at_once_one_is_the_default(operator: OperatorClie
     assert sum(answer.json()["goAccount"]["isDefault"] for answer in answers) == 1
 
 
-def test_keys_rotate(operator: OperatorClient) -> None:
+def test_keys_can_be_rotated(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     account = operator.go_account("acme", make_key(1))
     path = f"/go-accounts/{account.id}/keys"
@@ -211,7 +211,7 @@ BAD_KEYS: list[list[dict[str, str]]] = [
 ]
 
 
-def test_keys_that_cannot_be_used_are_refused(operator: OperatorClient) -> None:
+def test_invalid_keys_are_rejected(operator: OperatorClient) -> None:
     operator.enterprise("acme")
     for keys in BAD_KEYS:
         refused = operator.post("/enterprises/acme/go-accounts", {"keys": keys})
@@ -221,7 +221,7 @@ def test_keys_that_cannot_be_used_are_refused(operator: OperatorClient) -> None:
     assert operator.audit_log(action="go_account.opened") == []
 
 
-def test_currencies_are_there_from_the_start_and_can_be_added(operator: OperatorClient) -> None:
+def test_initial_currencies_are_listed_and_others_can_be_added(operator: OperatorClient) -> None:
     listed = operator.get("/currencies")
     known = {currency["name"]: currency for currency in listed.json()["currencies"]}
     assert known["ofcbtc"] == {"name": "ofcbtc", "backing": "btc", "decimals": 8}

@@ -1,4 +1,4 @@
-"""A certificate that is trusted, but for another name, gets neither a call nor a webhook message."""
+"""An endpoint whose trusted certificate has another name gets neither a call nor a webhook message."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Final
 
 from tests.support.certificates import self_signed
 
-# A process of its own, because which authorities are trusted is read once, when the HTTP library is loaded.
+# In a new process, because the HTTP library reads the trusted authorities only once.
 SENDER: Final = """
 import asyncio
 import sys
 
-from clearwindow.clock import SystemClock
-from clearwindow.notices.posting import Poster
-from clearwindow.outgoing.client import Outgoing
-from clearwindow.outgoing.values import NoAnswerError, Request
+from clearwindow.core.clock import SystemClock
+from clearwindow.webhooks.post import Poster
+from clearwindow.outbound.client import Outgoing
+from clearwindow.outbound.models import NoAnswerError, Request
 
 
 async def post(url):
@@ -49,13 +49,13 @@ outgoing.close()
 """
 
 
-def test_a_certificate_for_another_name_gets_no_request(tmp_path: Path) -> None:
-    heard: list[str] = []
+def test_endpoint_with_a_certificate_for_another_name_gets_no_request(tmp_path: Path) -> None:
+    requested: list[str] = []
     with ExitStack() as stack:
         names = ("localhost", "exchange.example")
         certificates = [self_signed(name, tmp_path) for name in names]
         urls = [
-            stack.enter_context(serving_tls(path, name, heard))
+            stack.enter_context(serving_tls(path, name, requested))
             for path, name in zip(certificates, names, strict=True)
         ]
         trusted = tmp_path / "trusted.pem"
@@ -68,24 +68,24 @@ def test_a_certificate_for_another_name_gets_no_request(tmp_path: Path) -> None:
             timeout=60,
             check=True,
         )
-    refused = "its certificate is not one that is trusted for this name"
+    refused = "its certificate is not trusted for this name"
     assert done.stdout.splitlines() == ["204", "204", refused, refused]
-    assert heard == ["localhost", "localhost"]
+    assert requested == ["localhost", "localhost"]
 
 
 @contextmanager
-def serving_tls(path: Path, name: str, heard: list[str]) -> Iterator[str]:
-    """An HTTPS server on localhost with a certificate for this name; it notes the name when it hears a request."""
+def serving_tls(path: Path, name: str, requested: list[str]) -> Iterator[str]:
+    """Serves HTTPS on localhost with a certificate for this name. Each request adds the name to ``requested``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            heard.append(name)
+            requested.append(name)
             self.send_response(204)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Nothing: what matters is asserted."""
+            """Logs nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Calls to addresses that others name: where they may go, and how long and how large they may be."""
+"""The outgoing HTTP client: permitted addresses, time limits, size limits and lanes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from clearwindow.outgoing.addresses import AddressRefusedError, is_public, require_callable
-from clearwindow.outgoing.client import Outgoing
-from clearwindow.outgoing.values import NoAnswerError, Request
+from clearwindow.outbound.addresses import AddressRefusedError, is_public, require_callable
+from clearwindow.outbound.client import Outgoing
+from clearwindow.outbound.models import NoAnswerError, Request
 from tests.support.certificates import self_signed
+from tests.support.ports import reserved_port
 
 PATIENCE_SECONDS = 30
 PRIVATE = [
@@ -41,16 +42,26 @@ PRIVATE = [
     "64:ff9b:1::a00:1",
     "fec0::1",
     "4000::1",
+    "192.0.0.192",
+    "192.88.99.1",
+    "192.31.196.1",
+    "3fff::1",
+    "5f00::1",
+    "2001:20::1",
+    "::ffff:8.8.8.8",
+    "2002:808:808::1",
+    "2001:0:808:808::1",
+    "64:ff9b::c058:6301",
 ]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_of_the_open_internet(address: str) -> None:
+def test_private_or_unused_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_an_address_of_the_open_internet(address: str) -> None:
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "64:ff9b::808:808"])
+def test_internet_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -81,12 +92,12 @@ def test_an_address_of_the_open_internet(address: str) -> None:
         f"https://{'x' * 2_000}.example",
     ],
 )
-def test_what_may_not_be_called_is_told_from_its_text(url: str) -> None:
+def test_unacceptable_address_is_refused_by_its_text(url: str) -> None:
     with pytest.raises(AddressRefusedError):
         require_callable(url, allow_private=False)
 
 
-def test_https_anywhere_and_http_only_where_private_addresses_are_allowed() -> None:
+def test_http_is_accepted_only_if_private_addresses_are_allowed() -> None:
     require_callable("https://exchange.example:8443/api", allow_private=False)
     for url in (
         "http://127.0.0.1:8080",
@@ -99,7 +110,7 @@ def test_https_anywhere_and_http_only_where_private_addresses_are_allowed() -> N
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """Takes connections and never says a word."""
+    """Accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE_SECONDS)
         yield listener
@@ -116,8 +127,8 @@ def request(url: str) -> Request:
     return Request("POST", url, {}, b"{}")
 
 
-def test_a_name_that_stands_for_a_private_address_is_not_connected_to(listener: socket.socket) -> None:
-    outgoing = Outgoing(timeout_seconds=5)
+def test_name_of_a_private_address_is_not_connected_to(listener: socket.socket) -> None:
+    outgoing = Outgoing(timeout_seconds=PATIENCE_SECONDS)
     port = listener.getsockname()[1]
     with pytest.raises(NoAnswerError, match="private range"):
         outgoing.send(request(f"https://localhost:{port}/"), lane="a")
@@ -128,7 +139,7 @@ def test_a_name_that_stands_for_a_private_address_is_not_connected_to(listener: 
 
 
 def answers_of_dns(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Has each look-up of a name answered by the next of these; gives the names that were looked up."""
+    """Answers each name lookup with the next of these. Returns the names that were looked up."""
     left, asked = iter(answers), list[str]()
 
     def look_up(host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
@@ -139,7 +150,7 @@ def answers_of_dns(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list
     return asked
 
 
-def test_one_private_address_spoils_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     answers_of_dns(monkeypatch, ["8.8.8.8", "10.0.0.1"])
     outgoing = Outgoing(timeout_seconds=PATIENCE_SECONDS)
     with pytest.raises(NoAnswerError, match="private range"):
@@ -147,7 +158,7 @@ def test_one_private_address_spoils_a_name(monkeypatch: pytest.MonkeyPatch) -> N
     outgoing.close()
 
 
-def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(
+def test_connection_goes_to_the_checked_address(
     monkeypatch: pytest.MonkeyPatch, outgoing: Outgoing, listener: socket.socket
 ) -> None:
     asked = answers_of_dns(monkeypatch, ["127.0.0.1"])
@@ -162,21 +173,21 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(
     with ThreadPoolExecutor(1) as pool:
         talking = pool.submit(talk)
         assert outgoing.send(request(url), lane="a").status == 204
-        # Another connection looks again.
+        # A new connection looks the name up again.
         answers_of_dns(monkeypatch, ["127.0.0.1"])
         assert outgoing.send(request(url), lane="a").status == 204
         talking.result(PATIENCE_SECONDS)
     assert asked == ["exchange.example"]
 
 
-def test_one_who_never_answers_is_waited_for_that_long(outgoing: Outgoing, listener: socket.socket) -> None:
+def test_silent_endpoint_times_out(outgoing: Outgoing, listener: socket.socket) -> None:
     url, started = f"http://127.0.0.1:{listener.getsockname()[1]}", time.monotonic()
     with pytest.raises(NoAnswerError, match="no answer within"):
         outgoing.send(request(url), lane="a", timeout_seconds=0.3)
     assert time.monotonic() - started < PATIENCE_SECONDS / 2
 
 
-def test_an_answer_that_is_too_large_is_not_read_to_its_end(listener: socket.socket) -> None:
+def test_too_large_answer_is_not_read_to_its_end(listener: socket.socket) -> None:
     outgoing = Outgoing(allow_private=True, timeout_seconds=30, reply_bytes=1_000)
 
     def talk() -> None:
@@ -193,7 +204,7 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end(listener: socket.soc
     outgoing.close()
 
 
-def test_a_redirect_is_not_followed(outgoing: Outgoing, listener: socket.socket) -> None:
+def test_redirect_is_not_followed(outgoing: Outgoing, listener: socket.socket) -> None:
     def point_elsewhere() -> None:
         with listener.accept()[0] as accepted:
             accepted.recv(1)
@@ -205,14 +216,12 @@ def test_a_redirect_is_not_followed(outgoing: Outgoing, listener: socket.socket)
             outgoing.send(request(f"http://127.0.0.1:{listener.getsockname()[1]}"), lane="a")
 
 
-def test_a_port_that_nobody_listens_on(outgoing: Outgoing) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_closed_port_is_no_answer(outgoing: Outgoing) -> None:
     with pytest.raises(NoAnswerError, match="no connection"):
-        outgoing.send(request(f"http://127.0.0.1:{port}"), lane="a")
+        outgoing.send(request(f"http://127.0.0.1:{reserved_port()}"), lane="a")
 
 
-def test_a_lane_takes_so_many_and_other_lanes_go_on(outgoing: Outgoing, listener: socket.socket) -> None:
+def test_full_lane_refuses_and_other_lanes_continue(outgoing: Outgoing, listener: socket.socket) -> None:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(outgoing.send, request(url), lane="a")
@@ -226,7 +235,7 @@ def test_a_lane_takes_so_many_and_other_lanes_go_on(outgoing: Outgoing, listener
             waiting.result(PATIENCE_SECONDS)
 
 
-def test_the_end_of_the_process_ends_what_is_under_way(listener: socket.socket) -> None:
+def test_close_ends_requests_under_way(listener: socket.socket) -> None:
     outgoing = Outgoing(allow_private=True, timeout_seconds=60)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with ThreadPoolExecutor(1) as pool:
@@ -245,21 +254,37 @@ def certificate(tmp_path: Path) -> Path:
     return self_signed("exchange.example", tmp_path)
 
 
-def test_a_certificate_that_is_not_trusted_gets_no_request(certificate: Path, listener: socket.socket) -> None:
+def test_endpoint_with_an_untrusted_certificate_gets_no_request(certificate: Path, listener: socket.socket) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def serve() -> None:
         accepted = listener.accept()[0]
         with suppress(OSError), context.wrap_socket(accepted, server_side=True) as secured:
-            heard.append(secured.recv(1))
+            received.append(secured.recv(1))
         accepted.close()
 
-    outgoing = Outgoing(allow_private=True, timeout_seconds=5)
+    outgoing = Outgoing(allow_private=True, timeout_seconds=PATIENCE_SECONDS)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(serve)
         with pytest.raises(NoAnswerError, match="certificate"):
             outgoing.send(request(f"https://localhost:{listener.getsockname()[1]}/"), lane="a")
         outgoing.close()
-    assert heard in ([], [b""])
+    assert received in ([], [b""])
+
+
+@pytest.mark.parametrize("name", ["Link", "X-Debug"])
+def test_answer_with_a_header_line_of_64_kb_is_read(outgoing: Outgoing, listener: socket.socket, name: str) -> None:
+    value = b"x" * (64 * 1024 - len(name) - 4)
+
+    def talk() -> None:
+        with listener.accept()[0] as accepted:
+            accepted.recv(65536)
+            header = name.encode() + b": " + value
+            accepted.sendall(b"HTTP/1.1 200 OK\r\n" + header + b"\r\nContent-Length: 2\r\n\r\n{}")
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(talk)
+        reply = outgoing.send(request(f"http://127.0.0.1:{listener.getsockname()[1]}"), lane="a")
+    assert (reply.status, reply.body) == (200, b"{}")

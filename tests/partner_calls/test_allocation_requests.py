@@ -1,4 +1,4 @@
-"""An allocation waits for its partner's answer, with the funds held, and is carried out once. Protocol §4."""
+"""The question to the partner about an allocation, whose funds are held meanwhile. Protocol §4."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 
 from tests.support.networks import ConnectionHandle, ok
 from tests.support.partners import FakePartner, Reaction, agreeing, refusing, silent
-from tests.support.settling import Floor
+from tests.support.settlements import Testbed
 
 BOTH = pytest.mark.parametrize("what", ["allocation", "deallocation"])
 
 
 @pytest.fixture
-def connection(floor: Floor, their_side: FakePartner) -> ConnectionHandle:
-    """A client with 100 ofcbtc in its Go Account and 50 allocated to a partner that is called."""
-    partner = floor.network.partner(callbackUrl=their_side.url, amountUnit="decimal")
-    connection = floor.network.connect(floor.network.client(deposits={"ofcbtc": 150}), partner)
+def connection(testbed: Testbed, partner_server: FakePartner) -> ConnectionHandle:
+    """A client with 100 ofcbtc in its Go Account and 50 allocated to a partner with a callback."""
+    partner = testbed.network.partner(callbackUrl=partner_server.url, amountUnit="decimal")
+    connection = testbed.network.connect(testbed.network.client(deposits={"ofcbtc": 150}), partner)
     ok(connection.allocate("ofcbtc", 50))
-    floor.run_due()
-    their_side.seen.clear()
+    testbed.run_due()
+    partner_server.seen.clear()
     return connection
 
 
@@ -35,8 +35,8 @@ def funds(connection: ConnectionHandle) -> tuple[tuple[int, int], tuple[int, int
 
 
 @BOTH
-def test_a_yes_moves_the_funds_and_the_partner_hears_of_it(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner, what: str
+def test_acceptance_moves_the_funds_and_the_partner_gets_a_notice(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner, what: str
 ) -> None:
     made = ok(send(connection, what, 30)[0])[what]
     assert (made["status"], made["retriable"], made["partnerExternalId"]) == (
@@ -44,7 +44,7 @@ def test_a_yes_moves_the_funds_and_the_partner_hears_of_it(
         False,
         f"their-{made['id']}",
     )
-    (call,) = their_side.seen
+    (call,) = partner_server.seen
     assert (call.method, call.path) == ("POST", f"/bitgo/v1/{what}s")
     assert call.body == {
         f"{what}Id": made["id"],
@@ -56,21 +56,21 @@ def test_a_yes_moves_the_funds_and_the_partner_hears_of_it(
     }
     moved = ((70, 0), (80, 0)) if what == "allocation" else ((130, 0), (20, 0))
     assert funds(connection) == moved
-    floor.run_due()
-    (told,) = their_side.asked("/clear")
-    assert (told.method, told.path) == ("PUT", f"/bitgo/v1/{what}/{made['id']}/clear")
+    testbed.run_due()
+    (notice,) = partner_server.asked("/clear")
+    assert (notice.method, notice.path) == ("PUT", f"/bitgo/v1/{what}/{made['id']}/clear")
     own = {f"partners{what.capitalize()}Id": made["partnerExternalId"], "status": "cleared"}
-    assert told.body == {**call.body, **own}
-    floor.assert_proven()
+    assert notice.body == {**call.body, **own}
+    testbed.assert_proven()
 
 
 @BOTH
 @pytest.mark.parametrize("status", [200, 403, 409, 422])
-def test_a_no_gives_the_funds_back(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner, what: str, status: int
+def test_refusal_releases_the_funds(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner, what: str, status: int
 ) -> None:
     before = funds(connection)
-    their_side.behave = refusing("over the limit of this account", status)
+    partner_server.behave = refusing("over the limit of this account", status)
     refused, body = send(connection, what, 30)
     record = refused.json()[what]
     assert (refused.status_code, refused.json()["name"]) == (422, "partner_refused")
@@ -79,51 +79,51 @@ def test_a_no_gives_the_funds_back(
     assert funds(connection) == before
     again = connection.client.api.post(f"{connection.path}/{what}s", body)
     assert (again.status_code, again.json()[what], again.headers["Idempotent-Replayed"]) == (422, record, "true")
-    assert len(their_side.seen) == 1
-    their_side.behave = lambda _: Reaction(404)
-    floor.run_due()
-    assert [call.body["status"] for call in their_side.asked("/release")] == ["released"]
-    assert ok(floor.operator.get("/partner-calls", owed="true"))["partnerCalls"] == []
-    floor.assert_proven()
+    assert len(partner_server.seen) == 1
+    partner_server.behave = lambda _: Reaction(404)
+    testbed.run_due()
+    assert [call.body["status"] for call in partner_server.asked("/release")] == ["released"]
+    assert ok(testbed.operator.get("/partner-calls", owed="true"))["partnerCalls"] == []
+    testbed.assert_proven()
 
 
 @BOTH
-def test_no_answer_keeps_the_funds_held_and_the_same_request_goes_on(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner, what: str
+def test_funds_stay_held_without_an_answer_until_the_same_request_asks_again(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner, what: str
 ) -> None:
-    their_side.behave = silent
+    partner_server.behave = silent
     left, body = send(connection, what, 30)
     record = left.json()[what]
-    assert (left.status_code, record["status"], record["retriable"]) == (500, "reserved", True)
+    assert (left.status_code, record["status"], record["retriable"]) == (502, "reserved", True)
     held = ((70, 30), (50, 0)) if what == "allocation" else ((100, 0), (20, 30))
     assert funds(connection) == held
-    floor.assert_proven()
+    testbed.assert_proven()
     listed = ok(connection.client.api.get(f"/clients/allocations/{record['id']}"))["allocation"]
     assert (listed["status"], listed["retriable"]) == ("reserved", True)
 
-    their_side.behave = agreeing
+    partner_server.behave = agreeing
     done = connection.client.api.post(f"{connection.path}/{what}s", body)
     assert (ok(done)[what]["id"], ok(done)[what]["status"]) == (record["id"], "cleared")
     assert "reason" not in ok(done)[what]
-    assert len({call.raw for call in their_side.seen}) == 1
-    kinds = [event["type"] for event in floor.operator.events(subjectId=record["id"])]
+    assert len({call.raw for call in partner_server.seen}) == 1
+    kinds = [event["type"] for event in testbed.operator.events(subjectId=record["id"])]
     assert set(kinds) == {"balance.changed", f"{what}.cleared", f"{what}.reserved"}
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
 @BOTH
 @pytest.mark.parametrize("yes", [True, False])
-def test_what_nobody_repeats_the_worker_finishes(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner, what: str, *, yes: bool
+def test_worker_finishes_an_allocation_without_an_answer(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner, what: str, *, yes: bool
 ) -> None:
-    their_side.behave = silent
+    partner_server.behave = silent
     record = send(connection, what, 30)[0].json()[what]
-    their_side.behave = agreeing if yes else refusing()
-    floor.pass_minutes(1)
+    partner_server.behave = agreeing if yes else refusing()
+    testbed.pass_minutes(1)
     done = ok(connection.client.api.get(f"/clients/allocations/{record['id']}"))["allocation"]
     assert (done["status"], done["retriable"]) == ("cleared" if yes else "released", False)
-    assert their_side.asked("/clear" if yes else "/release")
-    floor.assert_proven()
+    assert partner_server.asked("/clear" if yes else "/release")
+    testbed.assert_proven()
 
 
 YES = {"partnersAllocationId": "theirs"}
@@ -148,15 +148,15 @@ YES = {"partnersAllocationId": "theirs"}
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_money_never_moves_on_what_is_not_a_yes_to_this_very_question(
-    floor: Floor,
+def test_answer_that_does_not_accept_this_question_moves_nothing(
+    testbed: Testbed,
     connection: ConnectionHandle,
-    their_side: FakePartner,
+    partner_server: FakePartner,
     change: dict[str, object] | None,
     reaction: Reaction,
 ) -> None:
     if reaction.delay_seconds:
-        floor.runtime.outgoing.timeout_seconds = 1
+        testbed.runtime.outgoing.timeout_seconds = 1
 
     def behave(seen: Any) -> Reaction:  # noqa: ANN401 - a call
         if change is None:
@@ -165,58 +165,60 @@ def test_money_never_moves_on_what_is_not_a_yes_to_this_very_question(
         answer = {name: value for name, value in body.items() if value is not None}
         return Reaction(reaction.status, answer, reaction.headers, reaction.delay_seconds, reaction.cut)
 
-    their_side.behave = behave
+    partner_server.behave = behave
     left, _ = send(connection, "allocation", 30)
-    assert (left.status_code, left.json()["allocation"]["status"]) == (500, "reserved")
+    assert (left.status_code, left.json()["allocation"]["status"]) == (502, "reserved")
     assert funds(connection) == ((70, 30), (50, 0))
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
 @pytest.mark.parametrize("reason", [["over", "the limit"], {"code": 7}, " \n"])
-def test_a_reason_of_another_form_is_a_no_too(
-    connection: ConnectionHandle, their_side: FakePartner, reason: object
+def test_rejection_reason_that_is_not_text_refuses(
+    connection: ConnectionHandle, partner_server: FakePartner, reason: object
 ) -> None:
     before = funds(connection)
-    their_side.behave = lambda seen: Reaction(body={**seen.body, **YES, "rejectionReason": reason})
+    partner_server.behave = lambda seen: Reaction(body={**seen.body, **YES, "rejectionReason": reason})
     refused, _ = send(connection, "allocation", 30)
     assert (refused.status_code, refused.json()["allocation"]["reason"]) == (422, "no reason that can be read")
     assert funds(connection) == before
 
 
-def test_an_empty_reason_is_none(connection: ConnectionHandle, their_side: FakePartner) -> None:
+def test_empty_rejection_reason_is_no_refusal(connection: ConnectionHandle, partner_server: FakePartner) -> None:
     for reason in (None, ""):
-        their_side.behave = lambda seen, given=reason: Reaction(body={**seen.body, **YES, "rejectionReason": given})  # type: ignore[misc]  # the default binds it
+        partner_server.behave = lambda seen, given=reason: Reaction(
+            body={**seen.body, **YES, "rejectionReason": given}
+        )  # type: ignore[misc]  # the default binds it
         assert ok(send(connection, "allocation", 1)[0])["allocation"]["status"] == "cleared"
 
 
-def test_one_letter_less_in_the_partners_id_is_understood(
-    connection: ConnectionHandle, their_side: FakePartner
+def test_partner_allocation_id_without_the_s_is_accepted(
+    connection: ConnectionHandle, partner_server: FakePartner
 ) -> None:
-    their_side.behave = lambda seen: Reaction(body={**seen.body, "partnerAllocationId": "k"})
+    partner_server.behave = lambda seen: Reaction(body={**seen.body, "partnerAllocationId": "k"})
     assert ok(send(connection, "allocation", 1)[0])["allocation"]["partnerExternalId"] == "k"
 
 
-def test_what_was_still_to_be_asked_is_cleared_once_the_partner_is_called_no_more(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner
+def test_open_allocation_clears_when_the_partner_has_no_callback_any_more(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner
 ) -> None:
-    their_side.behave = silent
+    partner_server.behave = silent
     record = send(connection, "allocation", 30)[0].json()["allocation"]
-    floor.network.configure("exchange", amountUnit="decimal")
-    floor.pass_minutes(1)
+    testbed.network.configure("exchange", amountUnit="decimal")
+    testbed.pass_minutes(1)
     done = ok(connection.client.api.get(f"/clients/allocations/{record['id']}"))["allocation"]
     assert done["status"] == "cleared"
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_the_outcome_is_told_until_it_is_heard(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner
+def test_notice_is_repeated_until_it_is_received(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner
 ) -> None:
     ok(send(connection, "allocation", 30)[0])
     reactions = [Reaction(503), Reaction(404), Reaction(body=b"thanks")]
-    their_side.behave = lambda _: reactions.pop(0)
+    partner_server.behave = lambda _: reactions.pop(0)
     for _ in range(3):
-        floor.pass_minutes(2)
-    floor.pass_minutes(60)
-    told = their_side.asked("/clear")
-    assert len(told) == 3
-    assert len({call.raw for call in told}) == 1
+        testbed.pass_minutes(2)
+    testbed.pass_minutes(60)
+    notices = partner_server.asked("/clear")
+    assert len(notices) == 3
+    assert len({call.raw for call in notices}) == 1

@@ -1,4 +1,4 @@
-"""How a call is made, whatever it asks: signed, never amid a transaction, and again when the partner is ready."""
+"""How calls to partners are made: signed, outside transactions, and repeated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support import partners
 from tests.support.networks import ConnectionHandle, ok
 from tests.support.partners import FakePartner, Reaction, Seen, agreeing
-from tests.support.settling import Floor
+from tests.support.settlements import Testbed
 
 OPEN_TRANSACTIONS = (
     "SELECT count(*) FROM pg_stat_activity"
@@ -19,15 +19,15 @@ OPEN_TRANSACTIONS = (
 
 
 @pytest.fixture
-def connection(floor: Floor, their_side: FakePartner) -> ConnectionHandle:
-    partner = floor.network.partner(callbackUrl=their_side.url)
-    connection = floor.network.connect(floor.network.client(deposits={"ofcbtc": 100}), partner)
-    their_side.seen.clear()
+def connection(testbed: Testbed, partner_server: FakePartner) -> ConnectionHandle:
+    partner = testbed.network.partner(callbackUrl=partner_server.url)
+    connection = testbed.network.connect(testbed.network.client(deposits={"ofcbtc": 100}), partner)
+    partner_server.seen.clear()
     return connection
 
 
 def test_no_transaction_is_open_while_a_partner_is_called(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner, dsn: str
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner, dsn: str
 ) -> None:
     open_at_a_call: list[int] = []
 
@@ -36,41 +36,41 @@ def test_no_transaction_is_open_while_a_partner_is_called(
             open_at_a_call.extend(count for (count,) in watcher.execute(OPEN_TRANSACTIONS))
         return agreeing(seen)
 
-    their_side.behave = look
+    partner_server.behave = look
     ok(connection.allocate("ofcbtc", 10))
-    floor.run_due()
-    # The question, and the worker's word of its outcome.
+    testbed.run_due()
+    # The question, and the notice of its outcome.
     assert open_at_a_call == [0, 0]
 
 
-def test_a_hiccup_is_asked_about_again_while_the_client_waits(
-    connection: ConnectionHandle, their_side: FakePartner
+def test_failed_call_is_retried_while_the_client_waits(
+    connection: ConnectionHandle, partner_server: FakePartner
 ) -> None:
-    their_side.behave = lambda seen: agreeing(seen) if len(their_side.seen) > 1 else Reaction(502)
+    partner_server.behave = lambda seen: agreeing(seen) if len(partner_server.seen) > 1 else Reaction(502)
     assert ok(connection.allocate("ofcbtc", 10))["allocation"]["status"] == "cleared"
-    first, second = their_side.seen
+    first, second = partner_server.seen
     assert first.raw == second.raw
     assert first.claims["jti"] != second.claims["jti"]
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_partner_that_asks_for_a_pause_has_it(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner, status: int
+def test_retry_after_of_a_partner_is_respected(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner, status: int
 ) -> None:
-    their_side.behave = lambda _: Reaction(status, headers=(("Retry-After", "600"),))
+    partner_server.behave = lambda _: Reaction(status, headers=(("Retry-After", "600"),))
     left = connection.allocate("ofcbtc", 10)
-    assert (left.status_code, left.json()["allocation"]["retriable"]) == (500, True)
-    their_side.behave = agreeing
-    floor.pass_minutes(9)
-    assert len(their_side.seen) == 1
-    floor.pass_minutes(2)
+    assert (left.status_code, left.json()["allocation"]["retriable"]) == (502, True)
+    partner_server.behave = agreeing
+    testbed.pass_minutes(9)
+    assert len(partner_server.seen) == 1
+    testbed.pass_minutes(2)
     assert ok(connection.client.api.get("/clients/allocations"))["allocations"][0]["status"] == "cleared"
 
 
-def test_the_signature_is_under_the_name_that_the_settings_give(
-    floor: Floor, connection: ConnectionHandle, their_side: FakePartner, monkeypatch: pytest.MonkeyPatch
+def test_signature_header_has_the_name_of_the_setting(
+    testbed: Testbed, connection: ConnectionHandle, partner_server: FakePartner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    object.__setattr__(floor.runtime, "calls", replace(floor.runtime.calls, signature_header="X-Our-Signature"))
+    object.__setattr__(testbed.runtime, "calls", replace(testbed.runtime.calls, signature_header="X-Our-Signature"))
     monkeypatch.setattr(partners, "HEADER", "X-Our-Signature")
     ok(connection.allocate("ofcbtc", 10))
-    assert len(their_side.seen) == 1
+    assert len(partner_server.seen) == 1

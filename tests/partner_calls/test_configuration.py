@@ -1,15 +1,15 @@
-"""Where a partner is called, and with what keys."""
+"""The address, the paths and the keys of calls to partners."""
 
 from __future__ import annotations
 
 import httpx2
 import pytest
 
-from clearwindow.outgoing.client import Outgoing
+from clearwindow.outbound.client import Outgoing
 from clearwindow.runtime import Runtime
 from tests.support.networks import CURRENCIES, Network, ok
 from tests.support.partners import FakePartner, agreeing, silent
-from tests.support.settling import Floor
+from tests.support.settlements import Testbed
 
 
 def put(network: Network, **settings: object) -> httpx2.Response:
@@ -23,7 +23,7 @@ def exchange(network: Network) -> Network:
     return network
 
 
-def test_the_configuration_is_given_back_and_replaced_as_a_whole(exchange: Network) -> None:
+def test_configuration_is_returned_and_replaced_as_a_whole(exchange: Network) -> None:
     paths = {"allocationClear": "/v1/{id}/done"}
     settings = {"callbackUrl": "https://exchange.example/api", "callbackPaths": paths, "asyncAllocations": True}
     made = ok(put(exchange, **settings))["partnerConfiguration"]
@@ -51,14 +51,16 @@ def test_the_configuration_is_given_back_and_replaced_as_a_whole(exchange: Netwo
         ({"asyncAllocations": "yes"}, "asyncAllocations"),
     ],
 )
-def test_what_could_not_be_called_is_refused(exchange: Network, settings: dict[str, object], mentions: str) -> None:
+def test_address_or_path_that_cannot_be_called_is_refused(
+    exchange: Network, settings: dict[str, object], mentions: str
+) -> None:
     refused = put(exchange, **settings)
     assert refused.status_code == 400
     assert mentions in refused.json()["error"]
     assert "secret" not in refused.text
 
 
-def test_a_private_address_is_refused_unless_the_settings_allow_it(exchange: Network, runtime: Runtime) -> None:
+def test_private_address_is_refused_unless_the_settings_allow_it(exchange: Network, runtime: Runtime) -> None:
     runtime.outgoing.allow_private = False
     for url in ("http://exchange.example", "https://127.0.0.1", "https://[fd00::1]:8443/x"):
         refused = put(exchange, callbackUrl=url)
@@ -66,16 +68,16 @@ def test_a_private_address_is_refused_unless_the_settings_allow_it(exchange: Net
     assert Outgoing().allow_private is False
 
 
-def test_an_address_that_may_no_longer_be_called_is_left_alone_and_shown(
-    floor: Floor, their_side: FakePartner
+def test_address_that_is_no_longer_allowed_is_not_called_and_listed_as_failing(
+    testbed: Testbed, partner_server: FakePartner
 ) -> None:
-    network = floor.network
-    partner = network.partner(callbackUrl=their_side.url)
-    floor.runtime.outgoing.allow_private = False
+    network = testbed.network
+    partner = network.partner(callbackUrl=partner_server.url)
+    testbed.runtime.outgoing.allow_private = False
     network.connect(network.client(), partner)
     for _ in range(4):
-        floor.pass_minutes(2)
-    assert their_side.seen == []
+        testbed.pass_minutes(2)
+    assert partner_server.seen == []
     (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
     assert (standing["circuit"], standing["failures"]) == ("open", 5)
     assert standing["lastError"].startswith("the address must be an address that begins with https://")
@@ -83,7 +85,7 @@ def test_an_address_that_may_no_longer_be_called_is_left_alone_and_shown(
     assert owed["attempts"] == 5
 
 
-def keys_shown(network: Network) -> list[str]:
+def public_keys(network: Network) -> list[str]:
     shown = httpx2.get(f"{network.operator.base_url}/.well-known/jwks.json", trust_env=False)
     assert shown.headers["Cache-Control"] == "public, max-age=300"
     keys = shown.json()["keys"]
@@ -92,54 +94,58 @@ def keys_shown(network: Network) -> list[str]:
     return [key["kid"] for key in keys]
 
 
-def test_a_new_key_signs_and_the_old_one_is_shown_for_a_day(floor: Floor, their_side: FakePartner) -> None:
-    network = floor.network
-    partner = network.partner(callbackUrl=their_side.url)
+def test_new_key_signs_and_the_old_key_stays_public_for_a_day(
+    testbed: Testbed, partner_server: FakePartner
+) -> None:
+    network = testbed.network
+    partner = network.partner(callbackUrl=partner_server.url)
     network.connect(network.client("one"), partner)
-    (old,) = keys_shown(network)
+    (old,) = public_keys(network)
     made = ok(network.operator.post("/partner-call-keys", {"reference": "january"}))["partnerCallKey"]
     again = ok(network.operator.post("/partner-call-keys", {"reference": "january"}))["partnerCallKey"]
     assert again == made
-    assert keys_shown(network) == [made["id"], old]
+    assert public_keys(network) == [made["id"], old]
     network.connect(network.client("two"), partner)
-    floor.pass_minutes(5)
+    testbed.pass_minutes(5)
     network.connect(network.client("three"), partner)
-    assert [call.key_id for call in their_side.seen] == [old, old, made["id"]]
-    floor.pass_minutes(24 * 60 + 1)
-    assert keys_shown(network) == [made["id"]]
+    assert [call.key_id for call in partner_server.seen] == [old, old, made["id"]]
+    testbed.pass_minutes(24 * 60 + 1)
+    assert public_keys(network) == [made["id"]]
     listed = ok(network.operator.get("/partner-call-keys"))["partnerCallKeys"]
     assert [(key["id"], key["retiredAt"] is None) for key in listed] == [(made["id"], True), (old, False)]
 
 
-def test_the_private_key_is_sealed(network: Network, runtime: Runtime) -> None:
-    (shown,) = keys_shown(network)
+def test_private_key_is_stored_encrypted(network: Network, runtime: Runtime) -> None:
+    (shown,) = public_keys(network)
     with runtime.transaction() as tx:
         (sealed,) = tx.scalars(bytes, "SELECT sealed_private FROM partner_call_key")
     assert runtime.vault.decrypt(sealed, context=f"partner-call-key:{shown}")[:1] == b"\x30"
     assert sealed[:1] != b"\x30"
 
 
-def test_a_dead_endpoint_is_left_alone_and_tried_again(floor: Floor, their_side: FakePartner) -> None:
-    network = floor.network
-    partner = network.partner(callbackUrl=their_side.url)
-    their_side.behave = silent
+def test_circuit_opens_for_a_failing_endpoint_and_closes_when_it_answers(
+    testbed: Testbed, partner_server: FakePartner
+) -> None:
+    network = testbed.network
+    partner = network.partner(callbackUrl=partner_server.url)
+    partner_server.behave = silent
     for number in range(6):
         network.connect(network.client(f"trader-{number}"), partner)
-    tried = len(their_side.seen)
+    tried = len(partner_server.seen)
     (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
     assert (standing["circuit"], standing["owed"], standing["lastError"]) == ("open", 6, "HTTP 500")
-    assert floor.run_due() == 0
-    assert len(their_side.seen) == tried
+    assert testbed.run_due() == 0
+    assert len(partner_server.seen) == tried
 
-    floor.pass_minutes(0.6)
-    assert len(their_side.seen) == tried + 1
+    testbed.pass_minutes(0.6)
+    assert len(partner_server.seen) == tried + 1
     (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
     assert (standing["circuit"], standing["failures"]) == ("open", 6)
 
-    their_side.behave = agreeing
-    floor.pass_minutes(2)
+    partner_server.behave = agreeing
+    testbed.pass_minutes(2)
     (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
     assert standing["circuit"] == "closed"
-    floor.pass_minutes(10)
+    testbed.pass_minutes(10)
     assert ok(network.operator.get("/partner-calls", owed="true"))["partnerCalls"] == []
-    assert floor.operator.check() == []
+    assert testbed.operator.check() == []

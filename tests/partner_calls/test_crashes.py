@@ -1,4 +1,4 @@
-"""SIGKILL between any two steps of an allocation that a partner is asked about: the worker finishes it."""
+"""SIGKILL between the steps of an allocation with a call to the partner: the worker finishes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from tests.support.networks import ConnectionHandle, Network
 from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner, Reaction, Seen, agreeing, fake_partner
-from tests.support.processes import PATIENCE_SECONDS, START_TOKEN, Running, running
+from tests.support.processes import START_TOKEN, TIMEOUT_SECONDS, Running, running
 
 SECRET_KEY = "ab" * 32
 
@@ -41,18 +41,18 @@ def network_of(served: Running) -> Iterator[Network]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    give_up_at = time.monotonic() + TIMEOUT_SECONDS
     while not holds():
         assert time.monotonic() < give_up_at
         time.sleep(0.05)
 
 
 class Crash:
-    """Holds an allocation at one step, until the server that is at it has been killed."""
+    """Stops an allocation at one step until its server is killed."""
 
-    def __init__(self, dsn: str, their_side: FakePartner) -> None:
+    def __init__(self, dsn: str, partner_server: FakePartner) -> None:
         self._dsn = dsn
-        self._their_side = their_side
+        self._their_side = partner_server
         self.reached = False
         self._held = ExitStack()
 
@@ -86,7 +86,7 @@ class Crash:
         self._their_side.behave = agreeing
 
     def funds(self, go_account_id: str) -> tuple[int, int]:
-        """What was left behind."""
+        """Returns (available, held) of the Go Account after the crash."""
         written = "SELECT available, held FROM balance WHERE account_id = %s"
         with psycopg.connect(self._dsn) as connection:
             ((available, held),) = connection.execute(written, [UUID(hex=go_account_id)]).fetchall()
@@ -105,16 +105,16 @@ class Crash:
         ("allocation", "before_the_answer_is_written"),
     ],
 )
-def test_what_a_killed_server_leaves_is_finished(tmp_path: Path, dsn: str, step: str, what: str) -> None:
-    with fake_partner("") as their_side:
-        crash = Crash(dsn, their_side)
+def test_worker_finishes_what_a_killed_server_left(tmp_path: Path, dsn: str, step: str, what: str) -> None:
+    with fake_partner("") as partner_server:
+        crash = Crash(dsn, partner_server)
         with server(tmp_path, dsn, "--no-worker") as served, network_of(served) as network:
-            their_side.network_url = served.url
-            partner = network.partner(callbackUrl=their_side.url)
+            partner_server.network_url = served.url
+            partner = network.partner(callbackUrl=partner_server.url)
             connection = network.funded(partner, {"ofcbtc": 100})
             account_id = connection.client.enterprise.account.id
             network.operator.deposit(account_id, "ofcbtc", 40)
-            their_side.seen.clear()
+            partner_server.seen.clear()
             getattr(crash, step)()
             with ThreadPoolExecutor(1) as pool:
                 sent = pool.submit(_send, connection, what)
@@ -125,15 +125,15 @@ def test_what_a_killed_server_leaves_is_finished(tmp_path: Path, dsn: str, step:
         crash.let_go()
         assert crash.funds(account_id) == {"allocation": (0, 40), "deallocation": (40, 0)}[what]
         with server(tmp_path, dsn) as served, network_of(served) as network:
-            their_side.network_url = served.url
+            partner_server.network_url = served.url
             operator = network.operator
             assert operator.check() == []
             moved = {"allocation": (0, 0), "deallocation": (80, 0)}[what]
             wait_until(lambda: operator.balances(account_id)["ofcbtc"] == moved)
-            # The first allocation's outcome is told, too: it had no worker to do it.
-            wait_until(lambda: len({call.path for call in their_side.asked("/clear")}) == 2)
+            # The first allocation's notice is sent, too: the first server had no worker.
+            wait_until(lambda: len({call.path for call in partner_server.asked("/clear")}) == 2)
             assert operator.check() == []
-    assert len({call.raw for call in their_side.asked(f"/{what}s")}) == 1
+    assert len({call.raw for call in partner_server.asked(f"/{what}s")}) == 1
 
 
 def _send(connection: ConnectionHandle, what: str) -> httpx2.Response:

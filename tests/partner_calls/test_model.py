@@ -1,4 +1,4 @@
-"""Random histories with a partner that says yes, no, nothing or nonsense, against a model of a few lines."""
+"""Random histories with accepting, refusing, silent and faulty partners agree with a small model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.support.networks import new_nonce, ok, sign_body
 from tests.support.partners import Behaviour, FakePartner, Reaction, agreeing, refusing, silent
-from tests.support.settling import Floor
+from tests.support.settlements import Testbed
 
 BEHAVIOURS: dict[str, Behaviour] = {
     "yes": agreeing,
@@ -22,13 +22,13 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "nonsense": lambda _: Reaction(body=b"<html>"),
     "another": lambda seen: Reaction(body={**seen.body, "connectionId": "another", "partnersAllocationId": "x"}),
 }
-BEHAVING = st.sampled_from(sorted(BEHAVIOURS))
+BEHAVIOUR_NAMES = st.sampled_from(sorted(BEHAVIOURS))
 WHAT = st.sampled_from(["allocation", "deallocation"])
 
 
 @dataclass
 class Open:
-    """A reserved record, and the request that made it."""
+    """A reserved record and its request."""
 
     what: str
     record: dict[str, Any]
@@ -37,27 +37,27 @@ class Open:
 
 
 class PartnerMachine(RuleBasedStateMachine):
-    """One connection; ``go`` and ``there`` are what should be available, ``open`` what should be held."""
+    """One connection. ``go`` and ``there`` are the expected available balances, ``open`` has the held records."""
 
-    floor: Floor
-    their_side: FakePartner
+    testbed: Testbed
+    partner_server: FakePartner
     histories = 0
 
     @initialize()
     def begin(self) -> None:
         PartnerMachine.histories += 1
         number = PartnerMachine.histories
-        self.their_side.behave = agreeing
-        partner = self.floor.network.partner(f"exchange-{number}", callbackUrl=self.their_side.url)
-        client = self.floor.network.client(f"trader-{number}", deposits={"ofcbtc": 100})
-        self.connection = self.floor.network.connect(client, partner)
+        self.partner_server.behave = agreeing
+        partner = self.testbed.network.partner(f"exchange-{number}", callbackUrl=self.partner_server.url)
+        client = self.testbed.network.client(f"trader-{number}", deposits={"ofcbtc": 100})
+        self.connection = self.testbed.network.connect(client, partner)
         self.go, self.there = 100, 0
         self.open: list[Open] = []
 
-    @rule(what=WHAT, quantity=st.integers(1, 60), behaving=BEHAVING)
-    def submit(self, what: str, quantity: int, behaving: str) -> None:
+    @rule(what=WHAT, quantity=st.integers(1, 60), behaviour=BEHAVIOUR_NAMES)
+    def submit(self, what: str, quantity: int, behaviour: str) -> None:
         self._close_the_circuit()
-        self.their_side.behave = BEHAVIOURS[behaving]
+        self.partner_server.behave = BEHAVIOURS[behaviour]
         connection = self.connection
         body = connection.client.enterprise.sign(connection.allocation_fields("ofcbtc", quantity))
         answer = connection.client.api.post(f"{connection.path}/{what}s", body)
@@ -66,30 +66,30 @@ class PartnerMachine(RuleBasedStateMachine):
             assert (answer.status_code, answer.json()["name"]) == (422, "insufficient_funds")
             return
         self._take(what, quantity)
-        self._end_or_keep(Open(what, answer.json()[what], body, quantity), behaving, answer.status_code)
+        self._end_or_keep(Open(what, answer.json()[what], body, quantity), behaviour, answer.status_code)
 
-    @rule(data=st.data(), behaving=BEHAVING)
-    def repeat(self, data: st.DataObject, behaving: str) -> None:
+    @rule(data=st.data(), behaviour=BEHAVIOUR_NAMES)
+    def repeat(self, data: st.DataObject, behaviour: str) -> None:
         if self.open:
             self._close_the_circuit()
-            self.their_side.behave = BEHAVIOURS[behaving]
+            self.partner_server.behave = BEHAVIOURS[behaviour]
             one = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
             path = f"{self.connection.path}/{one.what}s"
             answer = self.connection.client.api.post(path, one.body)
-            self._end_or_keep(one, behaving, answer.status_code)
+            self._end_or_keep(one, behaviour, answer.status_code)
 
-    @rule(behaving=BEHAVING)
-    def let_the_worker_run(self, behaving: str) -> None:
+    @rule(behaviour=BEHAVIOUR_NAMES)
+    def run_the_worker(self, behaviour: str) -> None:
         self._close_the_circuit()
-        self.their_side.behave = BEHAVIOURS[behaving]
-        self.floor.pass_minutes(10)
+        self.partner_server.behave = BEHAVIOURS[behaviour]
+        self.testbed.pass_minutes(10)
         for one in [*self.open]:
             found = self.connection.client.api.get(f"/clients/allocations/{one.record['id']}")
             status = ok(found)["allocation"]["status"]
-            assert status == {"yes": "cleared", "no": "released", "hard no": "released"}.get(behaving, "reserved")
+            assert status == {"yes": "cleared", "no": "released", "hard no": "released"}.get(behaviour, "reserved")
             if status != "reserved":
                 self.open.remove(one)
-                self._give(one, cleared=status == "cleared")
+                self._return_or_move(one, cleared=status == "cleared")
 
     @rule(data=st.data(), cleared=st.booleans())
     def decide(self, data: st.DataObject, *, cleared: bool) -> None:
@@ -97,17 +97,17 @@ class PartnerMachine(RuleBasedStateMachine):
             one = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
             ok(self._put(one, "cleared" if cleared else "released"))
             assert self._put(one, "released" if cleared else "cleared").status_code == 409
-            self._give(one, cleared=cleared)
+            self._return_or_move(one, cleared=cleared)
 
     @invariant()
-    def the_balances_are_the_models_and_the_ledger_holds(self) -> None:
+    def balances_equal_the_model_and_the_ledger_is_correct(self) -> None:
         held = {
             what: sum(one.quantity for one in self.open if one.what == what)
             for what in ("allocation", "deallocation")
         }
         assert self.connection.go_balances()["ofcbtc"] == (self.go, held["allocation"])
         assert self.connection.balances().get("ofcbtc", (0, 0)) == (self.there, held["deallocation"])
-        self.floor.assert_proven()
+        self.testbed.assert_proven()
 
     def _take(self, what: str, quantity: int) -> None:
         if what == "allocation":
@@ -115,19 +115,19 @@ class PartnerMachine(RuleBasedStateMachine):
         else:
             self.there -= quantity
 
-    def _give(self, one: Open, *, cleared: bool) -> None:
-        """To the other side, or back to the one that it came from."""
+    def _return_or_move(self, one: Open, *, cleared: bool) -> None:
+        """Adds the quantity to the destination if it cleared, else to the source."""
         if cleared == (one.what == "allocation"):
             self.there += one.quantity
         else:
             self.go += one.quantity
 
-    def _end_or_keep(self, one: Open, behaving: str, status: int) -> None:
-        assert status == {"yes": 200, "no": 422, "hard no": 422}.get(behaving, 500)
-        if status == 500:
+    def _end_or_keep(self, one: Open, behaviour: str, status: int) -> None:
+        assert status == {"yes": 200, "no": 422, "hard no": 422}.get(behaviour, 502)
+        if status == 502:
             self.open.append(one)
         else:
-            self._give(one, cleared=status == 200)
+            self._return_or_move(one, cleared=status == 200)
 
     def _put(self, one: Open, status: str) -> Any:  # noqa: ANN401 - a response
         what = one.what
@@ -146,14 +146,16 @@ class PartnerMachine(RuleBasedStateMachine):
         return partner.api.put(f"/partners/{what}s", sign_body(fields, partner.enterprise.account.key))
 
     def _close_the_circuit(self) -> None:
-        with self.floor.runtime.transaction() as tx:
+        with self.testbed.runtime.transaction() as tx:
             tx.connection.execute("UPDATE partner_circuit SET failures = 0, open_until = NULL")
 
 
 @pytest.mark.parametrize("histories", [6])
-def test_random_partners_agree_with_the_model(floor: Floor, their_side: FakePartner, histories: int) -> None:
-    PartnerMachine.floor = floor
-    PartnerMachine.their_side = their_side
+def test_random_partners_agree_with_the_model(
+    testbed: Testbed, partner_server: FakePartner, histories: int
+) -> None:
+    PartnerMachine.testbed = testbed
+    PartnerMachine.partner_server = partner_server
     run_state_machine_as_test(
         PartnerMachine,
         settings=settings(

@@ -1,4 +1,4 @@
-"""When a call is repeated, and when an endpoint is left alone, without a database."""
+"""Rules of calls to partners: retries, circuits and answers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearwindow.outgoing.values import Reply
-from clearwindow.partnercalls import rules
-from clearwindow.partnercalls.values import TELLINGS, Accepted, Circuit, Operation, Silent
+from clearwindow.outbound.models import Reply
+from clearwindow.partner_calls import rules
+from clearwindow.partner_calls.models import NOTICES, Accepted, Circuit, Operation, Silent
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PARTNER = UUID("7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39")
 
 
 @given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 1))
-def test_repeats_come_ever_later_up_to_a_bound_and_not_together(attempts: int, jitter: float) -> None:
+def test_pauses_between_attempts_grow_up_to_a_limit_with_jitter(attempts: int, jitter: float) -> None:
     grown = min(300, 2 ** min(attempts, 10))
     waits = (rules.next_attempt_at(NOW, attempts, jitter, None) - NOW).total_seconds()
     assert grown / 2 <= waits <= grown
@@ -26,7 +26,7 @@ def test_repeats_come_ever_later_up_to_a_bound_and_not_together(attempts: int, j
 
 
 @given(attempts=st.integers(0, 20), jitter=st.floats(0, 1), asked=st.integers(0, 3_600))
-def test_no_repeat_comes_before_the_partner_wants_it(attempts: int, jitter: float, asked: int) -> None:
+def test_no_attempt_is_earlier_than_the_partner_requested(attempts: int, jitter: float, asked: int) -> None:
     assert rules.next_attempt_at(NOW, attempts, jitter, asked) >= NOW + timedelta(seconds=asked)
 
 
@@ -34,11 +34,11 @@ def test_no_repeat_comes_before_the_partner_wants_it(attempts: int, jitter: floa
     ("header", "seconds"),
     [(None, None), ("30", 30), (" 30 ", 30), ("999999", 3_600), ("9" * 400, None), ("-1", None), ("soon", None)],
 )
-def test_how_long_a_partner_may_ask_to_be_left_alone(header: str | None, seconds: int | None) -> None:
-    assert rules.understood(Reply(429, b"", header)) == Silent("HTTP 429", seconds)
+def test_retry_after_is_read_and_limited(header: str | None, seconds: int | None) -> None:
+    assert rules.answer_to_question(Reply(429, b"", header)) == Silent("HTTP 429", seconds)
 
 
-def test_a_circuit_opens_after_five_failures_and_for_longer_each_time() -> None:
+def test_circuit_opens_after_five_failures_and_longer_each_time() -> None:
     circuit, pauses = Circuit(PARTNER), list[float | None]()
     for _ in range(10):
         circuit = rules.after_failure(circuit, NOW, "HTTP 500")
@@ -46,13 +46,13 @@ def test_a_circuit_opens_after_five_failures_and_for_longer_each_time() -> None:
     assert pauses == [None, None, None, None, 30, 60, 120, 240, 300, 300]
 
 
-@pytest.mark.parametrize("operation", TELLINGS)
-def test_only_a_release_of_what_the_partner_does_not_hold_is_heard_by_a_no(operation: Operation) -> None:
-    heard = {
+@pytest.mark.parametrize("operation", NOTICES)
+def test_refused_notice_counts_as_received_only_for_an_unknown_release(operation: Operation) -> None:
+    received = {
         status
         for status in (400, 403, 404, 409, 410, 422)
-        if rules.heard(operation, Reply(status, b"", None)) == Accepted({})
+        if rules.answer_to_notice(operation, Reply(status, b"", None)) == Accepted({})
     }
     releases = operation in (Operation.ALLOCATION_RELEASE, Operation.DEALLOCATION_RELEASE)
-    assert heard == ({404, 409, 410} if releases else set())
-    assert rules.heard(operation, Reply(204, b"", None)) == Accepted({})
+    assert received == ({404, 409, 410} if releases else set())
+    assert rules.answer_to_notice(operation, Reply(204, b"", None)) == Accepted({})

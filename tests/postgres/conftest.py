@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def open_dir() -> Iterator[Path]:
-    """A folder that any user may enter and write to, as pytest's own are closed to all but us."""
+    """A folder that every user can enter and write to. Only our user can enter pytest's own folders."""
     folder = Path(tempfile.mkdtemp(prefix="clearwindow-test-")).resolve()
     folder.chmod(0o777)
     yield folder

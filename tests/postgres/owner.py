@@ -1,18 +1,20 @@
-"""A process of its own that owns an embedded PostgreSQL until its standard input ends.
+"""A program that owns an embedded PostgreSQL until its standard input ends.
 
-Run by path with one JSON argument; prints one JSON line when the server takes connections, or the error.
+Run by path with one JSON argument. It prints one line of JSON when the server takes connections, or the error.
 """
 
 import ctypes
+import itertools
 import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from clearwindow.database import embedded, postmaster
-from clearwindow.database.account import Account
+from clearwindow.postgres.embedded import cluster, database, postmaster
+from clearwindow.postgres.embedded.account import Account
 
 CAP_DAC_READ_SEARCH = 2
 PR_SET_KEEPCAPS = 8
@@ -22,7 +24,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 
 def become(account: Account) -> None:
-    """Be a normal user, who may read the interpreter and the programs even where they lie under /root."""
+    """Becomes a normal user who can read the interpreter and the programs even under /root."""
     libc = ctypes.CDLL(None, use_errno=True)
     needs_help = not account.reaches(Path(sys.executable).resolve().parent)
     libc.prctl(PR_SET_KEEPCAPS, int(needs_help), 0, 0, 0)
@@ -38,7 +40,7 @@ def become(account: Account) -> None:
 
 
 def let_server_outlive_us() -> None:
-    """As on systems that cannot tell a child of its parent's death."""
+    """Behaves as on systems that send no signal when the parent dies."""
     launch = postmaster.launch_command
 
     def without_death_signal(
@@ -51,19 +53,44 @@ def let_server_outlive_us() -> None:
     postmaster.launch_command = without_death_signal
 
 
+def die_in(step: str) -> None:
+    """Ends this process with SIGKILL in the middle of a step that brings a former release's folder up to date."""
+
+    def after(times: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        calls = itertools.count(1)
+
+        def counted(*arguments: object, **options: object) -> object:
+            result = function(*arguments, **options)
+            if next(calls) == times:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return counted
+
+    if step == "files":
+        os.chown = after(100, os.chown)
+    elif step == "roles":
+        database.make_role = after(1, database.make_role)
+    else:
+        # Its transaction is not committed yet.
+        database.hand_over = after(1, database.hand_over)
+
+
 def main(request: dict[str, str]) -> None:
     if "uid" in request:
         become(Account(int(request["uid"]), int(request["gid"])))
     if "outlive" in request:
         let_server_outlive_us()
+    if "die_in" in request:
+        die_in(request["die_in"])
     try:
-        server = embedded.start_embedded(
+        server = cluster.start_embedded(
             Path(request["data_dir"]),
             binaries_path=Path(request["binaries"]) if "binaries" in request else None,
             durable="durable" in request,
             share_running="share" in request,
         )
-    except embedded.EmbeddedPostgresError as error:
+    except cluster.EmbeddedPostgresError as error:
         sys.stdout.write(json.dumps({"error": str(error), "kind": type(error).__name__}) + "\n")
         return
     with server:

@@ -1,4 +1,4 @@
-"""What the tests of the embedded PostgreSQL share."""
+"""Helpers for the tests of the embedded PostgreSQL."""
 
 import contextlib
 import functools
@@ -17,17 +17,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from clearwindow.database.account import Account
-from clearwindow.database.binaries import MINIMUM_MAJOR, Binaries, candidates
-from clearwindow.database.embedded import EmbeddedPostgres, start_embedded
+from clearwindow.postgres.embedded.account import Account
+from clearwindow.postgres.embedded.binaries import MINIMUM_MAJOR, Binaries, candidates, system_installations
+from clearwindow.postgres.embedded.cluster import EmbeddedPostgres, start_embedded
 
-INSTALLATIONS = [binaries for binaries in candidates() if binaries.major >= MINIMUM_MAJOR]
+INSTALLATIONS = [
+    binaries for binaries in (*candidates(), *system_installations()) if binaries.major >= MINIMUM_MAJOR
+]
 WHEEL = next(binaries for binaries in INSTALLATIONS if binaries.bin_dir.parent.name == "pginstall")
 
-# Not where a test kills the server itself: the last commits may not be written yet.
+# Not for tests that kill the server: the last commits may not be written yet.
 start_fast = functools.partial(start_embedded, durable=False)
 
-# Who runs the owning process: ourselves, and where we are root also a normal user.
+# The users that run the owning process: our own, and under root also a normal user.
 _DAEMON = pwd.getpwnam("daemon")
 ROLES: list[Account | None] = [None]
 if os.geteuid() == 0:
@@ -50,7 +52,7 @@ each_role = pytest.mark.parametrize("role", ROLES, ids=role_name)
 
 @dataclass(frozen=True)
 class Owner:
-    """A process that owns a server; `answer` is what it said of it."""
+    """A process that owns a server. `answer` is the line that it printed."""
 
     process: "subprocess.Popen[str]"
     answer: dict[str, Any]
@@ -76,7 +78,7 @@ def spawn(role: Account | None, data_dir: Path, **request: str) -> "subprocess.P
 
 @contextlib.contextmanager
 def owner(role: Account | None, data_dir: Path, **request: str) -> Iterator[Owner]:
-    """Start an owning process and end it in order, unless the test has killed it."""
+    """Starts an owning process and ends it cleanly, unless the test has killed it."""
     with spawn(role, data_dir, **request) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -96,11 +98,11 @@ def is_alive(pid: int) -> bool:
         status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    # An ended process stays in the list until its parent asks for it.
+    # A process that has ended stays in the list until its parent waits for it.
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(done: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -1,3 +1,5 @@
+"""The embedded PostgreSQL starts, keeps its data, and ends with its owner."""
+
 import contextlib
 import os
 import signal
@@ -9,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clearwindow.database.account import Account
-from clearwindow.database.binaries import Binaries
-from clearwindow.database.embedded import DataFolderInUseError, start_embedded
-from clearwindow.database.lock import holder_pid
+from clearwindow.postgres.embedded.account import Account
+from clearwindow.postgres.embedded.binaries import Binaries
+from clearwindow.postgres.embedded.cluster import DataFolderInUseError, start_embedded
+from clearwindow.postgres.embedded.lock import holder_pid
 
 from .support import (
     answers,
@@ -41,7 +43,7 @@ def test_data_survives_a_restart(binaries: Binaries, data_dir: Path) -> None:
 
 
 @each_installation
-def test_the_server_is_private_and_set_up(binaries: Binaries, data_dir: Path) -> None:
+def test_server_is_private_and_configured(binaries: Binaries, data_dir: Path) -> None:
     with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
         assert psycopg.conninfo.conninfo_to_dict(server.dsn)["dbname"] == "clearwindow"
         expected = {
@@ -54,6 +56,7 @@ def test_the_server_is_private_and_set_up(binaries: Binaries, data_dir: Path) ->
             "synchronous_commit": "on",
             "full_page_writes": "on",
             "max_wal_size": "2GB",
+            "wal_compression": "off",
         }
         assert {name: setting(server, name) for name in expected} == expected
         socket_dir = Path(setting(server, "unix_socket_directories"))
@@ -64,38 +67,38 @@ def test_the_server_is_private_and_set_up(binaries: Binaries, data_dir: Path) ->
     assert not socket_dir.exists()
 
 
-def test_tests_may_trade_durability_for_speed(data_dir: Path) -> None:
+def test_server_for_tests_is_not_durable(data_dir: Path) -> None:
     with start_embedded(data_dir, durable=False) as server:
-        traded = ("fsync", "synchronous_commit", "full_page_writes", "wal_compression")
+        traded = ("fsync", "synchronous_commit", "full_page_writes")
         assert {setting(server, name) for name in traded} == {"off"}
 
 
 @each_role
 @each_installation
-def test_any_user_can_own_it(role: Account | None, binaries: Binaries, data_dir: Path) -> None:
+def test_every_user_can_own_a_server(role: Account | None, binaries: Binaries, data_dir: Path) -> None:
     for line in ("a", "b"):
         with owner(role, data_dir, binaries=str(binaries.bin_dir)) as process:
             assert process.answer["major"] == binaries.major
             write_row(process.answer["dsn"], line)
-    # What a normal user made stays that user's when root starts it.
+    # Files of a normal user keep their owner when root starts the server.
     made_by = (data_dir / "postgres").stat().st_uid
-    with start_fast(data_dir) as server:
+    with start_fast(data_dir, binaries_path=binaries.bin_dir) as server:
         assert rows(server) == ["a", "b"]
     assert (data_dir / "postgres").stat().st_uid == made_by != 0
-    with owner(role, data_dir) as process:
+    with owner(role, data_dir, binaries=str(binaries.bin_dir)) as process:
         assert "dsn" in process.answer
 
 
 @each_installation
-def test_a_killed_server_keeps_what_was_committed(binaries: Binaries, data_dir: Path) -> None:
+def test_killed_server_keeps_what_was_committed(binaries: Binaries, data_dir: Path) -> None:
     with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
         write_row(server.dsn, "a")
         os.kill(server_pid(data_dir), signal.SIGKILL)
-    with start_embedded(data_dir) as server:
+    with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
         assert rows(server) == ["a"]
 
 
-def test_a_server_killed_while_its_owner_lives_is_started_again(data_dir: Path) -> None:
+def test_killed_server_is_started_again_while_its_owner_runs(data_dir: Path) -> None:
     with start_embedded(data_dir) as server:
         for line in ("a", "b"):
             killed = server_pid(data_dir)
@@ -108,7 +111,7 @@ def test_a_server_killed_while_its_owner_lives_is_started_again(data_dir: Path) 
     assert not is_alive(last)
 
 
-def test_a_query_that_outlives_a_killed_server_does_not_block_the_next(data_dir: Path) -> None:
+def test_query_that_outlives_a_killed_server_does_not_block_the_next_one(data_dir: Path) -> None:
     with start_fast(data_dir) as server:
         connection = psycopg.connect(server.dsn)
         orphan = connection.info.backend_pid
@@ -131,7 +134,7 @@ def test_a_query_that_outlives_a_killed_server_does_not_block_the_next(data_dir:
 
 
 @each_role
-def test_the_server_of_a_killed_owner_ends_by_itself(role: Account | None, data_dir: Path) -> None:
+def test_server_of_a_killed_owner_ends_by_itself(role: Account | None, data_dir: Path) -> None:
     with owner(role, data_dir) as process:
         write_row(process.answer["dsn"], "a")
         pid = server_pid(data_dir)
@@ -142,7 +145,7 @@ def test_the_server_of_a_killed_owner_ends_by_itself(role: Account | None, data_
 
 
 @each_role
-def test_a_server_that_outlived_its_owner_is_replaced(role: Account | None, data_dir: Path) -> None:
+def test_server_that_outlived_its_owner_is_replaced(role: Account | None, data_dir: Path) -> None:
     with owner(role, data_dir, outlive="yes") as process:
         write_row(process.answer["dsn"], "a")
         pid = server_pid(data_dir)
@@ -153,18 +156,18 @@ def test_a_server_that_outlived_its_owner_is_replaced(role: Account | None, data
         assert rows(server) == ["a"]
 
 
-def test_the_server_outlives_the_thread_that_started_it(data_dir: Path) -> None:
+def test_server_outlives_the_thread_that_started_it(data_dir: Path) -> None:
     servers = []
     thread = threading.Thread(target=lambda: servers.append(start_fast(data_dir)))
     thread.start()
     thread.join()
     with servers[0] as server:
-        # A server told to end would refuse new work within this time.
+        # A stopping server would refuse new work within this time.
         time.sleep(0.3)
         write_row(server.dsn, "a")
 
 
-def test_a_folder_in_use_is_refused(data_dir: Path) -> None:
+def test_data_folder_in_use_is_refused(data_dir: Path) -> None:
     with owner(None, data_dir) as process:
         expected = f"folder {data_dir} is in use by process {process.process.pid}: stop it, use another"
         with pytest.raises(DataFolderInUseError, match=expected) as caught:
@@ -175,9 +178,9 @@ def test_a_folder_in_use_is_refused(data_dir: Path) -> None:
 
 
 @each_role
-def test_a_running_server_can_be_shared(role: Account | None, data_dir: Path) -> None:
+def test_running_server_can_be_shared(role: Account | None, data_dir: Path) -> None:
     with spawn(role, data_dir) as first:
-        # While the first still makes the cluster.
+        # While the first process is still making the cluster.
         wait_until(lambda: (data_dir / "postgres.lock").exists() and holder_pid(data_dir) == first.pid)
         with start_fast(data_dir, share_running=True) as server:
             assert server.shared

@@ -1,4 +1,4 @@
-"""What an earlier life, another program or the place of the folder can put in the way of a start."""
+"""Starts after a crash, beside other programs, and in unusual folders."""
 
 import contextlib
 import os
@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from clearwindow.database import account, home
-from clearwindow.database.account import Account
-from clearwindow.database.binaries import Binaries, find_binaries
-from clearwindow.database.embedded import (
+from clearwindow.postgres.embedded import account, home
+from clearwindow.postgres.embedded.account import Account
+from clearwindow.postgres.embedded.binaries import Binaries, find_binaries
+from clearwindow.postgres.embedded.cluster import (
     DataFolderInUseError,
     DataFolderVersionError,
     EmbeddedPostgresError,
     StartError,
     start_embedded,
 )
-from clearwindow.database.lock import FolderLock
-from clearwindow.database.postmaster import launch_command
+from clearwindow.postgres.embedded.lock import FolderLock
+from clearwindow.postgres.embedded.postmaster import launch_command
 
 from .support import (
     WHEEL,
@@ -51,18 +51,18 @@ def cluster_account(cluster: Path) -> Account | None:
 
 @contextlib.contextmanager
 def running(program: list[str], as_account: Account | None) -> Iterator[int]:
-    """Run a program as the account; yields its process number and ends it."""
+    """Runs a program as the account. Yields its process number, and ends it."""
     command = launch_command(program, as_account, signal.SIGKILL)
     with subprocess.Popen(command) as process:  # noqa: S603 - a program of these tests
         try:
             yield process.pid
         finally:
-            # Not SIGINT, which whoever is started in the background of a shell does not hear.
+            # Not SIGINT, which programs in the background of a shell ignore.
             process.terminate()
 
 
 @each_role
-def test_a_killed_initdb_leaves_nothing_in_the_way(role: Account | None, data_dir: Path) -> None:
+def test_killed_initdb_does_not_block_the_next_start(role: Account | None, data_dir: Path) -> None:
     with spawn(role, data_dir) as process:
         wait_until(lambda: any(data_dir.glob("postgres.new-*/PG_VERSION")))
         process.kill()
@@ -72,7 +72,7 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(role: Account | None, data_di
     assert not list(data_dir.glob("postgres.new-*"))
 
 
-def test_a_cluster_of_an_absent_major_is_refused(data_dir: Path) -> None:
+def test_cluster_of_a_missing_major_version_is_refused(data_dir: Path) -> None:
     with start_fast(data_dir):
         pass
     (data_dir / "postgres" / "PG_VERSION").write_text("12\n")
@@ -81,15 +81,21 @@ def test_a_cluster_of_an_absent_major_is_refused(data_dir: Path) -> None:
 
 
 @each_installation
-def test_a_cluster_gets_programs_of_its_own_major(binaries: Binaries, data_dir: Path) -> None:
+def test_cluster_gets_programs_of_its_own_major_version(binaries: Binaries, data_dir: Path) -> None:
     with start_fast(data_dir, binaries_path=binaries.bin_dir):
         pass
     for binaries_path in (None, WHEEL.bin_dir):
-        with start_fast(data_dir, binaries_path=binaries_path) as server:
-            assert server.major == binaries.major
+        if binaries.major == WHEEL.major:
+            with start_fast(data_dir, binaries_path=binaries_path) as server:
+                assert server.major == binaries.major
+        else:
+            # The system's are used only if the setting names them, and the message says where they are.
+            cure = rf"by PostgreSQL {binaries.major}, .*set CLEARWINDOW_POSTGRES_BIN_DIR={binaries.bin_dir}"
+            with pytest.raises(DataFolderVersionError, match=cure):
+                start_fast(data_dir, binaries_path=binaries_path)
 
 
-def test_something_else_in_the_clusters_place_is_refused(data_dir: Path) -> None:
+def test_folder_that_is_no_cluster_is_refused(data_dir: Path) -> None:
     (data_dir / "postgres").mkdir(parents=True)
     data_dir.chmod(0o755)
     with pytest.raises(EmbeddedPostgresError, match="is not a PostgreSQL cluster"):
@@ -97,7 +103,7 @@ def test_something_else_in_the_clusters_place_is_refused(data_dir: Path) -> None
 
 
 @each_installation
-def test_a_stale_pid_file_with_the_number_of_a_living_process_does_not_block(
+def test_stale_pid_file_with_the_number_of_a_running_process_does_not_block(
     binaries: Binaries, data_dir: Path
 ) -> None:
     with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
@@ -107,12 +113,12 @@ def test_a_stale_pid_file_with_the_number_of_a_living_process_does_not_block(
     lines = pid_file.read_text().splitlines()
     with running(["/bin/sleep", "60"], cluster_account(data_dir / "postgres")) as stranger:
         pid_file.write_text("\n".join([str(stranger), *lines[1:]]) + "\n")
-        with start_embedded(data_dir) as server:
+        with start_embedded(data_dir, binaries_path=binaries.bin_dir) as server:
             assert rows(server) == ["a"]
         assert is_alive(stranger)
 
 
-def test_a_server_that_somebody_started_by_hand_is_left_alone(data_dir: Path) -> None:
+def test_server_that_was_started_by_hand_is_left_alone(data_dir: Path) -> None:
     with start_fast(data_dir):
         pass
     cluster = data_dir / "postgres"
@@ -122,26 +128,26 @@ def test_a_server_that_somebody_started_by_hand_is_left_alone(data_dir: Path) ->
         by_hand[0] = str(find_binaries(major=server.major).postgres)
     with running(by_hand, cluster_account(cluster)) as pid:
         wait_until((cluster / ".s.PGSQL.5432").exists)
-        with pytest.raises(StartError, match=rf"(?s)did not come up.*PID {pid}"):
+        with pytest.raises(StartError, match=rf"(?s)did not start.*PID {pid}"):
             start_fast(data_dir)
         assert is_alive(pid)
         assert server_pid(data_dir) == pid
 
 
-def test_a_failing_server_is_reported_with_its_own_words(data_dir: Path) -> None:
+def test_failing_server_is_reported_with_its_log(data_dir: Path) -> None:
     with start_fast(data_dir):
         pass
     (data_dir / "postgres" / "postgresql.conf").write_text("no_such_thing = 1\n")
     began = time.monotonic()
     with pytest.raises(StartError, match=r'(?s)postgres\.log ends with:.*"no_such_thing"'):
         start_fast(data_dir)
-    assert time.monotonic() - began < 10
-    # The failed attempt holds nothing.
+    assert time.monotonic() - began < 30
+    # The failed attempt has released the lock.
     with pytest.raises(StartError):
         start_fast(data_dir)
 
 
-def test_a_failing_initdb_is_reported_with_its_own_words(data_dir: Path, open_dir: Path) -> None:
+def test_failing_initdb_is_reported_with_its_output(data_dir: Path, open_dir: Path) -> None:
     broken = open_dir / "broken"
     broken.mkdir()
     for name, script in (
@@ -158,7 +164,9 @@ def test_a_failing_initdb_is_reported_with_its_own_words(data_dir: Path, open_di
 
 @each_role
 @pytest.mark.parametrize("name", ["deep/" * 30 + "data", "comma,and space"])
-def test_paths_that_a_socket_cannot_have(role: Account | None, name: str, open_dir: Path) -> None:
+def test_data_folder_may_have_a_path_that_a_socket_cannot_have(
+    role: Account | None, name: str, open_dir: Path
+) -> None:
     folder = open_dir / name
     folder.mkdir(parents=True)
     for step in (folder, *folder.parents):
@@ -174,7 +182,7 @@ def test_paths_that_a_socket_cannot_have(role: Account | None, name: str, open_d
         assert rows(server) == ["a"]
 
 
-def test_a_socket_folder_that_others_can_use_is_refused(
+def test_socket_folder_that_others_can_use_is_refused(
     open_dir: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trap = open_dir / "trap"
@@ -185,7 +193,9 @@ def test_a_socket_folder_that_others_can_use_is_refused(
         start_fast(data_dir)
 
 
-def test_a_folder_that_only_we_may_enter(open_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_folder_may_lie_where_only_our_user_can_enter(
+    open_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(home, "SHELTER", open_dir / "shelter")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -200,11 +210,11 @@ def test_a_folder_that_only_we_may_enter(open_dir: Path, tmp_path: Path, monkeyp
         assert cluster == closed / "data" / "postgres"
         return
     assert cluster.parent.parent == open_dir / "shelter"
-    # A copy of the data folder names the same cluster and must not get it while it is in use.
+    # A copy of the data folder names the same cluster and must not use it at the same time.
     shutil.copytree(closed / "data", closed / "copy")
     with start_embedded(closed / "data"), pytest.raises(DataFolderInUseError, match=str(cluster.parent)):
         start_embedded(closed / "copy")
-    # Whoever removes the data folder expects an empty database.
+    # A user who removes the data folder expects an empty database.
     shutil.rmtree(closed / "data")
     with start_embedded(closed / "data") as server:
         assert server.cluster != cluster
@@ -214,7 +224,7 @@ def test_a_folder_that_only_we_may_enter(open_dir: Path, tmp_path: Path, monkeyp
         start_embedded(closed / "data")
 
 
-def test_throw_away_data_behind_a_closed_folder_goes_to_the_temporary_folder(
+def test_data_for_tests_below_a_closed_folder_goes_to_the_temporary_folder(
     open_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(open_dir))
@@ -223,7 +233,7 @@ def test_throw_away_data_behind_a_closed_folder_goes_to_the_temporary_folder(
         assert (server.cluster.parent.parent == open_dir) == IS_ROOT
 
 
-def test_programs_that_only_we_may_read(
+def test_programs_may_be_readable_for_our_user_only(
     open_dir: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = open_dir / "cache"
@@ -244,7 +254,7 @@ def test_programs_that_only_we_may_read(
     assert [copy.stat().st_ctime_ns for copy in cache.glob("*")] == made_ns
 
 
-def test_a_backup_put_back_by_root_or_with_open_permissions(data_dir: Path) -> None:
+def test_backup_restored_by_root_or_with_open_permissions_starts(data_dir: Path) -> None:
     with start_fast(data_dir) as server:
         write_row(server.dsn, "a")
         owner_uid = server.cluster.stat().st_uid
@@ -257,10 +267,10 @@ def test_a_backup_put_back_by_root_or_with_open_permissions(data_dir: Path) -> N
         assert server.cluster.stat().st_uid == owner_uid
 
 
-def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
+def test_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     script = f"""
 import os, pathlib, time
-from clearwindow.database.lock import FolderLock
+from clearwindow.postgres.embedded.lock import FolderLock
 lock = FolderLock.take(pathlib.Path({str(tmp_path)!r}))
 if os.fork() == 0:
     print(os.getpid(), flush=True)

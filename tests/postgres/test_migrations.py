@@ -1,4 +1,4 @@
-"""Migrations: applied once, in order, all or nothing; a fresh schema and an upgraded one are the same."""
+"""Migrations are applied once, in order, all or none. A fresh schema equals an upgraded one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from clearwindow.database import migrations
-from clearwindow.database.migrations import Migration, MigrationError, all_migrations, migrate, pending_migrations
+from clearwindow.postgres import migrations
+from clearwindow.postgres.migrations import Migration, MigrationError, all_migrations, migrate, pending_migrations
 from tests.support.databases import TestCluster
 
 SCHEMA = """
@@ -45,7 +45,7 @@ def schema(dsn: str) -> list[tuple[str, str, str]]:
         return connection.execute(SCHEMA).fetchall()
 
 
-def test_a_schema_upgraded_step_by_step_is_the_fresh_one(
+def test_schema_upgraded_step_by_step_equals_a_fresh_one(
     empty: str, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = all_migrations()
@@ -61,7 +61,7 @@ def test_migrating_again_does_nothing(dsn: str) -> None:
     assert migrate(dsn) == []
 
 
-def test_an_empty_database_says_what_is_missing(empty: str) -> None:
+def test_all_migrations_are_pending_in_an_empty_database(empty: str) -> None:
     assert pending_migrations(empty) == [migration.name for migration in all_migrations()]
 
 
@@ -75,7 +75,7 @@ def test_processes_that_start_together_migrate_once(empty: str) -> None:
     assert sorted(map(len, applied)) == [0, 0, 0, 0, 0, len(all_migrations())]
 
 
-def test_a_migration_that_fails_leaves_nothing(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_migration_leaves_nothing(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = [*all_migrations(), Migration("9999_broken", "CREATE TABLE half (id integer); SELECT 1 / 0;")]
     monkeypatch.setattr(migrations, "all_migrations", lambda: broken)
     with pytest.raises(psycopg.errors.DivisionByZero):
@@ -83,14 +83,14 @@ def test_a_migration_that_fails_leaves_nothing(empty: str, monkeypatch: pytest.M
     assert schema(empty) == []
 
 
-def test_a_newer_database_is_not_touched(dsn: str) -> None:
+def test_newer_database_is_refused(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("INSERT INTO schema_migration (name, sha256) VALUES ('9999_later', 'x')")
     with pytest.raises(MigrationError, match="9999_later"):
         migrate(dsn)
 
 
-def test_an_applied_migration_does_not_change(dsn: str) -> None:
+def test_changed_migration_is_refused(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("UPDATE schema_migration SET sha256 = 'x' WHERE name = '0002_accounts'")
     with pytest.raises(MigrationError, match="0002_accounts"):

@@ -1,4 +1,4 @@
-"""The references of the bulk tables, which are checked a statement at a time, hold as foreign keys would."""
+"""Triggers check the references of large tables once for each statement, with the effect of foreign keys."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def refused_by(connection: psycopg.Connection, statement: str) -> str | None:
 
 
 @pytest.mark.parametrize("constraint", ORPHANS)
-def test_a_row_that_refers_to_nothing_is_refused(connection: psycopg.Connection, constraint: str) -> None:
+def test_row_with_a_missing_reference_is_refused(connection: psycopg.Connection, constraint: str) -> None:
     assert refused_by(connection, ORPHANS[constraint]) == constraint
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_what_is_referred_to_is_neither_removed_nor_renamed(connection: psycopg.Connection, table: str) -> None:
+def test_referenced_row_cannot_be_removed_or_renamed(connection: psycopg.Connection, table: str) -> None:
     assert refused_by(connection, f"DELETE FROM {table}") == f"{table}_kept"  # noqa: S608 - names of ours
     key = KEYS[table]
     assert refused_by(connection, f"UPDATE {table} SET {key} = {key}") == f"{table}_kept"  # noqa: S608 - the same

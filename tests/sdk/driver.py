@@ -1,4 +1,4 @@
-"""The published SDK at hand: installed once for all runs, and driven in a process of its own."""
+"""Installs the published JavaScript SDK once for all runs, and calls it in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support import npm
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
-PAGE = PROJECT / "docs" / "javascript-sdk.md"
+PAGE = PROJECT / "docs" / "how-to" / "use-the-javascript-sdk.md"
 DOCUMENTED_ROOT = "http://127.0.0.1:8080"
 RUN_SECONDS = 60
 Json = dict[str, Any]
 
 
 class SdkError(Exception):
-    """What the SDK threw."""
+    """An error that the SDK threw."""
 
     def __init__(self, thrown: Json) -> None:
         super().__init__(thrown["message"])
@@ -32,13 +32,13 @@ class SdkError(Exception):
 
 
 def installed_modules() -> Path:
-    """The folder that the SDK is in; skips the test, saying why, where npm cannot put it there."""
+    """Returns the folder of the SDK. Skips the test with a reason if npm cannot install it."""
     return npm.installed_modules(HERE / "package.json", "the published JavaScript SDK")
 
 
 @dataclass(frozen=True)
 class Sdk:
-    """A process that has the SDK loaded."""
+    """A process that has loaded the SDK."""
 
     process: subprocess.Popen[str]
     root: str
@@ -98,7 +98,7 @@ def running_sdk(modules: Path, root: str) -> Iterator[Sdk]:
 
 
 def run_documented(root: str, given: Mapping[str, str]) -> str:
-    """What the first program of the page prints, run against this server."""
+    """Runs the first program of the page against this server and returns its output."""
     program = PAGE.read_text(encoding="utf-8").split("```js\n")[1].split("```")[0]
     assert DOCUMENTED_ROOT in program
     done = subprocess.run(  # noqa: S603 - the node on the path, with the page's own program

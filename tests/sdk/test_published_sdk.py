@@ -1,4 +1,4 @@
-"""The field's published JavaScript SDK, unmodified, does its whole work against this server."""
+"""The published JavaScript SDK works unmodified against this server."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 from clearwindow.signing.keys import parse_public_key
 from clearwindow.signing.message import verify_message
-from tests.sdk.driving import Desk, Sdk, SdkError, installed_modules, run_documented, running_sdk
+from tests.sdk.driver import Desk, Sdk, SdkError, installed_modules, run_documented, running_sdk
 from tests.support.networks import Network, PartnerHandle, ok
-from tests.support.settling import Floor, stage
+from tests.support.settlements import Testbed, stage
 
 PASSPHRASE = "correct horse battery staple"
 KINDS = {"bearer": ("bearer", 2), "v2x version 2": ("v2x", 2), "v2x version 3": ("v2x", 3)}
@@ -26,7 +26,7 @@ def sdk(base_url: str) -> Iterator[Sdk]:
         yield sdk
 
 
-def test_what_the_documentation_says_works(sdk: Sdk, network: Network) -> None:
+def test_documented_program_runs(sdk: Sdk, network: Network) -> None:
     exchange = network.partner("exchange")
     wallet = open_wallet(sdk, network)
     token = network.operator.user_token("trader")
@@ -40,8 +40,8 @@ def test_what_the_documentation_says_works(sdk: Sdk, network: Network) -> None:
     assert run_documented(network.operator.base_url, given) == "{ ofcbtc: { available: '10000000', held: '0' } }\n"
 
 
-def test_the_published_sdk_works_unmodified(sdk: Sdk, floor: Floor) -> None:
-    network = floor.network
+def test_published_sdk_works_unmodified(sdk: Sdk, testbed: Testbed) -> None:
+    network = testbed.network
     exchange = network.partner("exchange", deposits={"ofcbtc": 1_000_000})
     wallet = open_wallet(sdk, network)
     for kind, (token_kind, version) in KINDS.items():
@@ -51,18 +51,18 @@ def test_the_published_sdk_works_unmodified(sdk: Sdk, floor: Floor) -> None:
         connection = connect(desk, exchange.id, kind)
         read_the_network(desk, exchange.id, connection, kind)
         allocate_and_back(desk, connection)
-        settle(desk, floor, exchange, connection)
+        settle(desk, testbed, exchange, connection)
         refused(desk, connection)
         sign(desk, wallet)
     stranger = "v2x" + "0" * 64
     with pytest.raises(SdkError, match="unknown, expired or revoked") as thrown:
         sdk.open(wallet["id"], stranger)
     assert thrown.value.status == 401
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
 def open_wallet(sdk: Sdk, network: Network) -> Json:
-    """A client whose key the SDK has made, with a custodian's beside it."""
+    """Makes a client with a key that the SDK made and a custodian key."""
     network.operator.enterprise("trader", trustOrg="BitGo Trust")
     asked = {"label": "desk", "keys": [sdk.make_key(PASSPHRASE)], "custodianKey": True}
     account: Json = ok(network.operator.post("/enterprises/trader/go-accounts", asked))["goAccount"]
@@ -83,7 +83,7 @@ def connect(desk: Desk, partner_id: str, name: str) -> str:
 
 
 def read_the_network(desk: Desk, partner_id: str, connection: str, name: str) -> None:
-    """Filters travel as a JSON body on the GET, which is how the SDK sends them."""
+    """Checks filters, which the SDK sends as a JSON body of the GET."""
     partners = desk.network("getPartners")["partners"]
     assert [partner["id"] for partner in partners] == [partner_id]
     assert desk.network("getPartners", {"names": ["nobody"], "active": True})["partners"] == []
@@ -128,12 +128,12 @@ def available(desk: Desk, connection: str) -> str:
     return str(balances["networkBalances"][connection]["balances"]["ofcbtc"]["available"])
 
 
-def settle(desk: Desk, floor: Floor, exchange: PartnerHandle, connection: str) -> None:
+def settle(desk: Desk, testbed: Testbed, exchange: PartnerHandle, connection: str) -> None:
     staged = stage(exchange, {connection: {"BTC": "-20"}})
     mine = {"partyConnectionIds": [connection], "statuses": ["pending"]}
     assert [one["id"] for one in desk.network("getSettlements", mine)["settlements"]] == [staged["id"]]
-    floor.pass_minutes(10)
-    floor.pass_minutes(10)
+    testbed.pass_minutes(10)
+    testbed.pass_minutes(10)
     done = desk.network("getSettlementById", {"settlementId": staged["id"]})["settlement"]
     assert done["status"] == "completed"
     wanted = {"settlementIds": [staged["id"]], "currencies": ["ofcbtc"], "pageSize": 10}
@@ -143,7 +143,7 @@ def settle(desk: Desk, floor: Floor, exchange: PartnerHandle, connection: str) -
 
 
 def refused(desk: Desk, connection: str) -> None:
-    """What is wrong arrives at the SDK's user in words."""
+    """Checks that the user of the SDK gets the error text."""
     with pytest.raises(SdkError) as thrown:
         allocate(desk, "createAllocation", connection, 100_000_000)
     assert thrown.value.status == 422
@@ -155,7 +155,7 @@ def refused(desk: Desk, connection: str) -> None:
 
 
 def sign(desk: Desk, wallet: Json) -> None:
-    """With the owner's key, which the passphrase opens here, and with the one that the custodian holds."""
+    """Signs with the owner's key, which the passphrase decrypts, and with the custodian key."""
     own, custodian = desk.ask("listKeys")
     assert [own["pub"], custodian["pub"]] == [key["pub"] for key in wallet["keys"]]
     assert "encryptedPrv" not in custodian

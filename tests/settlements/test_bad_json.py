@@ -1,4 +1,4 @@
-"""Bodies and payloads that are not one clear JSON document are refused before anything is read from them."""
+"""Bodies and payloads that are not one valid JSON document are refused before their fields are read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 
 from clearwindow.signing.message import sign_message
 from tests.support.networks import Json
-from tests.support.refusing import Staging, staging
-from tests.support.settling import Floor
+from tests.support.refusals import Staging, staging
+from tests.support.settlements import Testbed
 
 TEXTS = ("externalId", "notes", "nonce", "cutoffAt", "payload", "signature")
 
@@ -17,12 +17,12 @@ def raw(body: object) -> bytes:
 
 
 def with_payload(desk: Staging, payload: str) -> Json:
-    """The valid fields under a payload of any text, which is signed as it is."""
+    """Returns the valid fields with any text as signed payload."""
     return {**desk.fields, "payload": payload, "signature": sign_message(desk.key, payload)}
 
 
-def test_a_body_that_is_no_json_object_is_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_body_that_is_no_json_object_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     for text in (
         b"",
         b" ",
@@ -45,8 +45,8 @@ def test_a_body_that_is_no_json_object_is_refused(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_key_that_is_there_twice_is_named(floor: Floor) -> None:
-    desk = staging(floor)
+def test_duplicate_key_in_body_is_named(testbed: Testbed) -> None:
+    desk = staging(testbed)
     whole = raw(desk.signed())
     own = desk.connection.id
     for key, text in (
@@ -65,8 +65,8 @@ def test_a_key_that_is_there_twice_is_named(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_key_that_is_twice_in_the_payload_is_named(floor: Floor) -> None:
-    desk = staging(floor)
+def test_duplicate_key_in_payload_is_named(testbed: Testbed) -> None:
+    desk = staging(testbed)
     payload = desk.signed()["payload"]
     own = desk.connection.id
     for key, text in (
@@ -80,15 +80,15 @@ def test_a_key_that_is_twice_in_the_payload_is_named(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_payload_that_is_no_json_object_is_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_payload_that_is_no_json_object_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     for text in (" ", "{", "[]", '"x"', "null", "0", "NaN", "\ufeff{}", desk.signed()["payload"] + "x"):
         desk.refuses(with_payload(desk, text), "payload_not_json")
     desk.accepts()
 
 
-def test_deep_nesting_is_refused_wherever_it_is(floor: Floor) -> None:
-    desk = staging(floor)
+def test_deep_nesting_is_refused_in_body_and_payload(testbed: Testbed) -> None:
+    desk = staging(testbed)
     whole, payload = raw(desk.signed()), desk.signed()["payload"]
     for levels in (200, 100_000):
         for opening, closing in (("[", "]"), ('{"a":', "}")):
@@ -105,8 +105,8 @@ def test_deep_nesting_is_refused_wherever_it_is(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_invalid_utf_8_is_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_invalid_utf_8_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     whole = raw(desk.signed())
     for broken in (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82", b"\x80"):
         text = whole.replace(b"of the fifth", b"of" + broken + b"the fifth", 1)
@@ -117,8 +117,8 @@ def test_invalid_utf_8_is_refused(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_nul_is_refused_in_every_text(floor: Floor) -> None:
-    desk = staging(floor)
+def test_nul_character_is_refused_in_every_text(testbed: Testbed) -> None:
+    desk = staging(testbed)
     for field in TEXTS:
         changed = {**desk.signed(), field: f"{desk.signed()[field]}\0"}
         desk.refuses(json.dumps(changed).encode(), "body_not_json", "NUL character", field)
@@ -131,8 +131,8 @@ def test_a_nul_is_refused_in_every_text(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_half_of_a_surrogate_pair_is_refused_in_every_text(floor: Floor) -> None:
-    desk = staging(floor)
+def test_lone_surrogate_is_refused_in_every_text(testbed: Testbed) -> None:
+    desk = staging(testbed)
     for field in TEXTS:
         for half in (b"\\ud800", b"\\uDFFF", b"\\udc00\\ud800"):
             text = raw({**desk.signed(), field: "HERE"}).replace(b"HERE", half)
@@ -142,8 +142,8 @@ def test_half_of_a_surrogate_pair_is_refused_in_every_text(floor: Floor) -> None
     desk.accepts(desk.signed(notes="a whole pair: \U0001d11e"))
 
 
-def test_numbers_beyond_reason_are_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_oversized_numbers_are_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     whole = raw(desk.signed())
     for number in (b"1e999999999", b"-1E-999999999", b"1" * 1_000, b"0." + b"3" * 900):
         desk.refuses(whole.replace(b'"-7"', number, 1), "request_invalid", "settlementAmounts")
@@ -153,8 +153,8 @@ def test_numbers_beyond_reason_are_refused(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_body_of_very_many_wrong_entries_is_refused_without_an_error_for_each(floor: Floor) -> None:
-    desk = staging(floor)
+def test_body_with_many_wrong_entries_is_refused_with_a_short_error(testbed: Testbed) -> None:
+    desk = staging(testbed)
     many = b"".join(b',"k%d":0' % number for number in range(250_000))
     for text in (b'{"externalId":"x"' + many + b"}", b'{"settlementAmounts":{"":0' + many + b"}}"):
         desk.refuses(text, "too_many_entries", "220000")

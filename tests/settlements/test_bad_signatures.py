@@ -1,4 +1,4 @@
-"""What was signed is what is carried out, by the partner's own key, spelled in one way. Protocol §3."""
+"""A signature must be of the partner's key, over exactly the request, in its one valid form. Protocol §3."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from uuid import uuid4
 from clearwindow.signing.message import sign_message
 from tests.support.networks import sign_body
 from tests.support.operators import make_key
-from tests.support.refusing import staging
-from tests.support.settling import CUTOFF, Floor, fields_of
+from tests.support.refusals import staging
+from tests.support.settlements import CUTOFF, Testbed, fields_of
 
 CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 
 
 def malleated(signature: str) -> str:
-    """The other signature, with the high s, that plain ECDSA takes for the same message and key."""
+    """Returns the signature with the high s, which plain ECDSA also accepts for this message and key."""
     header, r, s = signature[:2], signature[2:66], int(signature[66:], 16)
     recovery_id = (int(header, 16) - 31) ^ 1
     return f"{31 + recovery_id:02x}{r}{CURVE_ORDER - s:064x}"
 
 
-def test_a_signature_in_another_spelling_is_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_signature_in_another_spelling_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     body = desk.signed()
     signature = body["signature"]
     header, rest = int(signature[:2], 16), signature[2:]
@@ -45,8 +45,8 @@ def test_a_signature_in_another_spelling_is_refused(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_signature_that_no_key_of_the_account_made_is_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_forged_signature_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     body = desk.signed()
     signature = body["signature"]
     r, s = signature[2:66], signature[66:]
@@ -69,18 +69,18 @@ def test_a_signature_that_no_key_of_the_account_made_is_refused(floor: Floor) ->
     desk.accepts()
 
 
-def test_a_revoked_key_signs_nothing_and_a_new_one_does(floor: Floor) -> None:
-    desk = staging(floor)
+def test_revoked_key_is_refused_and_a_new_key_accepted(testbed: Testbed) -> None:
+    desk = staging(testbed)
     account = desk.partner.enterprise.account
     new_key = make_key(777)
-    assert floor.operator.post(f"/go-accounts/{account.id}/keys", {"pub": new_key.xpub}).status_code == 200
-    assert floor.operator.delete(f"/go-accounts/{account.id}/keys/{account.key_id}").status_code == 204
+    assert testbed.operator.post(f"/go-accounts/{account.id}/keys", {"pub": new_key.xpub}).status_code == 200
+    assert testbed.operator.delete(f"/go-accounts/{account.id}/keys/{account.key_id}").status_code == 204
     desk.refuses(desk.signed(), "signature_invalid", status=401)
     desk.accepts(sign_body(desk.fields, new_key))
 
 
-def test_a_payload_that_says_another_thing_is_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_payload_that_differs_from_the_body_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     own = desk.connection.id
     for field, value in (
         ("externalId", "another"),
@@ -101,8 +101,8 @@ def test_a_payload_that_says_another_thing_is_refused(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_a_field_on_one_side_only_is_refused(floor: Floor) -> None:
-    desk = staging(floor)
+def test_field_only_in_body_or_only_in_payload_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     for field in ("externalId", "nonce", "notes", "cutoffAt", "settlementAmounts"):
         short = desk.without(field)
         desk.refuses(
@@ -117,9 +117,9 @@ def test_a_field_on_one_side_only_is_refused(floor: Floor) -> None:
     desk.accepts()
 
 
-def test_an_enterprise_that_the_payload_names_is_the_one_of_the_path(floor: Floor) -> None:
-    desk = staging(floor)
-    rival = floor.network.enterprise("rival")
+def test_enterprise_id_in_the_payload_must_match_the_path(testbed: Testbed) -> None:
+    desk = staging(testbed)
+    rival = testbed.network.enterprise("rival")
     for other in (rival.id, "nobody", "", desk.partner.enterprise.id.upper()):
         payload = json.dumps({**desk.fields, "enterpriseId": other})
         signed = {**desk.fields, "payload": payload, "signature": sign_message(desk.key, payload)}
@@ -134,8 +134,8 @@ def test_an_enterprise_that_the_payload_names_is_the_one_of_the_path(floor: Floo
     desk.accepts({**sign_body(fields_of(amounts), desk.key), "enterpriseId": own})
 
 
-def test_a_payload_is_compared_as_values_and_signed_as_bytes(floor: Floor) -> None:
-    desk = staging(floor)
+def test_payload_is_compared_by_values_and_signed_as_bytes(testbed: Testbed) -> None:
+    desk = staging(testbed)
     payload = json.dumps(dict(reversed(desk.fields.items())), indent=1).replace("fifth", "\\u0066ifth")
     signed = {**desk.fields, "payload": payload, "signature": sign_message(desk.key, payload)}
     desk.refuses({**signed, "payload": payload.replace("\n", "")}, "signature_invalid", status=401)
@@ -143,10 +143,10 @@ def test_a_payload_is_compared_as_values_and_signed_as_bytes(floor: Floor) -> No
     desk.accepts(signed)
 
 
-def test_another_partners_signed_request_is_of_no_use(floor: Floor) -> None:
-    desk = staging(floor)
-    rival = floor.network.partner("rival")
-    connection = floor.network.connect(desk.connection.client, rival)
+def test_signed_request_of_another_partner_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
+    rival = testbed.network.partner("rival")
+    connection = testbed.network.connect(desk.connection.client, rival)
     theirs = rival.enterprise.sign(fields_of({connection.id: {"BTC": "1"}}, externalId=uuid4().hex))
     desk.refuses(theirs, "connection_unknown")
     desk.refuses({**desk.fields, "payload": theirs["payload"], "signature": theirs["signature"]}, "payload_differs")

@@ -10,15 +10,15 @@ import pytest
 
 from clearwindow.runtime import Limits
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
-from tests.support.refusing import Staging
-from tests.support.settling import Floor, dispute, stage, try_stage
+from tests.support.refusals import Staging
+from tests.support.settlements import Testbed, dispute, stage, try_stage
 
 
 @dataclass(frozen=True)
 class Trade:
     """A broker with three clients: ann has bitcoin, bob has dollars, cid has both."""
 
-    floor: Floor
+    testbed: Testbed
     broker: PartnerHandle
     ann: ConnectionHandle
     bob: ConnectionHandle
@@ -32,37 +32,48 @@ class Trade:
 
     def run(self) -> None:
         for _ in range(2):
-            self.floor.pass_minutes(10)
-            self.floor.assert_proven()
+            self.testbed.pass_minutes(10)
+            self.testbed.assert_proven()
 
 
 @pytest.fixture
-def trade(floor: Floor) -> Trade:
-    broker = floor.network.partner(broker=True)
-    ann = floor.network.funded(broker, {"ofcbtc": 500}, name="ann")
-    bob = floor.network.funded(broker, {"ofcusd": 900}, name="bob")
-    cid = floor.network.funded(broker, {"ofcbtc": 100, "ofcusd": 100}, name="cid")
-    return Trade(floor, broker, ann, bob, cid)
+def trade(testbed: Testbed) -> Trade:
+    broker = testbed.network.partner(broker=True)
+    ann = testbed.network.funded(broker, {"ofcbtc": 500}, name="ann")
+    bob = testbed.network.funded(broker, {"ofcusd": 900}, name="bob")
+    cid = testbed.network.funded(broker, {"ofcbtc": 100, "ofcusd": 100}, name="cid")
+    return Trade(testbed, broker, ann, bob, cid)
 
 
-def test_it_moves_from_one_client_to_the_other_and_nothing_of_the_broker(trade: Trade) -> None:
+def test_trade_moves_money_between_clients_and_none_of_the_broker(trade: Trade) -> None:
     settlement = trade.stage((trade.ann, trade.bob, {"BTC": "20", "USD": "-300"}))
 
     assert trade.ann.balances() == {"ofcbtc": (480, 20)}
     assert trade.bob.balances() == {"ofcusd": (600, 300)}
-    trade.floor.assert_proven()
+    trade.testbed.assert_proven()
     trade.run()
 
-    assert trade.floor.state(settlement["id"]) == "completed"
+    assert trade.testbed.state(settlement["id"]) == "completed"
     assert trade.ann.balances() == {"ofcbtc": (480, 0), "ofcusd": (300, 0)}
     assert trade.bob.balances() == {"ofcbtc": (20, 0), "ofcusd": (600, 0)}
     assert ok(trade.broker.api.get("/partners/balances"))["balances"] == {}
 
 
+def test_transfers_are_listed_in_an_order_that_no_random_id_decides(trade: Trade) -> None:
+    given = [trade.testbed.network.funded(trade.broker, {"ofcbtc": 1}, name=f"client-{n}") for n in range(6)]
+    settlement = trade.stage(*((one, trade.ann, {"BTC": "1"}) for one in given))
+
+    shown = ok(trade.testbed.operator.get(f"/settlements/{settlement['id']}"))["settlementTransfers"]
+    assert len(shown) == 6
+    connections = {one.client.enterprise.account.id: one.id for one in given}
+    order = [connections[transfer["sourceTradingAccountId"]] for transfer in shown]
+    assert order == sorted(order)
+
+
 def test_both_directions_of_a_pair_are_two_amounts(trade: Trade) -> None:
     settlement = trade.stage((trade.ann, trade.bob, {"BTC": "20"}), (trade.bob, trade.ann, {"BTC": "15"}))
 
-    shown = trade.floor.settlement(settlement["id"])["settlementTransfers"]
+    shown = trade.testbed.settlement(settlement["id"])["settlementTransfers"]
     assert sorted(transfer["quantity"] for transfer in shown) == ["15", "20"]
     assert trade.ann.balances() == {"ofcbtc": (495, 5)}
     trade.run()
@@ -70,8 +81,8 @@ def test_both_directions_of_a_pair_are_two_amounts(trade: Trade) -> None:
     assert trade.bob.balances() == {"ofcbtc": (5, 0), "ofcusd": (900, 0)}
 
 
-def test_a_gain_from_one_client_does_not_cover_a_loss_to_another(trade: Trade) -> None:
-    """The one it comes from may dispute."""
+def test_gain_from_one_client_does_not_cover_a_loss_to_another(trade: Trade) -> None:
+    """The client that pays the gain may dispute."""
     refused = try_stage(
         trade.broker, {trade.ann.id: {trade.cid.id: {"BTC": "50"}}, trade.cid.id: {trade.bob.id: {"BTC": "120"}}}
     )
@@ -88,21 +99,21 @@ def test_a_gain_from_one_client_does_not_cover_a_loss_to_another(trade: Trade) -
     assert trade.bob.balances()["ofcbtc"] == (90, 0)
 
 
-def test_only_what_the_disputing_client_trades_stays_behind(trade: Trade) -> None:
+def test_only_trades_of_the_disputing_client_are_stopped(trade: Trade) -> None:
     settlement = trade.stage((trade.ann, trade.bob, {"BTC": "20"}), (trade.ann, trade.cid, {"BTC": "30"}))
     ok(dispute(trade.bob, settlement["id"]))
 
     trade.run()
 
-    assert trade.floor.state(settlement["id"]) == "completed"
+    assert trade.testbed.state(settlement["id"]) == "completed"
     assert trade.ann.balances() == {"ofcbtc": (450, 20)}
     assert trade.bob.balances() == {"ofcusd": (900, 0)}
     assert trade.cid.balances()["ofcbtc"] == (130, 0)
-    shown = trade.floor.settlement(settlement["id"])["settlementTransfers"]
+    shown = trade.testbed.settlement(settlement["id"])["settlementTransfers"]
     assert {transfer["quantity"]: transfer["status"] for transfer in shown} == {"20": "disputed", "30": "completed"}
 
 
-def test_the_broker_sees_both_sides(trade: Trade) -> None:
+def test_broker_sees_both_sides(trade: Trade) -> None:
     settlement = trade.stage((trade.ann, trade.bob, {"BTC": "20"}), (trade.cid, trade.bob, {"USD": "-5"}))
     path = f"/partners/settlements/{settlement['id']}"
 
@@ -128,7 +139,7 @@ def test_the_broker_sees_both_sides(trade: Trade) -> None:
         assert answer.headers["X-Total-Count"] == str(len(found))
 
 
-def test_settlements_are_found_by_their_two_sides(trade: Trade) -> None:
+def test_settlements_are_filtered_by_both_sides(trade: Trade) -> None:
     first = trade.stage((trade.ann, trade.bob, {"BTC": "20"}))["id"]
     second = trade.stage((trade.cid, trade.bob, {"USD": "5"}))["id"]
 
@@ -141,11 +152,11 @@ def test_settlements_are_found_by_their_two_sides(trade: Trade) -> None:
     assert found(None, counterpartyConnectionIds=trade.bob.id, partyConnectionIds=trade.cid.id) == {second}
     assert found(None, counterpartyConnectionIds=trade.ann.id, partyConnectionIds=trade.cid.id) == set()
     assert found(trade.bob) == {first, second}
-    # Who is on the other side is not for a client to find out.
+    # A client must not find out who is on the other side.
     assert found(trade.bob, counterpartyConnectionIds=trade.ann.id) == set()
 
 
-def test_a_client_sees_its_own_side_only(trade: Trade) -> None:
+def test_client_sees_only_its_own_side(trade: Trade) -> None:
     settlement = trade.stage((trade.ann, trade.bob, {"BTC": "20"}), (trade.bob, trade.cid, {"USD": "7"}))
     views = {}
     for name in ("ann", "bob", "cid"):
@@ -168,8 +179,8 @@ def test_a_client_sees_its_own_side_only(trade: Trade) -> None:
     assert len(views["bob"]) == 2
 
 
-def test_a_client_with_two_connections_may_be_on_both_sides(trade: Trade) -> None:
-    other = trade.floor.network.connect(trade.ann.client, trade.broker, "second")
+def test_client_with_two_connections_may_be_on_both_sides(trade: Trade) -> None:
+    other = trade.testbed.network.connect(trade.ann.client, trade.broker, "second")
     settlement = trade.stage((trade.ann, other, {"BTC": "20"}))
 
     (shown,) = ok(trade.ann.client.api.get(f"/clients/settlements/{settlement['id']}"))["settlementTransfers"]
@@ -185,10 +196,10 @@ def account(trade: Trade, connection: ConnectionHandle) -> str:
 
 
 def desk(trade: Trade) -> Staging:
-    return Staging(trade.floor, trade.broker, trade.ann)
+    return Staging(trade.testbed, trade.broker, trade.ann)
 
 
-def test_amounts_that_cannot_be_a_trade_are_named(trade: Trade) -> None:
+def test_invalid_trade_amounts_are_named(trade: Trade) -> None:
     at = desk(trade)
     ann, bob, stranger = trade.ann.id, trade.bob.id, str(uuid4())
     for given, name, mention in (
@@ -212,25 +223,25 @@ def test_amounts_that_cannot_be_a_trade_are_named(trade: Trade) -> None:
     at.accepts(at.signed(settlementAmounts={ann: {bob: {"BTC": "1"}}}))
 
 
-def test_a_connection_of_another_partner_is_unknown(trade: Trade) -> None:
-    rival = trade.floor.network.partner("rival", broker=True)
-    theirs = trade.floor.network.funded(rival, {"ofcbtc": 5}, name="dot")
+def test_connection_of_another_partner_is_unknown(trade: Trade) -> None:
+    rival = trade.testbed.network.partner("rival", broker=True)
+    theirs = trade.testbed.network.funded(rival, {"ofcbtc": 5}, name="dot")
     at = desk(trade)
     at.refuses(
         at.signed(settlementAmounts={trade.ann.id: {theirs.id: {"BTC": "1"}}}), "connection_unknown", theirs.id
     )
 
 
-def test_only_a_broker_settles_between_connections(floor: Floor) -> None:
-    exchange = floor.network.partner()
-    one = floor.network.funded(exchange, {"ofcbtc": 50}, name="one")
-    two = floor.network.funded(exchange, {"ofcbtc": 50}, name="two")
-    at = Staging(floor, exchange, one)
+def test_partner_that_is_no_broker_cannot_settle_between_connections(testbed: Testbed) -> None:
+    exchange = testbed.network.partner()
+    one = testbed.network.funded(exchange, {"ofcbtc": 50}, name="one")
+    two = testbed.network.funded(exchange, {"ofcbtc": 50}, name="two")
+    at = Staging(testbed, exchange, one)
     at.refuses(at.signed(settlementAmounts={one.id: {two.id: {"BTC": "1"}}}), "amounts_not_flat", one.id)
     at.accepts()
 
 
-def test_a_brokers_flat_amounts_still_sum_to_zero_and_go_over_its_account(trade: Trade) -> None:
+def test_flat_amounts_of_a_broker_must_sum_to_zero_and_use_its_account(trade: Trade) -> None:
     at = desk(trade)
     at.refuses(at.signed(settlementAmounts={trade.ann.id: {"BTC": "-5"}}), "amounts_not_net_zero", "sum to -5")
     stage(trade.broker, {trade.ann.id: {"BTC": "-5"}, trade.bob.id: {"BTC": "5"}})
@@ -240,7 +251,7 @@ def test_a_brokers_flat_amounts_still_sum_to_zero_and_go_over_its_account(trade:
 
 def test_each_connection_counts_once_towards_the_limit(trade: Trade) -> None:
     limits = Limits(connections_per_settlement=2, amounts_per_settlement=3)
-    object.__setattr__(trade.floor.runtime, "limits", limits)
+    object.__setattr__(trade.testbed.runtime, "limits", limits)
     at = desk(trade)
     ann, bob, cid = trade.ann.id, trade.bob.id, trade.cid.id
     three = {ann: {bob: {"BTC": "1"}, cid: {"BTC": "1"}}}
@@ -250,7 +261,7 @@ def test_each_connection_counts_once_towards_the_limit(trade: Trade) -> None:
     at.accepts(at.signed(settlementAmounts={ann: {bob: {"BTC": "1"}}, bob: {ann: {"USD": "1", "BTC": "-1"}}}))
 
 
-def test_the_signing_helper_takes_nested_amounts_too(trade: Trade) -> None:
+def test_signing_helper_accepts_nested_amounts(trade: Trade) -> None:
     fields = {
         "externalId": "x",
         "nonce": "n",

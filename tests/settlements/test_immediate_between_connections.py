@@ -5,24 +5,24 @@ from __future__ import annotations
 import pytest
 
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
-from tests.support.settling import Floor, settle, try_settle
+from tests.support.settlements import Testbed, settle, try_settle
 
 TRANSFERS = "/clients/settlementTransfers"
 
 
 @pytest.fixture
-def broker(floor: Floor) -> PartnerHandle:
-    return floor.network.partner(broker=True, dispute_window=None)
+def broker(testbed: Testbed) -> PartnerHandle:
+    return testbed.network.partner(broker=True, dispute_window=None)
 
 
 @pytest.fixture
-def ann(floor: Floor, broker: PartnerHandle) -> ConnectionHandle:
-    return floor.network.funded(broker, {"ofcbtc": 100}, name="ann")
+def ann(testbed: Testbed, broker: PartnerHandle) -> ConnectionHandle:
+    return testbed.network.funded(broker, {"ofcbtc": 100}, name="ann")
 
 
 @pytest.fixture
-def bob(floor: Floor, broker: PartnerHandle) -> ConnectionHandle:
-    return floor.network.funded(broker, {"ofcusd": 100}, name="bob")
+def bob(testbed: Testbed, broker: PartnerHandle) -> ConnectionHandle:
+    return testbed.network.funded(broker, {"ofcusd": 100}, name="bob")
 
 
 def listed(connection: ConnectionHandle) -> list[Json]:
@@ -32,15 +32,15 @@ def listed(connection: ConnectionHandle) -> list[Json]:
     return found
 
 
-def test_both_sides_move_at_once_and_each_sees_its_own(
-    floor: Floor, broker: PartnerHandle, ann: ConnectionHandle, bob: ConnectionHandle
+def test_both_sides_move_at_once_and_each_sees_its_own_side(
+    testbed: Testbed, broker: PartnerHandle, ann: ConnectionHandle, bob: ConnectionHandle
 ) -> None:
     settlement = settle(broker, {ann.id: {bob.id: {"BTC": "20", "USD": "-30"}}})
 
     assert settlement["status"] == "completed"
     assert ann.balances() == {"ofcbtc": (80, 0), "ofcusd": (30, 0)}
     assert bob.balances() == {"ofcbtc": (20, 0), "ofcusd": (70, 0)}
-    assert floor.operator.balances(broker.enterprise.account.id) == {}
+    assert testbed.operator.balances(broker.enterprise.account.id) == {}
     for own, other, side, away in ((ann, bob, "source", "destination"), (bob, ann, "destination", "source")):
         found = listed(own)
         assert sorted(one["quantity"] for one in found) == ["-30", "20"]
@@ -50,11 +50,11 @@ def test_both_sides_move_at_once_and_each_sees_its_own(
             assert one[f"{side}TradingAccountId"] == own.client.enterprise.account.id
             assert not [name for name in one if name.startswith(away)]
         assert other.id not in str(found)
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_only_what_each_balance_ends_at_must_be_covered(
-    floor: Floor, broker: PartnerHandle, ann: ConnectionHandle, bob: ConnectionHandle
+def test_only_the_final_balance_must_not_be_negative(
+    testbed: Testbed, broker: PartnerHandle, ann: ConnectionHandle, bob: ConnectionHandle
 ) -> None:
     settle(broker, {ann.id: {bob.id: {"BTC": "150"}}, bob.id: {ann.id: {"BTC": "60"}}})
     assert (ann.balances()["ofcbtc"], bob.balances()["ofcbtc"]) == ((10, 0), (90, 0))
@@ -67,15 +67,15 @@ def test_only_what_each_balance_ends_at_must_be_covered(
     assert (gap["connectionId"], gap["currency"], gap["shortfall"]) == (ann.id, "ofcbtc", "1")
     assert details["partnerShortfalls"] == []
     assert (ann.balances()["ofcbtc"], bob.balances()["ofcbtc"]) == ((10, 0), (90, 0))
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_a_transfer_between_two_of_ones_own_is_listed_once(
-    floor: Floor, broker: PartnerHandle, ann: ConnectionHandle
+def test_transfer_between_own_connections_is_listed_once(
+    testbed: Testbed, broker: PartnerHandle, ann: ConnectionHandle
 ) -> None:
-    second = floor.network.connect(ann.client, broker, "second")
+    second = testbed.network.connect(ann.client, broker, "second")
     settle(broker, {ann.id: {second.id: {"BTC": "20"}}})
     (one,) = listed(ann)
     assert (one["sourceConnectionName"], one["destinationConnectionName"]) == ("main", "second")
     assert one["sourceClientName"] == one["destinationClientName"] == "ann"
-    floor.assert_proven()
+    testbed.assert_proven()

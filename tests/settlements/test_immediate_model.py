@@ -1,4 +1,4 @@
-"""Settling at once against a plain-Python model of it, over random courses of events. Protocol §5, §10."""
+"""Immediate settlements against a plain-Python model, with random events. Protocol §5, §10."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.settlements.test_model import ALLOCATED, CURRENCIES, NAMES, QUANTITIES, fresh_floor
+from tests.settlements.test_model import ALLOCATED, CURRENCIES, NAMES, QUANTITIES, isolated_testbed
 from tests.support.databases import TestCluster
 from tests.support.networks import ConnectionHandle, Json, ok
-from tests.support.settling import fields_at_once, fields_of, post
+from tests.support.settlements import fields_at_once, fields_of, post
 
 Key = tuple[str, str]
-"""A connection and a currency of ours; the partner's own account is the connection ""."""
+"""A connection and our currency name. The partner's own account is the connection ""."""
 
 PATHS = st.sampled_from(["/partners/settlements", "/partners/settlements/nonReconciled"])
 AMOUNTS = st.dictionaries(
@@ -36,8 +36,8 @@ AMOUNTS = st.dictionaries(
 
 
 @dataclass
-class Asked:
-    """A settlement that was asked for, as the model has it."""
+class Recorded:
+    """A recorded settlement as the model has it."""
 
     id: str
     body: Json
@@ -47,28 +47,29 @@ class Asked:
 
 
 class ImmediateMachine(RuleBasedStateMachine):
-    """Settlements at once, their repeats, retries and rejections, between allocations, deposits and staged ones."""
+    """Random immediate settlements, repeats, retries, rejections, allocations, deposits and staged settlements."""
 
-    place: tuple[TestCluster, FastAPI, str]
+    environment: tuple[TestCluster, FastAPI, str]
 
     @initialize()
     def build(self) -> None:
         self.stack = ExitStack()
-        self.floor, _ = self.stack.enter_context(fresh_floor(*self.place))
-        self.partner = self.floor.network.partner(currencies=CURRENCIES, dispute_window=None, top_up_window=None)
+        self.testbed, _ = self.stack.enter_context(isolated_testbed(*self.environment))
+        self.partner = self.testbed.network.partner(currencies=CURRENCIES, dispute_window=None, top_up_window=None)
         self.available: defaultdict[Key, int] = defaultdict(int)
         self.held: defaultdict[Key, int] = defaultdict(int)
-        self.asked: list[Asked] = []
+        self.asked: list[Recorded] = []
         self.connections: list[ConnectionHandle] = []
         for name in ("ann", "bob", "cid"):
-            client = self.floor.network.client(name, deposits=dict.fromkeys(NAMES, 10 * ALLOCATED))
-            self.connections.append(self.floor.network.connect(client, self.partner))
+            client = self.testbed.network.client(name, deposits=dict.fromkeys(NAMES, 10 * ALLOCATED))
+            self.connections.append(self.testbed.network.connect(client, self.partner))
             for currency in NAMES:
                 self._allocate(self.connections[-1], currency, ALLOCATED)
 
     def teardown(self) -> None:
         if hasattr(self, "stack"):
-            self.stack.close()
+            with self.stack:
+                self.testbed.assert_signed()
 
     def _allocate(self, connection: ConnectionHandle, currency: str, quantity: int) -> None:
         ok(connection.allocate(currency, quantity))
@@ -88,22 +89,22 @@ class ImmediateMachine(RuleBasedStateMachine):
 
     @rule(currency=st.sampled_from(sorted(NAMES)), quantity=st.integers(1, 80))
     def fund_partner(self, currency: str, quantity: int) -> None:
-        self.floor.operator.deposit(self.partner.enterprise.account.id, currency, quantity)
+        self.testbed.operator.deposit(self.partner.enterprise.account.id, currency, quantity)
         self.available["", currency] += quantity
-        assert self.floor.run_due() == 0, "no deposit wakes what executes at once"
+        assert self.testbed.run_due() == 0, "no deposit wakes what executes at once"
 
     @rule(who=st.integers(0, 2), quantity=st.integers(1, 40))
-    def hold_something(self, who: int, quantity: int) -> None:
-        """A settlement with a window that nothing ever executes: what it holds is not for others."""
+    def stage_without_executing(self, who: int, quantity: int) -> None:
+        """Stages a settlement that never executes: its holds reduce what is available."""
         path, key = f"/partners/{self.partner.id}", (self.connections[who].id, "ofcbtc")
-        ok(self.floor.operator.patch(path, {"clientDisputeWindowMinutes": 500_000}))
+        ok(self.testbed.operator.patch(path, {"clientDisputeWindowMinutes": 500_000}))
         body = self.partner.enterprise.sign(fields_of({self.connections[who].id: {"BTC": str(-quantity)}}))
         status = post(self.partner, body).status_code
         assert status == (200 if quantity <= self.available[key] else 422)
         if status == 200:
             self.available[key] -= quantity
             self.held[key] += quantity
-        ok(self.floor.operator.patch(path, {"clientDisputeWindowMinutes": None}))
+        ok(self.testbed.operator.patch(path, {"clientDisputeWindowMinutes": None}))
 
     @rule(amounts=AMOUNTS, path=PATHS)
     def settle(self, amounts: dict[int, dict[str, int]], path: str) -> None:
@@ -117,7 +118,7 @@ class ImmediateMachine(RuleBasedStateMachine):
                 change["", CURRENCIES[name]] -= quantity
         body = self.partner.enterprise.sign(fields_at_once(wire))
         answer = self.partner.api.post(path, body)
-        asked = Asked(answer.json()["settlement"]["id"], body, dict(change), "failed", answer)
+        asked = Recorded(answer.json()["settlement"]["id"], body, dict(change), "failed", answer)
         self.asked.append(asked)
         self._tried(asked, answer)
 
@@ -139,7 +140,7 @@ class ImmediateMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         asked = data.draw(st.sampled_from(self.asked))
-        answer = self.floor.operator.post(f"/settlements/{asked.id}/retry")
+        answer = self.testbed.operator.post(f"/settlements/{asked.id}/retry")
         if asked.state != "failed":
             assert answer.status_code == 409
             return
@@ -151,31 +152,31 @@ class ImmediateMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def reject(self, data: st.DataObject) -> None:
         asked = data.draw(st.sampled_from([one for one in self.asked if one.state == "failed"]))
-        ok(self.floor.operator.post(f"/settlements/{asked.id}/reject"))
+        ok(self.testbed.operator.post(f"/settlements/{asked.id}/reject"))
         asked.state = "rejected"
 
     @rule()
     def pass_time(self) -> None:
-        assert self.floor.pass_minutes(60) == 0
+        assert self.testbed.pass_minutes(60) == 0
 
     @invariant()
-    def everything_agrees(self) -> None:
+    def balances_and_states_agree(self) -> None:
         if not hasattr(self, "asked"):
             return
-        self.floor.assert_proven()
+        self.testbed.assert_proven()
         for connection in self.connections:
             actual = connection.balances()
             for currency in NAMES:
                 key = (connection.id, currency)
                 assert actual.get(currency, (0, 0)) == (self.available[key], self.held[key]), key
-        balances = self.floor.operator.balances(self.partner.enterprise.account.id)
+        balances = self.testbed.operator.balances(self.partner.enterprise.account.id)
         for currency in NAMES:
             assert balances.get(currency, (0, 0)) == (self.available["", currency], 0)
-        page = ok(self.floor.operator.get("/settlements", pageSize=500))
+        page = ok(self.testbed.operator.get("/settlements", pageSize=500))
         states = {one["id"]: one["status"] for one in page["settlements"] if one["stage"] != "dispute_window"}
         assert states == {asked.id: asked.state for asked in self.asked}
 
-    def _tried(self, asked: Asked, answer: httpx2.Response) -> None:
+    def _tried(self, asked: Recorded, answer: httpx2.Response) -> None:
         missing = {key: -(self.available[key] + by) for key, by in asked.change.items()}
         missing = {key: gap for key, gap in missing.items() if gap > 0}
         asked.state, asked.answer = self._execute(asked.change), answer
@@ -197,9 +198,9 @@ class ImmediateMachine(RuleBasedStateMachine):
         return "completed"
 
 
-def test_settling_at_once_does_what_the_model_does(cluster: TestCluster, served_app: tuple[FastAPI, str]) -> None:
+def test_immediate_settlements_agree_with_the_model(cluster: TestCluster, served_app: tuple[FastAPI, str]) -> None:
     class Machine(ImmediateMachine):
-        place = (cluster, *served_app)
+        environment = (cluster, *served_app)
 
     run_state_machine_as_test(
         Machine,

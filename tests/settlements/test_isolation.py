@@ -1,4 +1,4 @@
-"""No enterprise sees or moves anything of another. Protocol §10.8."""
+"""No enterprise sees or moves anything of another one. Protocol §10.8."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from tests.support.networks import ConnectionHandle, NetworkClient, PartnerHandle, new_nonce, ok
-from tests.support.refusing import nothing_written
-from tests.support.settling import Floor, change_dispute, close_dispute, dispute, stage
+from tests.support.refusals import nothing_written
+from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, stage
 
 NAMES = ("anna", "berta", "clara")
 ALLOCATED = {"anna": 7_100_033, "berta": 7_200_066, "clara": 7_300_099}
@@ -19,10 +19,10 @@ Answer = tuple[int, str, str]
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Three clients in one settlement of a partner, all three disputing it, and a rival of the partner."""
+class Scenario:
+    """Three clients that dispute one settlement of a partner, and a second partner."""
 
-    floor: Floor
+    testbed: Testbed
     partner: PartnerHandle
     rival: PartnerHandle
     connections: Mapping[str, ConnectionHandle]
@@ -31,7 +31,7 @@ class Scene:
     disputes: Mapping[str, str]
 
     def secrets(self, *names: str) -> set[str]:
-        """What only these clients, their partner and the operator may know."""
+        """Returns texts that only these clients, their partner and the operator may see."""
         found = set()
         for name in names:
             connection = self.connections[name]
@@ -51,8 +51,8 @@ class Scene:
         return found
 
     def _made_for(self, name: str) -> set[str]:
-        """The ids of the network account, the transfers and the closures of a client."""
-        with self.floor.runtime.transaction() as tx:
+        """Returns the ids of a client's network account, transfers and closures."""
+        with self.testbed.runtime.transaction() as tx:
             rows = tx.records(
                 "SELECT network_account_id, settlement_transfer.id, dispute_closure_id"
                 " FROM settlement_transfer WHERE connection_id = %(id)s",
@@ -61,18 +61,18 @@ class Scene:
         return {str(value) for row in rows for value in row.values() if value is not None}
 
 
-def connect(floor: Floor, partner: PartnerHandle, name: str) -> ConnectionHandle:
-    client = floor.network.client(f"enterprise-{name}", deposits={"ofcbtc": ALLOCATED[name]})
-    connection = floor.network.connect(client, partner, f"the book of {name}")
+def connect(testbed: Testbed, partner: PartnerHandle, name: str) -> ConnectionHandle:
+    client = testbed.network.client(f"enterprise-{name}", deposits={"ofcbtc": ALLOCATED[name]})
+    connection = testbed.network.connect(client, partner, f"the book of {name}")
     ok(connection.allocate("ofcbtc", ALLOCATED[name]))
     return connection
 
 
 @pytest.fixture
-def scene(floor: Floor) -> Scene:
-    partner = floor.network.partner(autoApproveClientClosures=True)
-    rival = floor.network.partner("rival")
-    connections = {name: connect(floor, partner, name) for name in NAMES}
+def scenario(testbed: Testbed) -> Scenario:
+    partner = testbed.network.partner(autoApproveClientClosures=True)
+    rival = testbed.network.partner("rival")
+    connections = {name: connect(testbed, partner, name) for name in NAMES}
     settlement = stage(partner, {connection.id: {"BTC": "-1000"} for connection in connections.values()})
     disputes = {
         name: ok(dispute(connection, settlement["id"], {"ofcbtc": "-500"}, reason=f"objection of {name}"))[
@@ -82,25 +82,25 @@ def scene(floor: Floor) -> Scene:
     }
     ids = {name: raised["id"] for name, raised in disputes.items()}
     ok(change_dispute(connections["clara"], ids["clara"], retracted=True))
-    floor.pass_minutes(10)
+    testbed.pass_minutes(10)
     ok(close_dispute(connections["berta"], ids["berta"]))
     later = stage(partner, {connection.id: {"BTC": "-1"} for connection in connections.values()})
-    floor.pass_minutes(20)
-    floor.assert_proven()
-    return Scene(floor, partner, rival, connections, settlement["id"], later["id"], ids)
+    testbed.pass_minutes(20)
+    testbed.assert_proven()
+    return Scenario(testbed, partner, rival, connections, settlement["id"], later["id"], ids)
 
 
-def client_views(scene: Scene, name: str) -> dict[str, httpx2.Response]:
-    api = scene.connections[name].client.api
-    others = [scene.connections[other].id for other in NAMES if other != name]
+def client_views(scenario: Scenario, name: str) -> dict[str, httpx2.Response]:
+    api = scenario.connections[name].client.api
+    others = [scenario.connections[other].id for other in NAMES if other != name]
     return {
         "settlements": api.get("/clients/settlements"),
         "disputed settlements": api.get("/clients/settlements", onlyShowDisputed="true"),
-        "settlement": api.get(f"/clients/settlements/{scene.settlement_id}"),
-        "later settlement": api.get(f"/clients/settlements/{scene.later_id}"),
+        "settlement": api.get(f"/clients/settlements/{scenario.settlement_id}"),
+        "later settlement": api.get(f"/clients/settlements/{scenario.later_id}"),
         "disputes": api.get("/clients/settlement/disputes"),
-        "disputes of the settlement": api.get("/clients/settlement/disputes", settlementIds=scene.settlement_id),
-        "disputes settled": api.get("/clients/settlement/disputes", settledInSettlementIds=scene.later_id),
+        "disputes of the settlement": api.get("/clients/settlement/disputes", settlementIds=scenario.settlement_id),
+        "disputes settled": api.get("/clients/settlement/disputes", settledInSettlementIds=scenario.later_id),
         "disputes of others": api.get("/clients/settlement/disputes", connectionIds=others),
         "connections": api.get("/clients/connections"),
         "allocations": api.get("/clients/allocations"),
@@ -109,56 +109,56 @@ def client_views(scene: Scene, name: str) -> dict[str, httpx2.Response]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_client_sees_nothing_of_the_other_clients(scene: Scene, name: str) -> None:
-    others = scene.secrets(*(other for other in NAMES if other != name))
+def test_client_sees_nothing_of_other_clients(scenario: Scenario, name: str) -> None:
+    others = scenario.secrets(*(other for other in NAMES if other != name))
     assert len(others) > 20
-    for view, response in client_views(scene, name).items():
+    for view, response in client_views(scenario, name).items():
         assert response.status_code == 200, (view, response.text)
         found = {secret for secret in others if secret in response.text}
         assert not found, (view, found)
-    events = scene.floor.operator.events(enterpriseId=f"enterprise-{name}", pageSize=500)
+    events = scenario.testbed.operator.events(enterpriseId=f"enterprise-{name}", pageSize=500)
     assert events
     assert not {secret for secret in others if secret in str(events)}
 
 
-def test_a_client_sees_its_own(scene: Scene) -> None:
-    anna = scene.connections["anna"]
-    views = client_views(scene, "anna")
-    assert [found["id"] for found in views["disputes"].json()["disputes"]] == [scene.disputes["anna"]]
+def test_client_sees_its_own_settlements_and_disputes(scenario: Scenario) -> None:
+    anna = scenario.connections["anna"]
+    views = client_views(scenario, "anna")
+    assert [found["id"] for found in views["disputes"].json()["disputes"]] == [scenario.disputes["anna"]]
     transfers = views["settlement"].json()["settlementTransfers"]
     assert [transfer["destinationConnectionName"] for transfer in transfers] == ["the book of anna"]
-    assert views["settlement"].json()["settlementDisputes"][0]["id"] == scene.disputes["anna"]
+    assert views["settlement"].json()["settlementDisputes"][0]["id"] == scenario.disputes["anna"]
     assert len(views["settlements"].json()["settlements"]) == 2
     assert anna.id in views["disputes"].text
 
 
-def test_a_client_sees_no_settlement_that_it_is_not_in(scene: Scene) -> None:
-    anna, berta = scene.connections["anna"], scene.connections["berta"]
-    without_anna = stage(scene.partner, {berta.id: {"BTC": "-1"}})["id"]
+def test_client_does_not_see_settlements_of_others(scenario: Scenario) -> None:
+    anna, berta = scenario.connections["anna"], scenario.connections["berta"]
+    without_anna = stage(scenario.partner, {berta.id: {"BTC": "-1"}})["id"]
     ok(dispute(berta, without_anna))
-    everything = {view: response.text for view, response in client_views(scene, "anna").items()}
+    everything = {view: response.text for view, response in client_views(scenario, "anna").items()}
     assert not [view for view, text in everything.items() if without_anna in text]
     assert anna.client.api.get(f"/clients/settlements/{without_anna}").status_code == 404
-    assert without_anna in client_views(scene, "berta")["settlements"].text
+    assert without_anna in client_views(scenario, "berta")["settlements"].text
 
 
-def test_a_retracted_dispute_of_one_client_makes_no_settlement_disputed_for_another(scene: Scene) -> None:
+def test_settlement_is_disputed_only_for_the_client_that_disputes(scenario: Scenario) -> None:
     for name, disputed in (("anna", True), ("berta", True), ("clara", False)):
-        view = client_views(scene, name)["settlement"].json()["settlement"]
+        view = client_views(scenario, name)["settlement"].json()["settlement"]
         assert view["disputed"] is disputed, name
 
 
-def test_a_rival_partner_sees_nothing_of_the_settlements_of_a_partner(scene: Scene) -> None:
-    secrets = scene.secrets(*NAMES) | {scene.settlement_id, scene.later_id, scene.partner.id}
-    api = scene.rival.api
+def test_partner_sees_nothing_of_another_partners_settlements(scenario: Scenario) -> None:
+    secrets = scenario.secrets(*NAMES) | {scenario.settlement_id, scenario.later_id, scenario.partner.id}
+    api = scenario.rival.api
     for response in (
         api.get("/partners/settlements"),
-        api.get("/partners/settlements", partnerIds=scene.partner.id),
-        api.get("/partners/settlements", settlementIds=[scene.settlement_id, scene.later_id]),
-        api.get("/partners/settlements", partyConnectionIds=scene.connections["anna"].id),
+        api.get("/partners/settlements", partnerIds=scenario.partner.id),
+        api.get("/partners/settlements", settlementIds=[scenario.settlement_id, scenario.later_id]),
+        api.get("/partners/settlements", partyConnectionIds=scenario.connections["anna"].id),
         api.get("/partners/settlement/disputes", showRetracted="true"),
-        api.get("/partners/settlement/disputes", partnerIds=scene.partner.id, showRetracted="true"),
-        api.get("/partners/settlement/disputes", disputeIds=list(scene.disputes.values())),
+        api.get("/partners/settlement/disputes", partnerIds=scenario.partner.id, showRetracted="true"),
+        api.get("/partners/settlement/disputes", disputeIds=list(scenario.disputes.values())),
         api.get("/partners/connections"),
         api.get("/partners/allocations"),
         api.get("/partners/balances"),
@@ -167,8 +167,8 @@ def test_a_rival_partner_sees_nothing_of_the_settlements_of_a_partner(scene: Sce
         assert not {secret for secret in secrets if secret in response.text}, response.text
 
 
-def told(response: httpx2.Response, *asked: str) -> Answer:
-    """Status, name and error text, with the ids that were asked for made alike."""
+def error_of(response: httpx2.Response, *asked: str) -> Answer:
+    """Returns status, name and text of an error. The requested ids are replaced by one text."""
     problem = response.json()
     text = f"{problem['error']} {problem.get('details')}"
     for identifier in asked:
@@ -177,17 +177,17 @@ def told(response: httpx2.Response, *asked: str) -> Answer:
 
 
 def assert_alike(ask: Callable[[str], httpx2.Response], foreign: str, status: int) -> None:
-    """Asking for what is another's is answered as asking for what does not exist."""
+    """Asserts that an id of another enterprise gets the same error as an unknown id."""
     unknown = str(uuid4())
-    there, nowhere = told(ask(foreign), foreign), told(ask(unknown), unknown)
+    there, nowhere = error_of(ask(foreign), foreign), error_of(ask(unknown), unknown)
     assert there == nowhere
     assert there[0] == status
 
 
-def test_what_is_anothers_answers_as_what_does_not_exist(scene: Scene) -> None:
-    outsider = scene.floor.network.funded(scene.rival, {"ofcbtc": 10}, name="outsider")
-    theirs, api = scene.connections["anna"], outsider.client.api
-    own_settlement = stage(scene.rival, {outsider.id: {"BTC": "-1"}})["id"]
+def test_ids_of_others_get_the_error_of_unknown_ids(scenario: Scenario) -> None:
+    outsider = scenario.testbed.network.funded(scenario.rival, {"ofcbtc": 10}, name="outsider")
+    theirs, api = scenario.connections["anna"], outsider.client.api
+    own_settlement = stage(scenario.rival, {outsider.id: {"BTC": "-1"}})["id"]
     sign = outsider.client.enterprise.sign
 
     def raise_on(settlement_id: str, connection_id: str) -> httpx2.Response:
@@ -207,26 +207,28 @@ def test_what_is_anothers_answers_as_what_does_not_exist(scene: Scene) -> None:
             "settlementAmounts": {connection_id: {"BTC": "1"}},
             "cutoffAt": "2026-01-05T11:59:00.000Z",
         }
-        return scene.rival.api.post("/partners/settlements", scene.rival.enterprise.sign(fields), version=2)
+        return scenario.rival.api.post("/partners/settlements", scenario.rival.enterprise.sign(fields), version=2)
 
-    anna_dispute = scene.disputes["anna"]
-    with nothing_written(scene.floor.runtime):
-        assert_alike(lambda found: api.get(f"/clients/settlements/{found}"), scene.settlement_id, 404)
-        assert_alike(lambda found: scene.rival.api.get(f"/partners/settlements/{found}"), scene.settlement_id, 404)
-        assert_alike(lambda found: raise_on(found, outsider.id), scene.settlement_id, 404)
-        assert_alike(lambda found: raise_on(found, theirs.id), scene.settlement_id, 404)
+    anna_dispute = scenario.disputes["anna"]
+    with nothing_written(scenario.testbed.runtime):
+        assert_alike(lambda found: api.get(f"/clients/settlements/{found}"), scenario.settlement_id, 404)
+        assert_alike(
+            lambda found: scenario.rival.api.get(f"/partners/settlements/{found}"), scenario.settlement_id, 404
+        )
+        assert_alike(lambda found: raise_on(found, outsider.id), scenario.settlement_id, 404)
+        assert_alike(lambda found: raise_on(found, theirs.id), scenario.settlement_id, 404)
         assert_alike(lambda found: raise_on(own_settlement, found), theirs.id, 404)
         assert_alike(lambda found: change(found, outsider.id), anna_dispute, 404)
         assert_alike(lambda found: change(found, theirs.id), anna_dispute, 404)
         assert_alike(close, anna_dispute, 404)
         assert_alike(stage_on, theirs.id, 400)
-    scene.floor.assert_proven()
+    scenario.testbed.assert_proven()
 
 
-def test_one_client_of_a_settlement_cannot_object_for_another(scene: Scene) -> None:
-    anna, berta = scene.connections["anna"], scene.connections["berta"]
-    settlement = stage(scene.partner, {anna.id: {"BTC": "-1"}, berta.id: {"BTC": "-1"}})["id"]
-    with nothing_written(scene.floor.runtime):
+def test_client_cannot_dispute_for_another_client_of_the_settlement(scenario: Scenario) -> None:
+    anna, berta = scenario.connections["anna"], scenario.connections["berta"]
+    settlement = stage(scenario.partner, {anna.id: {"BTC": "-1"}, berta.id: {"BTC": "-1"}})["id"]
+    with nothing_written(scenario.testbed.runtime):
         for connection_id in (berta.id, str(uuid4())):
             body = anna.client.enterprise.sign({"connectionId": connection_id, "expectedTransfers": {}})
             refused = anna.client.api.post(f"/clients/settlements/{settlement}/disputes", body)
@@ -236,8 +238,8 @@ def test_one_client_of_a_settlement_cannot_object_for_another(scene: Scene) -> N
         assert (refused.status_code, refused.json()["name"]) == (401, "signature_invalid")
 
 
-def test_a_filter_tells_nothing_of_what_is_anothers(scene: Scene) -> None:
-    anna, berta = scene.connections["anna"].client.api, scene.connections["berta"]
+def test_filter_by_ids_of_others_finds_nothing(scenario: Scenario) -> None:
+    anna, berta = scenario.connections["anna"].client.api, scenario.connections["berta"]
 
     def same(api: NetworkClient, path: str, foreign: str, field: str) -> None:
         there, nowhere = (api.get(path, **{field: asked}) for asked in (foreign, str(uuid4())))
@@ -246,57 +248,57 @@ def test_a_filter_tells_nothing_of_what_is_anothers(scene: Scene) -> None:
 
     for field in ("partyConnectionIds", "counterpartyConnectionIds"):
         same(anna, "/clients/settlements", berta.id, field)
-        same(scene.rival.api, "/partners/settlements", berta.id, field)
-    berta_dispute = scene.disputes["berta"]
-    closure = scene.floor.operator.get("/dispute-closures").json()["disputeClosures"][0]["id"]
+        same(scenario.rival.api, "/partners/settlements", berta.id, field)
+    berta_dispute = scenario.disputes["berta"]
+    closure = scenario.testbed.operator.get("/dispute-closures").json()["disputeClosures"][0]["id"]
     for field, foreign in (
         ("connectionIds", berta.id),
         ("disputeIds", berta_dispute),
         ("disputeClosureIds", closure),
     ):
         same(anna, "/clients/settlement/disputes", foreign, field)
-        same(scene.rival.api, "/partners/settlement/disputes", foreign, field)
+        same(scenario.rival.api, "/partners/settlement/disputes", foreign, field)
     for field in ("settlementIds", "settledInSettlementIds"):
-        same(scene.rival.api, "/partners/settlement/disputes", scene.settlement_id, field)
-    same(scene.rival.api, "/partners/settlement/disputes", berta.client.id, "clientIds")
-    same(scene.rival.api, "/partners/settlements", scene.settlement_id, "settlementIds")
+        same(scenario.rival.api, "/partners/settlement/disputes", scenario.settlement_id, field)
+    same(scenario.rival.api, "/partners/settlement/disputes", berta.client.id, "clientIds")
+    same(scenario.rival.api, "/partners/settlements", scenario.settlement_id, "settlementIds")
 
 
-def test_the_wrong_side_is_told_that_it_is(scene: Scene) -> None:
-    client, partner = scene.connections["anna"].client, scene.partner
+def test_client_and_partner_operations_refuse_the_other_role(scenario: Scenario) -> None:
+    client, partner = scenario.connections["anna"].client, scenario.partner
     fields = {
         "externalId": "x",
-        "settlementAmounts": {scene.connections["anna"].id: {"BTC": "1"}},
+        "settlementAmounts": {scenario.connections["anna"].id: {"BTC": "1"}},
         "cutoffAt": "2026-01-05T11:59:00.000Z",
     }
-    with nothing_written(scene.floor.runtime):
+    with nothing_written(scenario.testbed.runtime):
         staging = client.api.post("/partners/settlements", client.enterprise.sign(fields), version=2)
         for refused in (
             staging,
             client.api.get("/partners/settlements"),
-            client.api.get(f"/partners/settlements/{scene.settlement_id}"),
+            client.api.get(f"/partners/settlements/{scenario.settlement_id}"),
             client.api.get("/partners/settlement/disputes"),
         ):
             assert (refused.status_code, refused.json()["name"]) == (403, "not_a_partner")
-        assert_alike(lambda found: partner.api.get(f"/clients/settlements/{found}"), scene.settlement_id, 404)
+        assert_alike(lambda found: partner.api.get(f"/clients/settlements/{found}"), scenario.settlement_id, 404)
         assert ok(partner.api.get("/clients/settlements"))["settlements"] == []
         assert ok(partner.api.get("/clients/settlement/disputes"))["disputes"] == []
 
 
-def test_a_token_opens_its_own_enterprise_only(scene: Scene) -> None:
-    anna, base_url = scene.connections["anna"], scene.floor.operator.base_url
-    token = scene.floor.operator.user_token("enterprise-anna")
-    with nothing_written(scene.floor.runtime):
-        for enterprise in ("enterprise-berta", scene.partner.enterprise.id, "nobody"):
+def test_token_is_refused_for_another_enterprise(scenario: Scenario) -> None:
+    anna, base_url = scenario.connections["anna"], scenario.testbed.operator.base_url
+    token = scenario.testbed.operator.user_token("enterprise-anna")
+    with nothing_written(scenario.testbed.runtime):
+        for enterprise in ("enterprise-berta", scenario.partner.enterprise.id, "nobody"):
             with NetworkClient(base_url, token, enterprise) as intruder:
                 answers = [
                     intruder.get("/clients/settlements"),
-                    intruder.get(f"/clients/settlements/{scene.settlement_id}"),
+                    intruder.get(f"/clients/settlements/{scenario.settlement_id}"),
                     intruder.get("/partners/settlements"),
                     intruder.get("/clients/settlement/disputes"),
-                    intruder.post(f"/clients/settlements/{scene.settlement_id}/disputes", {}),
-                    intruder.put(f"/clients/settlements/disputes/{scene.disputes['anna']}", {}),
-                    intruder.post(f"/clients/settlements/disputes/{scene.disputes['anna']}/close", {}),
+                    intruder.post(f"/clients/settlements/{scenario.settlement_id}/disputes", {}),
+                    intruder.put(f"/clients/settlements/disputes/{scenario.disputes['anna']}", {}),
+                    intruder.post(f"/clients/settlements/disputes/{scenario.disputes['anna']}/close", {}),
                     intruder.post("/partners/settlements", {}, version=2),
                     intruder.get("/partners/settlements-signing", body={}),
                     intruder.post("/partners/settlements-signing", {}),

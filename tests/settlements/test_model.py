@@ -1,7 +1,8 @@
-"""The network against a plain-Python model of it, over random courses of events. Protocol §5, §6, §10."""
+"""The network against a plain-Python model, with random events. Protocol §5, §6, §10."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -18,21 +19,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from clearwindow.access import rules as access_rules
-from clearwindow.access.service import ensure_bootstrap_operator
-from clearwindow.clock import ManualClock
-from clearwindow.database.pool import Database
-from clearwindow.ids import RandomIds
-from clearwindow.runtime import Limits, Runtime
-from clearwindow.vault import KEY_BYTES, Vault
+from clearwindow.core.clock import ManualClock
+from clearwindow.core.ids import NIL
+from clearwindow.identity.operators import ensure_bootstrap_operator
 from tests.conftest import OPERATOR_TOKEN, START
 from tests.support.databases import TestCluster
 from tests.support.model import Model, ModelDispute, ModelSettlement, Move
 from tests.support.networks import ConnectionHandle, Json, Network, ok
 from tests.support.operators import OperatorClient
-from tests.support.settling import (
+from tests.support.runtimes import open_runtime
+from tests.support.settlements import (
     Amounts,
-    Floor,
+    Testbed,
     change_dispute,
     close_dispute,
     dispute,
@@ -41,44 +39,42 @@ from tests.support.settling import (
 )
 
 CURRENCIES = {"BTC": "ofcbtc", "USD": "ofcusd"}
+STEPS = ("settlement.initiated", "settlement.finalizing", "settlement.completed")
 NAMES = {ours: theirs for theirs, ours in CURRENCIES.items()}
 QUANTITIES = st.integers(-60, 60).filter(lambda quantity: quantity != 0)
 ALLOCATED = 100
 
 
 @contextmanager
-def fresh_floor(cluster: TestCluster, app: FastAPI, base_url: str) -> Iterator[tuple[Floor, OperatorClient]]:
-    """A floor of its own for one example, and a second operator for the four eyes."""
+def isolated_testbed(cluster: TestCluster, app: FastAPI, base_url: str) -> Iterator[tuple[Testbed, OperatorClient]]:
+    """Yields a testbed with its own database, and a second operator who reviews closures."""
     with ExitStack() as stack:
         clock = ManualClock(START)
-        database = Database(stack.enter_context(cluster.fresh_database()), clock)
-        database.open()
-        stack.callback(database.close)
-        token_sha256 = access_rules.token_sha256(OPERATOR_TOKEN)
-        runtime = Runtime(database, clock, RandomIds(), Limits(), Vault(bytes(KEY_BYTES)), token_sha256)
+        dsn = stack.enter_context(cluster.fresh_database())
+        runtime = stack.enter_context(open_runtime(dsn, clock, operator_token=OPERATOR_TOKEN))
         ensure_bootstrap_operator(runtime)
         app.state.runtime = runtime
         operator = stack.enter_context(OperatorClient(base_url, OPERATOR_TOKEN))
         second = stack.enter_context(operator.another())
-        yield Floor(stack.enter_context(Network(operator)), clock, runtime), second
+        yield Testbed(stack.enter_context(Network(operator)), clock, runtime), second
 
 
 class NetworkMachine(RuleBasedStateMachine):
-    """Random allocations, settlements, disputes, closures, deposits and passing time."""
+    """Random allocations, settlements, disputes, closures, deposits and times."""
 
-    place: tuple[TestCluster, FastAPI, str]
+    environment: tuple[TestCluster, FastAPI, str]
     broker = False
 
     @initialize()
     def build(self) -> None:
         self.stack = ExitStack()
-        self.floor, self.second = self.stack.enter_context(fresh_floor(*self.place))
+        self.testbed, self.second = self.stack.enter_context(isolated_testbed(*self.environment))
         self.model = Model()
-        self.partner = self.floor.network.partner(currencies=CURRENCIES, broker=self.broker)
+        self.partner = self.testbed.network.partner(currencies=CURRENCIES, broker=self.broker)
         self.connections: list[ConnectionHandle] = []
         for name in ("ann", "bob", "cid"):
-            client = self.floor.network.client(name, deposits=dict.fromkeys(NAMES, 10 * ALLOCATED))
-            self.connections.append(self.floor.network.connect(client, self.partner))
+            client = self.testbed.network.client(name, deposits=dict.fromkeys(NAMES, 10 * ALLOCATED))
+            self.connections.append(self.testbed.network.connect(client, self.partner))
         for connection in self.connections:
             for currency in NAMES:
                 self._allocate(connection, currency, ALLOCATED)
@@ -87,7 +83,8 @@ class NetworkMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "stack"):
-            self.stack.close()
+            with self.stack:
+                self.testbed.assert_signed()
 
     def _allocate(self, connection: ConnectionHandle, currency: str, quantity: int) -> None:
         ok(connection.allocate(currency, quantity))
@@ -108,9 +105,9 @@ class NetworkMachine(RuleBasedStateMachine):
 
     @rule(currency=st.sampled_from(sorted(NAMES)), quantity=st.integers(1, 80))
     def fund_partner(self, currency: str, quantity: int) -> None:
-        self.floor.operator.deposit(self.partner.enterprise.account.id, currency, quantity)
+        self.testbed.operator.deposit(self.partner.enterprise.account.id, currency, quantity)
         self.model.fund(currency, quantity)
-        self.floor.run_due()
+        self.testbed.run_due()
         self.model.advance(0)
 
     @rule(
@@ -157,11 +154,10 @@ class NetworkMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.last_body is not None and self.model.settlements[-1].state == "failed")
     @rule()
-    def try_failed_again(self) -> None:
+    def retry_failed(self) -> None:
         answer = ok(post(self.partner, self.last_body))
         assert answer["settlement"]["status"] == "pending"
-        last = self.model.settlements[-1]
-        last.state, last.due_at = "top_up_window", self.model.now
+        self.model.retry(self.model.settlements[-1])
         self._pass(0)
 
     @precondition(lambda self: self.model.settlements)
@@ -171,8 +167,8 @@ class NetworkMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.settlements)
     @rule(order=st.permutations(range(3)), count=st.integers(2, 3), minutes=st.sampled_from([10.0, 21.0]))
-    def dispute_together(self, order: list[int], count: int, minutes: float) -> None:
-        """Several clients dispute one settlement, in some order, and its window ends."""
+    def dispute_in_order(self, order: list[int], count: int, minutes: float) -> None:
+        """Several clients dispute one settlement in some order, and its window ends."""
         for who in order[:count]:
             self._dispute(self.model.settlements[-1], who)
         self._pass(minutes)
@@ -185,12 +181,14 @@ class NetworkMachine(RuleBasedStateMachine):
             in_it = any(key[0] == connection.id for key in settlement.touched())
             assert response.status_code == (422 if in_it else 404), response.text
         elif connection.id in settlement.disputes:
-            assert response.status_code == 409, response.text
-        elif self.model.now >= settlement.dispute_deadline:
+            # The same values, signed anew, are the same request.
+            assert response.headers["Idempotent-Replayed"] == "true", response.text
+            assert ok(response)["dispute"]["id"] == settlement.disputes[connection.id].id
+        elif self.model.now >= settlement.dispute_deadline or settlement.state == "rejected":
             assert response.status_code == 422, response.text
         else:
             self.model.raise_dispute(settlement, connection.id, ok(response)["dispute"]["id"])
-            # Which dispute came first is told by the time, to the millisecond.
+            # Disputes are ordered by their time, which has milliseconds.
             self._pass(0.001)
 
     @precondition(lambda self: self.model.disputes)
@@ -198,7 +196,7 @@ class NetworkMachine(RuleBasedStateMachine):
     def change_dispute(self, data: st.DataObject, retracted: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         chosen = data.draw(st.sampled_from(self.model.disputes))
         response = change_dispute(self._connection(chosen), chosen.id, retracted=retracted)
-        if self.model.now >= chosen.settlement.dispute_deadline:
+        if self.model.now >= chosen.settlement.dispute_deadline or chosen.settlement.state == "rejected":
             assert response.status_code == 422, response.text
         elif chosen.retracted == retracted:
             assert response.status_code == 409, response.text
@@ -216,8 +214,20 @@ class NetworkMachine(RuleBasedStateMachine):
             original = self.model.original(chosen)
             assert {name: int(text) for name, text in closure["adjustedTransfers"].items()} == original
             self._closed(chosen, closure, "client", original)
+        elif chosen.closed_by == "client" and chosen.closure_status in {"pending_review", "approved"}:
+            # The same values, signed anew, are the same request.
+            assert ok(response)["disputeClosure"]["id"] == chosen.closure_id
         else:
-            assert response.status_code == 409, response.text
+            rejected = chosen.settlement.state == "rejected"
+            assert response.status_code == (422 if rejected else 409), response.text
+
+    def _custody(self) -> dict[str, int]:
+        """Returns what all accounts have, by currency: what the outside world has less."""
+        with self.testbed.runtime.transaction() as tx:
+            rows = tx.records(
+                "SELECT currency, -available AS quantity FROM balance WHERE account_id = %(id)s", id=NIL
+            )
+        return {str(row["currency"]): int(str(row["quantity"])) for row in rows}
 
     @precondition(lambda self: self.model.disputes)
     @rule(data=st.data(), adjusted=st.dictionaries(st.sampled_from(sorted(NAMES)), QUANTITIES))
@@ -225,11 +235,14 @@ class NetworkMachine(RuleBasedStateMachine):
         chosen = data.draw(st.sampled_from(self.model.disputes))
         texts = {currency: str(quantity) for currency, quantity in adjusted.items()}
         body = {"adjustedTransfers": texts, "notes": f"as of {self.model.now} {len(self.model.disputes)}"}
-        response = self.floor.operator.post(f"/disputes/{chosen.id}/close", body)
-        if self._closable(chosen):
+        response = self.testbed.operator.post(f"/disputes/{chosen.id}/close", body)
+        if self._closable(chosen) and self.model.out_of_reach(chosen, adjusted, self._custody()):
+            assert response.json()["name"] == "adjustment_out_of_reach", response.text
+        elif self._closable(chosen):
             self._closed(chosen, ok(response)["disputeClosure"], "admin", adjusted)
         elif response.status_code != 200:
-            assert response.status_code == 409, response.text
+            rejected = chosen.settlement.state == "rejected"
+            assert response.status_code == (422 if rejected else 409), response.text
         else:
             assert response.headers["Idempotent-Replayed"] == "true"
 
@@ -240,26 +253,67 @@ class NetworkMachine(RuleBasedStateMachine):
         chosen = data.draw(st.sampled_from(pending))
         path = f"/dispute-closures/{chosen.closure_id}/review"
         if chosen.closed_by == "admin":
-            own = self.floor.operator.post(path, {"decision": decision})
+            own = self.testbed.operator.post(path, {"decision": decision})
             assert own.status_code == 403, own.text
         response = self.second.post(path, {"decision": decision, "notes": "seen"})
         if decision == "rejected":
             ok(response)
             chosen.closure_id = chosen.closure_status = None
+        elif chosen.settlement.state == "rejected":
+            assert response.json()["name"] == "settlement_rejected", response.text
+        elif chosen.closed_by == "admin" and self.model.out_of_reach(chosen, chosen.adjusted, self._custody()):
+            assert response.json()["name"] == "adjustment_out_of_reach", response.text
         elif self.model.approve(chosen):
             assert response.status_code == 422, response.text
         else:
             assert ok(response)["disputeClosure"]["status"] == "approved"
+
+    @precondition(lambda self: self.model.settlements)
+    @rule(data=st.data())
+    def reject(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(self.model.settlements[-3:]))
+        path = f"/settlements/{chosen.id}/reject"
+        response = self.testbed.operator.post(path)
+        if chosen.state == "completed":
+            assert response.status_code == 409, response.text
+            return
+        if chosen.state != "rejected":
+            if self.model.needs_two(chosen):
+                assert response.status_code == 202, response.text
+                response = self.second.post(path)
+            self.model.reject(chosen)
+        assert ok(response)["settlement"]["status"] == "rejected"
+        self._pass(0)
+
+    @precondition(lambda self: any(one.settled_in for one in self.model.disputes))
+    @rule(data=st.data())
+    def cancel_closure(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from([one for one in self.model.disputes if one.settled_in]))
+        path = f"/dispute-closures/{chosen.closure_id}/cancel"
+        response = self.testbed.operator.post(path)
+        if chosen.cancelled:
+            assert ok(response)["disputeClosure"]["id"] == chosen.closure_id
+            return
+        if chosen.settled_in is None or not chosen.settled_in.is_open:
+            assert response.status_code == 409, response.text
+            return
+        assert response.status_code == 202, response.text
+        response = self.second.post(path)
+        if self.model.cancel(chosen):
+            assert response.json()["name"] == "cancellation_not_covered", response.text
+        else:
+            assert "cancelledAt" in ok(response)["disputeClosure"]
+        self._pass(0)
 
     @rule(minutes=st.sampled_from([1.0, 5.0, 10.0, 21.0]))
     def pass_time(self, minutes: float) -> None:
         self._pass(minutes)
 
     @invariant()
-    def everything_agrees(self) -> None:
+    def balances_and_states_agree(self) -> None:
         if not hasattr(self, "model"):
             return
-        self.floor.assert_proven()
+        self.testbed.assert_proven()
         for connection in self.connections:
             actual = connection.balances()
             for currency in NAMES:
@@ -268,19 +322,38 @@ class NetworkMachine(RuleBasedStateMachine):
         balances = ok(self.partner.api.get("/partners/balances"))["balances"]
         for name, currency in CURRENCIES.items():
             assert int(balances.get(name, {"available": "0"})["available"]) == self.model.partner[currency]
-        page = ok(self.floor.operator.get("/settlements", pageSize=500))
+        page = ok(self.testbed.operator.get("/settlements", pageSize=500))
         states = {settlement["id"]: settlement["stage"] for settlement in page["settlements"]}
         assert states == {settlement.id: settlement.state for settlement in self.model.settlements}
 
+    @invariant()
+    def each_owner_sees_each_step_once(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        page = self.testbed.operator.get("/events", types=",".join(STEPS), pageSize=500)
+        events = ok(page)["events"]
+        assert len({event["id"] for event in events}) == len(events)
+        seen = Counter((event["subjectId"], event["type"], event["enterpriseId"]) for event in events)
+        assert set(seen.values()) <= {1}
+        for settlement in self.model.settlements:
+            owners = {of for subject, kind, of in seen if (subject, kind) == (settlement.id, STEPS[0])}
+            assert owners >= {self.partner.enterprise.id} | {
+                connection.client.enterprise.id
+                for connection in self.connections
+                if settlement.takes_part(connection.id)
+            }
+            ended = {of for subject, kind, of in seen if (subject, kind) == (settlement.id, STEPS[-1])}
+            assert ended == (owners if settlement.state == "completed" else set())
+
     def _pass(self, minutes: float) -> None:
-        self.floor.pass_minutes(minutes)
+        self.testbed.pass_minutes(minutes)
         self.model.advance(minutes)
 
     def _connection(self, chosen: ModelDispute) -> ConnectionHandle:
         return next(connection for connection in self.connections if connection.id == chosen.connection)
 
     def _closable(self, chosen: ModelDispute) -> bool:
-        over = chosen.settlement.state != "dispute_window"
+        over = chosen.settlement.state not in ("dispute_window", "rejected")
         return over and not chosen.retracted and chosen.closure_status is None
 
     def _closed(self, chosen: ModelDispute, closure: Json, closed_by: str, adjusted: dict[str, int]) -> None:
@@ -290,7 +363,7 @@ class NetworkMachine(RuleBasedStateMachine):
 
 
 class BrokerMachine(NetworkMachine):
-    """The same, with a broker that settles between its connections."""
+    """The same events with a broker that settles between its connections."""
 
     broker = True
 
@@ -313,11 +386,11 @@ class BrokerMachine(NetworkMachine):
 
 
 @pytest.mark.parametrize("machine", [NetworkMachine, BrokerMachine])
-def test_the_network_does_what_the_model_does(
+def test_network_agrees_with_the_model(
     cluster: TestCluster, served_app: tuple[FastAPI, str], machine: type[NetworkMachine]
 ) -> None:
     class Machine(machine):  # type: ignore[misc, valid-type]  # one of two classes
-        place = (cluster, *served_app)
+        environment = (cluster, *served_app)
 
     run_state_machine_as_test(
         Machine,

@@ -1,4 +1,4 @@
-"""Of two things wrong with a request, the one that is checked first answers. Protocol §2."""
+"""If two things are wrong with a request, the earlier check answers. Protocol §2."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from clearwindow.signing.keys import PrivateKey
 from tests.support.http import loopback_client
 from tests.support.networks import Json, sign_body
 from tests.support.operators import READ, make_key
-from tests.support.refusing import Staging, nothing_written, staging
-from tests.support.settling import Floor
+from tests.support.refusals import Staging, nothing_written, staging
+from tests.support.settlements import Testbed
 
 
 @dataclass
 class Call:
-    """A request about to be sent: fields are signed, then ``unsigned`` overwrites some of the body."""
+    """A request: ``fields`` are signed, then ``unsigned`` overwrites some of the body."""
 
     enterprise: str
     token: str
@@ -38,20 +38,20 @@ class Call:
         )
 
 
-class Scene:
-    """One partner, whose standing the operator can spoil and mend."""
+class Scenario:
+    """One partner whose licence and settings the operator changes and restores."""
 
     version = 2
     window: float | None = 10
 
-    def __init__(self, floor: Floor) -> None:
-        self.floor = floor
-        self.desk: Staging = staging(floor)
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed = testbed
+        self.desk: Staging = staging(testbed)
         self.taken = self.desk.accepts()
-        self.mend()
+        self.restore()
         enterprise = self.desk.partner.enterprise.id
-        self.token = floor.operator.user_token(enterprise)
-        self.reading = floor.operator.user_token(enterprise, scopes=[READ])
+        self.token = testbed.operator.user_token(enterprise)
+        self.reading = testbed.operator.user_token(enterprise, scopes=[READ])
         self.unknown = str(uuid4())
 
     def call(self) -> Call:
@@ -61,28 +61,28 @@ class Scene:
         return Call(enterprise.id, self.token, enterprise.account.key, fields, version=self.version)
 
     def license(self, *, licensed: bool) -> None:
-        answer = self.floor.operator.patch(
+        answer = self.testbed.operator.patch(
             f"/enterprises/{self.desk.partner.enterprise.id}", {"licensed": licensed}
         )
         assert answer.status_code == 200, answer.text
 
     def patch_partner(self, **changes: object) -> None:
-        answer = self.floor.operator.patch(f"/partners/{self.desk.partner.id}", changes)
+        answer = self.testbed.operator.patch(f"/partners/{self.desk.partner.id}", changes)
         assert answer.status_code == 200, answer.text
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self.license(licensed=True)
         self.patch_partner(active=True, clientDisputeWindowMinutes=self.window)
 
 
 @dataclass(frozen=True)
 class Defect:
-    """Something wrong with a call, and the answer it gets. ``step`` counts the checks of protocol §2."""
+    """One thing wrong with a call, and its error. ``step`` is the number of the check in protocol §2."""
 
     step: int
     status: int
     name: str
-    spoil: Callable[[Scene, Call], Any]
+    apply: Callable[[Scenario, Call], Any]
 
 
 def _amounts(call: Call, amounts: Json) -> None:
@@ -92,26 +92,34 @@ def _amounts(call: Call, amounts: Json) -> None:
 DEFECTS = [
     Defect(1, 401, "token_invalid", lambda _, call: setattr(call, "token", "unknown")),
     Defect(2, 401, "not_a_member", lambda _, call: setattr(call, "enterprise", "another")),
-    Defect(3, 403, "no_licence", lambda scene, _: scene.license(licensed=False)),
-    Defect(3, 403, "scope_missing", lambda scene, call: setattr(call, "token", scene.reading)),
+    Defect(3, 403, "no_licence", lambda scenario, _: scenario.license(licensed=False)),
+    Defect(3, 403, "scope_missing", lambda scenario, call: setattr(call, "token", scenario.reading)),
     Defect(4, 400, "request_invalid", lambda _, call: call.unsigned.update(unknown=1)),
-    Defect(5, 403, "partner_inactive", lambda scene, _: scene.patch_partner(active=False)),
-    Defect(5, 403, "disputes_not_enabled", lambda scene, _: scene.patch_partner(clientDisputeWindowMinutes=None)),
-    Defect(6, 400, "connection_unknown", lambda scene, call: _amounts(call, {scene.unknown: {"BTC": "1"}})),
+    Defect(5, 400, "payload_differs", lambda _, call: call.unsigned.update(notes="other notes")),
+    Defect(6, 403, "partner_inactive", lambda scenario, _: scenario.patch_partner(active=False)),
     Defect(
-        6, 400, "currency_unmapped", lambda scene, call: _amounts(call, {scene.desk.connection.id: {"XYZ": "1"}})
+        6, 403, "disputes_not_enabled", lambda scenario, _: scenario.patch_partner(clientDisputeWindowMinutes=None)
     ),
-    Defect(7, 400, "payload_differs", lambda _, call: call.unsigned.update(notes="other notes")),
+    Defect(7, 400, "connection_unknown", lambda scenario, call: _amounts(call, {scenario.unknown: {"BTC": "1"}})),
+    Defect(
+        7,
+        400,
+        "currency_unmapped",
+        lambda scenario, call: _amounts(call, {scenario.desk.connection.id: {"XYZ": "1"}}),
+    ),
     Defect(8, 401, "signature_invalid", lambda _, call: setattr(call, "key", make_key(987))),
     Defect(
-        9, 409, "external_id_taken", lambda scene, call: call.fields.update(externalId=scene.taken["externalId"])
+        9,
+        409,
+        "external_id_taken",
+        lambda scenario, call: call.fields.update(externalId=scenario.taken["externalId"], notes="others"),
     ),
-    Defect(9, 409, "nonce_used", lambda scene, call: call.fields.update(nonce=scene.desk.fields["nonce"])),
+    Defect(10, 409, "nonce_used", lambda scenario, call: call.fields.update(nonce=scenario.desk.fields["nonce"])),
     Defect(
-        10,
+        11,
         422,
         "liabilities_exceed_balance",
-        lambda scene, call: _amounts(call, {scene.desk.connection.id: {"BTC": "-5000"}}),
+        lambda scenario, call: _amounts(call, {scenario.desk.connection.id: {"BTC": "-5000"}}),
     ),
 ]
 
@@ -122,19 +130,19 @@ def http(base_url: str) -> Iterator[httpx2.Client]:
         yield http
 
 
-def test_each_defect_alone_has_its_answer(floor: Floor, http: httpx2.Client) -> None:
-    scene = Scene(floor)
+def test_each_single_defect_has_its_error(testbed: Testbed, http: httpx2.Client) -> None:
+    scenario = Scenario(testbed)
     for defect in DEFECTS:
-        call = scene.call()
-        defect.spoil(scene, call)
-        with nothing_written(floor.runtime):
+        call = scenario.call()
+        defect.apply(scenario, call)
+        with nothing_written(testbed.runtime):
             response = call.send(http)
         assert (response.status_code, response.json()["name"]) == (defect.status, defect.name), response.text
-        scene.mend()
-    assert scene.call().send(http).status_code == 200
+        scenario.restore()
+    assert scenario.call().send(http).status_code == 200
 
 
-class AtOnceScene(Scene):
+class AtOnceScene(Scenario):
     """The same without a dispute window, asking for version 1."""
 
     version = 1
@@ -142,7 +150,7 @@ class AtOnceScene(Scene):
 
 
 AT_ONCE_DEFECTS = [
-    Defect(5, 403, "disputes_enabled", lambda scene, _: scene.patch_partner(clientDisputeWindowMinutes=0))
+    Defect(6, 403, "disputes_enabled", lambda scenario, _: scenario.patch_partner(clientDisputeWindowMinutes=0))
     if defect.name == "disputes_not_enabled"
     else replace(defect, status=401, name="settlement_not_covered")
     if defect.name == "liabilities_exceed_balance"
@@ -151,18 +159,18 @@ AT_ONCE_DEFECTS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "defects"), [(Scene, DEFECTS), (AtOnceScene, AT_ONCE_DEFECTS)])
-def test_of_two_defects_the_earlier_answers(
-    floor: Floor, http: httpx2.Client, kind: type[Scene], defects: list[Defect]
+@pytest.mark.parametrize(("kind", "defects"), [(Scenario, DEFECTS), (AtOnceScene, AT_ONCE_DEFECTS)])
+def test_of_two_defects_the_earlier_check_answers(
+    testbed: Testbed, http: httpx2.Client, kind: type[Scenario], defects: list[Defect]
 ) -> None:
-    scene = kind(floor)
+    scenario = kind(testbed)
     tried = 0
     for earlier, later in combinations(defects, 2):
         if earlier.step == later.step:
             continue
-        call = scene.call()
-        later.spoil(scene, call)
-        earlier.spoil(scene, call)
+        call = scenario.call()
+        later.apply(scenario, call)
+        earlier.apply(scenario, call)
         response = call.send(http)
         expected = (earlier.status, earlier.name)
         assert (response.status_code, response.json()["name"]) == expected, (
@@ -170,9 +178,9 @@ def test_of_two_defects_the_earlier_answers(
             later.name,
             response.text,
         )
-        if {3, 5} & {earlier.step, later.step}:
-            scene.mend()
+        if {3, 6} & {earlier.step, later.step}:
+            scenario.restore()
         tried += 1
-    assert tried == 87
-    assert scene.call().send(http).status_code == 200
-    floor.assert_proven()
+    assert tried == 88
+    assert scenario.call().send(http).status_code == 200
+    testbed.assert_proven()

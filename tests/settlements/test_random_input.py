@@ -1,4 +1,4 @@
-"""Whatever arrives is answered with less than 500 and, unless it is the request itself, writes nothing."""
+"""Random input never gets a status of 500 or above, and writes nothing unless it is the valid request."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.networks import Json, sign_body
-from tests.support.refusing import Staging, nothing_written, staging
-from tests.support.settling import Floor
+from tests.support.refusals import Staging, nothing_written, staging
+from tests.support.settlements import Testbed
 
 Path = tuple[str, ...]
 
@@ -40,15 +40,15 @@ def assert_refused(desk: Staging, body: bytes) -> None:
     assert 400 <= response.status_code < 500, (body, response.status_code, response.text)
 
 
-def test_no_document_is_taken_for_a_settlement(floor: Floor) -> None:
-    desk = staging(floor)
+def test_random_documents_are_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
 
     @try_at_random(120)
     @given(bodies)
     def never_accepted(document: object) -> None:
         assert_refused(desk, json.dumps(document).encode())
 
-    with nothing_written(floor.runtime):
+    with nothing_written(testbed.runtime):
         never_accepted()
     desk.accepts()
 
@@ -69,7 +69,7 @@ def container_of(document: Json, path: Path) -> Any:  # noqa: ANN401 - any part 
 
 @st.composite
 def changed(draw: st.DrawFn, fields: Json) -> Json:
-    """The document with one member replaced, dropped, renamed or added."""
+    """Draws the document with one member replaced, dropped, renamed or added."""
     document = deepcopy(fields)
     path = draw(st.sampled_from(places(document)))
     inside, name = container_of(document, path), path[-1]
@@ -85,8 +85,8 @@ def changed(draw: st.DrawFn, fields: Json) -> Json:
     return document
 
 
-def test_no_change_to_a_signed_body_is_accepted(floor: Floor) -> None:
-    desk = staging(floor)
+def test_changed_signed_body_is_refused(testbed: Testbed) -> None:
+    desk = staging(testbed)
     body = desk.signed()
 
     @try_at_random(120)
@@ -95,18 +95,18 @@ def test_no_change_to_a_signed_body_is_accepted(floor: Floor) -> None:
         if document != body:
             assert_refused(desk, json.dumps(document).encode())
 
-    with nothing_written(floor.runtime):
+    with nothing_written(testbed.runtime):
         never_accepted()
     desk.accepts()
 
 
-def test_a_changed_request_that_is_signed_anew_is_no_defect(floor: Floor) -> None:
-    """The change reaches every rule behind the signature; what is accepted is settled, and holds."""
-    desk = staging(floor)
+def test_changed_request_with_a_new_signature_never_fails_with_500(testbed: Testbed) -> None:
+    """The change reaches every rule behind the signature. An accepted request is settled."""
+    desk = staging(testbed)
 
     @try_at_random(120)
     @given(changed(desk.fields))
-    def never_a_defect(fields: Json) -> None:
+    def never_fails(fields: Json) -> None:
         try:
             body = json.dumps(sign_body(fields, desk.key)).encode()
         except ValueError:
@@ -114,13 +114,13 @@ def test_a_changed_request_that_is_signed_anew_is_no_defect(floor: Floor) -> Non
         response = desk.send(body)
         assert response.status_code < 500, (body, response.text)
 
-    never_a_defect()
-    floor.assert_proven()
+    never_fails()
+    testbed.assert_proven()
 
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
-    """The text with up to three bytes flipped, cut out or put in."""
+    """Draws the text with up to three bytes changed, removed or inserted."""
     text = bytearray(whole)
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(text) - 1))
@@ -137,8 +137,8 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
     return bytes(text)
 
 
-def test_no_damage_to_the_bytes_of_a_request_makes_another_of_it(floor: Floor) -> None:
-    desk = staging(floor)
+def test_damaged_bytes_of_a_request_are_refused_or_the_same_request(testbed: Testbed) -> None:
+    desk = staging(testbed)
     body = desk.signed()
     desk.accepts(body)
 
@@ -150,5 +150,5 @@ def test_no_damage_to_the_bytes_of_a_request_makes_another_of_it(floor: Floor) -
         if response.status_code == 200:
             assert json.loads(text) == body
 
-    with nothing_written(floor.runtime):
+    with nothing_written(testbed.runtime):
         same_or_refused()

@@ -1,4 +1,4 @@
-"""What a settlement does to money: the rules say it for one balance, SQL for all of them. Protocol §5.4."""
+"""What a settlement does to money: the rules decide for one balance, SQL for all of them. Protocol §5.4."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearwindow.accounts import batches
-from clearwindow.accounts.values import Entry, EntryKind
-from clearwindow.clock import ManualClock
-from clearwindow.database.pool import Database, Transaction
+from clearwindow.core.clock import ManualClock
+from clearwindow.ledger import store as ledger
+from clearwindow.ledger.models import Entry, EntryKind
+from clearwindow.postgres.pool import Database, Transaction
 from clearwindow.settlements import rules
-from clearwindow.settlements.values import FundingGap
-from clearwindow.transfers import service as transfers
-from clearwindow.transfers.values import Objections
+from clearwindow.settlements.models import FundingGap
+from clearwindow.settlements.transfers import store as transfers
+from clearwindow.settlements.transfers.models import Objections
 from tests.conftest import START
 from tests.support.databases import TestCluster
 
@@ -28,11 +28,11 @@ RICH = 10**40
 
 
 GROUPS = st.dictionaries(st.integers(1, 5), QUANTITY, max_size=5)
-"""What a balance gains by its new transfers against each counterparty."""
+"""What a balance gains by its new transfers with each counterparty."""
 
 
 def left_over(new: dict[int, int], pulled_in: int, *, disputes: bool, disputing: set[int]) -> int:
-    """What is gained when the connection itself, or these counterparties, dispute."""
+    """Returns the gain if the connection itself or these counterparties dispute."""
     return pulled_in + (0 if disputes else sum(quantity for k, quantity in new.items() if k not in disputing))
 
 
@@ -41,7 +41,7 @@ def every_subset(new: dict[int, int]) -> list[set[int]]:
 
 
 @given(new=GROUPS, pulled_in=QUANTITY)
-def test_the_liability_is_the_worst_case_over_all_who_may_dispute(new: dict[int, int], pulled_in: int) -> None:
+def test_liability_is_the_worst_case_over_all_disputes(new: dict[int, int], pulled_in: int) -> None:
     outcomes = [left_over(new, pulled_in, disputes=True, disputing=set())] + [
         left_over(new, pulled_in, disputes=False, disputing=disputing) for disputing in every_subset(new)
     ]
@@ -49,12 +49,12 @@ def test_the_liability_is_the_worst_case_over_all_who_may_dispute(new: dict[int,
 
 
 @given(new=QUANTITY, pulled_in=QUANTITY)
-def test_with_the_partner_alone_it_is_the_formula_of_the_protocol(new: int, pulled_in: int) -> None:
+def test_liability_without_counterparties_is_the_formula_of_the_protocol(new: int, pulled_in: int) -> None:
     assert rules.liability([new], pulled_in) == max(0, -(new + pulled_in), -pulled_in)
 
 
 @given(new=GROUPS, pulled_in=QUANTITY, disputes=st.booleans(), data=st.data())
-def test_whoever_disputes_what_runs_is_covered_and_what_is_disputed_is_held(
+def test_running_transfers_are_covered_and_disputed_ones_held(
     new: dict[int, int], pulled_in: int, *, disputes: bool, data: st.DataObject
 ) -> None:
     for disputing in every_subset(new):
@@ -77,7 +77,7 @@ def test_whoever_disputes_what_runs_is_covered_and_what_is_disputed_is_held(
 
 
 @given(final=QUANTITY, kept=st.integers(0, 10**30), missing=st.lists(st.integers(0, 10**30), max_size=3))
-def test_a_gain_fills_no_more_than_it_is_and_than_is_missing(final: int, kept: int, missing: list[int]) -> None:
+def test_gain_fills_at_most_itself_and_what_is_missing(final: int, kept: int, missing: list[int]) -> None:
     done = rules.outcome(final, kept, missing)
     assert done.available + done.held == final
     assert sum(done.filled) == min(max(0, final), sum(missing))
@@ -88,7 +88,7 @@ def test_a_gain_fills_no_more_than_it_is_and_than_is_missing(final: int, kept: i
     available=st.dictionaries(st.sampled_from("abc"), st.integers(0, 100)),
     change=st.dictionaries(st.sampled_from("abc"), st.integers(-100, 100)),
 )
-def test_a_settlement_executes_when_no_currency_ends_negative(
+def test_settlement_executes_if_no_currency_ends_negative(
     available: dict[str, int], change: dict[str, int]
 ) -> None:
     gaps = rules.funding_gaps(available, change)
@@ -96,7 +96,7 @@ def test_a_settlement_executes_when_no_currency_ends_negative(
     assert {gap.currency: gap.shortfall for gap in gaps} == {name: -end for name, end in ends.items() if end < 0}
 
 
-def test_the_reason_names_every_currency_and_shortfall() -> None:
+def test_failure_reason_names_every_currency_and_shortfall() -> None:
     gaps = [FundingGap("ofcbtc", 10, 4), FundingGap("ofcusd", 7, 0)]
     assert rules.failure_reason(gaps) == (
         "the partner's account is short of ofcbtc by 6 (needs 10, has 4), ofcusd by 7 (needs 7, has 0)"
@@ -113,7 +113,7 @@ TRADES = st.tuples(st.sampled_from(CONNECTIONS), st.sampled_from(CONNECTIONS), R
 
 @dataclass(frozen=True)
 class Case:
-    """A settlement of transfers in one currency, who disputes it in which order, and how disputes ended."""
+    """A settlement in one currency, its disputes in order, and how they ended."""
 
     new: list[Move]
     pulled_in: list[Move]
@@ -122,7 +122,7 @@ class Case:
     available: list[int]
 
     def groups(self, balance: int) -> dict[int | None, int]:
-        """What the balance gains by new transfers against each counterparty."""
+        """Returns what the balance gains by new transfers with each counterparty."""
         found: dict[int | None, int] = {}
         for other, quantity in _gains(self.new, balance):
             found[other] = found.get(other, 0) + quantity
@@ -140,7 +140,7 @@ class Case:
         return sum(runs.values()) + self.pulled(balance)
 
     def targets(self, balance: int, standing: list[int], upheld: set[int]) -> dict[int, int]:
-        """Per disputing connection, what the transfers it answers for would take from the balance."""
+        """Returns what the transfers that each dispute stops would take from the balance, by connection."""
         found = dict.fromkeys(standing, 0)
         for other, quantity in self.groups(balance).items():
             answering = [one for one in standing if one in {balance, other}]
@@ -181,13 +181,13 @@ def test_sql_and_rules_agree(cluster: TestCluster) -> None:
 
 
 class Comparison:
-    """Plays a case in SQL; connection and account share an id, for neither is looked up here."""
+    """Runs a case in SQL. A connection and its account share an id, since neither is looked up here."""
 
     def __init__(self, tx: Transaction, case: Case) -> None:
         self.tx, self.case = tx, case
         self.ids = [uuid4() for _ in CONNECTIONS]
         self.disputes = {connection: uuid4() for connection in case.disputing}
-        # The rows around these, which foreign keys would ask for, decide nothing here.
+        # Without foreign keys, so that the rows that these refer to need not exist.
         tx.connection.execute("SET LOCAL session_replication_role = replica")
         for account, available in zip(self.ids, case.available, strict=True):
             self._write("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", account, Decimal(available))
@@ -201,7 +201,7 @@ class Comparison:
     def run(self) -> None:
         transfers.compute_liabilities(self.tx, SETTLEMENT)
         entry = Entry(uuid4(), EntryKind.SETTLEMENT_HELD, SETTLEMENT, PARTNER)
-        short = {gap.account_id: gap.shortfall for gap in batches.hold_liabilities(self.tx, entry, [])}
+        short = {gap.account_id: gap.shortfall for gap in ledger.hold_liabilities(self.tx, entry, [])}
         wanted = [rules.liability(self.case.groups(n).values(), self.case.pulled(n)) for n in CONNECTIONS]
         assert short == {
             self.ids[n]: wanted[n] - self.case.available[n]
@@ -219,7 +219,7 @@ class Comparison:
         standing = {dispute: self.ids[n] for n, dispute in self.disputes.items()}
         transfers.mark_disputed(self.tx, SETTLEMENT, list(standing.values()))
         transfers.compute_dispute_targets(self.tx, SETTLEMENT, Objections(standing))
-        batches.hand_holds_to_disputes(self.tx, PARTNER, SETTLEMENT)
+        ledger.hand_holds_to_disputes(self.tx, PARTNER, SETTLEMENT)
         for n in CONNECTIONS:
             targets = self.case.targets(n, self.case.disputing, set())
             handed = rules.hand_over(wanted[n], list(targets.values()))
@@ -238,7 +238,7 @@ class Comparison:
         assert net.get("ofcbtc", 0) == sum(self.case.final(n) for n in CONNECTIONS)
         assert transfers.net_of_final(self.tx, SETTLEMENT).get("ofcbtc", 0) == net.get("ofcbtc", 0)
         entry = Entry(uuid4(), EntryKind.SETTLEMENT_EXECUTED, SETTLEMENT, PARTNER)
-        batches.settle_run(self.tx, entry, PARTNER_ACCOUNT, {name: -by for name, by in net.items()})
+        ledger.settle_run(self.tx, entry, PARTNER_ACCOUNT, {name: -by for name, by in net.items()})
         for n in CONNECTIONS:
             (available, in_hold), held = before[n]
             targets = self.case.targets(n, standing, upheld)
@@ -283,7 +283,7 @@ class Comparison:
     balances=st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 100), max_size=6),
     change=st.dictionaries(st.sampled_from("abcdef"), st.integers(-120, 120), max_size=6),
 )
-def test_a_balance_covers_what_does_not_take_it_below_nothing(
+def test_balance_covers_a_change_that_keeps_it_from_going_negative(
     balances: dict[str, int], change: dict[str, int]
 ) -> None:
     for name, by in change.items():
@@ -293,7 +293,7 @@ def test_a_balance_covers_what_does_not_take_it_below_nothing(
         assert balances.get(name, 0) + gap + by >= 0
 
 
-def test_sql_and_rules_agree_on_what_settling_at_once_is_short_of(cluster: TestCluster) -> None:
+def test_sql_and_rules_agree_on_shortfalls_of_immediate_settlements(cluster: TestCluster) -> None:
     with cluster.fresh_database() as dsn:
         database = Database(dsn, ManualClock(START))
         database.open()
@@ -307,7 +307,7 @@ def test_sql_and_rules_agree_on_what_settling_at_once_is_short_of(cluster: TestC
                 expected = {
                     account: rules.uncovered(available or 0, by) for account, (available, by) in given.items()
                 }
-                short = {gap.account_id: gap.shortfall for gap in batches.uncovered_losses(tx)}
+                short = {gap.account_id: gap.shortfall for gap in ledger.uncovered_losses(tx)}
                 assert short == {account: gap for account, gap in expected.items() if gap}
                 tx.connection.rollback()
 
@@ -316,7 +316,7 @@ def test_sql_and_rules_agree_on_what_settling_at_once_is_short_of(cluster: TestC
 
 
 def _seed_run(tx: Transaction, parts: dict[UUID, tuple[int | None, int]]) -> None:
-    """A run with one balance to each line; None where the account has no balance yet."""
+    """Creates a run with one line for each balance. None: the account has no balance yet."""
     connection = tx.connection
     connection.execute("SET LOCAL session_replication_role = replica")
     connection.execute(
@@ -328,7 +328,7 @@ def _seed_run(tx: Transaction, parts: dict[UUID, tuple[int | None, int]]) -> Non
             connection.execute("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", (account, Decimal(available)))
 
 
-def test_the_reason_of_settling_at_once_names_both_sides() -> None:
+def test_failure_reason_of_an_immediate_settlement_names_both_sides() -> None:
     gaps = [FundingGap("ofcbtc", 10, 4)]
     assert rules.not_covered_reason("connection c is short of 1", []) == "connection c is short of 1"
     assert rules.not_covered_reason(None, gaps) == rules.failure_reason(gaps)

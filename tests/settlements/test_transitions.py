@@ -1,4 +1,4 @@
-"""The states of settlements and closures: the code's table of transitions and the database's are one."""
+"""The code and the database allow the same transitions of settlements and closures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from clearwindow.disputes.rules import CLOSURE_TRANSITIONS
-from clearwindow.disputes.values import ClosureStatus
-from clearwindow.settlements.values import TRANSITIONS, SettlementState
+from clearwindow.settlements.disputes.models import ClosureStatus
+from clearwindow.settlements.disputes.rules import CLOSURE_TRANSITIONS
+from clearwindow.settlements.models import TRANSITIONS, SettlementState
 from tests.support.databases import TestCluster
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -22,7 +22,7 @@ ENDED = (SettlementState.COMPLETED, SettlementState.REJECTED)
 
 
 def columns_of(state: SettlementState) -> dict[str, object]:
-    """A row's columns as they must be in this state."""
+    """Returns the columns that a row must have in this state."""
     return {
         "state": state,
         "due_at": NOW if state in OPEN else None,
@@ -38,9 +38,11 @@ def connection(cluster: TestCluster) -> Iterator[psycopg.Connection]:
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(SettlementState, 2)))
-def test_settlements(connection: psycopg.Connection, before: SettlementState, after: SettlementState) -> None:
+def test_settlement_transitions_agree_with_the_database(
+    connection: psycopg.Connection, before: SettlementState, after: SettlementState
+) -> None:
     with connection.transaction():
-        # The rows around this one, which foreign keys would ask for, decide nothing here.
+        # Without foreign keys, so that the rows that this one refers to need not exist.
         connection.execute("SET LOCAL session_replication_role = replica")
         settlement_id = uuid4()
         kind = "onchain" if SettlementState.ONCHAIN in (before, after) else "offchain"
@@ -67,7 +69,9 @@ def test_settlements(connection: psycopg.Connection, before: SettlementState, af
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.permutations(ClosureStatus, 2)))
-def test_closures(connection: psycopg.Connection, before: ClosureStatus, after: ClosureStatus) -> None:
+def test_closure_transitions_agree_with_the_database(
+    connection: psycopg.Connection, before: ClosureStatus, after: ClosureStatus
+) -> None:
     with connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
         closure_id = uuid4()

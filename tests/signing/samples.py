@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
+from clearwindow.core.strict_json import JsonNumber, JsonValue
 from clearwindow.signing.keys import PrivateKey, generate_private_key
-from clearwindow.strict_json import JsonNumber, JsonValue
 
 XPRV = (
     "xprv9s21ZrQH143K3WG4of3nSYUC55XNFCgZTyghae9cMSFDkcKU7YJgTahJMpdTY9CjC"

@@ -1,4 +1,4 @@
-"""Encrypting and decrypting connection keys on the command line."""
+"""Encryption and decryption of connection keys on the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def private_key(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_what_the_client_encrypts_the_partner_decrypts(public_key: str, private_key: str) -> None:
+def test_partner_decrypts_what_the_client_encrypts(public_key: str, private_key: str) -> None:
     encrypt = ["keys", "encrypt-connection-key", "--public-key-file", public_key]
     decrypt = ["keys", "decrypt-connection-key", "--private-key-file", private_key]
     encrypted = runner.invoke(app, encrypt, input=f"{CLEAR}\n")
@@ -41,7 +41,7 @@ def test_what_the_client_encrypts_the_partner_decrypts(public_key: str, private_
     assert json.loads(read.stdout) == {"clear": CLEAR}
 
 
-def test_what_cannot_be_done_is_said_in_a_line(public_key: str, private_key: str, tmp_path: Path) -> None:
+def test_each_error_is_one_line(public_key: str, private_key: str, tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     for command, given, why in (
         (["encrypt-connection-key", "--public-key-file", public_key], "", "nothing to encrypt"),

@@ -39,7 +39,7 @@ def test_generate_prints_a_pair_and_says_which_is_secret() -> None:
     assert "The xprv is the secret" in result.stderr
 
 
-def test_each_generated_key_is_another() -> None:
+def test_generated_keys_differ() -> None:
     results = [runner.invoke(app, ["keys", "generate", "--json"]) for _ in range(3)]
     assert len({json.loads(result.stdout)["xprv"] for result in results}) == 3
 
@@ -70,7 +70,7 @@ def test_sign_prints_the_vectors_signature_and_the_payload(key_file: Path) -> No
 
 
 @pytest.mark.parametrize("raw", ['{"é":"😀"}', '{ "a" : 1 }\n', '{"a":1}\r\n\r\n', '\n{"a":\t1}'])
-def test_the_payload_comes_back_byte_for_byte(tmp_path: Path, key_file: Path, raw: str) -> None:
+def test_signed_payload_is_printed_byte_for_byte(tmp_path: Path, key_file: Path, raw: str) -> None:
     payload_file = tmp_path / "payload"
     payload_file.write_bytes(raw.encode())
     arguments = ["sign", "--key-file", str(key_file), "--payload-file", str(payload_file)]
@@ -87,20 +87,20 @@ def test_sign_takes_the_key_from_the_environment() -> None:
     assert result.stdout.startswith(SIGNATURE)
 
 
-def test_sign_says_where_to_put_a_missing_key() -> None:
+def test_sign_without_a_key_says_where_to_put_it() -> None:
     result = runner.invoke(app, ["sign"], input=PAYLOAD)
     assert result.exit_code == 1
     assert "--key-file" in result.stderr
     assert XPRV_VARIABLE in result.stderr
 
 
-def test_the_key_is_no_argument() -> None:
+def test_key_is_not_accepted_as_an_argument() -> None:
     assert runner.invoke(app, ["sign", XPRV], input=PAYLOAD).exit_code == 2
     text = " ".join(runner.invoke(app, ["sign", "--help"]).output.split())
     assert "never as an argument" in text
 
 
-def test_a_key_file_that_others_can_read_is_warned_about(key_file: Path) -> None:
+def test_key_file_that_others_can_read_gives_a_warning(key_file: Path) -> None:
     key_file.chmod(0o644)
     result = runner.invoke(app, ["sign", "--key-file", str(key_file)], input=PAYLOAD)
     assert result.exit_code == 0
@@ -108,7 +108,7 @@ def test_a_key_file_that_others_can_read_is_warned_about(key_file: Path) -> None
 
 
 @pytest.mark.parametrize("content", [b"", b"xprv9nonsense", XPRV[:-1].encode(), b"\xff\xfe" + XPRV.encode()])
-def test_a_damaged_key_file_is_refused_without_an_echo(key_file: Path, content: bytes) -> None:
+def test_damaged_key_file_is_refused_and_not_quoted(key_file: Path, content: bytes) -> None:
     key_file.write_bytes(content)
     result = runner.invoke(app, ["sign", "--key-file", str(key_file)], input=PAYLOAD)
     assert result.exit_code == 1
@@ -121,13 +121,13 @@ def test_a_damaged_key_file_is_refused_without_an_echo(key_file: Path, content: 
     ("payload", "expected"),
     [(b"", "not valid JSON"), (b"[]", "object"), (b'{"a":1,"a":2}', "occurs twice"), (b"\xff", "UTF-8")],
 )
-def test_what_the_server_would_refuse_is_not_signed(key_file: Path, payload: bytes, expected: str) -> None:
+def test_payload_that_the_server_would_refuse_is_not_signed(key_file: Path, payload: bytes, expected: str) -> None:
     result = runner.invoke(app, ["sign", "--key-file", str(key_file)], input=payload)
     assert (result.exit_code, result.stdout) == (1, "")
     assert expected in result.stderr
 
 
-def test_files_that_are_not_there_are_named(tmp_path: Path, key_file: Path) -> None:
+def test_missing_files_are_named(tmp_path: Path, key_file: Path) -> None:
     missing = tmp_path / "missing"
     for arguments in (
         ["--key-file", str(missing)],

@@ -1,4 +1,4 @@
-"""Connection keys encrypted to a partner: the form of protocol §3, what reads it and what does not."""
+"""Connection keys encrypted to a partner, in the form of protocol §3."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEY = partners_key()
 PUBLIC = KEY.public_key()
 
 
-def test_the_vector_of_the_documentation_reads_as_it_says() -> None:
+def test_vector_of_the_documentation_decrypts() -> None:
     assert decrypt_connection_key(ENCRYPTED, KEY) == CLEAR
     assert f"`{CLEAR}`" in PAGE.read_text()
     assert public_pem(PUBLIC) == PUBLIC_PEM
@@ -41,7 +41,7 @@ def test_the_vector_of_the_documentation_reads_as_it_says() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(clear=st.text(CHARACTERS, min_size=1, max_size=200))
-def test_what_is_encrypted_decrypts_to_itself(clear: str) -> None:
+def test_encrypted_text_decrypts_to_itself(clear: str) -> None:
     encrypted = encrypt_connection_key(clear, PUBLIC)
     assert claims_encryption(encrypted)
     require_encrypted_form(encrypted, PUBLIC)
@@ -49,8 +49,8 @@ def test_what_is_encrypted_decrypts_to_itself(clear: str) -> None:
     assert encrypt_connection_key(clear, PUBLIC) != encrypted
 
 
-def test_the_form_is_the_protocols() -> None:
-    """Taken apart here by the protocol's words, with nothing of the code that made it."""
+def test_encrypted_form_is_that_of_the_protocol() -> None:
+    """This test decrypts as the protocol describes, without the code under test."""
     first, second = (base64.b64decode(line) for line in encrypt_connection_key("größer", PUBLIC).split("\n"))
     wrapped = KEY.decrypt(first, OAEP(MGF1(SHA256()), SHA256(), None))
     password = base64.b64decode(wrapped)
@@ -63,20 +63,20 @@ def test_the_form_is_the_protocols() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(position=st.integers(0, len(ENCRYPTED) - 1), character=st.sampled_from("AZaz09+/=\n\r -\0"))
-def test_a_changed_text_is_never_read_as_something_else(position: int, character: str) -> None:
+def test_changed_text_is_refused(position: int, character: str) -> None:
     changed = ENCRYPTED[:position] + character + ENCRYPTED[position + 1 :]
     if changed != ENCRYPTED:
         with pytest.raises(EncryptedFormError):
             decrypt_connection_key(changed, KEY)
 
 
-def test_another_key_does_not_read_it() -> None:
+def test_another_key_does_not_decrypt() -> None:
     other = rsa.generate_private_key(65537, 2048)
     require_encrypted_form(ENCRYPTED, other.public_key())
     with pytest.raises(EncryptedFormError, match="another key"):
         decrypt_connection_key(ENCRYPTED, other)
     larger = rsa.generate_private_key(65537, 2056)
-    with pytest.raises(EncryptedFormError, match="256 bytes, where the partner's RSA key gives 257"):
+    with pytest.raises(EncryptedFormError, match="256 bytes, but the partner's RSA key needs 257"):
         require_encrypted_form(ENCRYPTED, larger.public_key())
 
 
@@ -104,7 +104,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_what_is_not_of_the_form_is_refused_and_not_quoted(case: str) -> None:
+def test_malformed_encrypted_key_is_refused_and_not_quoted(case: str) -> None:
     for check in (lambda: require_encrypted_form(MALFORMED[case], PUBLIC), decrypting(MALFORMED[case])):
         with pytest.raises(EncryptedFormError) as refused:
             check()
@@ -116,7 +116,7 @@ def decrypting(text: str) -> Callable[[], object]:
     return lambda: decrypt_connection_key(text, KEY)
 
 
-def test_the_shortest_form_is_of_one_byte() -> None:
+def test_shortest_encrypted_form_holds_one_byte() -> None:
     require_encrypted_form(f"{FIRST}\n{b64(bytes([1]) + bytes(45))}", PUBLIC)
 
 
@@ -124,11 +124,11 @@ def test_the_shortest_form_is_of_one_byte() -> None:
     ("value", "claims"),
     [("one line", False), ("a\nb", True), ("a\r\nb", True), ("a\n", True), (PRIVATE_PEM, False), ("", False)],
 )
-def test_a_line_break_says_encrypted_but_in_pem(value: str, *, claims: bool) -> None:
+def test_field_with_a_line_break_is_encrypted_unless_it_is_pem(value: str, *, claims: bool) -> None:
     assert claims_encryption(value) is claims
 
 
-def test_a_public_key_has_one_text_whichever_form_it_came_in() -> None:
+def test_every_form_of_a_public_key_gives_the_same_pem() -> None:
     der = PUBLIC.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pkcs1 = PUBLIC.public_bytes(Encoding.PEM, PublicFormat.PKCS1).decode()
     for form in (PUBLIC_PEM, PUBLIC_PEM.replace("\n", "\r\n"), b64(der), pkcs1):
@@ -153,12 +153,12 @@ def elliptic() -> str:
         (public_pem(rsa.generate_private_key(65537, 1024).public_key()), "1024 bits"),  # noqa: S505 - refused
     ],
 )
-def test_another_public_key_is_refused(text: str, why: str) -> None:
+def test_public_key_of_another_kind_is_refused(text: str, why: str) -> None:
     with pytest.raises(KeyFormatError, match=why):
         parse_rsa_public_key(text)
 
 
-def test_a_private_key_that_is_none_is_refused() -> None:
+def test_invalid_private_key_is_refused() -> None:
     for text in ("", "x", PUBLIC_PEM, PRIVATE_PEM[:-100]):
         with pytest.raises(KeyFormatError, match="private key must be"):
             parse_rsa_private_key(text)

@@ -44,7 +44,7 @@ def point_of(key: PrivateKey, *, compressed: bool = True) -> bytes:
     return secp256k1.pubkey_from_prvkey(key.secret, compressed)
 
 
-def test_the_bip32_vector() -> None:
+def test_bip32_vector() -> None:
     key = generate_private_key(BIP32_SEED)
     assert (key.xprv, key.xpub) == (BIP32_XPRV, BIP32_XPUB)
     assert PrivateKey.parse(BIP32_XPRV).xpub == BIP32_XPUB
@@ -62,7 +62,7 @@ def test_every_form_of_a_key_is_the_same_key(entropy: bytes) -> None:
 
 
 @given(st.integers(1, 2**128))
-def test_public_keys_of_another_library_are_read(secret: int) -> None:
+def test_public_keys_of_another_library_are_parsed(secret: int) -> None:
     public = ec.derive_private_key(secret, ec.SECP256K1()).public_key()
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     point = public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
@@ -78,7 +78,7 @@ def test_test_network_keys_keep_their_form() -> None:
     assert parse_public_key(key.xpub) == vector_key().public_key
 
 
-def test_a_private_key_in_place_of_a_public_one_is_named_and_not_echoed() -> None:
+def test_private_key_in_place_of_a_public_key_is_refused_and_not_quoted() -> None:
     damaged = XPRV[:-1] + "z"
     for text in (XPRV, damaged):
         with pytest.raises(KeyFormatError, match="private key") as caught:
@@ -87,12 +87,12 @@ def test_a_private_key_in_place_of_a_public_one_is_named_and_not_echoed() -> Non
         assert caught.value.__cause__ is None
 
 
-def test_a_public_key_in_place_of_a_private_one_is_named() -> None:
+def test_public_key_in_place_of_a_private_key_is_refused() -> None:
     with pytest.raises(KeyFormatError, match="starts with xprv"):
         PrivateKey.parse(vector_key().xpub)
 
 
-def test_a_private_key_does_not_show_itself() -> None:
+def test_repr_of_a_private_key_hides_it() -> None:
     key = vector_key()
     assert repr(key) == "PrivateKey()"
     for shown in (repr(key), str(key), f"{key}", repr([key])):
@@ -142,28 +142,28 @@ UNCOMPRESSED = point_of(vector_key(), compressed=False)
         "1" * 100_000,
     ],
 )
-def test_everything_else_is_refused_without_an_echo(text: str) -> None:
+def test_invalid_public_key_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(KeyFormatError) as caught:
         parse_public_key(text)
     assert caught.value.message.endswith(".")
     assert len(text) < 20 or text not in caught.value.message
 
 
-def test_a_base64_key_of_another_curve_is_refused() -> None:
+def test_key_of_another_curve_is_refused() -> None:
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
     der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(KeyFormatError, match="something else"):
         parse_public_key(base64.b64encode(der).decode())
 
 
-def test_a_bip32_key_of_another_version_is_refused_though_its_text_looks_right() -> None:
+def test_bip32_key_of_another_version_is_refused() -> None:
     neighbour = node(version="0488b21f", key=ON_CURVE)
     assert neighbour.startswith("xpub")
     with pytest.raises(KeyFormatError, match="not a valid BIP32 public key"):
         parse_public_key(neighbour)
 
 
-def test_a_node_below_a_root_is_used_as_it_stands() -> None:
+def test_derived_node_is_used_unchanged() -> None:
     text = node(depth=3, origin=b"\1" * 8, key=ON_CURVE)
     assert parse_public_key(text) == PublicKey(ON_CURVE)
 
@@ -184,20 +184,20 @@ def test_a_node_below_a_root_is_used_as_it_stands() -> None:
         "xprv" + "z" * 100_000,
     ],
 )
-def test_damaged_private_keys_are_refused_without_an_echo(text: str) -> None:
+def test_damaged_private_key_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(KeyFormatError) as caught:
         PrivateKey.parse(text)
     assert len(text) < 20 or text[4:20] not in caught.value.message
 
 
 @pytest.mark.parametrize("length", [0, 15, 65])
-def test_too_little_entropy_makes_no_key(length: int) -> None:
+def test_entropy_of_a_wrong_length_is_refused(length: int) -> None:
     with pytest.raises(KeyFormatError, match="16 to 64 bytes"):
         generate_private_key(bytes(length))
 
 
 @pytest.mark.parametrize("raw", [b"", ON_CURVE[1:], OFF_CURVE, UNCOMPRESSED, bytes(33)])
-def test_a_public_key_is_always_a_point(raw: bytes) -> None:
+def test_public_key_is_always_a_point_of_the_curve(raw: bytes) -> None:
     with pytest.raises(KeyFormatError):
         PublicKey(raw)
 
@@ -208,7 +208,7 @@ def test_base58check_round_trip(payload: bytes) -> None:
 
 
 @given(st.binary(max_size=90), st.data())
-def test_base58check_finds_any_changed_character(payload: bytes, data: st.DataObject) -> None:
+def test_base58check_detects_any_changed_character(payload: bytes, data: st.DataObject) -> None:
     text = base58check.encode(payload)
     index = data.draw(st.integers(0, len(text) - 1))
     character = data.draw(st.characters().filter(lambda drawn: drawn != text[index]))
@@ -220,12 +220,12 @@ def test_keys_of_different_entropy_differ() -> None:
     assert other_key(1).public_key != other_key(2).public_key
 
 
-def test_the_work_on_a_base58_text_is_bounded() -> None:
+def test_long_base58_text_is_refused_quickly() -> None:
     with pytest.raises(ValueError, match="longer than 200 characters"):
         base58check.decode("z" * 100_000)
 
 
-def test_a_bip32_key_of_another_length_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bip32_key_of_another_length_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base58check, "decode", lambda _: bytes(77))
     with pytest.raises(KeyFormatError, match="77 bytes instead of BIP32's 78"):
         parse_public_key("xpub")

@@ -18,13 +18,13 @@ def digest(payload: bytes, size: bytes) -> bytes:
     return hashlib.sha256(hashlib.sha256(message).digest()).digest()
 
 
-def test_the_vector_of_the_protocol() -> None:
+def test_vector_of_the_protocol() -> None:
     assert sign_message(KEY, PAYLOAD) == SIGNATURE
     assert verify_message([PUBLIC], PAYLOAD, SIGNATURE) == PUBLIC
 
 
 @given(PAYLOADS)
-def test_what_is_signed_verifies(payload: str) -> None:
+def test_signed_message_verifies(payload: str) -> None:
     signature = sign_message(KEY, payload)
     assert signature == sign_message(KEY, payload)
     assert verify_message([PUBLIC], payload, signature) == PUBLIC
@@ -37,7 +37,7 @@ def test_text_outside_the_basic_plane_is_signed_as_utf8() -> None:
     assert sign_message(KEY, payload) == bytes([31 + recovery_id]).hex() + signature.hex()
 
 
-# Each form of CompactSize at both of its ends, and the largest request.
+# The first and last value of each form of CompactSize, and the largest request.
 @pytest.mark.parametrize(
     ("length", "size"),
     [
@@ -49,7 +49,7 @@ def test_text_outside_the_basic_plane_is_signed_as_utf8() -> None:
         (7_000_000, "fec0cf6a00"),
     ],
 )
-def test_the_length_is_a_compact_size(length: int, size: str) -> None:
+def test_length_is_a_compact_size(length: int, size: str) -> None:
     signature = sign_message(KEY, "a" * length)
     expected = digest(b"a" * length, bytes.fromhex(size))
     assert dsa.verify(expected, PUBLIC.compressed, bytes.fromhex(signature)[1:], compact=True)
@@ -66,7 +66,7 @@ def test_any_changed_character_of_the_payload_is_refused(payload: str, data: st.
 
 
 @pytest.mark.parametrize("changed", [PAYLOAD + "\n", " " + PAYLOAD, PAYLOAD[:-1], PAYLOAD + "\0", ""])
-def test_whitespace_is_signed_too(changed: str) -> None:
+def test_changed_whitespace_is_refused(changed: str) -> None:
     assert verify_message([PUBLIC], changed, SIGNATURE) is None
 
 
@@ -82,13 +82,13 @@ def test_any_changed_character_of_the_signature_is_refused(index: int, character
 
 
 @given(PAYLOADS)
-def test_the_high_s_twin_is_refused(payload: str) -> None:
+def test_signature_with_high_s_is_refused(payload: str) -> None:
     raw = bytes.fromhex(sign_message(KEY, payload))
     twin_s = (CURVE_ORDER - int.from_bytes(raw[33:])).to_bytes(32)
     for header in range(31, 35):
         twin = bytes([header]) + raw[1:33] + twin_s
         assert verify_message([PUBLIC], payload, twin.hex()) is None
-    # The twin is a signature of this key to a verifier that takes a high s: the check above refuses it.
+    # A verifier that accepts a high s would accept this signature. Only the check above refuses it.
     flipped = bytes([31 + ((raw[0] - 31) ^ 1)]) + raw[1:33] + twin_s
     size = len(payload.encode())
     encoded = bytes([size]) if size < 0xFD else b"\xfd" + size.to_bytes(2, "little")
@@ -97,7 +97,7 @@ def test_the_high_s_twin_is_refused(payload: str) -> None:
 
 
 @given(PAYLOADS)
-def test_every_other_header_is_refused(payload: str) -> None:
+def test_other_header_is_refused(payload: str) -> None:
     signature = sign_message(KEY, payload)
     for header in range(31, 35):
         found = verify_message([PUBLIC], payload, f"{header:02x}{signature[2:]}")
@@ -105,7 +105,7 @@ def test_every_other_header_is_refused(payload: str) -> None:
 
 
 @pytest.mark.parametrize("header", [0, 26, 27, 30, 35, 39, 255])
-def test_headers_of_other_kinds_of_signature_are_no_signature(header: int) -> None:
+def test_header_of_another_kind_of_signature_is_malformed(header: int) -> None:
     with pytest.raises(SignatureFormatError, match="31 to 34"):
         verify_message([PUBLIC], PAYLOAD, f"{header:02x}{SIGNATURE[2:]}")
 
@@ -125,7 +125,7 @@ def test_headers_of_other_kinds_of_signature_are_no_signature(header: int) -> No
         SIGNATURE[:-1] + "\u0661",
     ],
 )
-def test_only_130_lowercase_hexadecimal_characters_are_a_signature(signature: str) -> None:
+def test_text_of_another_form_is_malformed(signature: str) -> None:
     with pytest.raises(SignatureFormatError) as caught:
         verify_message([PUBLIC], PAYLOAD, signature)
     assert caught.value.message == "The signature must be 130 lowercase hexadecimal characters."
@@ -133,12 +133,12 @@ def test_only_130_lowercase_hexadecimal_characters_are_a_signature(signature: st
 
 @pytest.mark.parametrize("r", [0, 1, CURVE_ORDER - 1, CURVE_ORDER, 2**256 - 1])
 @pytest.mark.parametrize("s", [0, 1, CURVE_ORDER // 2, CURVE_ORDER // 2 + 1, CURVE_ORDER, 2**256 - 1])
-def test_numbers_at_the_edges_are_refused_without_a_failure(r: int, s: int) -> None:
+def test_numbers_out_of_range_are_refused(r: int, s: int) -> None:
     for header in range(31, 35):
         assert verify_message([PUBLIC], PAYLOAD, f"{header:02x}{r:064x}{s:064x}") is None
 
 
-def test_another_key_does_not_verify_and_the_right_one_is_named() -> None:
+def test_verification_finds_the_key_that_signed() -> None:
     first, second = other_key(1).public_key, other_key(2).public_key
     assert verify_message([], PAYLOAD, SIGNATURE) is None
     assert verify_message([first, second], PAYLOAD, SIGNATURE) is None
@@ -146,7 +146,7 @@ def test_another_key_does_not_verify_and_the_right_one_is_named() -> None:
         assert verify_message(iter(keys), PAYLOAD, SIGNATURE) == PUBLIC
 
 
-def test_half_of_a_surrogate_pair_has_no_signature() -> None:
+def test_half_of_a_surrogate_pair_cannot_be_signed() -> None:
     assert verify_message([PUBLIC], "\ud800", SIGNATURE) is None
     with pytest.raises(UnicodeEncodeError):
         sign_message(KEY, "\ud800")

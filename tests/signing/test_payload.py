@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from clearwindow.core.strict_json import JsonError, JsonNumber, JsonValue, parse_json
 from clearwindow.signing.payload import PayloadMismatchError, match_payload, payload_text
-from clearwindow.strict_json import JsonError, JsonNumber, JsonValue, parse_json
 from tests.signing.samples import TEXTS, json_objects, json_values
 
 CONNECTION = "3f2b1c1e-0d6a-4c0e-9d5a-6a1b2c3d4e5f"
@@ -54,7 +54,7 @@ def container_at(document: JsonValue, place: tuple[str | int, ...]) -> dict[str 
 
 
 @given(json_objects(), st.data())
-def test_the_same_values_in_any_order_match(document: dict[str, JsonValue], data: st.DataObject) -> None:
+def test_equal_values_in_any_order_match(document: dict[str, JsonValue], data: st.DataObject) -> None:
     document = {name: value for name, value in document.items() if name not in ("payload", "signature")}
     payload = shuffled(document, data)
     assert isinstance(payload, dict)
@@ -87,11 +87,11 @@ def test_any_single_change_on_either_side_is_found(
     for signed, asked in ((document, changed), (changed, document)):
         with pytest.raises(PayloadMismatchError) as caught:
             match_payload(payload_text(signed), asked, {})
-        # Of a name that sounds like a secret the message gives no values, only that they differ.
+        # If a name may be a secret, the message has no values, only that they differ.
         assert " in the " in caught.value.message or caught.value.message.endswith(" differs.")
 
 
-def test_neither_envelope_nor_order_is_part_of_the_match() -> None:
+def test_envelope_and_order_are_ignored() -> None:
     match_payload(
         '{"b":{"y":1,"x":[1.0]},"a":"é"}',
         fields('{"a":"\\u00e9","payload":1,"b":{"x":[1],"y":1},"signature":2}'),
@@ -100,7 +100,7 @@ def test_neither_envelope_nor_order_is_part_of_the_match() -> None:
 
 
 @pytest.mark.parametrize("name", ["payload", "signature"])
-def test_a_payload_cannot_hold_the_envelope(name: str) -> None:
+def test_payload_with_an_envelope_field_is_refused(name: str) -> None:
     body = f'{{"{name}":"x"}}'
     assert mismatch(body, body) == f"{name} is in the payload but not in the request."
 
@@ -144,26 +144,26 @@ def test_differences_are_named(payload: str, body: str, expected: str) -> None:
         ('{"enterpriseId":"e-1","settlementId":"s-1"}', '{"enterpriseId":"e-1"}'),
     ],
 )
-def test_the_paths_ids_may_be_absent_from_either_side(payload: str, body: str) -> None:
+def test_path_ids_may_be_absent_from_either_side(payload: str, body: str) -> None:
     match_payload(payload, fields(body), IDS)
 
 
 @pytest.mark.parametrize("other", ['"e-2"', '"E-1"', "1", "null", '["e-1"]', "{}"])
-def test_the_paths_ids_never_contradict(other: str) -> None:
+def test_path_id_that_differs_is_refused(other: str) -> None:
     contradiction, agreement = f'{{"enterpriseId":{other}}}', '{"enterpriseId":"e-1"}'
     expected = 'and "e-1" in the path.'
     assert mismatch(contradiction, "{}", IDS).endswith(f"in the payload {expected}")
     assert mismatch("{}", contradiction, IDS).endswith(f"in the request body {expected}")
     assert mismatch(contradiction, agreement, IDS).endswith(f"in the payload {expected}")
-    # The two sides agreeing with one another does not make them agree with the path.
+    # Payload and body may agree and still differ from the path.
     assert len(mismatch(contradiction, contradiction, IDS).split("; ")) == 2
 
 
-def test_an_id_that_is_not_of_this_path_is_a_field_like_any_other() -> None:
+def test_id_of_another_path_is_an_ordinary_field() -> None:
     assert "connectionId is in the payload" in mismatch('{"connectionId":"c"}', "{}", IDS)
 
 
-def test_an_id_inside_the_document_is_not_the_paths() -> None:
+def test_nested_id_is_an_ordinary_field() -> None:
     assert "a.enterpriseId" in mismatch('{"a":{"enterpriseId":"e-1"}}', '{"a":{}}', IDS)
 
 
@@ -188,35 +188,35 @@ def test_secrets_are_not_quoted(name: str) -> None:
 
 
 @pytest.mark.parametrize("payload", ["[]", "1", '"{}"', "null"])
-def test_a_payload_is_an_object(payload: str) -> None:
+def test_payload_that_is_no_object_is_refused(payload: str) -> None:
     with pytest.raises(JsonError, match="must be a JSON object"):
         match_payload(payload, {}, {})
 
 
 @pytest.mark.parametrize("payload", ["", "{", '{"a":1,"a":1}', '{"a":{"b":1,"b":2}}', '{"a":NaN}', "[" * 100_000])
-def test_a_payload_is_strict_json(payload: str) -> None:
+def test_payload_that_is_not_strict_json_is_refused(payload: str) -> None:
     with pytest.raises(JsonError, match=r"^The payload "):
         match_payload(payload, {"a": JsonNumber("1")}, {})
 
 
-def test_the_request_is_left_as_it_was() -> None:
+def test_match_does_not_change_the_request() -> None:
     body = fields('{"enterpriseId":"e-1","payload":"","signature":"","a":1}')
     before = dict(body)
     match_payload('{"a":1}', body, IDS)
     assert body == before
 
 
-def test_the_text_to_sign_is_compact_and_in_the_given_order() -> None:
+def test_text_to_sign_is_compact_and_in_the_given_order() -> None:
     text = payload_text({"b": "é😀", "a": [1, True, None, {"n": JsonNumber("10"), "m": JsonNumber("0.5")}]})
     assert text == '{"b":"é😀","a":[1,true,null,{"n":10,"m":0.5}]}'
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", JsonNumber("1e400"), {"\udfff": 1}])
-def test_what_no_payload_can_hold_is_not_written(value: object) -> None:
+def test_value_that_a_payload_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises(JsonError):
         payload_text({"a": value})
 
 
-def test_what_is_not_json_is_an_error_of_the_program() -> None:
+def test_value_that_is_not_json_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         payload_text({"a": object()})

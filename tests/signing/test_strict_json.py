@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearwindow.strict_json import (
+from clearwindow.core.strict_json import (
     MAX_DEPTH,
     MAX_NUMBER_CHARACTERS,
     JsonError,
@@ -20,7 +20,7 @@ from clearwindow.strict_json import (
 )
 from tests.signing.samples import CHARACTERS, TEXTS
 
-# Numbers that Python's own reader keeps exactly.
+# Numbers that Python's own parser keeps exactly.
 PLAIN = st.recursive(
     st.one_of(
         st.none(),
@@ -46,7 +46,7 @@ def refusal(text: bytes | str) -> str:
 
 
 @given(PLAIN, st.booleans(), st.sampled_from([None, 2]))
-def test_valid_documents_read_as_pythons_reader_reads_them(
+def test_valid_documents_are_parsed_like_pythons_parser(
     document: object, ascii_only: object, indent: int | None
 ) -> None:
     text = json.dumps(document, ensure_ascii=bool(ascii_only), indent=indent)
@@ -56,7 +56,7 @@ def test_valid_documents_read_as_pythons_reader_reads_them(
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         parsed = parse_json(text)
     except JsonError:
@@ -66,7 +66,7 @@ def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
 
 
 @given(st.binary(max_size=30))
-def test_any_bytes_are_read_or_refused_and_nothing_else(raw: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(raw: bytes) -> None:
     try:
         parse_json(raw)
     except JsonError:
@@ -79,7 +79,7 @@ def test_any_bytes_are_read_or_refused_and_nothing_else(raw: bytes) -> None:
     st.data(),
     st.lists(st.one_of(st.integers(0, 3), TEXTS), max_size=5),
 )
-def test_a_duplicate_key_is_refused_wherever_it_is(
+def test_duplicate_key_is_refused_at_any_depth(
     members: list[tuple[str, object]], data: st.DataObject, wrapping: list[int | str]
 ) -> None:
     key, _ = data.draw(st.sampled_from(members))
@@ -125,16 +125,16 @@ def test_a_duplicate_key_is_refused_wherever_it_is(
         (f'{{"a":[0.{"9" * 5000}]}}', f"{MAX_NUMBER_CHARACTERS} characters"),
     ],
 )
-def test_refusals_say_what_and_where(text: bytes | str, expected: str) -> None:
+def test_refusal_names_the_problem_and_its_place(text: bytes | str, expected: str) -> None:
     assert expected in refusal(text)
 
 
-def test_an_escaped_pair_and_an_escaped_backslash_are_no_refusal() -> None:
+def test_escaped_surrogate_pair_and_backslash_are_accepted() -> None:
     assert parse_json('["\\ud83d\\ude00","\\\\ud800","\\\\u0000"]') == ["😀", "\\ud800", "\\u0000"]
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
-def test_depth_is_bounded_exactly(opening: str, closing: str) -> None:
+def test_depth_limit_is_exact(opening: str, closing: str) -> None:
     levels = MAX_DEPTH // (opening.count("[") + opening.count("{"))
     parse_json(opening * levels + "1" + closing * levels)
     assert "inside one another" in refusal(opening * levels + "[]" + closing * levels)
@@ -142,7 +142,7 @@ def test_depth_is_bounded_exactly(opening: str, closing: str) -> None:
 
 @pytest.mark.parametrize("levels", [500, 5_000, 100_000])
 @pytest.mark.parametrize("opening", ["[", '{"a":', '{"a":1,"a":['])
-def test_bottomless_documents_are_refused(opening: str, levels: int) -> None:
+def test_very_deep_document_is_refused(opening: str, levels: int) -> None:
     refusal(opening * levels)
     closing = "".join({"[": "]", "{": "}"}[character] for character in reversed(opening) if character in "[{")
     refusal(opening * levels + "1" + closing * levels)
@@ -151,7 +151,7 @@ def test_bottomless_documents_are_refused(opening: str, levels: int) -> None:
 @pytest.mark.parametrize(
     "level", ["[", '{"a":', '["]",', '["\\"]\\"",', '["\\\\",', '["\\\\\\"]",', '["[",{"}":', '["[\\u0022",']
 )
-def test_texts_neither_hide_nor_add_nesting(level: str) -> None:
+def test_brackets_in_texts_do_not_count_as_nesting(level: str) -> None:
     opened = [character for character in level.replace('"[', "").replace('"]', "") if character in "[{"]
     times = MAX_DEPTH // len(opened)
     closing = "".join("]" if character == "[" else "}" for character in reversed(opened))
@@ -159,6 +159,31 @@ def test_texts_neither_hide_nor_add_nesting(level: str) -> None:
         core = json.dumps([brackets, f'\\"{brackets}\\'])
         parse_json(level * (times - 1) + core + closing * (times - 1))
         assert "inside one another" in refusal(level * (times + 1) + core + closing * (times + 1))
+
+
+def _levels(value: object) -> int:
+    """Returns how many objects and lists are inside one another, as Python's own parser reads them."""
+    if not isinstance(value, list | dict):
+        return 0
+    return 1 + max(map(_levels, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["list", "dict"]), st.text('[]{}"\\,:a')), min_size=28, max_size=36),
+    st.text('[]{}"\\,:a', max_size=300),
+)
+def test_depth_is_that_of_pythons_parser_whatever_the_texts_have(
+    wrapping: list[tuple[str, str]], innermost: str
+) -> None:
+    document: object = innermost
+    for kind, text in wrapping:
+        document = [text, document, text] if kind == "list" else {text: document}
+    written = json.dumps(document)
+    assert _levels(json.loads(written)) == len(wrapping)
+    if len(wrapping) <= MAX_DEPTH:
+        assert parse_json(written) == document
+    else:
+        assert "inside one another" in refusal(written)
 
 
 def test_nesting_cannot_exhaust_a_small_stack() -> None:
@@ -173,12 +198,12 @@ def test_nesting_cannot_exhaust_a_small_stack() -> None:
         threading.stack_size(before)
 
 
-def test_a_message_names_the_document() -> None:
+def test_message_names_the_document() -> None:
     with pytest.raises(JsonError, match=r"^The payload is not valid JSON: "):
         parse_json("{", what="payload")
 
 
-def test_long_and_unprintable_keys_are_cut_and_escaped_in_messages() -> None:
+def test_long_or_unprintable_key_is_cut_and_escaped_in_messages() -> None:
     key = json.dumps("a\n" * 500)
     assert len(refusal(f"{{{key}:1,{key}:2}}")) < 400
     assert len(refusal(f"{{{key}:{{{key}:{{{key}:{{{key}:[1,NaN]}}}}}}}}")) < 600
@@ -197,7 +222,7 @@ NUMBER_TEXTS = st.from_regex(r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,5})?([eE][+-]?[0-
 
 
 @given(NUMBER_TEXTS, NUMBER_TEXTS)
-def test_numbers_are_equal_exactly_when_their_values_are(left: str, right: str) -> None:
+def test_numbers_are_equal_if_and_only_if_their_values_are(left: str, right: str) -> None:
     one, two = JsonNumber(left), JsonNumber(right)
     assert (one == two) == (Decimal(left) == Decimal(right))
     assert one != two or hash(one) == hash(two)
@@ -205,13 +230,13 @@ def test_numbers_are_equal_exactly_when_their_values_are(left: str, right: str) 
 
 
 @given(NUMBER_TEXTS, st.integers(0, 4))
-def test_a_number_written_in_another_way_is_equal(text: str, shift: int) -> None:
+def test_number_in_another_notation_is_equal(text: str, shift: int) -> None:
     rewritten = f"{Decimal(text).scaleb(shift):f}"
     assert JsonNumber(f"{rewritten}e-{shift}") == JsonNumber(text)
 
 
 @pytest.mark.parametrize("other", [1, 1.0, True, "1", Decimal(1), JsonNumber("-1"), JsonNumber("1e999999999")])
-def test_a_number_equals_only_the_same_number(other: object) -> None:
+def test_number_differs_from_other_types(other: object) -> None:
     assert JsonNumber("1") != other
 
 
@@ -224,7 +249,7 @@ def test_documents_compare_as_json_and_not_as_python() -> None:
     assert parse_json("[[]]") != parse_json("[{}]")
 
 
-def test_huge_exponents_cost_nothing() -> None:
+def test_huge_exponents_are_compared_quickly() -> None:
     started = time.perf_counter()
     assert JsonNumber("1e999999999") == JsonNumber("10e999999998")
     assert JsonNumber("1e" + "9" * 900) != JsonNumber("1e" + "8" * 900)
@@ -234,14 +259,14 @@ def test_huge_exponents_cost_nothing() -> None:
             number.as_int()
         with pytest.raises(JsonError):
             number.to_python()
-    # Written out, any of them would be days.
+    # To write one of them out would take days.
     assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize(
     "text", ["", "+1", "01", ".5", "1.", "1e", "0x1", " 1", "1 ", "1\n", "\u0661", "NaN", "--1"]
 )
-def test_only_json_numbers_are_numbers(text: str) -> None:
+def test_text_that_is_no_json_number_is_refused(text: str) -> None:
     with pytest.raises(JsonError):
         JsonNumber(text)
 
@@ -250,11 +275,11 @@ def test_only_json_numbers_are_numbers(text: str) -> None:
     ("text", "expected"),
     [("0", 0), ("-0", 0), ("7", 7), ("-7.0", -7), ("1.5e1", 15), ("9223372036854775807", 2**63 - 1)],
 )
-def test_whole_numbers_come_out(text: str, expected: int) -> None:
+def test_whole_numbers_become_int(text: str, expected: int) -> None:
     assert JsonNumber(text).as_int() == expected
 
 
-def test_other_numbers_do_not_come_out_as_whole_ones() -> None:
+def test_fractions_do_not_become_int() -> None:
     for text, bounds in [
         ("0.5", {}),
         ("1e-1", {}),
@@ -266,7 +291,7 @@ def test_other_numbers_do_not_come_out_as_whole_ones() -> None:
             JsonNumber(text).as_int(**bounds)
 
 
-def test_python_numbers_keep_the_value_or_are_refused() -> None:
+def test_conversion_to_python_keeps_the_value_or_is_refused() -> None:
     assert (
         repr([JsonNumber(text).to_python() for text in ("1", "-0", "0.1", "1e2", "1.0")])
         == "[1, 0, 0.1, 100.0, 1.0]"
@@ -277,7 +302,7 @@ def test_python_numbers_keep_the_value_or_are_refused() -> None:
         to_python(parse_json('{"a":[1e400]}'))
 
 
-def test_the_largest_request_is_read_correctly() -> None:
+def test_largest_request_is_parsed() -> None:
     document: dict[str, JsonValue] = {
         f"00000000-0000-4000-8000-{number:012}": {f"C{currency}": str(10**40 + currency) for currency in range(10)}
         for number in range(10_000)

@@ -1,4 +1,4 @@
-"""The clock that all processes of a sandbox share, as it is seen and moved over HTTP."""
+"""The shared clock of a sandbox, read and moved over HTTP."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from clearwindow.clock import ManualClock, wire_time
+from clearwindow.core.clock import ManualClock, wire_time
 from clearwindow.runtime import Runtime
 from tests.conftest import START
-from tests.sandbox.conftest import Join
+from tests.simulator.conftest import Join
 from tests.support.networks import ok
 from tests.support.operators import OperatorClient
 
@@ -20,7 +20,7 @@ def at(minutes: float) -> str:
     return wire_time(START + timedelta(minutes=minutes))
 
 
-def test_a_move_is_seen_by_every_process_and_kept_in_the_trail(
+def test_every_process_sees_a_move_and_the_audit_trail_records_it(
     operator: OperatorClient, join: Join, clock: ManualClock
 ) -> None:
     other = join()
@@ -33,7 +33,7 @@ def test_a_move_is_seen_by_every_process_and_kept_in_the_trail(
     clock.advance(minutes=1)
     assert ok(operator.get("/clock"))["now"] == at(91.5)
     assert ok(operator.post("/clock", {"now": at(120)}))["now"] == at(120)
-    assert other.clock.now() == START + timedelta(minutes=91.5), "it asks when it begins something"
+    assert other.clock.now() == START + timedelta(minutes=91.5), "it reads the clock when it begins a transaction"
     with other.transaction():
         assert other.clock.now() == START + timedelta(minutes=120)
     moves = operator.audit_log(action="clock.moved")
@@ -43,7 +43,7 @@ def test_a_move_is_seen_by_every_process_and_kept_in_the_trail(
     ]
 
 
-def test_the_same_moment_again_changes_nothing(operator: OperatorClient, clock: ManualClock) -> None:
+def test_moving_to_the_same_time_again_changes_nothing(operator: OperatorClient, clock: ManualClock) -> None:
     ok(operator.post("/clock", {"now": at(60)}))
     clock.advance(minutes=1)
     assert ok(operator.post("/clock", {"now": at(60)}))["now"] == at(61)
@@ -63,7 +63,7 @@ def test_the_same_moment_again_changes_nothing(operator: OperatorClient, clock: 
         ({"now": "tomorrow"}, 400, "request_invalid"),
     ],
 )
-def test_what_cannot_be_asked_of_a_clock(
+def test_invalid_clock_requests_are_rejected(
     operator: OperatorClient, body: dict[str, object], status: int, name: str
 ) -> None:
     refused = operator.post("/clock", body)
@@ -71,10 +71,10 @@ def test_what_cannot_be_asked_of_a_clock(
     assert ok(operator.get("/clock")) == {"now": at(0), "wall": at(0), "sandbox": True}
 
 
-def test_who_waited_for_a_lock_lives_in_the_time_of_whoever_had_it(
+def test_a_transaction_that_waited_for_a_lock_sees_the_later_time(
     runtime: Runtime, join: Join, operator: OperatorClient
 ) -> None:
-    """A window's end is decided under a lock: who gets it next must not think that the window is open."""
+    """A window's end is decided under a lock: the next transaction with the lock must see that it has ended."""
     other = join()
     begun, decided = threading.Event(), []
 
@@ -94,7 +94,7 @@ def test_who_waited_for_a_lock_lives_in_the_time_of_whoever_had_it(
     assert decided == [START + timedelta(minutes=10)]
 
 
-def test_the_database_itself_keeps_the_clock_from_going_back(operator: OperatorClient, dsn: str) -> None:
+def test_the_database_rejects_a_clock_that_goes_back(operator: OperatorClient, dsn: str) -> None:
     ok(operator.post("/clock", {"advanceMinutes": 1}))
     with psycopg.connect(dsn, autocommit=True) as connection:
         for change, constraint in (

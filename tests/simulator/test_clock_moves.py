@@ -1,4 +1,4 @@
-"""What falls due on the way of a moved clock is done in its order and at its time."""
+"""When the clock moves, due work is done in order and at its time."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import httpx2
 import pytest
 
 from clearwindow import bootstrap
-from clearwindow.cli.issuing import command_line_operator
-from clearwindow.clock import wire_time
-from clearwindow.database.sandbox import SharedClock
-from clearwindow.errors import ConflictError
-from clearwindow.notices.deliveries import WebhookBacklog
-from clearwindow.notices.pump import DeliveryPump
-from clearwindow.notices.rules import RETRY_SECONDS
-from clearwindow.operator import clock
-from clearwindow.operator.clock_wire import ClockRequest
-from clearwindow.proof.service import check_ledger
+from clearwindow.cli.token_issue import command_line_operator
+from clearwindow.core.clock import wire_time
+from clearwindow.core.errors import ConflictError
+from clearwindow.jobs import clock
+from clearwindow.jobs.clock_mover import ClockHeldUpError, Mover
+from clearwindow.jobs.models import ClockMove
+from clearwindow.ledger.check.service import check_ledger
+from clearwindow.postgres.sandbox import SharedClock
 from clearwindow.runtime import Runtime
-from clearwindow.work.moving import ClockHeldUpError, Mover
+from clearwindow.webhooks.jobs import WebhookBacklog
+from clearwindow.webhooks.pump import DeliveryPump
+from clearwindow.webhooks.rules import RETRY_SECONDS
 from tests.conftest import START
 from tests.support.networks import ConnectionHandle, Network, PartnerHandle, ok
 from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner, Reaction, Seen, agreeing
 from tests.support.receivers import Receiver, answering, receiving
-from tests.support.settling import stage, try_stage
+from tests.support.settlements import stage, try_stage
 from tests.webhooks.support import Hooks, hooks_of
 
 DAY_MINUTES = 24 * 60
@@ -47,9 +47,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def exchange(network: Network, their_side: FakePartner) -> PartnerHandle:
+def exchange(network: Network, partner_server: FakePartner) -> PartnerHandle:
     deposits = {"ofcbtc": 10**6}
-    return network.partner(callbackUrl=their_side.url, dispute_window=10, top_up_window=30, deposits=deposits)
+    return network.partner(callbackUrl=partner_server.url, dispute_window=10, top_up_window=30, deposits=deposits)
 
 
 @pytest.fixture
@@ -74,19 +74,19 @@ def assert_proven(runtime: Runtime) -> None:
 
 
 def lease_endpoints(runtime: Runtime, seconds: float | None) -> None:
-    """Has all endpoints in the hands of a process that died, for so long; None frees them."""
+    """Leases all endpoints to a dead process for so many seconds; None frees them."""
     with runtime.transaction() as tx:
         until = None if seconds is None else tx.now() + timedelta(seconds=seconds)
         leased = "UPDATE webhook_endpoint SET lease_id = %(lease_id)s, leased_until = %(until)s"
         tx.run(leased, lease_id=None if until is None else uuid4(), until=until)
 
 
-def test_windows_end_in_their_order_and_everybody_hears_before_the_clock_goes_on(
+def test_windows_end_in_order_and_all_webhooks_arrive_before_the_clock_moves_on(
     runtime: Runtime,
     operator: OperatorClient,
     exchange: PartnerHandle,
     trader: ConnectionHandle,
-    their_side: FakePartner,
+    partner_server: FakePartner,
     receiver: Receiver,
     hooks: Hooks,
 ) -> None:
@@ -94,23 +94,23 @@ def test_windows_end_in_their_order_and_everybody_hears_before_the_clock_goes_on
     first = stage(exchange, {trader.id: {"BTC": "-5"}}, externalId="first")
     ok(operator.post("/clock", {"advanceMinutes": 4}))
     second = stage(exchange, {trader.id: {"BTC": "7"}}, externalId="second")
-    told: list[tuple[str, str, str]] = []
+    reports: list[tuple[str, str, str]] = []
 
     def take(handler: BaseHTTPRequestHandler) -> None:
         message = receiver.received[-1]
-        told.append((message.type, str(message.json["data"].get("externalId")), now(operator)))
+        reports.append((message.type, str(message.json["data"].get("externalId")), now(operator)))
         answering(204)(handler)
 
-    def hear(seen: Seen) -> Reaction:
+    def record(seen: Seen) -> Reaction:
         if seen.path.endswith("/finalize"):
-            told.append(("finalize", str(seen.body["externalId"]), now(operator)))
+            reports.append(("finalize", str(seen.body["externalId"]), now(operator)))
         return agreeing(seen)
 
-    receiver.behaviour, their_side.behave = take, hear
+    receiver.behaviour, partner_server.behave = take, record
     arrived = ok(operator.post("/clock", {"advanceMinutes": DAY_MINUTES}))
     assert arrived["now"] == at(4 + DAY_MINUTES)
-    # Of those who are told at the same moment none is the first.
-    assert sorted(told, key=lambda one: (one[2], one[0])) == [
+    # Webhooks of the same moment have no order.
+    assert sorted(reports, key=lambda one: (one[2], one[0])) == [
         ("settlement.initiated", "second", at(4)),
         ("finalize", "first", at(10)),
         ("settlement.finalizing", "first", at(10)),
@@ -119,7 +119,7 @@ def test_windows_end_in_their_order_and_everybody_hears_before_the_clock_goes_on
         ("settlement.completed", "first", at(40)),
         ("settlement.completed", "second", at(44)),
     ]
-    assert [moment for *_, moment in told] == sorted(moment for *_, moment in told)
+    assert [moment for *_, moment in reports] == sorted(moment for *_, moment in reports)
     assert [message.json["timestamp"] for message in receiver.received[-4:]] == [at(10), at(14), at(40), at(44)]
     for settlement, executed in ((first, at(40)), (second, at(44))):
         shown = ok(operator.get(f"/settlements/{settlement['id']}"))["settlement"]
@@ -127,7 +127,7 @@ def test_windows_end_in_their_order_and_everybody_hears_before_the_clock_goes_on
     assert_proven(runtime)
 
 
-def test_what_fails_is_tried_again_at_its_times_and_not_beyond(
+def test_failed_work_is_retried_at_its_times_up_to_the_target(
     operator: OperatorClient, exchange: PartnerHandle, trader: ConnectionHandle, receiver: Receiver, hooks: Hooks
 ) -> None:
     receiver.behaviour = answering(500)
@@ -145,7 +145,7 @@ def test_what_fails_is_tried_again_at_its_times_and_not_beyond(
     assert receiver.types()[-3:] == ["settlement.initiated", "settlement.finalizing", "settlement.completed"]
 
 
-def test_only_one_moves_the_clock_at_a_time(
+def test_only_one_request_moves_the_clock_at_a_time(
     operator: OperatorClient, exchange: PartnerHandle, trader: ConnectionHandle, receiver: Receiver, hooks: Hooks
 ) -> None:
     del hooks
@@ -153,7 +153,7 @@ def test_only_one_moves_the_clock_at_a_time(
 
     def hold(handler: BaseHTTPRequestHandler) -> None:
         reached.set()
-        released.wait(20)
+        released.wait(120)
         answering(204)(handler)
 
     receiver.behaviour = hold
@@ -161,7 +161,7 @@ def test_only_one_moves_the_clock_at_a_time(
     answers: list[httpx2.Response] = []
     moving = threading.Thread(target=lambda: answers.append(operator.post("/clock", {"advanceMinutes": 20})))
     moving.start()
-    assert reached.wait(20)
+    assert reached.wait(120)
     for refused in (operator.post("/clock", {"advanceMinutes": 1}), operator.post("/sandbox/reset")):
         assert (refused.status_code, refused.json()["name"]) == (409, "clock_moving")
         assert refused.json()["details"] == {"now": at(0), "target": at(20)}
@@ -171,7 +171,7 @@ def test_only_one_moves_the_clock_at_a_time(
     assert try_stage(exchange, {trader.id: {"BTC": "-5"}}).status_code == 200
 
 
-def test_a_move_that_is_held_up_says_by_what_and_goes_on_when_it_is_asked_again(
+def test_a_move_that_cannot_continue_names_the_work_and_continues_with_the_next_request(
     runtime: Runtime,
     operator: OperatorClient,
     exchange: PartnerHandle,
@@ -183,7 +183,7 @@ def test_a_move_that_is_held_up_says_by_what_and_goes_on_when_it_is_asked_again(
     lease_endpoints(runtime, 90)
     mover = Mover(runtime, bootstrap.WORK, [(WebhookBacklog(), DeliveryPump(runtime))], longest_seconds=0.2)
     assert isinstance(runtime.clock, SharedClock)
-    with pytest.raises(ConflictError, match=r"and waits for work \(webhooks: 1 under way\); ask") as held_up:
+    with pytest.raises(ConflictError, match=r"and waits for work \(webhooks: 1 under way\)\. Ask") as held_up:
         mover.move(runtime.clock, START + timedelta(hours=2), lambda _: None)
     details = {"now": at(0), "target": at(120), "due": [], "underWay": {"webhooks": 1}}
     assert held_up.value.details == details
@@ -193,33 +193,34 @@ def test_a_move_that_is_held_up_says_by_what_and_goes_on_when_it_is_asked_again(
     assert receiver.types()[-3:] == ["settlement.initiated", "settlement.finalizing", "settlement.completed"]
 
 
-def test_who_has_the_patience_is_told_what_the_clock_waits_for_and_comes_there(
+def test_a_waiting_move_reports_the_work_it_waits_for_and_reaches_the_target(
     runtime: Runtime, hooks: Hooks, operator: OperatorClient
 ) -> None:
     del hooks
-    mover = Mover(runtime, bootstrap.WORK, [(WebhookBacklog(), DeliveryPump(runtime))], longest_seconds=0.02)
+    mover = Mover(runtime, bootstrap.WORK, [(WebhookBacklog(), DeliveryPump(runtime))], longest_seconds=0.3)
     ada = command_line_operator(runtime)
-    told: list[object] = []
+    reports: list[object] = []
 
-    def free_at_last(error: ClockHeldUpError) -> None:
-        told.append(error.awaited)
-        if len(told) == 3:
+    def free(error: ClockHeldUpError) -> None:
+        reports.append(error.awaited)
+        if len(reports) == 3:
             lease_endpoints(runtime, None)
 
     lease_endpoints(runtime, 90)
-    asked = ClockRequest.model_validate({"advanceMinutes": Decimal(120)})
-    assert clock.reach(runtime, ada, asked, mover, lambda _: None, free_at_last).now == at(120)
-    assert told == [["webhooks: 1 under way"]] * 3
+    asked = ClockMove(minutes=Decimal(120))
+    reached = clock.reach(runtime, ada, asked, mover, lambda _: None, free)
+    assert wire_time(reached.now) == at(120)
+    assert reports == [["webhooks: 1 under way"]] * 3
     assert len(operator.audit_log(action="clock.moved")) == 1, "it goes on to the same moment"
 
-    told.clear()
+    reports.clear()
     lease_endpoints(runtime, 90)
     with pytest.raises(ConflictError, match="waits for work"):
-        clock.reach(runtime, ada, asked, mover, lambda _: None, lambda error: told.append(error.name))
-    assert told == ["clock_held_up"] * (clock.MOVES_IN_VAIN - 1)
+        clock.reach(runtime, ada, asked, mover, lambda _: None, lambda error: reports.append(error.name))
+    assert reports == ["clock_held_up"] * (clock.MAX_FAILED_MOVES - 1)
 
 
-def test_a_server_that_ends_lets_go_of_a_move(
+def test_a_server_that_stops_ends_a_move(
     runtime: Runtime, exchange: PartnerHandle, trader: ConnectionHandle, receiver: Receiver, hooks: Hooks
 ) -> None:
     del hooks
@@ -232,6 +233,8 @@ def test_a_server_that_ends_lets_go_of_a_move(
     receiver.behaviour = end
     stage(exchange, {trader.id: {"BTC": "-5"}})
     assert isinstance(runtime.clock, SharedClock)
-    with pytest.raises(ConflictError, match=r"^the server ends: the clock stands at 2026-01-05T12:00:00\.000Z"):
+    with pytest.raises(
+        ConflictError, match=r"^the server is stopping: the clock stands at 2026-01-05T12:00:00\.000Z"
+    ):
         mover.move(runtime.clock, START + timedelta(days=1), lambda _: None)
     assert len(receiver.received) == 1

@@ -1,4 +1,4 @@
-"""Both sides of a trade draw the same from the same seed."""
+"""Both sides of a trade compute the same trades from the same seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearwindow.sandbox.market import Market, Side, external_id, net_of, round_of
+from clearwindow.simulator.market import Market, Side, external_id, net_of, round_of
 
 NAMES = {"BTC": "ofcbtc", "USDC": "ofcusdc", "tETH": "ofcteth"}
 CONNECTION = "5f2a7c36-6a3c-4b62-9a1a-0b8e3f1d2c4e"
@@ -16,10 +16,10 @@ EXPECTED = {"tETH": Decimal("0.489"), "USDC": Decimal("-1447.287201")}
 EXPECTED_BASE_UNITS = {"ofcteth": 489_000_000_000_000_000, "ofcusdc": -1_447_287_201}
 
 
-def test_the_same_question_has_the_same_answer_anywhere() -> None:
+def test_trades_of_a_seed_never_change() -> None:
     market = Market.of("7", NAMES)
     assert market.net(CONNECTION, 1) == Market.of("7", dict(reversed(NAMES.items()))).net(CONNECTION, 1)
-    # Drawn once and written down: a trader that runs another version of this must still agree.
+    # Recorded once: a trader that runs another version must still compute the same trades.
     assert market.net(CONNECTION, 3) == EXPECTED
     assert market.net_base_units(CONNECTION, 3) == EXPECTED_BASE_UNITS
     with localcontext(prec=6, rounding=ROUND_UP):
@@ -28,7 +28,7 @@ def test_the_same_question_has_the_same_answer_anywhere() -> None:
 
 
 @given(st.text(max_size=20), st.uuids(), st.integers(1, 10**6))
-def test_a_round_pays_for_what_it_buys(seed: str, connection: object, number: int) -> None:
+def test_a_round_balances_quantities_and_prices(seed: str, connection: object, number: int) -> None:
     market = Market.of(seed, NAMES)
     fills = market.fills(str(connection), number)
     assert 1 <= len(fills) <= 3
@@ -58,15 +58,15 @@ def test_rounds_connections_and_seeds_differ() -> None:
     assert all(drawn.count(net) == 1 for net in drawn)
 
 
-def test_what_has_no_price_is_not_traded() -> None:
+def test_currencies_without_a_price_are_not_traded() -> None:
     assert Market.of("7", {"BTC": "ofcbtc", "PTS": "ofcpoints"}).fills(CONNECTION, 1) == []
     one_name = Market.of("7", {"XBT": "ofcbtc", "BTC": "ofcbtc", "USD": "ofcusd"})
     assert [currency.name for currency in one_name.currencies] == ["BTC", "USD"]
-    with pytest.raises(ValueError, match="finer"):
+    with pytest.raises(ValueError, match="more than 2 decimals"):
         one_name.currencies[1].base_units(Decimal("0.001"))
 
 
-def test_a_settlement_says_which_round_it_is_of() -> None:
+def test_the_external_id_contains_the_round() -> None:
     assert round_of(external_id("exchange-001", 12)) == 12
     assert round_of("exchange-001-round-12", "exchange-001") == 12
     assert round_of("exchange-001-round-12", "exchange-002") is None

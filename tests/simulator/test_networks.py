@@ -7,11 +7,12 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
@@ -19,13 +20,14 @@ from typer.testing import CliRunner, Result
 from clearwindow.cli.failures import CommandError
 from clearwindow.cli.main import app
 from clearwindow.client import Client, KeySigner, Operator
-from clearwindow.sandbox.day.plan import Course, DayError, DayPlan
-from clearwindow.sandbox.day.play import Day, play
-from clearwindow.sandbox.network import seeding
-from clearwindow.sandbox.network.file import Network, NetworkFileError, read_network
-from clearwindow.sandbox.network.plan import Plan
-from clearwindow.sandbox.network.seeding import Seeded
-from clearwindow.sandbox.progress import Meter, Steps
+from clearwindow.postgres.embedded.cluster import start_embedded
+from clearwindow.simulator.day.plan import DayError, DayPlan, Resolution
+from clearwindow.simulator.day.run import Day, run_day
+from clearwindow.simulator.network import seed
+from clearwindow.simulator.network.file import Network, NetworkFileError, read_network
+from clearwindow.simulator.network.plan import Plan
+from clearwindow.simulator.network.seed import Seeded
+from clearwindow.simulator.progress import Meter, Steps
 from tests.cli.conftest import open_folder as open_folder  # noqa: PLC0414 - the fixture
 from tests.support.processes import COMMAND, START_TOKEN, Running, environment, serving_folder
 
@@ -45,12 +47,15 @@ def path(sandbox: Running, open_folder: Path) -> Path:
     """The file of one exchange and two traders, by a run that was killed amid it and another that went on."""
     path = open_folder / "network.json"
     asked = ("--url", sandbox.url, "--exchanges", "1", "--traders", "2", "--out", str(path), "--at-once", "1")
-    with subprocess.Popen(  # noqa: S603 - our own program
-        [*COMMAND, "sandbox", "seed", *asked],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(operator_token=START_TOKEN),
-    ) as first:
+    with (
+        _second_connection_waits(open_folder / "data"),
+        subprocess.Popen(  # noqa: S603 - our own program
+            [*COMMAND, "sandbox", "seed", *asked],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(operator_token=START_TOKEN),
+        ) as first,
+    ):
         assert first.stderr is not None
         for line in first.stderr:
             if line.startswith("connections 1"):
@@ -64,24 +69,44 @@ def path(sandbox: Running, open_folder: Path) -> Path:
     return path
 
 
+@contextmanager
+def _second_connection_waits(data: Path) -> Iterator[None]:
+    """Keeps a second connection from being made until the block ends: the process cannot end before its kill."""
+    dsn = start_embedded(data, share_running=True).dsn
+    with closing(psycopg.connect(dsn, autocommit=True)) as database:
+        database.execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF (SELECT count(*) FROM connection) > 0 THEN PERFORM pg_advisory_xact_lock(1); END IF;"
+            " RETURN NEW; END $$"
+        )
+        database.execute("CREATE TRIGGER wait BEFORE INSERT ON connection FOR EACH ROW EXECUTE FUNCTION wait()")
+        database.execute("SELECT pg_advisory_lock(1)")
+        yield
+        database.execute("SELECT pg_advisory_unlock(1)")
+        database.execute("DROP FUNCTION wait CASCADE")
+
+
 def _run(*arguments: str) -> Result:
     """A command in this process: it saves the seconds that another one takes to start."""
     return CliRunner().invoke(app, arguments)
 
 
 def _seed(url: str, path: Path, plan: Plan, token: str | None = None) -> Seeded:
-    return asyncio.run(seeding.seed(url, plan, path, _meter(), operator_token=token))
+    return asyncio.run(seed.seed(url, plan, path, _meter(), operator_token=token))
 
 
 def _is_put_right(network: Network, trader: str, seed: int) -> bool:
     """Whether the trader's dispute of the first round is closed as it says."""
     disputes = DayPlan(network, seed=seed, rounds=2, disputes_percent=100).disputes(1)
-    return any(seat.trader == trader and course is Course.PUT_RIGHT for seat, course in disputes.items())
+    return any(
+        connection.trader == trader and resolution is Resolution.PUT_RIGHT
+        for connection, resolution in disputes.items()
+    )
 
 
 def _play(network: Network, *, rounds: int, seed: int = 1, meter: Meter | None = None) -> Day:
     plan = DayPlan(network, seed=seed, rounds=rounds, disputes_percent=100)
-    return asyncio.run(play(network, plan, meter or _meter(), at_once=4))
+    return asyncio.run(run_day(network, plan, meter or _meter(), at_once=4))
 
 
 def test_all_that_was_made_is_there_once(sandbox: Running, path: Path) -> None:
@@ -107,7 +132,8 @@ def test_all_that_was_made_is_there_once(sandbox: Running, path: Path) -> None:
 
 def test_who_has_lost_the_file_gets_new_tokens_and_keys(sandbox: Running, path: Path, tmp_path: Path) -> None:
     lost, found = read_network(path), tmp_path / "found.json"
-    with pytest.raises(NetworkFileError, match="No token for the operator ada: set CLEARWINDOW_OPERATOR_TOKEN"):
+    missing = r"There is no token for the operator ada\. Set CLEARWINDOW_OPERATOR_TOKEN"
+    with pytest.raises(NetworkFileError, match=missing):
         _seed(sandbox.url, found, Plan(exchanges=1, traders=2, seed=1))
     assert not found.exists()
     seeded = _seed(sandbox.url, found, Plan(exchanges=1, traders=2, seed=1), START_TOKEN)
@@ -119,7 +145,7 @@ def test_who_has_lost_the_file_gets_new_tokens_and_keys(sandbox: Running, path: 
 
 
 def test_a_day_ends_with_what_was_traded(path: Path) -> None:
-    """Three rounds in which everybody disputes: each course of a dispute is taken."""
+    """Three rounds in which all traders dispute, so that each way to end a dispute occurs."""
     asked = ("--network", str(path), "--rounds-per-day", "3", "--disputes-percent", "100")
     told = _run("sandbox", "day", *asked, "--json")
     assert told.exit_code == 0, told.stdout + told.stderr
@@ -152,7 +178,7 @@ def test_what_is_not_as_traded_is_found(sandbox: Running, path: Path) -> None:
     assert day.outcome.ledger_ok
     assert day.outcome.statuses == {"completed": 1}
     assert [wrong.partition(": ")[0] for wrong in day.outcome.wrong] == [
-        "connections that do not have what was traded",
+        "connections whose balances differ from their trades",
         "ofcbtc",
     ]
     assert trader.connections[0].connection_id in day.outcome.wrong[0]
@@ -187,9 +213,9 @@ def test_a_day_is_refused_where_it_cannot_be_played(path: Path, tmp_path: Path) 
     network = read_network(path)
     with pytest.raises(DayError, match="needs two operators"):
         _play(replace(network, operators=network.operators[:1]), rounds=1)
-    with pytest.raises(DayError, match="needs at least one exchange with a connection"):
+    with pytest.raises(DayError, match="needs an exchange with a connection"):
         _play(replace(network, traders=()), rounds=1)
-    with pytest.raises(DayError, match=r"32 rounds a day are 45 minutes each.*windows are 45 minutes together"):
+    with pytest.raises(DayError, match=r"32 rounds a day are 45 minutes each.*takes 45 minutes"):
         _play(network, rounds=32)
     refused = _run("sandbox", "day", "--network", str(tmp_path / "none.json"))
     assert isinstance(refused.exception, CommandError)
@@ -216,7 +242,5 @@ def test_a_network_that_is_not_at_rest_plays_no_day(path: Path) -> None:
     seed = next(seed for seed in count(1) if _is_put_right(network, network.traders[1].name, seed))
     with pytest.raises(KeyError):
         _play(network, rounds=2, seed=seed, meter=Dying(Console(quiet=True)))
-    with pytest.raises(
-        DayError, match=r"not at rest: 0 settlements have not ended \[\], and 1 disputes are not settled"
-    ):
+    with pytest.raises(DayError, match=r"^0 settlements have not ended \[\], and 1 disputes are not settled"):
         _play(network, rounds=2)

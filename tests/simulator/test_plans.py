@@ -1,4 +1,4 @@
-"""What follows from the seed: the same each time, within what there is."""
+"""The plans of networks and days depend on the seed only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 
 import pytest
 
-from clearwindow.sandbox.day.plan import Course, DayPlan
-from clearwindow.sandbox.network.file import Connection, Exchange, Network, Trader
-from clearwindow.sandbox.network.plan import Plan, base_units
+from clearwindow.simulator.day.plan import DayPlan, Resolution
+from clearwindow.simulator.network.file import Connection, Exchange, Network, Trader
+from clearwindow.simulator.network.plan import Plan, base_units
 
 EXCHANGE = Exchange(
     name="exchange-001",
@@ -35,7 +35,7 @@ def _network(traders: int, exchange: Exchange = EXCHANGE) -> Network:
     return Network("http://127.0.0.1:8080", (), (exchange,), connected)
 
 
-def test_a_network_follows_from_its_seed() -> None:
+def test_a_network_plan_depends_on_its_seed() -> None:
     plan = Plan(exchanges=3, traders=2, seed=7)
     assert plan.exchange_names == ["exchange-001", "exchange-002", "exchange-003"]
     assert plan.trader_names == ["trader-001", "trader-002"]
@@ -49,7 +49,7 @@ def test_a_network_follows_from_its_seed() -> None:
         assert brought[currency] >= needed > 0
 
 
-def test_endpoints_are_given_to_exchanges_in_their_order() -> None:
+def test_callback_urls_are_assigned_to_exchanges_in_order() -> None:
     plan = Plan(exchanges=3, traders=1, seed=1, callback_urls=("http://one", "http://two"))
     assert [plan.callback_url(name) for name in plan.exchange_names] == ["http://one", "http://two", None]
 
@@ -61,7 +61,7 @@ def test_base_units_are_exact() -> None:
         base_units(Decimal("0.001"), 2)
 
 
-def test_a_day_follows_from_its_seed() -> None:
+def test_a_day_plan_depends_on_its_seed() -> None:
     network = _network(50)
     days = [DayPlan(network, seed=seed, rounds=24, disputes_percent=10) for seed in (1, 1, 2)]
     first, same, other = ([day.disputes(number) for number in range(1, 25)] for day in days)
@@ -69,26 +69,26 @@ def test_a_day_follows_from_its_seed() -> None:
 
 
 @pytest.mark.parametrize(("traders", "percent", "disputes"), [(1_000, 2, 460), (10, 2, 4), (2, 100, 46), (3, 0, 0)])
-def test_as_many_dispute_over_the_day_as_were_asked_for(traders: int, percent: float, disputes: int) -> None:
+def test_a_day_has_the_requested_percentage_of_disputes(traders: int, percent: float, disputes: int) -> None:
     day = DayPlan(_network(traders), seed=1, rounds=24, disputes_percent=percent)
-    courses = Counter(course for number in range(1, 25) for course in day.disputes(number).values())
-    assert courses.total() == disputes
-    assert not day.disputes(24), "the last round only settles what was closed"
-    if disputes > len(Course):
-        assert set(courses) == set(Course)
+    resolutions = Counter(resolution for number in range(1, 25) for resolution in day.disputes(number).values())
+    assert resolutions.total() == disputes
+    assert not day.disputes(24), "the last round only settles closed disputes"
+    if disputes > len(Resolution):
+        assert set(resolutions) == set(Resolution)
 
 
 @pytest.mark.parametrize("unit", ["decimal", "base"])
-def test_only_what_will_be_put_right_is_settled_wrongly(unit: Literal["decimal", "base"]) -> None:
+def test_only_connections_whose_client_wins_the_dispute_get_wrong_amounts(unit: Literal["decimal", "base"]) -> None:
     exchange = replace(EXCHANGE, amount_unit=unit)
     day = DayPlan(_network(20, exchange), seed=3, rounds=24, disputes_percent=50)
     decimals = {"BTC": 8, "USDC": 6}
     for number in range(1, 24):
-        for seat, course in day.disputes(number).items():
-            traded, staged = day.traded(seat, number), day.staged(seat, number, course)
+        for connection, resolution in day.disputes(number).items():
+            traded, staged = day.traded(connection, number), day.staged(connection, number, resolution)
             assert staged.keys() == traded.keys()
-            assert all(staged.values()), "nothing of zero is settled"
-            if course in (Course.PUT_RIGHT, Course.SENT_BACK):
+            assert all(staged.values()), "no staged amount is zero"
+            if resolution in (Resolution.PUT_RIGHT, Resolution.SENT_BACK):
                 assert all(staged[name] < traded[name] for name in traded), "the exchange keeps a tenth"
             else:
                 assert staged == traded
@@ -98,4 +98,4 @@ def test_only_what_will_be_put_right_is_settled_wrongly(unit: Literal["decimal",
                 exchange.currencies[name]: int(amount.scaleb(0 if unit == "base" else decimals[name]))
                 for name, amount in traded.items()
             }
-            assert day.expected(seat, number) == in_base_units
+            assert day.expected(connection, number) == in_base_units

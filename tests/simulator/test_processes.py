@@ -1,11 +1,8 @@
-"""A sandbox of real processes: a server, and the command line that moves its clock, and is killed while it does."""
+"""A sandbox of processes: a server, and a command that moves the clock and is killed while it does."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -14,22 +11,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from clearwindow.database.embedded import start_embedded
+from clearwindow.postgres.embedded.cluster import start_embedded
+from clearwindow.simulator.programs import Program
+from clearwindow.simulator.server import data_folder, temporary_folder
 from tests.support.networks import Json, Network, ok
 from tests.support.operators import OperatorClient
-from tests.support.processes import COMMAND, START_TOKEN, Running, command, environment, serving_folder
+from tests.support.processes import START_TOKEN, Running, command, environment, serving_folder
 from tests.support.receivers import Receiver, answering, receiving
-from tests.support.settling import stage
+from tests.support.settlements import stage
 from tests.webhooks.support import hooks_of
 
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A folder that root's unprivileged PostgreSQL may enter, as pytest's own are closed to all but us."""
-    folder = Path(tempfile.mkdtemp(prefix="clearwindow-test-")).resolve()
-    folder.chmod(0o711)
-    yield folder / "data"
-    shutil.rmtree(folder)
+    with temporary_folder("test") as folder:
+        yield data_folder(folder)
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +47,20 @@ def sandbox(data: Path, *arguments: str) -> Json:
     return said
 
 
-def held_until_killed(receiver: Receiver) -> threading.Event:
-    """Has the receiver keep who delivers waiting; the event says that it does."""
-    reached = threading.Event()
+def held_until_killed(receiver: Receiver) -> tuple[threading.Event, threading.Event]:
+    """Makes the receiver delay its answer. One event is set when a delivery waits; the other one ends that."""
+    reached, released = threading.Event(), threading.Event()
 
     def keep(handler: BaseHTTPRequestHandler) -> None:
         reached.set()
-        threading.Event().wait(3)
+        released.wait(120)
         answering(204)(handler)
 
     receiver.behaviour = keep
-    return reached
+    return reached, released
 
 
-def test_a_killed_mover_leaves_the_clock_where_it_was_and_the_next_one_goes_on(
+def test_clock_stays_when_its_mover_is_killed_and_the_next_mover_continues(
     operator: OperatorClient, data: Path
 ) -> None:
     with Network(operator) as network, receiving() as receiver:
@@ -73,12 +69,14 @@ def test_a_killed_mover_leaves_the_clock_where_it_was_and_the_next_one_goes_on(
         stage(exchange, {trader.id: {"BTC": "-5"}}, externalId="day")
         ok(operator.post("/clock", {"advanceMinutes": 1}))
         hooks_of(network, trader.client.enterprise.id).make(receiver.url)
-        reached = held_until_killed(receiver)
+        reached, released = held_until_killed(receiver)
         before = ok(operator.get("/clock"))["now"]
         moving = ["sandbox", "clock", "--advance-minutes", "120", "--data", str(data)]
-        with subprocess.Popen([*COMMAND, *moving], env=environment(), stderr=subprocess.DEVNULL) as mover:  # noqa: S603 - our own program
-            assert reached.wait(30)
-            mover.kill()
+        mover = Program("mover", moving, data.parent, environment())
+        mover.start()
+        assert reached.wait(120)
+        mover.kill()
+        released.set()
         stopped = ok(operator.get("/clock"))
         assert before < stopped["now"] < stopped["target"]
         receiver.behaviour = answering(204)
@@ -92,8 +90,9 @@ def test_a_killed_mover_leaves_the_clock_where_it_was_and_the_next_one_goes_on(
         assert operator.check() == []
 
 
-def test_the_command_line_shows_the_clock_and_empties_the_sandbox(operator: OperatorClient, data: Path) -> None:
+def test_command_shows_clock_and_resets_sandbox(operator: OperatorClient, data: Path) -> None:
     operator.enterprise("desk")
+    ok(operator.post("/clock", {"advanceMinutes": 1}))
     shown = sandbox(data, "clock")
     assert shown["sandbox"] is True
     assert shown["now"] > shown["wall"]
@@ -103,14 +102,14 @@ def test_the_command_line_shows_the_clock_and_empties_the_sandbox(operator: Oper
     assert operator.enterprise("desk")["id"] == "desk"
 
 
-def test_a_worker_without_the_setting_refuses_a_sandbox(served: Running, data: Path) -> None:
+def test_worker_without_sandbox_setting_refuses_sandbox_database(served: Running, data: Path) -> None:
     refused = command("worker", "--data", str(data))
     assert refused.returncode == 2
-    assert refused.stderr.startswith("clearwindow: The database is a sandbox's")
+    assert refused.stderr.startswith("clearwindow: The database is a sandbox, and")
     assert served.get("/readyz").status_code == 200
 
 
 def free_leases(data: Path) -> None:
-    """What the killed process had leased is free again after the lease; the test need not wait for that."""
+    """Frees the leases of the killed process, so that the test need not wait until they expire."""
     with psycopg.connect(start_embedded(data, share_running=True).dsn) as connection:
         connection.execute("UPDATE webhook_endpoint SET lease_id = NULL, leased_until = NULL")

@@ -1,4 +1,4 @@
-"""Beginning a sandbox anew, while its processes go on."""
+"""The reset of a sandbox while its processes keep running."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from clearwindow.operator import resetting
+from clearwindow.jobs import reset
 from clearwindow.runtime import Runtime
 from tests.conftest import START
-from tests.sandbox.conftest import Join
+from tests.simulator.conftest import Join
 from tests.support.networks import Network, ok
 from tests.support.operators import OperatorClient
-from tests.support.settling import stage
+from tests.support.settlements import stage
 
 KEPT = {"schema_migration", "sandbox", "currency", "operator", "account", "access_token", "audit_record"}
 
@@ -25,8 +25,8 @@ def counts(dsn: str) -> dict[str, int]:
         return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for (name,) in names}  # type: ignore[index]  # noqa: S608
 
 
-def play(network: Network) -> None:
-    """A settlement from deposit to execution."""
+def run_settlement(network: Network) -> None:
+    """Runs a settlement from deposit to execution."""
     exchange = network.partner(dispute_window=10, top_up_window=10, deposits={"ofcbtc": 100})
     trader = network.funded(exchange, {"ofcbtc": 1000})
     staged = stage(exchange, {trader.id: {"BTC": "-5"}})
@@ -36,13 +36,13 @@ def play(network: Network) -> None:
     assert network.operator.check() == []
 
 
-def test_a_sandbox_begins_anew_and_its_processes_go_on(
+def test_a_reset_empties_the_sandbox_and_its_processes_keep_working(
     network: Network, operator: OperatorClient, join: Join, dsn: str
 ) -> None:
     other = join()
     ok(operator.post("/currencies", {"name": "ofcnew", "backing": "new", "decimals": 2}))
     fresh = counts(dsn) | {"operator": 2, "access_token": 1}
-    play(network)
+    run_settlement(network)
     with other.transaction() as tx:
         assert tx.now() == START + timedelta(minutes=60)
     with operator.another("ben") as ben:
@@ -62,12 +62,12 @@ def test_a_sandbox_begins_anew_and_its_processes_go_on(
     (line,) = operator.audit_log()
     assert (line["sequence"], line["action"], line["at"]) == (1, "sandbox.reset", "2026-01-05T12:00:00.000Z")
     assert line["details"] == {"until": "2026-01-05T13:00:00.000Z"}
-    play(network)
+    run_settlement(network)
 
 
-def test_what_is_kept_for_good_is_guarded_as_before(network: Network, operator: OperatorClient, dsn: str) -> None:
+def test_permanent_rows_are_protected_after_a_reset(network: Network, operator: OperatorClient, dsn: str) -> None:
     ok(operator.post("/sandbox/reset"))
-    play(network)
+    run_settlement(network)
     with psycopg.connect(dsn, autocommit=True) as connection:
         for change in ("TRUNCATE enterprise CASCADE", "DELETE FROM posting", "DELETE FROM audit_record"):
             with pytest.raises(psycopg.errors.IntegrityError):
@@ -76,16 +76,16 @@ def test_what_is_kept_for_good_is_guarded_as_before(network: Network, operator: 
         assert connection.execute(disabled).fetchone() == (0,)
 
 
-def test_who_is_at_work_is_not_disturbed(
+def test_a_reset_waits_for_work_in_progress_or_is_rejected(
     network: Network, operator: OperatorClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network.enterprise("desk")
-    monkeypatch.setattr(resetting, "LONGEST_SECONDS", 0)
+    monkeypatch.setattr(reset, "LONGEST_SECONDS", 0)
     with runtime.transaction() as tx:
         tx.run("SELECT FROM enterprise")
         refused = operator.post("/sandbox/reset")
         assert (refused.status_code, refused.json()["name"]) == (409, "sandbox_in_use")
-        monkeypatch.setattr(resetting, "LONGEST_SECONDS", 20)
+        monkeypatch.setattr(reset, "LONGEST_SECONDS", 20)
         answers: list[int] = []
         waiting = threading.Thread(target=lambda: answers.append(operator.post("/sandbox/reset").status_code))
         waiting.start()

@@ -1,1 +1,1 @@
-"""What the tests share: a database, a server, and a network to act on."""
+"""What the tests share: databases, servers, networks, and the check of every exchange."""

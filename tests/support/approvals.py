@@ -1,4 +1,4 @@
-"""An enterprise with several users, and what they ask of each other."""
+"""Approvals between the users of an enterprise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ APPROVALS = "/clients/pending-approvals"
 
 
 def user(network: Network, enterprise_id: str, name: str, **terms: object) -> NetworkClient:
-    """A further member, with a token of its own."""
+    """Makes a further member with its own token."""
     return network.member(enterprise_id, user_id=name, **terms)
 
 

@@ -1,4 +1,4 @@
-"""Certificates that nobody trusts."""
+"""Self-signed certificates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(host: str, folder: Path) -> Path:
-    """A key and a certificate for the host that nobody has signed but itself."""
+    """Writes a key and a self-signed certificate for the host into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
@@ -31,4 +31,12 @@ def self_signed(host: str, folder: Path) -> Path:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path = folder / f"{host}.pem"
     path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+def without_key(certificate: Path) -> Path:
+    """Writes the certificate without its key into a file beside it, for those who check it."""
+    parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
+    path = certificate.with_suffix(".public.pem")
+    path.write_bytes(parsed.public_bytes(Encoding.PEM))
     return path

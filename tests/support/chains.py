@@ -1,4 +1,4 @@
-"""On-chain settlements for tests: initiated, funded by deposits, and a chain that does what a test says."""
+"""On-chain settlements for tests, with deposits and a chain that the test controls."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from clearwindow.onchain.chain import Chain, DepositReport, Payment, PaymentReport
-from clearwindow.onchain.due import DepositWork, OnchainWork
-from clearwindow.onchain.rules import POLL_SECONDS, TRIES
-from clearwindow.onchain.simulated import CONFIRMATION_SECONDS, SimulatedChain
-from clearwindow.work.worker import Worker
+from clearwindow.jobs.worker import Worker
+from clearwindow.settlements.onchain.chain import Chain, DepositReport, Payment, PaymentReport
+from clearwindow.settlements.onchain.jobs import DepositWork, OnchainWork
+from clearwindow.settlements.onchain.rules import POLL_SECONDS, TRIES
+from clearwindow.settlements.onchain.simulated_chain import CONFIRMATION_SECONDS, SimulatedChain
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, new_nonce, ok, sign_body
-from tests.support.settling import Amounts, Floor
+from tests.support.settlements import Amounts, Testbed
 
 PATH = "/partners/settlements/onchain"
 CONFIRMATION_MINUTES = CONFIRMATION_SECONDS / 60
@@ -23,9 +23,9 @@ CONFIRMATION_MINUTES = CONFIRMATION_SECONDS / 60
 
 @dataclass
 class ChainDesk:
-    """A partner that settles on chain, two clients of it, and the simulated chain in an operator's hand."""
+    """A partner that settles on chain, two clients, and an operator who controls the simulated chain."""
 
-    floor: Floor
+    testbed: Testbed
     partner: PartnerHandle
     ann: ConnectionHandle
     bob: ConnectionHandle
@@ -47,7 +47,7 @@ class ChainDesk:
         return settlement
 
     def deposit_body(self, external_id: str, *given: tuple[str, str], **more: object) -> Json:
-        """``given``: the partner's currency and the transaction, for each deposit."""
+        """Returns a signed body; ``given`` are the partner's currency and the transaction of each deposit."""
         deposits = [{"currency": currency, "onChainTxId": tx_id} for currency, tx_id in given]
         fields = {"externalSettlementId": external_id, "deposits": deposits, **more}
         return sign_body(fields, self.partner.enterprise.account.key)
@@ -62,29 +62,29 @@ class ChainDesk:
         return deposits
 
     def send(self, currency: str, tx_id: str, quantity: int, **more: object) -> Json:
-        """The partner's transaction over the chain, by our name of the currency."""
+        """Sends a transaction of the partner on the chain; ``currency`` is our name."""
         body = {"partnerId": self.partner.id, "currency": currency, "quantity": str(quantity), "txId": tx_id}
-        sent: Json = ok(self.floor.operator.post("/chain/deposits", body | more))["transaction"]
+        sent: Json = ok(self.testbed.operator.post("/chain/deposits", body | more))["transaction"]
         return sent
 
     def fund(self, external_id: str, currency: str, quantity: int) -> str:
-        """A deposit that is on the chain and given for the settlement; confirms by itself."""
+        """Sends a deposit on the chain and names it for the settlement. It confirms after a while."""
         tx_id = uuid4().hex
         self.send(f"ofc{currency.lower()}", tx_id, quantity)
         self.deposit(external_id, (currency, tx_id))
         return tx_id
 
     def confirm_all(self) -> None:
-        """Lets the time pass that the chain takes to confirm what it has, and has it noted."""
-        self.floor.run_due()
-        self.floor.pass_minutes(CONFIRMATION_MINUTES)
+        """Moves the clock until the chain confirms its transactions, and runs due work."""
+        self.testbed.run_due()
+        self.testbed.pass_minutes(CONFIRMATION_MINUTES)
 
     def transactions(self, **filters: Any) -> list[Json]:  # noqa: ANN401 - a query
-        found: list[Json] = ok(self.floor.operator.get("/chain/transactions", **filters))["transactions"]
+        found: list[Json] = ok(self.testbed.operator.get("/chain/transactions", **filters))["transactions"]
         return found
 
     def tell(self, transaction: Mapping[str, str], verdict: str) -> Json:
-        answer: Json = ok(self.floor.operator.post(f"/chain/transactions/{transaction['id']}/{verdict}"))
+        answer: Json = ok(self.testbed.operator.post(f"/chain/transactions/{transaction['id']}/{verdict}"))
         changed: Json = answer["transaction"]
         return changed
 
@@ -92,20 +92,20 @@ class ChainDesk:
         return self.transactions(states="pending", kinds="payment")
 
     def fail_all(self) -> None:
-        """The chain gives up every payment that it has not confirmed."""
+        """Fails every payment that is not confirmed."""
         for transaction in self.pending():
             self.tell(transaction, "fail")
 
     def fail_to_the_end(self) -> None:
-        """Fails every transaction, as often as it is sent again."""
+        """Fails every transaction, and every repeat of it."""
         for _ in range(TRIES):
-            self.floor.run_due()
+            self.testbed.run_due()
             self.fail_all()
-            self.floor.pass_minutes(POLL_SECONDS / 60)
-            self.floor.pass_minutes(11)
+            self.testbed.pass_minutes(POLL_SECONDS / 60)
+            self.testbed.pass_minutes(11)
 
     def statuses(self, settlement_id: str) -> dict[str, str]:
-        """The status of each transfer by connection, currency and direction, as the partner sees it."""
+        """Returns the status of each transfer, by connection, currency and quantity, as the partner sees it."""
         seen = ok(self.partner.api.get(f"/partners/settlements/{settlement_id}"))
         names = {self.account(one): name for name, one in (("ann", self.ann), ("bob", self.bob))}
         return {
@@ -124,23 +124,23 @@ class ChainDesk:
         return str(seen["settlement"]["status"])
 
     def partner_balances(self) -> dict[str, tuple[int, int]]:
-        return self.floor.operator.balances(self.partner.enterprise.account.id)
+        return self.testbed.operator.balances(self.partner.enterprise.account.id)
 
 
-def chain_desk(floor: Floor, **settings: object) -> ChainDesk:
-    partner = floor.network.partner(onchainEnabled=True, **settings)  # type: ignore[arg-type]
-    ann = floor.network.funded(partner, {"ofcbtc": 1_000, "ofceth": 1_000}, name="ann")
-    bob = floor.network.funded(partner, {"ofcbtc": 1_000, "ofceth": 1_000}, name="bob")
-    return ChainDesk(floor, partner, ann, bob)
+def chain_desk(testbed: Testbed, **settings: object) -> ChainDesk:
+    partner = testbed.network.partner(onchainEnabled=True, **settings)  # type: ignore[arg-type]
+    ann = testbed.network.funded(partner, {"ofcbtc": 1_000, "ofceth": 1_000}, name="ann")
+    bob = testbed.network.funded(partner, {"ofcbtc": 1_000, "ofceth": 1_000}, name="bob")
+    return ChainDesk(testbed, partner, ann, bob)
 
 
 class ChainDownError(Exception):
-    """The chain, or this process, is gone."""
+    """The chain or this process has ended."""
 
 
 @dataclass
 class UnsteadyChain:
-    """The simulated chain behind calls that break off where a test says: before or after they did their work."""
+    """The simulated chain with calls that fail where the test decides: before or after their work."""
 
     chain: Chain
     breaks: set[str] = field(default_factory=set)
@@ -167,6 +167,6 @@ class UnsteadyChain:
             raise ChainDownError(where)
 
 
-def unsteady_worker(floor: Floor) -> tuple[Worker, UnsteadyChain]:
-    chain = UnsteadyChain(SimulatedChain(floor.runtime))
-    return Worker(floor.runtime, [OnchainWork(lambda _: chain), DepositWork(lambda _: chain)]), chain
+def unsteady_worker(testbed: Testbed) -> tuple[Worker, UnsteadyChain]:
+    chain = UnsteadyChain(SimulatedChain(testbed.runtime))
+    return Worker(testbed.runtime, [OnchainWork(lambda _: chain), DepositWork(lambda _: chain)]), chain

@@ -1,4 +1,4 @@
-"""The partner's side of encrypted connection keys: the RSA pair of the documentation's test vector."""
+"""The partner's RSA key pair for encrypted connection keys, from the documentation's test vector."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from clearwindow.signing.connection_keys import parse_rsa_private_key
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "connection-keys.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "connection-keys.md"
 _BLOCKS: Final = re.compile(r"```vector ([a-z ]+)\n(.*?)\n```", re.DOTALL)
 _VECTOR: Final = dict(_BLOCKS.findall(PAGE.read_text(encoding="utf-8")))
 

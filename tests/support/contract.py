@@ -1,4 +1,4 @@
-"""The network's wire contract: every exchange of a test is held against it. Protocol, source 2."""
+"""Checks single answers against the network's wire contract. Protocol, source 2."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import httpx2
 
 from tests.support.descriptions import Answer, contract_problems
 
-# What we serve beside the contract, under its prefix.
+# Our own operations under the prefix of the contract.
 _BESIDE: Final = re.compile(
     r"/api/network/v1/enterprises/[^/]+/clients/(approval-thresholds|pending-approvals(/[^/]+)?)"
 )
 
 
 def assert_answers_contract(method: str, path: str, response: httpx2.Response) -> None:
-    """Fails where the contract does not allow this answer to the operation.
+    """Fails if the contract does not allow this answer to the operation.
 
     Args:
         method: in any case.

@@ -1,4 +1,4 @@
-"""OpenAPI documents as judges: whether an answer is one that the document allows."""
+"""Checks answers against OpenAPI documents."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from typing import Any, Final
 from jsonschema_rs import Draft4Validator, Draft202012Validator
 
 from clearwindow import bootstrap
-from clearwindow.http.app import create_app
-from clearwindow.http.openapi import operations
+from clearwindow.core.error_registry import documentation_of
+from clearwindow.web.app import create_app
+from clearwindow.web.openapi import operations
 
 Json = dict[str, Any]
 CONTRACT: Final = Path(__file__).parent.parent / "contract" / "oes-network.json"
 
-_UNFINISHED: Final = 500
-OF_GUARDS: Final = frozenset({401, 403, 408, 413, 429})
-"""The guards and limits stand before every route; the contract names their answers on some operations only."""
+_UNFINISHED: Final = (500, 502)
+OF_GUARDS: Final = frozenset({401, 403, 408, 413, 429, 503})
+"""Guards and limits answer before every route. The contract lists their answers for some operations only."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for a request, whoever saw it."""
+    """The answer to a request."""
 
     method: str
     path: str
@@ -47,13 +48,13 @@ class Operation:
 
 
 class Description:
-    """A document, its operations found by path, its schemas compiled once each."""
+    """A document. It finds operations by path and compiles each schema once."""
 
     def __init__(self, document: Json, validator: type[Draft4Validator | Draft202012Validator]) -> None:
         self._components = document["components"]
         self._validator = validator
         self._validators: dict[str, Draft4Validator | Draft202012Validator] = {}
-        # A path without parameters stands before one with them: /connections/signing is no connection.
+        # Paths without parameters come first: in /connections/signing, "signing" is not the id of a connection.
         self._operations = [
             (
                 method,
@@ -76,7 +77,7 @@ class Description:
         )
 
     def problems(self, operation: Operation, answer: Answer) -> list[str]:
-        """What is wrong with an answer of the operation whose status the document lists."""
+        """Returns what is wrong with an answer whose status the document lists."""
         content = operation.responses[str(answer.status)].get("content", {})
         if not content:
             return [f"a body of {len(answer.body)} bytes where there is none"] if answer.body else []
@@ -101,20 +102,26 @@ class Description:
 def contract() -> Description:
     document: Json = json.loads(CONTRACT.read_text(encoding="utf-8"))
     _drop_twins(document, document["components"]["schemas"])
-    translated = _null_said(document)
+    translated = _with_null(document)
     if not isinstance(translated, dict):
         raise TypeError("a document is an object")
     return Description(translated, Draft4Validator)
 
 
 @cache
-def own() -> Description:
+def own_document() -> Json:
+    """Returns /openapi.json."""
     app = create_app(None, bootstrap.all_routers(60))  # type: ignore[arg-type]  # never asked
-    return Description(deepcopy(app.openapi()), Draft202012Validator)
+    return deepcopy(app.openapi())
+
+
+@cache
+def own() -> Description:
+    return Description(own_document(), Draft202012Validator)
 
 
 def contract_problems(answer: Answer) -> list[str] | None:
-    """What the contract does not allow of an answer; None where it does not know the operation."""
+    """Returns how an answer breaks the contract, or None if the contract does not have the operation."""
     operation = contract().operation(answer.method, answer.path)
     if operation is None:
         return None
@@ -125,31 +132,43 @@ def contract_problems(answer: Answer) -> list[str] | None:
 
 
 def own_problems(answer: Answer) -> list[str] | None:
-    """The same of our own document."""
+    """Returns how an answer breaks our own document, or None if the document does not have the operation."""
     operation = own().operation(answer.method, answer.path)
     if operation is None:
         return None
     found = [] if answer.headers.get("x-request-id") else ["it has no X-Request-Id"]
-    if answer.status == 429 and "retry-after" not in answer.headers:
+    is_unavailable = answer.status >= 500 and b'"name": "unavailable"' in answer.body
+    if (answer.status == 429 or is_unavailable) and "retry-after" not in answer.headers:
         found.append("it has no Retry-After")
     if str(answer.status) not in operation.responses:
         return [*found, "our document does not list this status"]
-    return found + own().problems(operation, answer)
+    return found + own().problems(operation, answer) + _undocumented_error(operation, answer)
+
+
+def _undocumented_error(operation: Operation, answer: Answer) -> list[str]:
+    """Returns a problem if the operation does not document the error under the status of the answer."""
+    if answer.status < 400:
+        return []
+    problem = json.loads(answer.body)
+    named = re.findall(r"^- `([a-z0-9_]+)`: ", operation.responses[str(answer.status)]["description"], re.MULTILINE)
+    if "name" not in problem or problem["name"] in named:
+        return []
+    return [f"our document does not list the error {problem['name']} for this operation"]
 
 
 def _is_uuid(text: str) -> bool:
-    # Draft 4, which the contract's schemas are, does not know this format.
+    # The contract's schemas are draft 4, which does not have this format.
     return re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text) is not None
 
 
 def _form_of_problem(answer: Answer) -> list[str]:
-    """Protocol §2: every error names itself, in one form.
+    """Checks the form of an error. Protocol §2.
 
-    Where the contract wants a settlement or an ``error`` and not both, a settlement's ``reason`` is the sentence; a
-    500 that is the record of an allocation that goes on is no problem's body.
+    If the contract wants either a settlement or an ``error``, the settlement's ``reason`` is the sentence. A 500
+    or 502 with an allocation that continues has no error form.
     """
     problem = json.loads(answer.body)
-    if answer.status == _UNFINISHED and "error" not in problem and problem.keys() & {"allocation", "deallocation"}:
+    if answer.status in _UNFINISHED and "error" not in problem and problem.keys() & {"allocation", "deallocation"}:
         return []
     found = []
     sentence = problem["settlement"]["reason"] if "settlement" in problem else problem.get("error")
@@ -157,15 +176,17 @@ def _form_of_problem(answer: Answer) -> list[str]:
         found.append("the error has no sentence")
     if not re.fullmatch("[a-z][a-z0-9_]+", str(problem.get("name"))):
         found.append("the error has no name")
+    if problem.get("documentation") != documentation_of(str(problem.get("name"))):
+        found.append("the error does not name its documentation")
     if problem.get("requestId") != answer.headers.get("x-request-id"):
         found.append("the error does not name the request")
     return found
 
 
 def _drop_twins(part: Any, schemas: Json) -> None:  # noqa: ANN401 - any part of a JSON document
-    """Leaves one of the alternatives of a ``oneOf`` that are the same schema under two names.
+    """Keeps one of the alternatives of a ``oneOf`` that are the same schema under two names.
 
-    Two such alternatives match both or neither, so that no value would ever match exactly one.
+    A value matches either both or none of them, so no value would match exactly one.
     """
     if isinstance(part, dict):
         if "oneOf" in part:
@@ -180,17 +201,17 @@ def _drop_twins(part: Any, schemas: Json) -> None:  # noqa: ANN401 - any part of
             _drop_twins(member, schemas)
 
 
-def _null_said(part: object) -> object:
-    """Says ``nullable``, which JSON Schema does not know, in its own words."""
+def _with_null(part: object) -> object:
+    """Translates ``nullable``, which JSON Schema does not have."""
     if isinstance(part, dict):
-        said = {name: _null_said(value) for name, value in part.items() if name != "nullable"}
+        said = {name: _with_null(value) for name, value in part.items() if name != "nullable"}
         return {"anyOf": [said, {"type": "null"}]} if part.get("nullable") is True else said
-    return [_null_said(member) for member in part] if isinstance(part, list) else part
+    return [_with_null(member) for member in part] if isinstance(part, list) else part
 
 
 @dataclass
 class Tally:
-    """How many answers were judged."""
+    """How many answers were checked, and the mismatches."""
 
     by_contract: int = 0
     by_own: int = 0

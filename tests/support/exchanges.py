@@ -1,7 +1,7 @@
-"""Every exchange of the tests is recorded and judged at once: by the wire contract, and by our own document.
+"""Records every exchange of the tests, and checks it at once against the wire contract and our own document.
 
-The server of the test process is wrapped, so that whatever client a test uses is seen; of servers in processes of
-their own, our clients hand over what they got.
+The server of the test process is wrapped, so that it does not matter which client a test uses. For servers in other
+processes, our own clients pass on the answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import httpx2
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clearwindow.http.openapi import NETWORK_PREFIX
+from clearwindow.web.openapi import NETWORK_PREFIX
 from tests.support.descriptions import Answer, Tally, contract, contract_problems, own, own_problems
 
 _NOT_OF_THE_API: Final = ("/docs", "/openapi.json", "/probe", "/api/probe", "/bench")
@@ -35,25 +35,25 @@ class Recorder:
     def __init__(self) -> None:
         self.tally = Tally()
         self.seen: dict[str, set[int]] = {}
-        """Since the last ``new_test``: the statuses that each operation answered with."""
+        """The statuses of each operation since the last ``new_test``."""
         self.examples: dict[str, Example] = {}
-        self._judged: set[str] = set()
+        self._checked: set[str] = set()
         self._raised = 0
         self._lock = threading.Lock()
 
     def record(self, answer: Answer, request: bytes = b"") -> None:
-        """Judges an exchange, once."""
+        """Checks an exchange, once."""
         if answer.method == "HEAD" or answer.path.startswith(_NOT_OF_THE_API):
             return
         with self._lock:
             request_id = answer.headers.get("x-request-id", "")
-            if request_id and request_id in self._judged:
+            if request_id and request_id in self._checked:
                 return
-            self._judged.add(request_id)
-            self._judge(answer)
+            self._checked.add(request_id)
+            self._check(answer)
             self._keep(answer, request)
 
-    def _judge(self, answer: Answer) -> None:
+    def _check(self, answer: Answer) -> None:
         of_contract, of_own = contract_problems(answer), own_problems(answer)
         problems = list(of_contract or [])
         if of_contract is not None:
@@ -76,10 +76,10 @@ class Recorder:
         if answer.status >= 300 or not answer.body or size > _EXAMPLE_CHARACTERS:
             return
         if not answer.path.startswith(NETWORK_PREFIX):
-            # The operator's API answers with tokens, which look like secrets even where they are none.
+            # The operator's API answers with tokens: an example would look like a leaked secret.
             return
         known = self.examples.get(operation.id)
-        # Of several, the one that shows most.
+        # The largest example shows most.
         if known is None or size > len(known.request) + len(known.answer):
             self.examples[operation.id] = Example(answer.status, request, answer.body)
 
@@ -97,12 +97,12 @@ RECORDER: Final = Recorder()
 
 
 class Recording:
-    """An application whose every answer is judged before its last byte leaves."""
+    """Wraps an application, and checks every answer before its last byte is sent."""
 
     def __init__(self, app: ASGIApp, recorder: Recorder = RECORDER) -> None:
         self._app = app
         self._recorder = recorder
-        # Now, and not while the first request waits.
+        # Compile them now, not while the first request waits.
         contract()
         own()
 
@@ -138,8 +138,8 @@ def _answer(scope: Scope, start: Message, body: bytes) -> Answer:
     return Answer(scope["method"], scope["path"], start["status"], headers, body)
 
 
-def hold_to_account(response: httpx2.Response) -> None:
-    """The hook of our clients: fails in the line that asked, where the answer is not as described."""
+def check_response(response: httpx2.Response) -> None:
+    """The hook of our clients: fails in the line of the request if the answer is not as documented."""
     response.read()
     request = response.request
     path = unquote(request.url.path)
@@ -148,21 +148,23 @@ def hold_to_account(response: httpx2.Response) -> None:
 
 
 @contextmanager
-def judged(must_show: Collection[str] = ()) -> Iterator[None]:
-    """A test, which fails where anything that was answered in it is not as described.
+def checked_exchanges(must_show: Collection[str] = ()) -> Iterator[None]:
+    """Fails at the end of a test if an answer in it was not as documented.
 
     Args:
-        must_show: the operations that are to be carried out in it.
+        must_show: the operations that the test must carry out.
     """
     RECORDER.new_test()
     yield
     RECORDER.raise_new_mismatches()
     for operation_id in must_show:
-        assert any(status < 300 for status in RECORDER.seen.get(operation_id, ())), f"{operation_id} is not shown"
+        assert any(status < 300 for status in RECORDER.seen.get(operation_id, ())), (
+            f"{operation_id} was not carried out"
+        )
 
 
 def examples() -> dict[str, Any]:
-    """What was recorded of each operation, as /openapi.json shows it."""
+    """Returns the recorded example of each operation, as /openapi.json shows it."""
     shown: dict[str, Any] = {}
     for operation_id, kept in sorted(RECORDER.examples.items()):
         example: dict[str, Any] = {"status": str(kept.status), "answer": json.loads(kept.answer)}

@@ -1,4 +1,4 @@
-"""A server that misbehaves on command: each request meets the next of the acts it was given."""
+"""A server with faults: it answers each request with the next of the given acts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WAIT_SECONDS = 10
 
 @dataclass
 class FaultServer:
-    """What came in, byte for byte, and when."""
+    """The received requests, byte for byte, and their times."""
 
     url: str
     bodies: list[bytes] = field(default_factory=list)
@@ -25,7 +25,7 @@ class FaultServer:
 
 
 def answer(status: int, body: object = None, headers: Mapping[str, str] | None = None) -> Act:
-    """A whole answer; text is sent as it is, anything else as JSON."""
+    """Sends a whole answer: a str as it is, anything else as JSON."""
 
     def act(connection: socket.socket) -> None:
         connection.sendall(_whole(status, body, headers or {}))
@@ -34,13 +34,13 @@ def answer(status: int, body: object = None, headers: Mapping[str, str] | None =
 
 
 def cut(connection: socket.socket) -> None:
-    """The request was read, and the connection ends without a word."""
-    # With a reset, as a process that is killed leaves it.
+    """Reads the request and ends the connection without an answer."""
+    # With a reset, like a killed process.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
 def half(body: object) -> Act:
-    """The answer begins, and ends half-way."""
+    """Sends a part of the answer."""
 
     def act(connection: socket.socket) -> None:
         whole = _whole(200, body, {})
@@ -50,7 +50,7 @@ def half(body: object) -> Act:
 
 
 def silent(seconds: float) -> Act:
-    """Nothing comes for so long."""
+    """Sends nothing for this time."""
 
     def act(_connection: socket.socket) -> None:
         time.sleep(seconds)
@@ -59,7 +59,7 @@ def silent(seconds: float) -> Act:
 
 
 def dripping(pause_seconds: float) -> Act:
-    """The answer comes byte by byte and never ends."""
+    """Sends an endless answer byte by byte."""
 
     def act(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
@@ -71,7 +71,7 @@ def dripping(pause_seconds: float) -> Act:
 
 
 def endless(connection: socket.socket) -> None:
-    """The answer is larger than anybody has room for."""
+    """Sends an endless answer in large parts."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
     while True:
         connection.sendall(b" " * 65536)
@@ -79,7 +79,7 @@ def endless(connection: socket.socket) -> None:
 
 @contextmanager
 def misbehaving(acts: Iterable[Act]) -> Iterator[FaultServer]:
-    """Serves each request on a connection of its own; after the last act nothing is answered."""
+    """Serves each request on a connection of its own. After the last act it answers nothing."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = FaultServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
     waiting = iter(acts)
@@ -93,7 +93,7 @@ def misbehaving(acts: Iterable[Act]) -> Iterator[FaultServer]:
             threading.Thread(target=attend, args=(connection,), daemon=True).start()
 
     def attend(connection: socket.socket) -> None:
-        # Whoever gives up on us closes the connection while an act goes on.
+        # A client that gives up closes the connection during an act.
         with connection, suppress(OSError):
             connection.settimeout(_WAIT_SECONDS)
             head, body = _read(connection)

@@ -1,4 +1,4 @@
-"""The HTTP client of the tests: for servers on loopback, where no certificate is ever checked."""
+"""The HTTP client of the tests, for servers on loopback. It checks no certificates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx2
 
-# Reading all certificates of the system for each new client took half of the time of a whole run.
+# To read all certificates of the system for each new client took half of the time of a whole run.
 _NO_CERTIFICATES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -1,13 +1,13 @@
-"""What a network of one partner must do with money, said a second time: one balance after another, in plain Python.
+"""A second implementation of what a network with one partner does with money: balance by balance, in plain Python.
 
-Written from the protocol (§4 to §6, and docs/decisions/0009 for trades of a broker) and not from the code, so that
-the two can disagree.
+It is written from the protocol (§4 to §6, and docs/decisions/0009 for trades of a broker) and not from the code, so
+that the two can disagree.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from typing import NamedTuple
 DISPUTE_MINUTES = 10.0
 TOP_UP_MINUTES = 10.0
 Key = tuple[str, str]
-"""A connection's id and our name of a currency."""
+"""The id of a connection and our name of a currency."""
 
 
 class Move(NamedTuple):
-    """From the source, or from the partner where that is None, to the connection; backwards where negative."""
+    """A move from the source, or from the partner if it is None, to the connection. Negative moves go back."""
 
     connection: str
     source: str | None
@@ -27,7 +27,7 @@ class Move(NamedTuple):
     quantity: int
 
     def sides(self) -> list[tuple[Key, str | None, int]]:
-        """Each balance that it moves, against whom, and by how much."""
+        """Returns each balance that it changes, the counterparty, and the change."""
         own = ((self.connection, self.currency), self.source, self.quantity)
         if self.source is None:
             return [own]
@@ -46,7 +46,7 @@ def gain(moves: Iterable[Move], key: Key) -> int:
 
 
 def losses(moves: Iterable[Move], key: Key) -> dict[str | None, int]:
-    """What the moves take from a balance, against each counterparty apart."""
+    """Returns what the moves take from a balance, per counterparty."""
     against: defaultdict[str | None, int] = defaultdict(int)
     for move in moves:
         for side, other, quantity in move.sides():
@@ -74,6 +74,7 @@ class ModelDispute:
     adjusted: dict[str, int] = field(default_factory=dict)
     made: list[Move] = field(default_factory=list)
     settled_in: ModelSettlement | None = None
+    cancelled: bool = False
     held: defaultdict[Key, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
@@ -95,6 +96,7 @@ class ModelSettlement:
     due_at: float | None = 0.0
     disputes: dict[str, ModelDispute] = field(default_factory=dict)
     disputed: set[str] = field(default_factory=set)
+    closures_wait: bool = False
     held: defaultdict[Key, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
@@ -111,16 +113,30 @@ class ModelSettlement:
     def takes_part(self, connection: str) -> bool:
         return any(key[0] == connection for key in keys_of(self.new))
 
+    def running(self) -> list[Move]:
+        """Returns its own transfers that still run."""
+        return [] if self.state == "rejected" else [move for move in self.new if not move.among(self.disputed)]
+
     def final(self) -> list[Move]:
-        return [*self.pulled, *(move for move in self.new if not move.among(self.disputed))]
+        return [*self.pulled, *self.running()]
+
+    def takes(self, key: Key) -> int:
+        """Returns what the transfers that still run can take from a balance."""
+        return max(0, sum(losses(self.running(), key).values()) - gain(self.pulled, key))
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in ("completed", "rejected") or self.closures_wait
 
     def standing(self) -> list[ModelDispute]:
-        """Those that still keep transfers from running, the earliest first."""
+        """Returns the disputes that still keep transfers from running, earliest first."""
+        if self.state == "rejected":
+            return []
         found = [one for one in self.disputes.values() if one.connection in self.disputed and not one.approved]
         return sorted(found, key=lambda one: one.number)
 
     def kept_back(self) -> list[tuple[ModelDispute, Move]]:
-        """The transfers that wait for a dispute, each with the one dispute that answers for it."""
+        """Returns the transfers that wait for a dispute, each with the one dispute that covers it."""
         upheld = {one.connection for one in self.disputes.values() if one.upheld}
         waiting = []
         for move in self.new:
@@ -130,7 +146,7 @@ class ModelSettlement:
         return waiting
 
     def target(self, dispute: ModelDispute, key: Key) -> int:
-        """What the transfers that a dispute answers for would take from a balance."""
+        """Returns what the transfers that a dispute covers would take from a balance."""
         return sum(losses([move for one, move in self.kept_back() if one is dispute], key).values())
 
 
@@ -143,14 +159,14 @@ class Model:
         self.disputes: list[ModelDispute] = []
 
     def waiting_disputes(self) -> list[ModelDispute]:
-        """Approved and not settled yet."""
+        """Returns the disputes that are approved and not settled yet."""
         return [dispute for dispute in self.disputes if dispute.approved and dispute.settled_in is None]
 
     def pulled_in(self) -> list[Move]:
         return [move for dispute in self.waiting_disputes() for move in dispute.made]
 
     def shortfalls(self, new: Sequence[Move]) -> dict[Key, int]:
-        """What staging these amounts would be refused for."""
+        """Returns the shortfalls for which staging these amounts is refused."""
         pulled = self.pulled_in()
         short = {}
         for key in keys_of([*new, *pulled]):
@@ -183,9 +199,11 @@ class Model:
     def advance(self, minutes: float) -> None:
         self.now += minutes
         while due := [one for one in self.settlements if one.due_at is not None and one.due_at <= self.now]:
-            for settlement in sorted(due, key=lambda one: (one.due_at, one.id)):
+            for settlement in sorted(due, key=lambda one: (one.due_at, one.created_at)):
                 if settlement.state == "dispute_window":
                     self._finalise(settlement)
+                elif settlement.due_at is None:
+                    continue
                 else:
                     self._execute(settlement)
 
@@ -194,13 +212,13 @@ class Model:
         self._wake()
 
     def original(self, dispute: ModelDispute) -> dict[str, int]:
-        """What the disputed settlement would have brought the client, which it concedes when it closes."""
+        """Returns the client's original amounts of the settlement, which it accepts when it closes the dispute."""
         keys = [key for key in keys_of(dispute.settlement.new) if key[0] == dispute.connection]
         sums = {key[1]: gain(dispute.settlement.new, key) for key in keys}
         return {currency: quantity for currency, quantity in sums.items() if quantity != 0}
 
     def approve(self, dispute: ModelDispute) -> set[Key]:
-        """Approves the closure of a dispute, or gives the balances that do not cover it."""
+        """Approves the closure of a dispute, or returns the balances that do not cover it."""
         settlement = dispute.settlement
         others = [one for one in settlement.standing() if one is not dispute]
         keys = {*keys_of(settlement.new), *((dispute.connection, currency) for currency in dispute.adjusted)}
@@ -229,6 +247,63 @@ class Model:
             one.held[key] = held
         dispute.made = made
         return set()
+
+    def out_of_reach(
+        self, dispute: ModelDispute, adjusted: Mapping[str, int], custody: Mapping[str, int]
+    ) -> set[str]:
+        """Returns the currencies of which nobody could ever pay as much. ``custody`` is what all accounts have."""
+        beyond = set()
+        for currency, quantity in adjusted.items():
+            own = sum(abs(move.quantity) for move in dispute.settlement.new if move.currency == currency)
+            account = self.accounts[dispute.connection, currency]
+            pays = custody.get(currency, 0) if quantity > 0 else account.available + account.held
+            if abs(quantity) > pays + own:
+                beyond.add(currency)
+        return beyond
+
+    def needs_two(self, settlement: ModelSettlement) -> bool:
+        disputed = any(not one.retracted for one in settlement.disputes.values())
+        return disputed or any(one.settled_in is settlement for one in self.disputes)
+
+    def reject(self, settlement: ModelSettlement) -> None:
+        for dispute in settlement.disputes.values():
+            if not dispute.approved:
+                for key, held in dispute.held.items():
+                    self._free(key, held)
+                dispute.held.clear()
+        settlement.state = "rejected"
+        settlement.closures_wait = bool(settlement.pulled)
+        settlement.due_at = max(self.now, settlement.top_up_deadline) if settlement.pulled else None
+        self._rehold(settlement)
+
+    def cancel(self, dispute: ModelDispute) -> set[Key]:
+        """Cancels a taken closure, or returns the balances that do not cover what its gain has covered."""
+        settlement = dispute.settled_in
+        assert settlement is not None
+        before = settlement.pulled
+        settlement.pulled = [
+            move
+            for one in self.disputes
+            if one.settled_in is settlement and one is not dispute and not one.cancelled
+            for move in one.made
+        ]
+        keys = {*keys_of([*before, *settlement.new])}
+        short = {key for key in keys if settlement.takes(key) - settlement.held[key] > self.accounts[key].available}
+        if short:
+            settlement.pulled = before
+            return short
+        dispute.cancelled = True
+        self._rehold(settlement, keys)
+        if settlement.closures_wait and not settlement.pulled:
+            settlement.closures_wait, settlement.due_at = False, None
+        self._wake()
+        return set()
+
+    def _rehold(self, settlement: ModelSettlement, keys: Iterable[Key] | None = None) -> None:
+        for key in keys or settlement.touched():
+            needed = settlement.takes(key)
+            self._free(key, settlement.held[key] - needed)
+            settlement.held[key] = needed
 
     def _made(self, dispute: ModelDispute) -> list[Move]:
         if dispute.closed_by == "admin":
@@ -264,7 +339,9 @@ class Model:
             if move.source is None:
                 change[move.currency] -= move.quantity
         if any(self.partner[currency] + quantity < 0 for currency, quantity in change.items()):
-            settlement.state, settlement.due_at = "failed", None
+            settlement.due_at = None
+            if not settlement.closures_wait:
+                settlement.state = "failed"
             return
         for key in settlement.touched():
             quantity = gain(final, key)
@@ -279,18 +356,26 @@ class Model:
                 self._free(key, -filled)
         for currency, quantity in change.items():
             self.partner[currency] += quantity
-        settlement.state, settlement.due_at = "completed", None
+        settlement.due_at = None
+        if not settlement.closures_wait:
+            settlement.state = "completed"
+        settlement.closures_wait = False
         if any(quantity > 0 for quantity in change.values()):
             self._wake()
 
+    def retry(self, settlement: ModelSettlement) -> None:
+        """Makes a failed settlement pending. All that have failed are tried, oldest first."""
+        settlement.state, settlement.due_at = "top_up_window", self.now
+        self._wake()
+
     def _wake(self) -> None:
         for settlement in self.settlements:
-            if settlement.state == "failed":
+            if (settlement.state == "failed" or settlement.closures_wait) and settlement.due_at is None:
                 settlement.due_at = self.now
 
 
 def worst_case(new: Sequence[Move], pulled: Sequence[Move], key: Key) -> int:
-    """Over everyone who may come to dispute, tried out; never below nothing."""
+    """Returns the largest liability over all sets of connections that may dispute; at least 0."""
     connections = sorted({side[0] for side in keys_of(new)})
     outcomes = [
         gain(pulled, key) + gain([move for move in new if not move.among(disputing)], key)

@@ -1,6 +1,6 @@
-"""A network to act on: partners, clients, connections and funded allocations, each in a line.
+"""Builds networks for tests over HTTP: partners, clients, connections and funded allocations, each in one line.
 
-Everything goes over HTTP, and every exchange is held against the wire contract and our own document.
+Every exchange is checked against the wire contract and our own document.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import httpx2
 from clearwindow.signing.keys import PrivateKey
 from clearwindow.signing.message import sign_message
 from clearwindow.signing.payload import payload_text
-from tests.support.exchanges import hold_to_account
+from tests.support.exchanges import check_response
 from tests.support.http import loopback_client
 from tests.support.operators import GoAccountHandle, OperatorClient
 
@@ -30,7 +30,7 @@ def new_nonce() -> str:
 
 
 def sign_body(fields: Mapping[str, object], key: PrivateKey) -> Json:
-    """The fields as a signed body."""
+    """Returns the fields as a signed body."""
     payload = payload_text(fields)
     return {**fields, "payload": payload, "signature": sign_message(key, payload)}
 
@@ -42,7 +42,7 @@ def ok(response: httpx2.Response) -> Json:
 
 
 class NetworkClient:
-    """One member's calls; a path is what follows the enterprise's own."""
+    """The calls of one member. Paths are relative to the enterprise."""
 
     def __init__(self, base_url: str, token: str, enterprise_id: str) -> None:
         self.enterprise_id = enterprise_id
@@ -50,7 +50,7 @@ class NetworkClient:
             base_url=f"{base_url}/api/network",
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
-            event_hooks={"response": [hold_to_account]},
+            event_hooks={"response": [check_response]},
         )
 
     def __enter__(self) -> Self:
@@ -81,14 +81,14 @@ class NetworkClient:
 
 @dataclass(frozen=True)
 class EnterpriseHandle:
-    """An enterprise with a member that calls and a Go Account that signs."""
+    """An enterprise with a member's token and a Go Account's key."""
 
     id: str
     account: GoAccountHandle
     api: NetworkClient
 
     def sign(self, fields: Mapping[str, object]) -> Json:
-        """The fields as a signed body, with a new nonce where they have none."""
+        """Returns the fields as a signed body, with a new nonce if they have none."""
         return sign_body({"nonce": new_nonce(), **fields}, self.account.key)
 
 
@@ -134,12 +134,12 @@ class ConnectionHandle:
         return self._submit("deallocations", currency, quantity, more)
 
     def balances(self) -> dict[str, tuple[int, int]]:
-        """Per currency (available, held) of the network account, in our names and base units."""
+        """Returns (available, held) of the network account per currency, in our names and base units."""
         answer = ok(self.client.api.get("/clients/balances", connectionIds=self.id))
         return _amounts(answer["networkBalances"][self.id]["balances"])
 
     def go_balances(self) -> dict[str, tuple[int, int]]:
-        """The same of the client's Go Account."""
+        """Returns (available, held) of the client's Go Account per currency."""
         return _amounts(ok(self.client.api.get("/clients/balances"))["balances"])
 
     def _submit(self, what: str, currency: str, quantity: object, more: Mapping[str, object]) -> httpx2.Response:
@@ -152,7 +152,7 @@ def _amounts(balances: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[int, 
 
 
 class Network:
-    """Builds what a test acts on, through the operator and the members themselves."""
+    """Builds a network with requests of the operator and of the members."""
 
     def __init__(self, operator: OperatorClient) -> None:
         self.operator = operator
@@ -190,7 +190,7 @@ class Network:
         deposits: Mapping[str, int] | None = None,
         **settings: object,
     ) -> PartnerHandle:
-        """A partner; ``settings`` are those of its configuration."""
+        """Makes a partner; ``settings`` are those of its configuration."""
         enterprise = self.enterprise(name)
         self.configure(name, **settings)
         asked: Json = {
@@ -220,7 +220,7 @@ class Network:
     def funded(
         self, partner: PartnerHandle, allocated: Mapping[str, int], *, name: str = "trader"
     ) -> ConnectionHandle:
-        """A new client that has deposited, connected to the partner and allocated this much."""
+        """Makes a client with deposits, a connection to the partner, and these allocations."""
         connection = self.connect(self.client(name, deposits=allocated), partner)
         for currency, quantity in allocated.items():
             ok(connection.allocate(currency, quantity))

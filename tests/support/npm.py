@@ -1,4 +1,4 @@
-"""Published npm packages at hand: installed once for all runs, in a folder that no commit has."""
+"""Installs published npm packages once for all runs, in a folder outside of version control."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ def node() -> str:
 
 
 def installed_modules(manifest: Path, what: str) -> Path:
-    """The folder that the packages of a ``package.json`` are in; skips the test where npm cannot put them there.
+    """Returns the folder with the packages of a ``package.json``. Fails the test if npm cannot install them.
 
-    ``what`` was not tried then, which is what the skipped test says.
+    Args:
+        manifest: the ``package.json``.
+        what: the subject of the test, for the reason of the failure.
     """
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        pytest.skip(f"{what} was not tried: node and npm are not at hand")
+        pytest.fail(f"{what} was not tried: install node and npm (.ci/run has the packages)")
     folder = CACHE / hashlib.sha256(manifest.read_bytes()).hexdigest()[:16]
     complete = folder / "complete"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        # Workers that run tests side by side install it once.
+        # Parallel test workers install it once.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
             shutil.copy(manifest, folder)
@@ -54,7 +56,7 @@ def _install(npm: str, folder: Path, what: str) -> None:
             [npm, "install", *NPM_OPTIONS], cwd=folder, capture_output=True, timeout=INSTALL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        pytest.skip(f"{what} was not tried: npm took more than {INSTALL_SECONDS} seconds")
+        pytest.fail(f"{what} was not tried: npm took more than {INSTALL_SECONDS} seconds")
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
-        pytest.skip(f"{what} was not tried: npm cannot install it here: {said[-500:]}")
+        pytest.fail(f"{what} was not tried: npm cannot install it here: {said[-500:]}")

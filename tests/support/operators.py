@@ -1,4 +1,4 @@
-"""The operator's side of the network, over HTTP: what a test needs before it can begin."""
+"""The operator's calls over HTTP."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any, Self
 import httpx2
 
 from clearwindow.signing.keys import PrivateKey, generate_private_key
-from tests.support.exchanges import hold_to_account
+from tests.support.exchanges import check_response
 from tests.support.http import loopback_client
 
 PREFIX = "/api/operator/v1"
 READ, WRITE = "settlement_network_read", "settlement_network_write"
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 60
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class GoAccountHandle:
-    """A Go Account, and the key that signs for it."""
+    """A Go Account with its signing key."""
 
     id: str
     enterprise_id: str
@@ -29,12 +29,12 @@ class GoAccountHandle:
 
 
 def make_key(number: int = 0) -> PrivateKey:
-    """The same key for the same number: a test's keys are not secrets."""
+    """Returns the same key for the same number: keys of tests are not secrets."""
     return generate_private_key(number.to_bytes(32, "big"))
 
 
 class OperatorClient:
-    """Typed helpers answer what was made and fail loudly; ``post``, ``get`` … answer whatever came."""
+    """Typed helpers return what they made, or fail. ``post``, ``get`` and so on return any answer."""
 
     def __init__(self, base_url: str, token: str) -> None:
         self.base_url = base_url
@@ -42,7 +42,7 @@ class OperatorClient:
             base_url=base_url + PREFIX,
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
-            event_hooks={"response": [hold_to_account]},
+            event_hooks={"response": [check_response]},
         )
         self._made = 0
 
@@ -77,7 +77,7 @@ class OperatorClient:
         return str(self._one("token", self.post(f"/operators/{operator_id}/tokens", terms))["value"])
 
     def another(self, name: str = "second") -> OperatorClient:
-        """Another operator, for what needs four eyes."""
+        """Makes another operator, for reviews."""
         return OperatorClient(self.base_url, self.operator_token(self.operator(name)["id"]))
 
     def enterprise(self, enterprise_id: str | None = None, *, licensed: bool = True, **more: object) -> Json:
@@ -104,7 +104,7 @@ class OperatorClient:
         return self._one("token", self.post(f"/enterprises/{enterprise_id}/tokens", body))
 
     def user_token(self, enterprise_id: str, user_id: str | None = None, **terms: Any) -> str:  # noqa: ANN401
-        """The token value of a member, who is made if need be."""
+        """Makes the member if it does not exist, and returns a token of it."""
         user = self.user(enterprise_id, user_id or f"user-of-{enterprise_id}")
         return str(self.token(enterprise_id, user["id"], **terms)["value"])
 
@@ -133,12 +133,12 @@ class OperatorClient:
         return self.post(f"/go-accounts/{go_account_id}/{kind}", body)
 
     def balances(self, go_account_id: str) -> dict[str, tuple[int, int]]:
-        """Per currency (available, held), in base units."""
+        """Returns (available, held) per currency, in base units."""
         found = self._ok(self.get(f"/go-accounts/{go_account_id}/balances"))["balances"]
         return {currency: (int(balance["available"]), int(balance["held"])) for currency, balance in found.items()}
 
     def check(self) -> list[Json]:
-        """What does not hold in the ledger."""
+        """Returns the findings of the ledger check."""
         checked = self._ok(self.get("/ledger/check"))
         assert checked["ok"] is (checked["findings"] == [])
         findings: list[Json] = checked["findings"]

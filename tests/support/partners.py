@@ -1,4 +1,4 @@
-"""A partner's own endpoint on loopback: it checks every signature, and answers as a test has it answer."""
+"""A partner's endpoint on loopback: it checks every signature, and answers as the test decides."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """One call as it arrived, with what its signature claims."""
+    """One received call, with the claims of its signature."""
 
     method: str
     path: str
@@ -35,7 +35,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reaction:
-    """An answer. ``cut``: the connection ends half-way; ``endless``: the body never does."""
+    """An answer. ``cut``: the connection ends in the middle; ``endless``: the body never ends."""
 
     status: int = 200
     body: object = field(default_factory=dict)
@@ -54,7 +54,7 @@ Behaviour = Callable[[Seen], Reaction]
 
 
 def agreeing(seen: Seen) -> Reaction:
-    """What a partner answers when all is well."""
+    """Answers as a partner that agrees."""
     if seen.method == "PUT":
         return Reaction()
     if seen.path.endswith("/connections"):
@@ -78,7 +78,7 @@ def refusing(reason: str = "not today", status: int = 200) -> Behaviour:
 
 
 class FakePartner:
-    """Behaves as ``behave`` says; ``seen`` is what it was asked, ``complaints`` what it did not take."""
+    """A partner that answers with ``behave``. ``seen`` are the calls, ``complaints`` the refused signatures."""
 
     def __init__(self, url: str, network_url: str) -> None:
         self.url = url
@@ -91,7 +91,7 @@ class FakePartner:
         self._lock = threading.Lock()
 
     def asked(self, ending: str) -> list[Seen]:
-        """The calls whose path ends so."""
+        """Returns the calls whose path has this ending."""
         return [seen for seen in self.seen if seen.path.endswith(ending)]
 
     def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
@@ -101,7 +101,7 @@ class FakePartner:
             self.complaints.append(repr(error))
             return Reaction(401, {"error": "the signature is not one"})
         key_id = str(jwt.get_unverified_header(signature or "")["kid"])
-        seen = Seen(method, path, json.loads(raw), raw, claims, key_id)
+        seen = Seen(method, path, json.loads(raw or b"{}"), raw, claims, key_id)
         with self._lock:
             self.seen.append(seen)
         return self.behave(seen)
@@ -126,7 +126,7 @@ class FakePartner:
         return claims
 
     def _key(self, key_id: str) -> jwt.PyJWK:
-        """Read anew for an id that was not met before, as every partner should."""
+        """Returns the key; reads all keys again for an unknown id, as every partner should."""
         with self._lock:
             if key_id not in self._keys:
                 with loopback_client() as http:
@@ -137,7 +137,7 @@ class FakePartner:
 
 @contextmanager
 def fake_partner(network_url: str) -> Iterator[FakePartner]:
-    """A partner that answers until the block ends; every signature it saw must have been good."""
+    """Runs a partner until the block ends. Fails if any signature was invalid."""
     with answering(lambda url: FakePartner(url, network_url)) as partner:
         yield partner
     assert partner.complaints == []
@@ -145,11 +145,11 @@ def fake_partner(network_url: str) -> Iterator[FakePartner]:
 
 @contextmanager
 def answering(at: Callable[[str], P]) -> Iterator[P]:
-    """Whatever reacts like a partner, at an address of its own until the block ends."""
+    """Serves an object that reacts like a partner until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     partner = at(f"http://127.0.0.1:{server.server_address[1]}")
-    server.partner = partner  # type: ignore[attr-defined]  # where its handlers find it
+    server.partner = partner  # type: ignore[attr-defined]  # read by its handlers
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -161,20 +161,23 @@ def answering(at: Callable[[str], P]) -> Iterator[P]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and body are written one after the other, and nobody should wait for the first to be acknowledged.
+    # Head and body are written separately; the body must not wait until the head is acknowledged.
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
         self._answer()
 
     def do_PUT(self) -> None:
         self._answer()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Nothing: pytest shows what matters."""
+        """Logs nothing."""
 
     def _answer(self) -> None:
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        raw = self.rfile.read(int(self.headers["Content-Length"] or 0))
         partner: Reacting = self.server.partner  # type: ignore[attr-defined]  # set above
         reaction = partner.react(self.command, self.path, self.headers[HEADER], raw)
         time.sleep(reaction.delay_seconds)

@@ -1,98 +1,83 @@
-"""``clearwindow`` as real processes."""
+"""``clearwindow`` as processes of their own, started by the product's own starter."""
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
-from tests.support.exchanges import hold_to_account
+from clearwindow.simulator import server
+from clearwindow.simulator.programs import Line, Program, run_to_end
+from tests.support.exchanges import check_response
 from tests.support.http import loopback_client
 
 COMMAND = [sys.executable, "-m", "clearwindow"]
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 START_TOKEN = "the-token-in-the-settings-of-a-process"
 
 
 def environment(**settings: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEARWINDOW_")}
-    return kept | {f"CLEARWINDOW_{name.upper()}": value for name, value in settings.items()}
+    """Returns the environment of a process; the settings are named without their prefix."""
+    return server.environment({f"CLEARWINDOW_{name.upper()}": value for name, value in settings.items()})
 
 
 def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Runs to the end; ``settings`` are the environment's, without the prefix."""
-    return subprocess.run(  # noqa: S603 - our own program
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS * 2,
-        env=environment(**settings),
-        stdin=subprocess.DEVNULL,
-    )
+    """Runs a command to its end; the settings are named without their prefix."""
+    return run_to_end(arguments, environment(**settings), TIMEOUT_SECONDS * 2)
 
 
 @dataclass
 class Running:
-    """A process that has said that it is ready; ``said`` is what it said."""
+    """A process that has written its first line, ``said``."""
 
-    process: subprocess.Popen[str]
-    said: Mapping[str, object]
-    log: Path
+    program: Program
+    said: Line
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        return self.program.process
+
+    @property
+    def log(self) -> Path:
+        return self.program.log
 
     @property
     def url(self) -> str:
         return str(self.said["address"])
 
     def get(self, path: str, token: str = START_TOKEN) -> httpx2.Response:
-        hooks = {"response": [hold_to_account]}
-        with loopback_client(base_url=self.url, timeout=PATIENCE_SECONDS, event_hooks=hooks) as client:
+        hooks = {"response": [check_response]}
+        with loopback_client(base_url=self.url, timeout=TIMEOUT_SECONDS, event_hooks=hooks) as client:
             return client.get(path, headers={"Authorization": f"Bearer {token}"})
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """The exit code, and how many seconds the end took."""
+        """Returns the exit code, and how many seconds the end took."""
         started = time.monotonic()
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS), time.monotonic() - started
+        return self.program.end(number), time.monotonic() - started
 
 
 @contextmanager
 def running(folder: Path, *arguments: str, **settings: str) -> Iterator[Running]:
-    """``serve`` or ``worker`` until the block ends; its log is kept in the folder."""
+    """Runs ``serve``, ``worker`` or another command until the block ends. The folder keeps its log."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"{arguments[0]}.log"
-    with log.open("a") as log_file:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [*COMMAND, *arguments, "--json"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log_file,
-            text=True,
-            env=environment(**settings),
-        )
-    with process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, log.read_text()
-        try:
-            yield Running(process, json.loads(line), log)
-        finally:
-            if process.poll() is None:
-                process.terminate()
+    program = Program(arguments[0], arguments, folder, environment(**settings))
+    program.start()
+    try:
+        yield Running(program, program.await_line(lambda _: True, server.START_SECONDS))
+    finally:
+        program.stop()
 
 
 @contextmanager
 def serving_folder(data: Path, *arguments: str, **settings: str) -> Iterator[Running]:
-    """A server over the data folder, on a free port, with ``START_TOKEN`` as its operator's."""
+    """Serves the data folder on a free port, with the operator's token ``START_TOKEN``."""
     token = {"operator_token": START_TOKEN}
     given = ("serve", "--port", "0", "--data", str(data), *arguments)
     with running(data.parent / "logs", *given, **(token | settings)) as served:

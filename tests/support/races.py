@@ -1,4 +1,4 @@
-"""Things that happen at once: threads that start together, and locks that make one wait where a test wants it."""
+"""Concurrency: threads that start together, and locks that hold a transaction where a test wants it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from contextlib import contextmanager
 from threading import Barrier
 from typing import TypeVar
 
+import psycopg
 from psycopg import sql
 
 from clearwindow.runtime import Runtime
+from tests.support.databases import as_superuser
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 120
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def at_once(calls: Sequence[Callable[[], T]], threads: int = 24) -> list[T]:
-    """The results of all calls, in their order; as many as there are threads start together."""
+    """Runs all calls and returns their results in order. The first calls, one for each thread, start together."""
     threads = min(threads, len(calls))
     start = Barrier(threads)
 
     def run(number: int) -> T:
         if number < threads:
-            start.wait(PATIENCE_SECONDS)
+            start.wait(TIMEOUT_SECONDS)
         return calls[number]()
 
     with ThreadPoolExecutor(threads) as pool:
@@ -35,30 +37,31 @@ def at_once(calls: Sequence[Callable[[], T]], threads: int = 24) -> list[T]:
 
 @contextmanager
 def in_background(call: Callable[[], T]) -> Iterator[Future[T]]:
-    """Runs the call in a thread of its own; the block ends when the call has."""
+    """Runs the call in a thread of its own. The block ends after the call."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(call)
 
 
 class Gate:
-    """Table locks that stop whoever wants to insert, until the block ends."""
+    """Table locks that make inserts wait until the block ends."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     @contextmanager
     def closed(self, table: str) -> Iterator[None]:
-        with self._runtime.transaction() as tx:
-            tx.connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(table)))
+        # The application may not lock a table that it only inserts into.
+        with psycopg.connect(as_superuser(self._runtime.database.dsn)) as connection:
+            connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(table)))
             yield
 
     def wait_for(self, waiting: int) -> None:
         """Returns once this many transactions wait for a lock."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        give_up_at = time.monotonic() + TIMEOUT_SECONDS
         while True:
             with self._runtime.transaction() as tx:
                 if tx.scalars(int, _WAITING) == [waiting]:
                     return
             if time.monotonic() > give_up_at:
-                raise TimeoutError(f"there were never {waiting} transactions waiting for a lock")
+                raise TimeoutError(f"{waiting} transactions never waited for a lock at the same time")
             time.sleep(0.005)

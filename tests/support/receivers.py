@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback: keeps what it is sent, and behaves as badly as it is told to."""
+"""A webhook receiver on loopback: it keeps the messages, and behaves as the test decides."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the library's own types
-        """A sender that was killed has left its connections behind, which nobody needs to be told of."""
+        """Ignores the broken connections of killed senders."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """A receiver that takes everything until it is told otherwise."""
+    """Runs a receiver until the block ends. It accepts everything unless the test changes its behaviour."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -84,7 +84,7 @@ def receiving() -> Iterator[Receiver]:
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
-            """Nothing: what matters is asserted."""
+            """Logs nothing."""
 
     server = _Server(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")

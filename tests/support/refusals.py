@@ -1,9 +1,10 @@
-"""Requests that must be refused: each is a valid one but for one thing, and leaves the database as it was."""
+"""Requests that must be refused: each differs from a valid one in one respect, and must write nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 import httpx2
 from psycopg import sql
@@ -11,13 +12,13 @@ from psycopg import sql
 from clearwindow.runtime import Runtime
 from clearwindow.signing.keys import PrivateKey
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok, sign_body
-from tests.support.settling import Floor, fields_of, post
+from tests.support.settlements import Testbed, fields_of, post
 
 PATH = "/partners/settlements"
 
 
 def all_rows(runtime: Runtime) -> dict[str, tuple[int, int]]:
-    """Per table the number of its rows and a sum over all that they hold."""
+    """Returns the number of rows and a checksum of each table."""
     with runtime.transaction() as tx:
         tables = tx.scalars(
             str,
@@ -35,18 +36,24 @@ def all_rows(runtime: Runtime) -> dict[str, tuple[int, int]]:
     return {table: (count, content) for table, count, content in rows}
 
 
+EVIDENCE: Final = frozenset({"nonce", "signed_request", "key_set", "sealed_payload"})
+"""What keeps the texts and signatures of a request that comes again, signed anew."""
+
+
 @contextmanager
-def nothing_written(runtime: Runtime) -> Iterator[None]:
+def nothing_written(runtime: Runtime, *, but: Collection[str] = ()) -> Iterator[None]:
+    """Asserts that the block changes no table, except for those of ``but``."""
     before = all_rows(runtime)
     yield
-    assert all_rows(runtime) == before
+    after = all_rows(runtime)
+    assert [table for table in after if after[table] != before[table] and table not in but] == []
 
 
 class Staging:
-    """A partner with one valid settlement request, and requests that are like it but for one thing."""
+    """A partner with one valid settlement request, and requests that differ from it in one respect."""
 
-    def __init__(self, floor: Floor, partner: PartnerHandle, connection: ConnectionHandle) -> None:
-        self.floor = floor
+    def __init__(self, testbed: Testbed, partner: PartnerHandle, connection: ConnectionHandle) -> None:
+        self.testbed = testbed
         self.partner = partner
         self.connection = connection
         self.fields = fields_of({connection.id: {"BTC": "-7"}}, notes="of the fifth of January")
@@ -62,7 +69,7 @@ class Staging:
         return sign_body({name: value for name, value in self.fields.items() if name not in names}, self.key)
 
     def amounts(self, amounts: object) -> Json:
-        """The request with these amounts of its connection."""
+        """Returns the request with these amounts for its connection."""
         return self.signed(settlementAmounts={self.connection.id: amounts})
 
     def send(self, body: Mapping[str, object] | bytes) -> httpx2.Response:
@@ -73,8 +80,8 @@ class Staging:
     def refuses(
         self, body: Mapping[str, object] | bytes, name: str, *mentions: str, status: int = 400
     ) -> httpx2.Response:
-        """Fails unless the body is refused by this name, in words that mention this, and nothing is written."""
-        with nothing_written(self.floor.runtime):
+        """Fails unless the body is refused with this name, the text has these words, and nothing is written."""
+        with nothing_written(self.testbed.runtime):
             response = self.send(body)
             shown = f"{str(body)[:500]} answered {response.status_code} {response.text[:1000]}"
             assert response.status_code == status, shown
@@ -85,14 +92,14 @@ class Staging:
         return response
 
     def accepts(self, body: Mapping[str, object] | bytes | None = None) -> Json:
-        """The valid request passes, although refused ones had its externalId and its nonce: none was burnt."""
+        """Sends the valid request. Refused requests with its externalId and nonce must not have used them up."""
         answer = ok(self.send(self.signed() if body is None else body))
-        self.floor.assert_proven()
+        self.testbed.assert_proven()
         settlement: Json = answer["settlement"]
         return settlement
 
 
-def staging(floor: Floor, *, allocated: int = 1_000, **settings: object) -> Staging:
-    """A new partner with one connection that has this many satoshi."""
-    partner = floor.network.partner(**settings)  # type: ignore[arg-type]  # settings of its configuration
-    return Staging(floor, partner, floor.network.funded(partner, {"ofcbtc": allocated}))
+def staging(testbed: Testbed, *, allocated: int = 1_000, **settings: object) -> Staging:
+    """Makes a partner with one connection that has this many satoshi."""
+    partner = testbed.network.partner(**settings)  # type: ignore[arg-type]  # settings of its configuration
+    return Staging(testbed, partner, testbed.network.funded(partner, {"ofcbtc": allocated}))

@@ -1,4 +1,4 @@
-"""Settlements and disputes for tests: staged, signed and driven through their windows."""
+"""Settlements and disputes: stages them, signs them and moves the clock through their windows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from uuid import uuid4
 import httpx2
 
 from clearwindow.bootstrap import WORK
-from clearwindow.clock import ManualClock
-from clearwindow.proof.service import check_ledger
+from clearwindow.core.clock import ManualClock
+from clearwindow.jobs.worker import Worker
+from clearwindow.ledger.check.service import check_ledger
+from clearwindow.ledger.check.signatures.service import check_signatures
 from clearwindow.runtime import Runtime
-from clearwindow.work.worker import Worker
 from tests.support.networks import ConnectionHandle, Json, Network, PartnerHandle, new_nonce, ok
 from tests.support.operators import OperatorClient
 
@@ -21,8 +22,10 @@ Amounts = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
-class Floor:
-    """The trading floor of one test: a network, its clock, and a worker that runs when told to."""
+class Testbed:
+    """A network for one test, with its clock and a worker that runs on demand."""
+
+    __test__ = False  # pytest would collect it by its name
 
     network: Network
     clock: ManualClock
@@ -36,7 +39,7 @@ class Floor:
         return Worker(self.runtime, WORK).run_due()
 
     def pass_minutes(self, minutes: float) -> int:
-        """Moves the clock and runs what became due."""
+        """Moves the clock and runs due work."""
         self.clock.advance(minutes=minutes)
         return self.run_due()
 
@@ -47,14 +50,19 @@ class Floor:
         return str(self.settlement(settlement_id)["settlement"]["stage"])
 
     def event_types(self, enterprise_id: str) -> list[str]:
-        """The types of an enterprise's events, in the order in which they happened."""
+        """Returns the types of an enterprise's events, oldest first."""
         events = ok(self.operator.get("/events", enterpriseId=enterprise_id, pageSize=500))["events"]
         return [event["type"] for event in reversed(events)]
 
     def assert_proven(self) -> None:
-        """Everything that must always hold does. Protocol §10."""
+        """Checks everything that must always hold. Protocol §10."""
         with self.runtime.transaction() as tx:
             assert check_ledger(tx) == []
+
+    def assert_signed(self) -> None:
+        """Checks the evidence of all signed requests, and that every record is what was signed. Protocol §3."""
+        with self.runtime.transaction() as tx:
+            assert check_signatures(tx, self.runtime.vault, lambda *_: None).findings == []
 
 
 def fields_of(amounts: Amounts, **more: object) -> Json:
@@ -102,17 +110,17 @@ def close_dispute(connection: ConnectionHandle, dispute_id: str, notes: str = "w
 
 
 def fields_at_once(amounts: Amounts, **more: object) -> Json:
-    """The fields of version 1, which names no cutoff."""
+    """Returns the fields of version 1, which has no cutoff."""
     fields = {name: value for name, value in fields_of(amounts).items() if name != "cutoffAt"}
     return {**fields, **more}
 
 
 def try_settle(partner: PartnerHandle, amounts: Amounts, **more: object) -> httpx2.Response:
-    """Asks for a settlement of version 1, which executes at once or fails."""
+    """Requests a settlement of version 1, which executes at once or fails."""
     return partner.api.post("/partners/settlements", partner.enterprise.sign(fields_at_once(amounts, **more)))
 
 
 def settle(partner: PartnerHandle, amounts: Amounts, **more: object) -> Json:
-    """A settlement of version 1 that must execute."""
+    """Requests a settlement of version 1, which must execute."""
     settlement: Json = ok(try_settle(partner, amounts, **more))["settlement"]
     return settlement

@@ -1,4 +1,4 @@
-"""Calls that are signed with a v2x token, put together by the field's rule and not by the house's own code."""
+"""Calls that are signed with a v2x token, without the product's own code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def hmac_hex(token: str, parts: list[str], body: bytes) -> str:
 
 @dataclass
 class SignedCaller:
-    """Signs what it sends; a test may set single headers otherwise, or leave them out."""
+    """Signs its requests. A test may change or remove single headers."""
 
     base_url: str
     token: str
@@ -60,7 +60,7 @@ class SignedCaller:
         return self.send("POST", address, _text(body))
 
     def is_signed(self, response: httpx2.Response, address: str) -> bool:
-        """Whether the answer carries the HMAC that its caller expects, of a time that it takes."""
+        """Returns whether the answer has the expected HMAC and a recent timestamp."""
         timestamp = response.headers.get("Timestamp", "0")
         parts = [timestamp, address, str(response.status_code)]
         if self.version == "3.0":

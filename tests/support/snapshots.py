@@ -1,4 +1,4 @@
-"""What a database holds, to show that a refused request left no trace."""
+"""The content of a database, to show that a refused request changed nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from psycopg import sql
 
 
 def snapshot(dsn: str) -> dict[str, tuple[int, str | None]]:
-    """Per table, how many rows there are and a digest of them all."""
+    """Returns the number of rows and a digest of each table."""
     held: dict[str, tuple[int, str | None]] = {}
     with psycopg.connect(dsn) as connection:
         tables = connection.execute(

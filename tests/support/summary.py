@@ -1,4 +1,4 @@
-"""The lines at the end of a test run that say what was exchanged and judged. Summed over all workers."""
+"""The lines at the end of a test run: how many exchanges were checked, summed over all workers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import pytest
 
-from clearwindow.http import openapi
+from clearwindow.web import openapi
 from tests.support.exchanges import RECORDER, examples
 
 _KEY: Final = "clearwindow_exchanges"
 _EXAMPLES: Final = Path(openapi.__file__).parent / openapi.EXAMPLES_FILE
 LINES: Final[list[str]] = []
-"""What else a test has to say at the end of the run."""
+"""Further lines that tests add."""
 
 _lines: Final[list[str]] = []
 _totals: Final = {"contract": 0, "own": 0, "mismatches": 0}
@@ -22,7 +22,9 @@ _totals: Final = {"contract": 0, "own": 0, "mismatches": 0}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--record-examples", action="store_true", help="show what is exchanged in this run in /openapi.json"
+        "--record-examples",
+        action="store_true",
+        help="use the exchanges of this run as examples in /openapi.json",
     )
 
 

@@ -1,4 +1,4 @@
-"""That a wrong answer of the server would be caught: the judges judged."""
+"""The validation of exchanges reports wrong answers of a server."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from fastapi import APIRouter, Response
 
-from clearwindow.http.app import create_app
+from clearwindow.web.app import create_app
 from tests.support.descriptions import Answer
-from tests.support.exchanges import RECORDER, Recorder, hold_to_account
+from tests.support.exchanges import RECORDER, Recorder, check_response
 from tests.support.server import serving
 
 PATH = "/api/network/v1/enterprises/acme/clients"
@@ -33,13 +33,22 @@ def answer(status: int, body: object, *, method: str = "POST", path: str = PATH,
     return Answer(method, path, status, given, json.dumps(body).encode())
 
 
-PROBLEM = {"error": "there is a reason", "name": "a_reason", "requestId": "its own"}
+def problem(name: str) -> dict[str, str]:
+    return {
+        "error": "there is a reason",
+        "name": name,
+        "requestId": "its own",
+        "documentation": f"/docs/errors#{name}",
+    }
+
+
+PROBLEM = problem("go_account_missing")
 RIGHT = [
     answer(200, {"client": CLIENT}),
     answer(400, PROBLEM),
     answer(404, {}, path="/nowhere"),
     answer(405, {}, method="PATCH"),
-    answer(429, PROBLEM, **{"retry-after": "3"}),
+    answer(429, problem("rate_limited"), **{"retry-after": "3"}),
     answer(200, {"status": "ok"}, method="GET", path="/healthz"),
 ]
 WRONG = {
@@ -57,37 +66,42 @@ WRONG = {
     "no sentence": answer(400, {**PROBLEM, "error": ""}),
     "another request's id": answer(400, {**PROBLEM, "requestId": str(uuid4())}),
     "no request id": answer(200, {"client": CLIENT}, **{"x-request-id": ""}),
-    "no Retry-After": answer(429, PROBLEM),
+    "no Retry-After": answer(429, problem("rate_limited")),
+    "an error of another operation": answer(400, problem("nonce_used")),
+    "an error of another status": answer(400, problem("token_missing")),
+    "an error that is registered nowhere": answer(400, problem("a_reason")),
+    "no link to the error": answer(400, {name: PROBLEM[name] for name in PROBLEM if name != "documentation"}),
+    "a link to another error": answer(400, {**PROBLEM, "documentation": "/docs/errors#nonce_used"}),
     "no JSON": answer(200, {"client": CLIENT}, **{"content-type": "text/html"}),
     "no such operation": answer(200, {}, path="/api/network/v1/enterprises/acme/secrets"),
     "not of our own": answer(200, {"status": "fine", "more": 1}, method="GET", path="/healthz"),
 }
 
 
-def judge(*answers: Answer) -> Recorder:
+def recorded(*answers: Answer) -> Recorder:
     recorder = Recorder()
     for each in answers:
         recorder.record(each)
     return recorder
 
 
-def test_right_answers_pass_and_are_counted() -> None:
-    recorder = judge(*RIGHT)
+def test_correct_answers_pass_and_are_counted() -> None:
+    recorder = recorded(*RIGHT)
     assert recorder.tally.mismatches == []
     assert (recorder.tally.by_contract, recorder.tally.by_own) == (3, 4)
     recorder.raise_new_mismatches()
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_answer_is_caught(case: str) -> None:
-    recorder = judge(WRONG[case])
+def test_wrong_answer_is_reported(case: str) -> None:
+    recorder = recorded(WRONG[case])
     assert len(recorder.tally.mismatches) == 1
     with pytest.raises(AssertionError, match=WRONG[case].path):
         recorder.raise_new_mismatches()
     recorder.raise_new_mismatches()
 
 
-def test_what_a_server_answers_is_judged_whoever_asks() -> None:
+def test_answers_to_every_caller_are_validated() -> None:
     wrong = APIRouter()
 
     @wrong.get("/healthz")
@@ -105,12 +119,12 @@ def test_what_a_server_answers_is_judged_whoever_asks() -> None:
     assert recorder.tally.by_own == 1
 
 
-def test_a_client_s_hook_fails_in_the_line_that_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hook_of_a_client_raises_in_the_line_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.exchanges.RECORDER", Recorder())
     request = httpx2.Request("GET", "http://here/healthz")
     headers = {"X-Request-Id": str(uuid4()), "Content-Type": "application/json"}
-    hold_to_account(httpx2.Response(200, headers=headers, content=b'{"status": "ok"}', request=request))
+    check_response(httpx2.Response(200, headers=headers, content=b'{"status": "ok"}', request=request))
     headers = headers | {"X-Request-Id": str(uuid4())}
     with pytest.raises(AssertionError, match="/healthz answered 200"):
-        hold_to_account(httpx2.Response(200, headers=headers, content=b"{}", request=request))
+        check_response(httpx2.Response(200, headers=headers, content=b"{}", request=request))
     assert RECORDER.tally.mismatches == []

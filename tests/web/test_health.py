@@ -1,4 +1,4 @@
-"""What machines ask of a server: whether it lives, whether it can serve, what it counts, and its reference."""
+"""Health, readiness, metrics and the API reference."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import psycopg
 import pytest
 
 from clearwindow import bootstrap
-from clearwindow.clock import ManualClock
-from clearwindow.database.migrations import all_migrations
-from clearwindow.database.pool import Transaction
-from clearwindow.http import health
-from clearwindow.http.app import create_app
-from clearwindow.http.docs_page import CONTENT_SECURITY_POLICY
-from clearwindow.http.health import health_router
-from clearwindow.routers import ROUTERS
+from clearwindow.core.clock import ManualClock
+from clearwindow.jobs.backlog import Waiting
+from clearwindow.postgres.migrations import all_migrations
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-from clearwindow.work.backlog import Waiting
+from clearwindow.web import health
+from clearwindow.web.app import create_app
+from clearwindow.web.docs_page import CONTENT_SECURITY_POLICY
+from clearwindow.web.health import health_router
+from clearwindow.web.routers import ROUTERS
 from tests.support.http import loopback_client
 from tests.support.server import serving
 
@@ -30,7 +30,7 @@ LAG_LIMIT_SECONDS = 60
 
 @dataclass
 class FakeWork:
-    """Work of which a test says when it is due."""
+    """Work that is due when the test says so."""
 
     name: str = "fake"
     due_at: datetime | None = None
@@ -60,7 +60,7 @@ def readiness(client: httpx2.Client) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def test_a_server_that_can_serve_says_so(client: httpx2.Client) -> None:
+def test_server_reports_that_it_is_ready(client: httpx2.Client) -> None:
     part = {"ready": True}
     parts = {"database": part, "migrations": part, "work": part}
     assert readiness(client) == (200, {"ready": True, **parts, "longestOverdueWorkSeconds": 0.0})
@@ -68,7 +68,7 @@ def test_a_server_that_can_serve_says_so(client: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(("overdue_seconds", "status"), [(-5, 200), (LAG_LIMIT_SECONDS, 200), (61, 503)])
-def test_work_may_be_overdue_up_to_the_limit(
+def test_work_overdue_beyond_the_limit_is_not_ready(
     client: httpx2.Client, clock: ManualClock, work: FakeWork, overdue_seconds: int, status: int
 ) -> None:
     work.due_at = clock.now() - timedelta(seconds=overdue_seconds)
@@ -78,7 +78,7 @@ def test_work_may_be_overdue_up_to_the_limit(
     assert body["database"] == {"ready": True}
 
 
-def test_a_database_of_another_version_is_not_ready(client: httpx2.Client, dsn: str) -> None:
+def test_database_of_another_version_is_not_ready(client: httpx2.Client, dsn: str) -> None:
     last = all_migrations()[-1].name
     with psycopg.connect(dsn) as connection:
         connection.execute("DELETE FROM schema_migration WHERE name = %s", [last])
@@ -92,7 +92,7 @@ def test_a_database_of_another_version_is_not_ready(client: httpx2.Client, dsn: 
     assert (code, body["migrations"]["ready"], body["work"]["ready"]) == (503, False, False)
 
 
-def test_a_database_that_is_away_is_not_ready(client: httpx2.Client, runtime: Runtime) -> None:
+def test_stopped_database_is_not_ready(client: httpx2.Client, runtime: Runtime) -> None:
     runtime.database.close()
     code, body = readiness(client)
     assert (code, body["database"]["ready"], body["migrations"]["problem"]) == (503, False, "not known")
@@ -100,7 +100,7 @@ def test_a_database_that_is_away_is_not_ready(client: httpx2.Client, runtime: Ru
     assert "clearwindow_database_pool" in client.get("/metrics").text
 
 
-def test_a_database_that_hangs_is_not_ready_in_time(
+def test_hanging_database_is_not_ready_within_the_time_limit(
     client: httpx2.Client, runtime: Runtime, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "PROBE_SECONDS", 0.3)
@@ -111,7 +111,7 @@ def test_a_database_that_hangs_is_not_ready_in_time(
     assert runtime.database.pool_stats()["pool_size"] >= 1
 
 
-def test_metrics_name_routes_and_never_what_callers_sent(
+def test_metrics_have_route_templates_and_no_values_of_callers(
     client: httpx2.Client, clock: ManualClock, work: FakeWork
 ) -> None:
     work.due_at = clock.now() - timedelta(seconds=7)
@@ -132,7 +132,7 @@ def test_metrics_name_routes_and_never_what_callers_sent(
     assert "clearwindow_http_request_duration_seconds_bucket" in text
 
 
-def test_the_reference_loads_nothing_from_elsewhere(client: httpx2.Client) -> None:
+def test_reference_loads_nothing_from_other_servers(client: httpx2.Client) -> None:
     page = client.get("/docs")
     assert page.status_code == 200
     assert page.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY

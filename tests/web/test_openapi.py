@@ -1,4 +1,4 @@
-"""Our own description of the API, against the wire contract and against itself."""
+"""Our own document of the API agrees with the wire contract and with itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 
 from clearwindow import bootstrap
-from clearwindow.http.app import create_app
-from clearwindow.http.openapi import NETWORK_PREFIX, operations
+from clearwindow.web.app import create_app
+from clearwindow.web.openapi import NETWORK_PREFIX, operations
 from tests.support.descriptions import CONTRACT
 
 Json = dict[str, Any]
@@ -29,7 +29,7 @@ NEVER_SAID: Final = frozenset(
         "connections.[].evaluationId",
     }
 )
-"""Optional fields of answers that have no meaning here."""
+"""Optional fields of answers that this server does not use."""
 
 SAID_BESIDE: Final = frozenset(
     {
@@ -39,9 +39,14 @@ SAID_BESIDE: Final = frozenset(
         # A repeat of the request tells how a settlement that has ended in the meantime ended.
         "settlement.reason",
         "settlement.finalizedAt",
+        *(
+            f"{settlement}.{name}"
+            for settlement in ("settlement", "settlements.[]")
+            for name in ("stage", "disputeDeadlineAt", "topUpDeadlineAt")
+        ),
     }
 )
-"""Fields of answers where the contract says nothing or less."""
+"""Fields of answers that the contract does not describe, or describes less."""
 
 ONLY_A_SENTENCE: Final = frozenset(
     {
@@ -50,7 +55,7 @@ ONLY_A_SENTENCE: Final = frozenset(
         ("v1PartnerSettlementsNonReconciledPostRoute", "500"),
     }
 )
-"""Errors that may carry more than a sentence in the contract, and never do here."""
+"""Errors that may have more than a sentence in the contract, and never have here."""
 
 
 def _contract() -> Json:
@@ -76,7 +81,7 @@ BUILT: Final = sorted(THEIR_OPERATIONS)
 
 
 def names_in(schema: Json, document: Json, prefix: str = "") -> Iterator[str]:
-    """Every field that a value may have, by its dotted path; ``*`` is any name, ``[]`` any element."""
+    """Yields each field that a value may have, as a dotted path. ``*`` is any name, ``[]`` any element."""
     if "$ref" in schema:
         *_, kind, name = schema["$ref"].split("/")
         yield from names_in(document["components"][kind][name], document, prefix)
@@ -110,7 +115,7 @@ def parameters_of(operation: Json) -> dict[str, tuple[str, bool, str]]:
     }
 
 
-def test_the_document_is_openapi_and_of_one_piece() -> None:
+def test_document_is_valid_openapi_and_complete() -> None:
     assert OURS["openapi"].startswith("3.1.")
     all_of_them = [operation["operationId"] for _, _, operation in operations(OURS)]
     assert len(all_of_them) == len(set(all_of_them))
@@ -124,13 +129,13 @@ def test_the_document_is_openapi_and_of_one_piece() -> None:
             OAS31Validator.check_schema(operation["requestBody"]["content"]["application/json"]["schema"])
 
 
-def test_every_operation_of_the_contract_is_there() -> None:
+def test_document_has_every_operation_of_the_contract() -> None:
     assert len(BUILT) == 45
     assert set(BUILT) <= set(OUR_OPERATIONS)
 
 
 @pytest.mark.parametrize("operation_id", BUILT)
-def test_an_operation_is_the_contract_s(operation_id: str) -> None:
+def test_operation_equals_the_contract(operation_id: str) -> None:
     method, path, theirs = THEIR_OPERATIONS[operation_id]
     our_method, our_path, ours = OUR_OPERATIONS[operation_id]
     assert (our_method, our_path) == (method, path)
@@ -145,7 +150,7 @@ def test_an_operation_is_the_contract_s(operation_id: str) -> None:
 
 
 @pytest.mark.parametrize("operation_id", BUILT)
-def test_what_is_sent_and_answered_has_the_contract_s_fields(operation_id: str) -> None:
+def test_requests_and_answers_have_the_fields_of_the_contract(operation_id: str) -> None:
     _, _, theirs = THEIR_OPERATIONS[operation_id]
     _, _, ours = OUR_OPERATIONS[operation_id]
     asked = fields_of_body(theirs.get("requestBody", {}), THEIRS)
@@ -162,7 +167,7 @@ def test_what_is_sent_and_answered_has_the_contract_s_fields(operation_id: str) 
 
 
 @pytest.mark.parametrize("operation_id", sorted(OUR_OPERATIONS))
-def test_an_operation_is_described(operation_id: str) -> None:
+def test_operation_is_described(operation_id: str) -> None:
     _, path, operation = OUR_OPERATIONS[operation_id]
     assert operation["summary"]
     for status, answer in operation["responses"].items():
@@ -182,7 +187,7 @@ def test_an_operation_is_described(operation_id: str) -> None:
 
 
 @pytest.mark.parametrize("operation_id", BUILT)
-def test_an_operation_of_the_network_shows_an_example_that_is_valid(operation_id: str) -> None:
+def test_example_of_a_network_operation_is_valid(operation_id: str) -> None:
     _, _, operation = OUR_OPERATIONS[operation_id]
     if operation.get("requestBody", {}).get("required"):
         shown = operation["requestBody"]["content"]["application/json"]

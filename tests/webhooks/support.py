@@ -1,4 +1,4 @@
-"""Webhook endpoints for tests: made over HTTP, and fed by a pump that runs when told to."""
+"""Webhook endpoints for tests, created over HTTP, and a pump that runs on request."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import httpx2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from clearwindow.notices.pump import DeliveryPump
 from clearwindow.runtime import Runtime
+from clearwindow.webhooks.pump import DeliveryPump
 from tests.support.http import loopback_client
 from tests.support.networks import TIMEOUT_SECONDS, Json, Network, ok
 from tests.support.receivers import Message
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Hooks:
-    """One member's calls about webhook endpoints."""
+    """Requests of one member about webhook endpoints."""
 
     base_url: str
     token: str
@@ -35,7 +35,7 @@ class Hooks:
             return http.request(method, address, json=body, params=params)
 
     def make(self, url: str, **more: object) -> Json:
-        """The answer to making an endpoint: ``webhookEndpoint`` and ``secret``."""
+        """Creates an endpoint. Returns the answer with ``webhookEndpoint`` and ``secret``."""
         return ok(self.call("POST", body={"url": url, **more}))
 
     def show(self, endpoint_id: str) -> Json:
@@ -51,7 +51,7 @@ class Hooks:
         return found
 
     def test(self, endpoint_id: str) -> str:
-        """Sends a test event, and gives its id."""
+        """Sends a test event. Returns its id."""
         return str(ok(self.call("POST", f"/{endpoint_id}/test"))["eventId"])
 
 
@@ -60,7 +60,7 @@ def hooks_of(network: Network, enterprise_id: str, **terms: Any) -> Hooks:  # no
 
 
 def deliver(runtime: Runtime) -> int:
-    """Runs a pump until nothing more can be delivered now; one that comes to no end is stopped."""
+    """Runs a pump until nothing more can be delivered now, or until it times out."""
     pump = DeliveryPump(runtime)
     watchdog = threading.Timer(PATIENCE_SECONDS, pump.stop)
     watchdog.start()
@@ -71,7 +71,7 @@ def deliver(runtime: Runtime) -> int:
 
 
 def verified_v1a(message: Message, public_key: str) -> bool:
-    """Whether one of the message's ``v1a`` signatures is by this key."""
+    """Returns whether this key verifies one of the ``v1a`` signatures of the message."""
     key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
     signed = f"{message.id}.{message.headers['webhook-timestamp']}.".encode() + message.body
     for signature in message.headers["webhook-signature"].split():

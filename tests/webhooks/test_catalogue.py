@@ -1,20 +1,20 @@
-"""The catalogue of events is whole, and the page in the documentation is made of it."""
+"""The event catalogue is complete, and its page in the documentation is up to date."""
 
 from __future__ import annotations
 
 import pytest
 
-from clearwindow.notices import catalogue
-from clearwindow.notices.values import EventType
-from tests.events_page import PAGE, page
+from clearwindow.events import catalogue
+from clearwindow.events.models import EventType
+from tools.events_page import PAGE, page
 
 
 def test_every_event_is_in_the_catalogue() -> None:
     assert set(catalogue.CATALOGUE) == set(EventType)
 
 
-def test_the_page_is_made_of_the_catalogue() -> None:
-    assert PAGE.read_text() == page(), "run python -m tests.events_page"
+def test_page_equals_the_catalogue() -> None:
+    assert PAGE.read_text() == page(), "run python -m tools.events_page"
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,5 @@ def test_the_page_is_made_of_the_catalogue() -> None:
         ),
     ],
 )
-def test_an_event_that_is_not_as_described_is_found(payload: dict[str, object], problem: list[str]) -> None:
+def test_event_that_differs_from_its_description_is_found(payload: dict[str, object], problem: list[str]) -> None:
     assert catalogue.problems(EventType.WEBHOOK_ENDPOINT_TEST, payload) == problem

@@ -1,4 +1,4 @@
-"""What an endpoint is sent: signed, in order, again when it failed, and given up at last. Protocol §9."""
+"""Deliveries: signed, in order, retried and finally dropped. Protocol §9."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from email.utils import format_datetime
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from clearwindow.clock import ManualClock
-from clearwindow.notices import deliveries
-from clearwindow.notices.webhooks import Answer
+from clearwindow.core.clock import ManualClock
 from clearwindow.runtime import Runtime
+from clearwindow.webhooks import deliveries, fan_out
+from clearwindow.webhooks.models import Answer
 from tests.support.networks import ClientHandle, Network
 from tests.support.receivers import Receiver, answering, receiving
-from tests.support.settling import Floor, stage
+from tests.support.settlements import Testbed, stage
 from tests.webhooks.support import Hooks, deliver, hooks_of, verified_v1a
 
 
@@ -36,7 +36,7 @@ def hooks(network: Network, trader: ClientHandle) -> Hooks:
     return hooks_of(network, trader.enterprise.id)
 
 
-def test_a_message_is_signed_in_both_schemes(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
+def test_message_is_signed_in_both_schemes(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
     made = hooks.make(receiver.url)
     event_id = hooks.test(made["webhookEndpoint"]["id"])
     assert deliver(runtime) == 1
@@ -62,38 +62,40 @@ def test_after_a_rotation_both_secrets_verify(hooks: Hooks, receiver: Receiver, 
         assert verified_v1a(message, made["webhookEndpoint"]["publicKeys"][0])
 
 
-def test_a_settlement_is_told_to_partner_and_client_in_order(
-    floor: Floor, receiver: Receiver, runtime: Runtime
+def test_partner_and_client_get_the_events_of_a_settlement_in_order(
+    testbed: Testbed, receiver: Receiver, runtime: Runtime
 ) -> None:
-    partner = floor.network.partner(deposits={"ofcbtc": 1000})
-    connection = floor.network.funded(partner, {"ofcbtc": 500}, name="fund")
+    partner = testbed.network.partner(deposits={"ofcbtc": 1000})
+    connection = testbed.network.funded(partner, {"ofcbtc": 500}, name="fund")
     with receiving() as partners:
-        hooks_of(floor.network, partner.enterprise.id).make(partners.url)
-        hooks_of(floor.network, "fund").make(receiver.url)
+        hooks_of(testbed.network, partner.enterprise.id).make(partners.url)
+        hooks_of(testbed.network, "fund").make(receiver.url)
         settlement = stage(partner, {connection.id: {"BTC": "-200"}})
-        floor.pass_minutes(10)
-        floor.pass_minutes(10)
+        testbed.pass_minutes(10)
+        testbed.pass_minutes(10)
         assert deliver(runtime) == 6
-        told = ["settlement.initiated", "settlement.finalizing", "settlement.completed"]
-        assert receiver.types() == told
-        assert partners.types() == told
+        expected = ["settlement.initiated", "settlement.finalizing", "settlement.completed"]
+        assert receiver.types() == expected
+        assert partners.types() == expected
     data = receiver.received[0].json["data"]
     assert data["settlementId"] == settlement["id"]
     assert data["connectionIds"] == [connection.id]
 
 
-def test_an_endpoint_hears_what_it_asked_for(floor: Floor, receiver: Receiver, runtime: Runtime) -> None:
-    partner = floor.network.partner(deposits={"ofcbtc": 1000})
-    connection = floor.network.funded(partner, {"ofcbtc": 500}, name="fund")
-    hooks_of(floor.network, "fund").make(receiver.url, eventTypes=["balance.changed", "settlement.completed"])
+def test_endpoint_gets_only_the_event_types_that_it_names(
+    testbed: Testbed, receiver: Receiver, runtime: Runtime
+) -> None:
+    partner = testbed.network.partner(deposits={"ofcbtc": 1000})
+    connection = testbed.network.funded(partner, {"ofcbtc": 500}, name="fund")
+    hooks_of(testbed.network, "fund").make(receiver.url, eventTypes=["balance.changed", "settlement.completed"])
     stage(partner, {connection.id: {"BTC": "-200"}})
-    floor.pass_minutes(10)
-    floor.pass_minutes(10)
+    testbed.pass_minutes(10)
+    testbed.pass_minutes(10)
     deliver(runtime)
     assert sorted(receiver.types()) == ["balance.changed", "settlement.completed"]
 
 
-def test_what_failed_is_sent_again_before_what_came_after(
+def test_failed_message_is_sent_again_before_later_ones(
     hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock
 ) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
@@ -116,7 +118,7 @@ def test_what_failed_is_sent_again_before_what_came_after(
     assert [each["status"] for each in hooks.deliveries(endpoint_id)] == ["delivered", "delivered"]
 
 
-def test_retry_after_is_honoured(hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock) -> None:
+def test_retry_after_is_respected(hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
     hooks.test(endpoint_id)
     later = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
@@ -132,7 +134,9 @@ def test_retry_after_is_honoured(hooks: Hooks, receiver: Receiver, runtime: Runt
     assert deliver(runtime) == 1
 
 
-def test_gone_disables_and_says_so(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
+def test_answer_410_disables_the_endpoint_and_records_an_event(
+    hooks: Hooks, receiver: Receiver, runtime: Runtime
+) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
     hooks.test(endpoint_id)
     with receiving() as second:
@@ -150,7 +154,7 @@ def test_gone_disables_and_says_so(hooks: Hooks, receiver: Receiver, runtime: Ru
     assert deliver(runtime) == 1
 
 
-def test_an_endpoint_that_takes_nothing_for_days_is_disabled(
+def test_endpoint_that_fails_for_days_is_disabled(
     hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock
 ) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
@@ -166,7 +170,7 @@ def test_an_endpoint_that_takes_nothing_for_days_is_disabled(
     assert {each["status"] for each in hooks.deliveries(endpoint_id)} == {"owed", "dropped"}
 
 
-def test_a_message_too_old_gives_way_to_those_behind_it(
+def test_message_that_is_too_old_is_dropped_and_the_next_is_sent(
     hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock
 ) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
@@ -182,7 +186,7 @@ def test_a_message_too_old_gives_way_to_those_behind_it(
     assert receiver.types()[2:] == ["webhook_endpoint.recovered"]
 
 
-def test_what_was_missed_is_replayed(
+def test_missed_events_are_replayed(
     hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock, trader: ClientHandle, network: Network
 ) -> None:
     start = "2026-01-01T00:00:00.000Z"
@@ -193,22 +197,22 @@ def test_what_was_missed_is_replayed(
     network.connect(trader, partner, "after")
     deliver(runtime)
     assert receiver.types() == ["connection.created"]
-    heard = receiver.received[0].id
-    # A range ends before now: only so could what was delivered be in it.
+    received_id = receiver.received[0].id
+    # The range excludes the present, so the clock must move past the delivered event.
     clock.advance(minutes=1)
     missed = hooks.call("POST", f"/{endpoint_id}/replay", {"from": start, "onlyMissed": True}).json()
     assert missed == {"replayed": 1}
     assert hooks.call("POST", f"/{endpoint_id}/replay", {"from": start, "onlyMissed": True}).json()["replayed"] == 0
     deliver(runtime)
-    assert hooks.call("POST", f"/{endpoint_id}/replay", {"eventId": heard}).json() == {"replayed": 1}
+    assert hooks.call("POST", f"/{endpoint_id}/replay", {"eventId": received_id}).json() == {"replayed": 1}
     deliver(runtime)
-    assert [message.id for message in receiver.received] == [heard, receiver.received[1].id, heard]
+    assert [message.id for message in receiver.received] == [received_id, receiver.received[1].id, received_id]
     assert receiver.received[2].body == receiver.received[0].body
     everything = hooks.call("POST", f"/{endpoint_id}/replay", {"from": start, "until": "2026-02-01T00:00:00Z"})
     assert everything.json() == {"replayed": 2}
 
 
-def test_anothers_event_is_not_replayed(
+def test_another_enterprises_event_is_not_replayed(
     hooks: Hooks, receiver: Receiver, network: Network, trader: ClientHandle
 ) -> None:
     partner = network.partner()
@@ -221,7 +225,7 @@ def test_anothers_event_is_not_replayed(
     assert trader.id
 
 
-def test_a_deleted_endpoint_hears_nothing_more(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
+def test_deleted_endpoint_gets_nothing_more(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
     hooks.test(endpoint_id)
     assert hooks.call("DELETE", f"/{endpoint_id}").status_code == 204
@@ -230,7 +234,7 @@ def test_a_deleted_endpoint_hears_nothing_more(hooks: Hooks, receiver: Receiver,
 
 
 @pytest.mark.parametrize("change", [{"url": "http://127.0.0.1:1/"}, {"enabled": True}])
-def test_what_the_endpoint_was_does_not_count_against_what_its_owner_made_of_it(
+def test_failure_before_a_change_does_not_count_against_the_changed_endpoint(
     hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock, change: dict[str, object]
 ) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
@@ -240,7 +244,7 @@ def test_what_the_endpoint_was_does_not_count_against_what_its_owner_made_of_it(
     clock.advance(minutes=1)
     in_hand = deliveries.claim(runtime, 1)[0]
     assert hooks.call("PATCH", f"/{endpoint_id}", {"description": "moved", **change}).status_code == 200
-    deliveries.settle(runtime, in_hand, [Answer(clock.now(), 1, 410, "it answered 410")], 0.5)
+    deliveries.finish(runtime, in_hand, [Answer(clock.now(), 1, 410, "it answered 410")], 0.5)
     shown = hooks.show(endpoint_id)
     assert (shown["enabled"], shown["failures"], shown.get("retryAt")) == (True, 0, None)
     assert [each.get("statusCode") for each in hooks.attempts(endpoint_id)] == [410, 500]
@@ -248,16 +252,15 @@ def test_what_the_endpoint_was_does_not_count_against_what_its_owner_made_of_it(
     assert len(deliveries.claim(runtime, 1)) == 1
 
 
-def test_a_lease_that_was_lost_writes_nothing(
-    hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock
-) -> None:
+def test_lost_lease_records_nothing(hooks: Hooks, receiver: Receiver, runtime: Runtime, clock: ManualClock) -> None:
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
     hooks.test(endpoint_id)
+    fan_out.fan_out(runtime)
     slow = deliveries.claim(runtime, 1)[0]
     assert deliveries.claim(runtime, 1) == []
     assert deliver(runtime) == 0
     clock.advance(minutes=2)
     assert deliver(runtime) == 1
-    deliveries.settle(runtime, slow, [Answer(clock.now(), 1, None, "no answer")], 0.5)
+    deliveries.finish(runtime, slow, [Answer(clock.now(), 1, None, "no answer")], 0.5)
     assert hooks.show(endpoint_id)["failures"] == 0
     assert len(hooks.attempts(endpoint_id)) == 1

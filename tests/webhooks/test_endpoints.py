@@ -1,4 +1,4 @@
-"""Webhook endpoints as an enterprise manages them. Protocol §9."""
+"""How an enterprise manages its webhook endpoints. Protocol §9."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from clearwindow.clock import ManualClock
+from clearwindow.core.clock import ManualClock
 from clearwindow.runtime import Runtime
 from tests.support.networks import Network
 from tests.support.operators import READ
@@ -21,7 +21,7 @@ def hooks(network: Network) -> Hooks:
     return hooks_of(network, "trader")
 
 
-def test_an_endpoint_is_made_shown_changed_and_deleted(hooks: Hooks) -> None:
+def test_endpoint_is_created_read_changed_and_deleted(hooks: Hooks) -> None:
     made = hooks.make(URL, description="the desk", eventTypes=["settlement.initiated", "balance.changed"])
     endpoint = made["webhookEndpoint"]
     assert endpoint["url"] == URL
@@ -38,7 +38,7 @@ def test_an_endpoint_is_made_shown_changed_and_deleted(hooks: Hooks) -> None:
     assert hooks.call("DELETE", f"/{endpoint['id']}").status_code == 404
 
 
-def test_a_secret_is_shown_once_and_never_stored_in_clear(hooks: Hooks, runtime: Runtime) -> None:
+def test_secret_is_shown_once_and_stored_encrypted(hooks: Hooks, runtime: Runtime) -> None:
     made = hooks.make(URL)
     secret = base64.b64decode(made["secret"].removeprefix("whsec_"))
     assert len(secret) == 32
@@ -49,7 +49,7 @@ def test_a_secret_is_shown_once_and_never_stored_in_clear(hooks: Hooks, runtime:
     assert secret not in stored[0]
 
 
-def test_a_new_secret_leaves_the_old_one_valid_for_a_day(hooks: Hooks, clock: ManualClock) -> None:
+def test_old_secret_stays_valid_for_a_day_after_rotation(hooks: Hooks, clock: ManualClock) -> None:
     made = hooks.make(URL)
     endpoint_id = made["webhookEndpoint"]["id"]
     second = hooks.call("POST", f"/{endpoint_id}/rotate-secret").json()
@@ -62,7 +62,7 @@ def test_a_new_secret_leaves_the_old_one_valid_for_a_day(hooks: Hooks, clock: Ma
     assert hooks.show(endpoint_id)["publicKeys"] == third["webhookEndpoint"]["publicKeys"]
 
 
-def test_anothers_endpoint_is_like_none(hooks: Hooks, network: Network) -> None:
+def test_another_enterprises_endpoint_is_not_found(hooks: Hooks, network: Network) -> None:
     endpoint_id = hooks.make(URL)["webhookEndpoint"]["id"]
     network.client("other")
     other = hooks_of(network, "other")
@@ -87,7 +87,7 @@ def test_anothers_endpoint_is_like_none(hooks: Hooks, network: Network) -> None:
     assert hooks.show(endpoint_id)["enabled"] is True
 
 
-def test_reading_takes_no_more_than_read(hooks: Hooks, network: Network) -> None:
+def test_read_scope_reads_but_does_not_change(hooks: Hooks, network: Network) -> None:
     endpoint_id = hooks.make(URL)["webhookEndpoint"]["id"]
     reader = hooks_of(network, "trader", scopes=(READ,))
     assert reader.show(endpoint_id)["id"] == endpoint_id
@@ -112,7 +112,7 @@ def test_reading_takes_no_more_than_read(hooks: Hooks, network: Network) -> None
         ({"url": URL, "secret": "mine"}, "secret: is not a field of this request"),
     ],
 )
-def test_what_cannot_be_an_endpoint_is_refused(hooks: Hooks, body: dict[str, object], says: str) -> None:
+def test_invalid_endpoint_is_refused(hooks: Hooks, body: dict[str, object], says: str) -> None:
     refused = hooks.call("POST", body=body)
     assert refused.status_code == 400
     assert says in refused.json()["error"]
@@ -123,7 +123,7 @@ def test_what_cannot_be_an_endpoint_is_refused(hooks: Hooks, body: dict[str, obj
     "body",
     [{}, {"url": None}, {"enabled": None}, {"enabled": "yes"}, {"url": "http://[::1"}, {"status": "enabled"}],
 )
-def test_a_change_that_cannot_be_is_refused(hooks: Hooks, body: dict[str, object]) -> None:
+def test_invalid_change_is_refused(hooks: Hooks, body: dict[str, object]) -> None:
     made = hooks.make(URL)["webhookEndpoint"]
     assert hooks.call("PATCH", f"/{made['id']}", body).status_code == 400
     assert hooks.show(made["id"]) == made
@@ -140,7 +140,7 @@ def test_a_change_that_cannot_be_is_refused(hooks: Hooks, body: dict[str, object
         {"from": "2026-01-01"},
     ],
 )
-def test_a_replay_that_says_nothing_clear_is_refused(hooks: Hooks, body: dict[str, object]) -> None:
+def test_ambiguous_replay_is_refused(hooks: Hooks, body: dict[str, object]) -> None:
     endpoint_id = hooks.make(URL)["webhookEndpoint"]["id"]
     assert hooks.call("POST", f"/{endpoint_id}/replay", body).status_code == 400
 

@@ -1,4 +1,4 @@
-"""Endpoints that misbehave cost a bounded time and a bounded memory, and hold nobody else up."""
+"""Hostile endpoints cost limited time and memory, and do not delay other endpoints."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from clearwindow.clock import SystemClock
-from clearwindow.notices.posting import Poster, retry_after_seconds
-from clearwindow.notices.webhooks import Answer
-from clearwindow.outgoing.client import Outgoing
+from clearwindow.core.clock import SystemClock
+from clearwindow.outbound.client import Outgoing
 from clearwindow.runtime import Runtime
+from clearwindow.webhooks.models import Answer
+from clearwindow.webhooks.post import Poster, retry_after_seconds
 from tests.support.networks import Network
 from tests.support.receivers import Behaviour, Receiver, answering, receiving
 from tests.webhooks.support import Hooks, deliver, hooks_of
@@ -48,7 +48,7 @@ def post(
     allow_private: bool = True,
     timeout_seconds: float = PATIENCE_SECONDS,
 ) -> Answer:
-    """What comes of posting to a receiver that behaves so."""
+    """Posts to a receiver with this behaviour. Returns the answer."""
     receiver.behaviour = behaviour
 
     async def once() -> Answer:
@@ -99,7 +99,7 @@ def headers_without_end(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"X-More: much more\r\n" * 50_000)
 
 
-def test_an_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
+def test_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
     written: list[int] = []
 
     def endless(handler: BaseHTTPRequestHandler) -> None:
@@ -111,7 +111,7 @@ def test_an_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     answer = post(receiver, endless)
     assert answer.succeeded
-    # What lies in buffers was written, too.
+    # The written bytes include those in buffers.
     assert len(written) < 64
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
@@ -119,18 +119,18 @@ def test_an_answer_of_a_gibibyte_is_not_read(receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "status", "problem"),
     [
-        (cut_off, None, "the connection ended before the answer did"),
-        (garbage, None, "what came is not an HTTP answer (ClientResponseError)"),
+        (cut_off, None, "the connection ended before the answer was complete"),
+        (garbage, None, "the answer is not HTTP (ClientResponseError)"),
         (answering(302, {"Location": "http://127.0.0.1:1/"}), 302, "it answered 302"),
         (answering(404, body=b"<html>no</html>"), 404, "it answered 404"),
         (answering(200, body=b"<html>yes</html>"), 200, None),
         (answering(204), 204, None),
         (cut_off_after_the_headers, 200, None),
         (silent_after_the_headers, 200, None),
-        (headers_without_end, None, "what came is not an HTTP answer (ClientResponseError)"),
+        (headers_without_end, None, "the answer is not HTTP (ClientResponseError)"),
     ],
 )
-def test_what_an_endpoint_does_is_an_answer(
+def test_every_failure_of_an_endpoint_is_an_answer(
     receiver: Receiver, behaviour: Behaviour, status: int | None, problem: str | None
 ) -> None:
     answer = post(receiver, behaviour)
@@ -138,13 +138,13 @@ def test_what_an_endpoint_does_is_an_answer(
     assert answer.duration_milliseconds < SILENT_SECONDS * 1000
 
 
-def test_one_who_never_answers_is_waited_for_that_long(receiver: Receiver) -> None:
+def test_silent_endpoint_times_out(receiver: Receiver) -> None:
     answer = post(receiver, silent, timeout_seconds=0.5)
     assert (answer.status_code, answer.problem) == (None, "no answer within 0.5 seconds")
     assert answer.duration_milliseconds < SILENT_SECONDS * 1000
 
 
-def test_a_redirect_leads_nowhere(receiver: Receiver) -> None:
+def test_redirect_is_not_followed(receiver: Receiver) -> None:
     with receiving() as elsewhere:
         answer = post(receiver, answering(307, {"Location": elsewhere.url}))
         assert answer.problem == "it answered 307"
@@ -157,24 +157,24 @@ def test_a_redirect_leads_nowhere(receiver: Receiver) -> None:
         ("http://127.0.0.1:1/", "its address must be an address that begins with https://"),
         ("https://127.0.0.1/", "its address is in a private range"),
         ("https://[::ffff:10.0.0.1]/", "its address is in a private range"),
-        ("https://localhost/", "its address stands for one in a private range"),
+        ("https://localhost/", "its address resolves to a private range"),
         ("https://127.1/", "its address must name its host"),
     ],
 )
-def test_what_is_private_is_never_connected_to(receiver: Receiver, url: str, problem: str) -> None:
+def test_private_address_is_never_connected_to(receiver: Receiver, url: str, problem: str) -> None:
     answer = post(receiver, answering(204), url=url, allow_private=False)
     assert answer.problem is not None
     assert problem in answer.problem
     assert receiver.received == []
 
 
-def test_what_does_not_speak_tls_gets_no_message(receiver: Receiver) -> None:
+def test_endpoint_without_tls_gets_no_message(receiver: Receiver) -> None:
     answer = post(receiver, answering(204), url=receiver.url.replace("http://", "https://"))
     assert answer.problem is not None
     assert receiver.received == []
 
 
-def test_a_private_address_is_refused_when_it_is_given(hooks: Hooks, runtime: Runtime) -> None:
+def test_private_address_is_refused_in_the_request(hooks: Hooks, runtime: Runtime) -> None:
     object.__setattr__(runtime, "outgoing", Outgoing(allow_private=False))
     for url in ("https://10.0.0.1/", "http://trader.example/", "https://[::1]/hook"):
         refused = hooks.call("POST", body={"url": url})
@@ -182,7 +182,7 @@ def test_a_private_address_is_refused_when_it_is_given(hooks: Hooks, runtime: Ru
         assert refused.json()["name"] == "webhook_url_refused"
 
 
-def test_one_endpoint_that_hangs_holds_no_other_up(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
+def test_hanging_endpoint_does_not_delay_others(hooks: Hooks, receiver: Receiver, runtime: Runtime) -> None:
     object.__setattr__(runtime, "calls", replace(runtime.calls, webhook_timeout_seconds=3))
     with receiving() as healthy:
         slow_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
@@ -213,5 +213,5 @@ def test_one_endpoint_that_hangs_holds_no_other_up(hooks: Hooks, receiver: Recei
         (f"Mon, 01 Jan {'9' * 20} 13:00:00 GMT", None),
     ],
 )
-def test_what_retry_after_asks_for(header: str | None, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_date(header: str | None, seconds: float | None) -> None:
     assert retry_after_seconds(header, NOW) == seconds

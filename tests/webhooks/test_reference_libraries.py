@@ -1,4 +1,4 @@
-"""What we deliver is believed by the standard's own libraries, in Python and JavaScript, and by Ed25519 alone."""
+"""The standard's libraries in Python and JavaScript accept our messages, and so does plain Ed25519."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NODE_SECONDS: Final = 60
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message as it came in, and one secret that it must be signed with."""
+    """A received message and one secret that must verify it."""
 
     message: Message
     secret: str
@@ -42,7 +42,7 @@ class Delivery:
 
 @pytest.fixture
 def deliveries(network: Network, runtime: Runtime) -> list[Delivery]:
-    """A plain message, one that is not ASCII, and one of the time in which two secrets are valid."""
+    """A plain message, a message that is not ASCII, and a message while two secrets are valid."""
     trader = network.client("trader")
     hooks = hooks_of(network, trader.enterprise.id)
     with receiving() as receiver:
@@ -61,7 +61,7 @@ def deliveries(network: Network, runtime: Runtime) -> list[Delivery]:
     return [Delivery(message, made["secret"], made["webhookEndpoint"]["publicKeys"][0]) for message, made in signed]
 
 
-def test_python_believes_what_is_genuine_and_nothing_else(deliveries: list[Delivery]) -> None:
+def test_python_library_accepts_genuine_messages_only(deliveries: list[Delivery]) -> None:
     for delivery in deliveries:
         message = delivery.message
         assert Webhook(delivery.secret).verify(message.body, message.headers) == message.json
@@ -75,24 +75,24 @@ def test_python_believes_what_is_genuine_and_nothing_else(deliveries: list[Deliv
         for key in (delivery.secret, delivery.public_key):
             with pytest.raises(OurVerificationError):
                 verify_webhook(forged.headers, forged.body, key)
-    # What came before a secret was made is not signed with it.
+    # A message from before the rotation is not signed with the new secret.
     early = deliveries[0].message
     with pytest.raises(WebhookVerificationError):
         Webhook(deliveries[3].secret).verify(early.body, early.headers)
     assert not verified_v1a(early, deliveries[3].public_key)
 
 
-def test_javascript_believes_what_is_genuine_and_nothing_else(deliveries: list[Delivery]) -> None:
-    for delivery, judged in zip(deliveries, judged_by_javascript(deliveries), strict=True):
-        assert judged["library"] == {"believed": True, "event": delivery.message.json}
-        assert judged["byHand"] is True
-    for judged in judged_by_javascript([delivery.forged() for delivery in deliveries]):
-        assert judged["library"]["believed"] is False
-        assert judged["library"]["reason"] == "No matching signature found"
-        assert judged["byHand"] is False
+def test_javascript_library_accepts_genuine_messages_only(deliveries: list[Delivery]) -> None:
+    for delivery, result in zip(deliveries, results_of_javascript(deliveries), strict=True):
+        assert result["library"] == {"believed": True, "event": delivery.message.json}
+        assert result["byHand"] is True
+    for result in results_of_javascript([delivery.forged() for delivery in deliveries]):
+        assert result["library"]["believed"] is False
+        assert result["library"]["reason"] == "No matching signature found"
+        assert result["byHand"] is False
 
 
-def judged_by_javascript(deliveries: list[Delivery]) -> list[dict[str, Any]]:
+def results_of_javascript(deliveries: list[Delivery]) -> list[dict[str, Any]]:
     modules = installed_modules(HERE / "package.json", "the reference library of Standard Webhooks in JavaScript")
     asked = [
         {
@@ -113,5 +113,5 @@ def judged_by_javascript(deliveries: list[Delivery]) -> list[dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    judged: list[dict[str, Any]] = json.loads(done.stdout)
-    return judged
+    result: list[dict[str, Any]] = json.loads(done.stdout)
+    return result

@@ -1,1 +1,1 @@
-"""Allocations and deallocations: funds on their way between a Go Account and a network account. Protocol §4."""
+"""Allocations and deallocations: funds move between a Go Account and a network account. Protocol §4."""

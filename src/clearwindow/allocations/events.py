@@ -1,27 +1,25 @@
-"""The events that tell both sides how an allocation goes, each in its own names. Protocol §9."""
+"""The events of an allocation, for the client and for the partner, each in its own names. Protocol §9."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clearwindow.allocations.values import Allocation, AllocationStatus
-from clearwindow.database.pool import Transaction
-from clearwindow.http.wire import present
-from clearwindow.network.values import Client, CurrencyMap, Partner
-from clearwindow.notices import service as notices
-from clearwindow.notices.values import Event, EventType
+from clearwindow.allocations.models import Allocation, AllocationStatus, Parties
+from clearwindow.core.text import present
+from clearwindow.events import outbox
+from clearwindow.events.models import Event, EventType
+from clearwindow.postgres.pool import Transaction
 
 
-def tell(
-    tx: Transaction, history: Sequence[Allocation], client: Client, partner: Partner, currencies: CurrencyMap
-) -> None:
-    """One event for each state in ``history`` and side, and one to the client where funds have moved."""
+def record(tx: Transaction, history: Sequence[Allocation], parties: Parties) -> None:
+    """Records one event per state in ``history`` for each side, and one for the client if funds have moved."""
     events: list[Event] = []
+    client_enterprise, partner_enterprise = parties.client.enterprise_id, parties.partner.enterprise_id
     for allocation in history:
         kind = EventType(f"{allocation.type}.{allocation.status}")
         ours = (allocation.currency, str(allocation.quantity))
-        theirs = currencies.to_theirs(allocation.currency, allocation.quantity) or ours
-        for enterprise_id, amount in ((client.enterprise_id, ours), (partner.enterprise_id, theirs)):
+        theirs = parties.currencies.to_theirs(allocation.currency, allocation.quantity) or ours
+        for enterprise_id, amount in ((client_enterprise, ours), (partner_enterprise, theirs)):
             events.append(Event(kind, enterprise_id, allocation.id, _payload(allocation, amount)))
     last = history[-1]
     if last.status is AllocationStatus.CLEARED:
@@ -31,8 +29,8 @@ def tell(
             "connectionIds": [str(last.connection_id)],
             "currency": last.currency,
         }
-        events.append(Event(EventType.BALANCE_CHANGED, client.enterprise_id, last.id, moved))
-    notices.record(tx, events)
+        events.append(Event(EventType.BALANCE_CHANGED, client_enterprise, last.id, moved))
+    outbox.record(tx, events)
 
 
 def _payload(allocation: Allocation, amount: tuple[str, str]) -> dict[str, object]:

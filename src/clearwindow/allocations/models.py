@@ -8,9 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from clearwindow.approvals.models import Approval
+from clearwindow.ledger.models import BalanceKey
+from clearwindow.network.models import Client, Connection, CurrencyMap, Partner
+
 
 class AllocationType(StrEnum):
-    """Which way the funds go: to the network account, or back from it."""
+    """The direction of the funds: to the network account (allocation), or back from it (deallocation)."""
 
     ALLOCATION = "allocation"
     DEALLOCATION = "deallocation"
@@ -23,7 +27,7 @@ class AllocationStatus(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why an allocation was released; the name is stable, for programs."""
+    """Why an allocation was released. Programs may rely on these names."""
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     CONNECTION_INACTIVE = "connection_inactive"
@@ -35,15 +39,15 @@ class Refusal(StrEnum):
 
 
 class PolicyResult(StrEnum):
-    """How the policy of the client's enterprise ended for an allocation."""
+    """What the policy of the client's enterprise decided about an allocation."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
-class AskedAllocation:
-    """What a client asks for, in our currency name and base units."""
+class RequestedAllocation:
+    """What a client requests, in our currency name and base units."""
 
     type: AllocationType
     connection_id: UUID
@@ -81,13 +85,64 @@ class Allocation:
 
     @property
     def waits_for_approval(self) -> bool:
-        """Whether nobody may carry it on until another user has decided."""
+        """Whether another user must still decide before the allocation can continue."""
         return self.pending_approval_id is not None and self.policy_result is None
 
 
 @dataclass(frozen=True, slots=True)
+class Parties:
+    """The client and the partner of an allocation, the connection between them and the partner's currency names."""
+
+    client: Client
+    partner: Partner
+    connection: Connection
+    currencies: CurrencyMap
+
+    def ends(self, kind: AllocationType, currency: str) -> tuple[BalanceKey, BalanceKey]:
+        """Returns the balances that the funds leave and reach: (source, destination)."""
+        go_account = BalanceKey(self.client.go_account_id, currency)
+        network_account = BalanceKey(self.connection.network_account_id, currency)
+        if kind is AllocationType.ALLOCATION:
+            return go_account, network_account
+        return network_account, go_account
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOutcome:
+    """The record of a client's request.
+
+    Attributes:
+        replayed: whether an earlier, same request made the record.
+        details: the numbers behind a shortage of funds.
+        asked_now: whether this request asked the partner. Otherwise another request or the worker may be asking.
+        may_ask: whether this request may ask the partner, if it has not answered.
+    """
+
+    allocation: Allocation
+    replayed: bool
+    details: Mapping[str, object] | None = None
+    asked_now: bool = False
+    may_ask: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalOutcome:
+    """A decided approval, with its allocation if it is about one.
+
+    ``replayed``: the same user had made the same decision before.
+    """
+
+    approval: Approval
+    allocation: Allocation | None
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What a partner says of an allocation, in its own currency name and unit; the ids are what it echoes."""
+    """A partner's own decision about an allocation, in its own currency name and unit.
+
+    ``echoed``: the ids that the partner repeats from the question.
+    """
 
     type: AllocationType
     allocation_id: UUID
@@ -101,14 +156,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """The partner takes the allocation."""
+    """The partner accepts the allocation."""
 
     partner_external_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The partner does not take it."""
+    """The partner refuses the allocation."""
 
     reason: str
     partner_external_id: str | None = None
@@ -116,14 +171,14 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The partner has heard of it and says later what becomes of it."""
+    """The partner has received the question and decides later."""
 
     partner_external_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """What came is no answer, and why."""
+    """The partner gave no valid answer."""
 
     why: str
 
@@ -133,7 +188,7 @@ Verdict = Clear | Release | Wait | Unanswered
 
 @dataclass(frozen=True, slots=True)
 class AllocationFilter:
-    """Which allocations a list shows, and in what order; None leaves a question open."""
+    """Which allocations a list has, and in which order. A filter that is None selects all."""
 
     client_id: UUID | None = None
     partner_id: UUID | None = None
@@ -147,4 +202,4 @@ class AllocationFilter:
     created_on_or_after: datetime | None = None
     created_before: datetime | None = None
     sort_field: str = "updatedAt"
-    sort_direction: str = "DESC"
+    sort_direction: str = "ASC"

@@ -1,3 +1,8 @@
+-- columns: allocation
+id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
+partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
+evaluation_id, pending_approval_id, policy_result
+
 -- name: insert_allocation
 INSERT INTO allocation (id, partner_id, client_id, connection_id, type, status, currency, quantity,
                         client_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable,
@@ -14,28 +19,20 @@ SET status = %(status)s, refusal = %(refusal)s, reason = %(reason)s, retriable =
 WHERE id = %(id)s AND status = %(expected)s
 
 -- name: find_allocation
-SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
-       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
-       evaluation_id, pending_approval_id, policy_result
+SELECT {allocation}
 FROM allocation WHERE id = %(id)s
 
 -- name: lock_allocation
-SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
-       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
-       evaluation_id, pending_approval_id, policy_result
+SELECT {allocation}
 FROM allocation WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: find_by_external_id
-SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
-       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
-       evaluation_id, pending_approval_id, policy_result
+SELECT {allocation}
 FROM allocation
 WHERE connection_id = %(connection_id)s AND type = %(type)s AND client_external_id = %(client_external_id)s
 
 -- name: list_allocations
-SELECT id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
-       partner_external_id, request_sha256, initiated_by, notes, refusal, reason, retriable, created_at, updated_at,
-       evaluation_id, pending_approval_id, policy_result, count(*) OVER () AS total
+SELECT {allocation}, count(*) OVER () AS total
 FROM allocation
 WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)
@@ -47,7 +44,7 @@ WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(client_ids)s::uuid[] IS NULL OR client_id = ANY(%(client_ids)s))
   AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
-  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at <= %(created_before)s)
 ORDER BY
     CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('updatedAt', 'ASC') THEN updated_at END ASC,
     CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('updatedAt', 'DESC') THEN updated_at END DESC,
@@ -55,6 +52,7 @@ ORDER BY
     CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('quantity', 'DESC') THEN quantity END DESC,
     CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('currency', 'ASC') THEN currency END ASC,
     CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('currency', 'DESC') THEN currency END DESC,
-    CASE WHEN %(sort_direction)s = 'DESC' THEN id END DESC,
-    id
+    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('id', 'ASC') THEN id END ASC,
+    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('id', 'DESC') THEN id END DESC,
+    created_at, id
 LIMIT %(limit)s OFFSET %(offset)s

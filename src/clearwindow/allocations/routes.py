@@ -1,186 +1,242 @@
-"""The network's routes about allocations and deallocations."""
+"""Routes of allocations and deallocations, and of the second user's decision about them."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 
-from clearwindow.access.guards import ReadingMember, WritingMember
-from clearwindow.access.values import Member
-from clearwindow.allocations import deciding, reading, service, wire
-from clearwindow.allocations.values import AllocationType, Decision
-from clearwindow.http.bodies import Body, read_body
-from clearwindow.http.docs import Problem, may_answer, takes_body, takes_filters
-from clearwindow.http.filters import counted_response, read_filters
-from clearwindow.http.wire import json_response, replay_headers
-from clearwindow.ids import NIL, parse_uuid
-from clearwindow.signing.wire import S, SigningPayload, signed_request, signing_payload
+from clearwindow.allocations import approval, partner_decision, schemas, submission, views
+from clearwindow.allocations.models import AllocationType, Decision
+from clearwindow.api.bodies import Body
+from clearwindow.api.docs import ErrorName, Problem, may_raise
+from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, counted, works_on
+from clearwindow.api.schema import replay_headers
+from clearwindow.approvals.schemas import DecisionRequest
+from clearwindow.core.ids import NIL, parse_uuid
+from clearwindow.core.work import Work
+from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
+from clearwindow.identity.models import Member
+from clearwindow.runtime import Runtime
+from clearwindow.signing.models import Operation
+from clearwindow.signing.schemas import SIGNATURE_ERRORS, S, SigningPayload, signed_request, signing_payload
 
-router: Final = APIRouter(prefix="/api/network/v1/enterprises/{enterprise_id}", tags=["allocations"])
+router: Final = member_router("allocations", NETWORK_V1)
+approval_router: Final = member_router("approvals", NETWORK_V1)
 
-_UNFINISHED: Final = "Reserved, and the partner has not answered: send the same request again."
+_DECISION_ERRORS: Final = may_raise(
+    "not_a_partner",
+    "allocation_unknown",
+    "reject_reason_without_rejection",
+    *SIGNATURE_ERRORS,
+    ("nonce_used", 409),
+    "allocation_differs",
+    "allocation_decided",
+    "approval_pending",
+    "base_units_78_digits",
+)
+_SUBMITS: Final = {
+    AllocationType.ALLOCATION: Operation.ALLOCATION,
+    AllocationType.DEALLOCATION: Operation.DEALLOCATION,
+}
+_DECIDES: Final = {
+    AllocationType.ALLOCATION: Operation.ALLOCATION_DECIDE,
+    AllocationType.DEALLOCATION: Operation.DEALLOCATION_DECIDE,
+}
+_TO_SIGN: Final = may_raise("not_a_client", ("connection_unknown", 404), "payload_impossible")
+_TO_SIGN_BACK: Final = _TO_SIGN | may_raise(unused=(422,))
 
 
-def _answers(unanswered: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """What a submitted request may come to beside a 200."""
-    recorded: dict[int | str, dict[str, Any]] = {
-        422: {"model": wire.RefusedAllocation, "description": "Released, and why."},
-        500: {"model": unanswered | Problem, "description": _UNFINISHED},
-    }
-    return may_answer(400, 401, 403, 404) | recorded
+def _submitting(record: type[BaseModel], *refusals: ErrorName) -> dict[int | str, dict[str, Any]]:
+    """Returns the answers of a client's request other than 200.
+
+    Args:
+        record: the body of the answers 500 and 502, while the partner has not answered.
+        refusals: further reasons why a record of this kind may be released.
+    """
+    return may_raise(
+        "not_a_client",
+        ("connection_unknown", 404),
+        "currency_not_supported",
+        "client_external_id_taken",
+        "allocation_external_id_key",
+        *SIGNATURE_ERRORS,
+        ("nonce_used", 400),
+        "base_units_78_digits",
+        "insufficient_funds",
+        "connection_not_initialized",
+        "partner_refused",
+        *refusals,
+        models={422: schemas.RefusedAllocation | Problem, 500: record | Problem, 502: record | Problem},
+    )
 
 
 @router.post(
     "/clients/connections/{connection_id}/allocations",
     operation_id="V1ClientAllocationsPostRoute",
     summary="Allocate funds to a partner, with a signed request",
-    description="Reserves the funds of the client's Go Account and asks the partner. Its yes clears them to the "
-    "connection, its no releases them (422, with the record). A partner that decides later leaves them reserved. "
-    "Where it does not answer, they stay reserved and `retriable` (500, with the record): the same request again "
-    "goes on with the same record.",
-    response_model=wire.SubmittedAllocation,
-    responses=_answers(wire.SubmittedAllocation),
-    openapi_extra=takes_body(wire.AllocationRequest),
+    description=(
+        "Reserves funds of the client's Go Account and asks the partner. If the partner accepts, the funds are"
+        " cleared to the connection. If it refuses, they are released (422, with the record). If it decides later,"
+        " they stay reserved. If it fails or is late, they stay reserved and the record is `retriable` (502, with"
+        " the record): send the same request again to ask the partner again. 500 with the record says that another"
+        " request is asking it at this moment."
+    ),
+    responses=_submitting(
+        schemas.SubmittedAllocation,
+        "partner_not_licensed",
+        "client_inactive",
+        ("partner_inactive", 422),
+        "connection_inactive",
+        "approval_rejected",
+    ),
 )
-async def allocate(request: Request, member: WritingMember, connection_id: str) -> Response:
+@works_on(Work.WAITS_FOR_PARTNER)
+def allocate(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationRequest]
+) -> Answer[schemas.SubmittedAllocation]:
     """Moves funds from the client's Go Account to its network account at the partner.
 
-    Refused with 422 and the released allocation where the funds do not suffice. The same ``clientExternalId``
-    with the same request gives the same allocation.
+    If the funds do not suffice, the answer is 422 with the released allocation. The same request again returns the
+    same allocation.
     """
-    return await _submit(request, member, connection_id, AllocationType.ALLOCATION)
+    return _submit(runtime, member, connection_id, AllocationType.ALLOCATION, body)
 
 
 @router.post(
     "/clients/connections/{connection_id}/deallocations",
     operation_id="V1ClientDeallocationsPostRoute",
     summary="Take funds back from a partner, with a signed request",
-    description="The way back of an allocation: reserves the connection's funds, asks the partner, and clears them "
-    "to the client's Go Account. The answers are those of an allocation. An inactive connection gives funds back.",
-    response_model=wire.SubmittedDeallocation,
-    responses=_answers(wire.SubmittedDeallocation),
-    openapi_extra=takes_body(wire.AllocationRequest),
+    description=(
+        "Reserves funds of the connection, asks the partner, and clears them to the client's Go Account. The"
+        " answers are those of an allocation. Funds can be taken back from an inactive connection, too."
+    ),
+    responses=_submitting(schemas.SubmittedDeallocation),
 )
-async def deallocate(request: Request, member: WritingMember, connection_id: str) -> Response:
-    """Moves funds that no settlement holds back to the client's Go Account.
+@works_on(Work.WAITS_FOR_PARTNER)
+def deallocate(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationRequest]
+) -> Answer[schemas.SubmittedDeallocation]:
+    """Moves funds that no settlement holds back to the client's Go Account, also from an inactive connection."""
+    return _submit(runtime, member, connection_id, AllocationType.DEALLOCATION, body)
 
-    Also from a connection that was stopped.
-    """
-    return await _submit(request, member, connection_id, AllocationType.DEALLOCATION)
 
-
-async def _submit(request: Request, member: Member, connection_id: str, kind: AllocationType) -> Response:
-    body = await read_body(request, wire.AllocationRequest)
-    asked = body.model.value(kind, parse_uuid(connection_id) or NIL)
-    signed = signed_request(body, _path_ids(member, connection_id))
-    outcome = await run_in_threadpool(service.submit, request.app.state.runtime, member, asked, signed)
+def _submit(
+    runtime: Runtime,
+    member: Member,
+    connection_id: str,
+    kind: AllocationType,
+    body: Body[schemas.AllocationRequest],
+) -> Answer[Any]:
+    asked = body.model.to_model(kind, parse_uuid(connection_id) or NIL)
+    signed = signed_request(_SUBMITS[kind], body, _path_ids(member, connection_id))
+    outcome = submission.submit(runtime, member, asked, signed)
     headers = replay_headers(replayed=outcome.replayed)
-    if wire.is_refused(outcome):
-        return json_response(wire.refused(outcome, member.request_id), status=422, headers=headers)
-    status = 500 if wire.is_unanswered(outcome) else 200
-    return json_response(wire.submitted(outcome), status=status, headers=headers)
+    if schemas.is_refused(outcome):
+        return Answer(schemas.refused(outcome, member.request_id), status=422, headers=headers)
+    return Answer(schemas.submitted(outcome), status=schemas.status_of(outcome), headers=headers)
 
 
 @router.put(
     "/partners/allocations",
     operation_id="v1PartnerAllocationsPutRoute",
-    summary="Say what becomes of a reserved allocation, with a signed request",
-    description="For a partner that decides later. `cleared` moves the reserved funds to the connection, "
-    "`released` gives them back. Every id and the amount must be those of the allocation. The same decision again "
-    "changes nothing; another one is refused.",
-    response_model=wire.DecidedAllocation,
-    responses=may_answer(400, 401, 403, 404, 409, 422),
-    openapi_extra=takes_body(wire.AllocationDecisionRequest),
+    summary="Clear or release a reserved allocation, with a signed request",
+    description=(
+        "For a partner that decides later. `cleared` moves the reserved funds to the connection, `released` gives"
+        " them back. Every id and the amount must match the allocation. The same decision again changes nothing. A"
+        " different decision is refused."
+    ),
+    responses=_DECISION_ERRORS,
 )
-async def decide_allocation(request: Request, member: WritingMember) -> Response:
-    body = await read_body(request, wire.AllocationDecisionRequest)
-    headers = await _decide(request, member, body, body.model.value())
-    return json_response(wire.DecidedAllocation.model_validate(body.model.echo()), headers=headers)
+def decide_allocation(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.AllocationDecisionRequest]
+) -> Answer[schemas.DecidedAllocation]:
+    headers = _decide(runtime, member, body, body.model.to_model())
+    return Answer(schemas.DecidedAllocation.model_validate(body.model.echo()), headers=headers)
 
 
 @router.put(
     "/partners/deallocations",
     operation_id="V1PartnerDeallocationsPutRoute",
-    summary="Say what becomes of a reserved deallocation, with a signed request",
-    description="For a partner that decides later. `cleared` moves the reserved funds back to the client's Go "
-    "Account, `released` leaves them with the connection. Every id and the amount must be those of the "
-    "deallocation. The same decision again changes nothing; another one is refused.",
-    response_model=wire.DecidedDeallocation,
-    responses=may_answer(400, 401, 403, 404, 409, 422),
-    openapi_extra=takes_body(wire.DeallocationDecisionRequest),
+    summary="Clear or release a reserved deallocation, with a signed request",
+    description=(
+        "For a partner that decides later. `cleared` moves the reserved funds back to the client's Go Account,"
+        " `released` leaves them in the connection. Every id and the amount must match the deallocation. The same"
+        " decision again changes nothing. A different decision is refused."
+    ),
+    responses=_DECISION_ERRORS,
 )
-async def decide_deallocation(request: Request, member: WritingMember) -> Response:
-    body = await read_body(request, wire.DeallocationDecisionRequest)
-    headers = await _decide(request, member, body, body.model.value())
-    return json_response(wire.DecidedDeallocation.model_validate(body.model.echo()), headers=headers)
+def decide_deallocation(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.DeallocationDecisionRequest]
+) -> Answer[schemas.DecidedDeallocation]:
+    headers = _decide(runtime, member, body, body.model.to_model())
+    return Answer(schemas.DecidedDeallocation.model_validate(body.model.echo()), headers=headers)
 
 
-async def _decide(request: Request, member: Member, body: Body[S], decision: Decision) -> dict[str, str]:
-    signed = signed_request(body, {"enterpriseId": member.enterprise_id})
-    new = await run_in_threadpool(deciding.decide, request.app.state.runtime, member, decision, signed)
+def _decide(runtime: Runtime, member: Member, body: Body[S], decision: Decision) -> dict[str, str]:
+    signed = signed_request(_DECIDES[decision.type], body, {"enterpriseId": member.enterprise_id})
+    new = partner_decision.decide(runtime, member, decision, signed)
     return replay_headers(replayed=not new)
 
 
 @router.get(
     "/clients/connections/{connection_id}/allocations/signing",
     operation_id="v1ClientAllocationsSigningGetRoute",
-    summary="The exact text to sign for an allocation",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_body(wire.AllocationToSign),
+    summary="Get the exact text to sign for an allocation",
+    responses=_TO_SIGN,
 )
-async def allocation_to_sign(request: Request, member: ReadingMember, connection_id: str) -> Response:
-    """Takes the fields as a JSON body on the GET."""
-    return await _to_sign(request, member, connection_id)
+def allocation_to_sign(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+) -> SigningPayload:
+    """The fields are the JSON body of the GET."""
+    return _to_sign(runtime, member, connection_id, body)
 
 
 @router.post(
     "/clients/connections/{connection_id}/allocations/signing",
     operation_id="v1ClientAllocationsSigningPostRoute",
-    summary="The exact text to sign for an allocation",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_body(wire.AllocationToSign),
+    summary="Get the exact text to sign for an allocation",
+    responses=_TO_SIGN,
 )
-async def allocation_to_sign_by_post(request: Request, member: WritingMember, connection_id: str) -> Response:
-    """The same for clients that cannot send a body with a GET."""
-    return await _to_sign(request, member, connection_id)
+def allocation_to_sign_by_post(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+) -> SigningPayload:
+    """For clients that cannot send a body with a GET."""
+    return _to_sign(runtime, member, connection_id, body)
 
 
 @router.get(
     "/clients/connections/{connection_id}/deallocations/signing",
     operation_id="V1ClientDeallocationsSigningGetRoute",
-    summary="The exact text to sign for a deallocation",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404, 422),
-    openapi_extra=takes_body(wire.AllocationToSign),
+    summary="Get the exact text to sign for a deallocation",
+    responses=_TO_SIGN_BACK,
 )
-async def deallocation_to_sign(request: Request, member: ReadingMember, connection_id: str) -> Response:
-    """Takes the fields as a JSON body on the GET."""
-    return await _to_sign(request, member, connection_id)
+def deallocation_to_sign(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+) -> SigningPayload:
+    """The fields are the JSON body of the GET."""
+    return _to_sign(runtime, member, connection_id, body)
 
 
 @router.post(
     "/clients/connections/{connection_id}/deallocations/signing",
     operation_id="V1ClientDeallocationsSigningPostRoute",
-    summary="The exact text to sign for a deallocation",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404, 422),
-    openapi_extra=takes_body(wire.AllocationToSign),
+    summary="Get the exact text to sign for a deallocation",
+    responses=_TO_SIGN_BACK,
 )
-async def deallocation_to_sign_by_post(request: Request, member: WritingMember, connection_id: str) -> Response:
-    """The same for clients that cannot send a body with a GET."""
-    return await _to_sign(request, member, connection_id)
+def deallocation_to_sign_by_post(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+) -> SigningPayload:
+    """For clients that cannot send a body with a GET."""
+    return _to_sign(runtime, member, connection_id, body)
 
 
-async def _to_sign(request: Request, member: Member, connection_id: str) -> Response:
-    body = await read_body(request, wire.AllocationToSign)
+def _to_sign(
+    runtime: Runtime, member: Member, connection_id: str, body: Body[schemas.AllocationToSign]
+) -> SigningPayload:
     known = parse_uuid(connection_id) or NIL
-    await run_in_threadpool(service.require_connection, request.app.state.runtime, member, known)
-    return json_response(signing_payload(body, _path_ids(member, connection_id)))
+    submission.require_connection(runtime, member, known)
+    return signing_payload(body, _path_ids(member, connection_id))
 
 
 def _path_ids(member: Member, connection_id: str) -> dict[str, str]:
@@ -191,60 +247,84 @@ def _path_ids(member: Member, connection_id: str) -> dict[str, str]:
     "/clients/allocations",
     operation_id="v1ClientAllocationsGetRoute",
     summary="List the client's allocations and deallocations",
-    response_model=wire.AllocationList,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_filters(wire.ClientAllocationFilters),
+    responses=may_raise("not_a_client", unused=(404,)),
 )
-async def list_client_allocations(request: Request, member: ReadingMember) -> Response:
-    """On all connections of the caller as a client."""
-    filters = await read_filters(request, wire.ClientAllocationFilters)
+def list_client_allocations(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.ClientAllocationFilters]
+) -> Answer[schemas.AllocationList]:
+    """The list has the allocations on all connections of the client."""
     page = {"limit": filters.limit, "offset": filters.offset}
-    runtime = request.app.state.runtime
-    found = await run_in_threadpool(reading.client_allocations, runtime, member, filters.value(), **page)
-    return counted_response(wire.client_list(found.items), found.total)
+    found = views.client_allocations(runtime, member, filters.to_model(), **page)
+    return counted(schemas.client_list(found.items), found.total)
 
 
 @router.get(
     "/clients/allocations/{allocation_id}",
     operation_id="v1ClientAllocationGetRoute",
-    summary="One of the client's allocations",
-    response_model=wire.AllocationAnswer,
-    responses=may_answer(401, 403, 404),
+    summary="Get one of the client's allocations",
+    responses=may_raise("not_a_client", "allocation_unknown"),
 )
-async def client_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
+def client_allocation(
+    runtime: ServerRuntime, member: CallingMember, allocation_id: str
+) -> schemas.AllocationAnswer:
     """Another client's allocation is answered as one that does not exist."""
-    runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
-    return json_response(
-        wire.client_answer(await run_in_threadpool(reading.allocation_of_client, runtime, member, known))
-    )
+    known = parse_uuid(allocation_id) or NIL
+    return schemas.client_answer(views.allocation_of_client(runtime, member, known))
 
 
 @router.get(
     "/partners/allocations",
     operation_id="v1PartnerAllocationsGetRoute",
     summary="List the allocations to the partner, in its own names and unit",
-    response_model=wire.AllocationList,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_filters(wire.PartnerAllocationFilters),
+    responses=may_raise("not_a_partner", unused=(404,)),
 )
-async def list_partner_allocations(request: Request, member: ReadingMember) -> Response:
-    """On all connections to the caller as a partner."""
-    filters = await read_filters(request, wire.PartnerAllocationFilters)
+def list_partner_allocations(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.PartnerAllocationFilters]
+) -> Answer[schemas.AllocationList]:
+    """The list has the allocations on all connections to the partner."""
     page = {"limit": filters.limit, "offset": filters.offset}
-    runtime, wanted = request.app.state.runtime, filters.value()
-    found, currencies = await run_in_threadpool(reading.partner_allocations, runtime, member, wanted, **page)
-    return counted_response(wire.partner_list(found.items, currencies), found.total)
+    wanted = filters.to_model()
+    found, currencies = views.partner_allocations(runtime, member, wanted, **page)
+    return counted(schemas.partner_list(found.items, currencies), found.total)
 
 
 @router.get(
     "/partners/allocations/{allocation_id}",
     operation_id="v1PartnerAllocationGetRoute",
-    summary="One of the allocations to the partner",
-    response_model=wire.AllocationAnswer,
-    responses=may_answer(401, 403, 404),
+    summary="Get one of the allocations to the partner",
+    responses=may_raise("not_a_partner", "allocation_unknown"),
 )
-async def partner_allocation(request: Request, member: ReadingMember, allocation_id: str) -> Response:
+def partner_allocation(
+    runtime: ServerRuntime, member: CallingMember, allocation_id: str
+) -> schemas.AllocationAnswer:
     """An allocation to another partner is answered as one that does not exist."""
-    runtime, known = request.app.state.runtime, parse_uuid(allocation_id) or NIL
-    found, currencies = await run_in_threadpool(reading.allocation_of_partner, runtime, member, known)
-    return json_response(wire.partner_answer(found, currencies))
+    known = parse_uuid(allocation_id) or NIL
+    found, currencies = views.allocation_of_partner(runtime, member, known)
+    return schemas.partner_answer(found, currencies)
+
+
+@approval_router.put(
+    "/clients/pending-approvals/{approval_id}",
+    operation_id="v1ClientPendingApprovalPutRoute",
+    summary="Approve or reject a pending approval",
+    description=(
+        "Only another user than the one who made the request may approve it. The user who made the request may"
+        " reject it. An approved allocation continues as if it had needed no approval. A rejected allocation is"
+        " released and its funds are available again. The same decision again by the same user changes nothing."
+    ),
+    responses=may_raise(
+        "not_a_client",
+        "approval_unknown",
+        "own_approval",
+        "approval_decided",
+        "threshold_changed",
+        "base_units_78_digits",
+    ),
+)
+@works_on(Work.WAITS_FOR_PARTNER)
+def decide_approval(
+    runtime: ServerRuntime, member: CallingMember, approval_id: str, body: JsonBody[DecisionRequest]
+) -> Answer[schemas.DecidedApproval]:
+    known, asked = parse_uuid(approval_id) or NIL, body.model
+    outcome = approval.decide(runtime, member, known, asked.status, asked.notes)
+    return Answer(schemas.decided_approval(outcome), headers=replay_headers(replayed=outcome.replayed))

@@ -1,4 +1,4 @@
-"""Decisions about allocations. Pure; the states and their transitions are protocol §4."""
+"""Decisions about allocations: their states and transitions, and what answers mean. Protocol §4."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.accounts.values import Balance, BalanceKey, EntryKind, HoldCause
-from clearwindow.allocations.values import (
+from clearwindow.allocations.models import (
     Allocation,
     AllocationStatus,
     AllocationType,
@@ -18,16 +17,19 @@ from clearwindow.allocations.values import (
     PolicyResult,
     Refusal,
     Release,
+    RequestedAllocation,
     Unanswered,
     Verdict,
     Wait,
 )
-from clearwindow.errors import ConflictError, InvalidRequestError
-from clearwindow.http.bodies import quoted
-from clearwindow.money import canonical_currency, from_partner_amount
-from clearwindow.network.values import Client, Connection, CurrencyMap, Partner
-from clearwindow.partnercalls.rules import contradiction, partners_own
-from clearwindow.partnercalls.values import Accepted, Answer, NotCalled, Refused, Silent
+from clearwindow.core.errors import ConflictError, InvalidRequestError
+from clearwindow.core.money import canonical_currency, from_partner_amount
+from clearwindow.core.text import quoted
+from clearwindow.ledger.models import Balance, EntryKind, HoldCause
+from clearwindow.network.models import Client, Connection, CurrencyMap, Partner
+from clearwindow.partner_calls.models import Accepted, Answer, NotCalled, Refused, Silent
+from clearwindow.partner_calls.rules import contradiction, partners_own
+from clearwindow.signing import repeats
 
 TRANSITIONS: Final[Mapping[AllocationStatus, frozenset[AllocationStatus]]] = {
     AllocationStatus.RESERVED: frozenset({AllocationStatus.CLEARED, AllocationStatus.RELEASED}),
@@ -51,35 +53,37 @@ HOLD_CAUSES: Final[Mapping[AllocationType, HoldCause]] = {
 
 _REASONS: Final[Mapping[Refusal, str]] = {
     Refusal.INSUFFICIENT_FUNDS: "the available balance does not cover the amount",
-    Refusal.CONNECTION_INACTIVE: "the connection is inactive and takes no allocations",
-    Refusal.CONNECTION_NOT_INITIALIZED: "the partner has not answered to the connection yet",
-    Refusal.CLIENT_INACTIVE: "the client is inactive and makes no allocations",
-    Refusal.PARTNER_INACTIVE: "the partner is inactive and takes no allocations",
+    Refusal.CONNECTION_INACTIVE: "the connection is inactive: it accepts no allocations",
+    Refusal.CONNECTION_NOT_INITIALIZED: "the partner has not confirmed the connection yet",
+    Refusal.CLIENT_INACTIVE: "the client is inactive: it cannot make allocations",
+    Refusal.PARTNER_INACTIVE: "the partner is inactive: it accepts no allocations",
     Refusal.PARTNER_REFUSED: "the partner refused it",
-    Refusal.APPROVAL_REJECTED: "the approval of another user of the enterprise was refused",
+    Refusal.APPROVAL_REJECTED: "another user of the enterprise rejected it",
 }
 WAITS_FOR_APPROVAL: Final = "it waits for the approval of another user of the enterprise"
 
-NOT_ANSWERED: Final = "the partner has not answered yet: it is asked again, and at once by the same request"
-DECIDES_LATER: Final = "the partner has been told and decides later"
+NOT_ANSWERED: Final = (
+    "the partner has not answered yet and will be asked again: send the same request to ask it at once"
+)
+DECIDES_LATER: Final = "the partner has received it and decides later"
 
 
 def require_mapped(name: str, currencies: CurrencyMap) -> str:
-    """Our name of a currency that the partner takes."""
+    """Returns our name of a currency that the partner accepts."""
     currency = canonical_currency(name)
     if not currencies.partner_names(currency):
         raise InvalidRequestError(
             "currency_not_supported",
-            f"amount.currency: the partner does not take {quoted(name)}: see supportedCurrencies",
+            f"amount.currency: the partner does not accept {quoted(name)}: see its supportedCurrencies",
         )
     return currency
 
 
 def require_known(name: str, known: Iterable[str]) -> str:
-    """Our name of a currency of the network.
+    """Returns our name of a currency of the network.
 
-    Funds must find back although the partner's map has changed since (*choice*), so that a deallocation needs
-    no more than this.
+    A deallocation needs no more than this: funds must come back even if the partner's map no longer has their
+    currency (choice C116).
     """
     currency = canonical_currency(name)
     if currency not in known:
@@ -89,10 +93,35 @@ def require_known(name: str, known: Iterable[str]) -> str:
     return currency
 
 
+def differing_fields(recorded: Allocation, asked: RequestedAllocation) -> list[str]:
+    """Returns the fields in which a request differs from the one that made the record. Empty: it is the same.
+
+    ``asked`` has our name of the currency. Connection and clientExternalId have found the record.
+    """
+    differing = {
+        "amount.currency": recorded.currency != asked.currency,
+        "amount.quantity": recorded.quantity != asked.quantity,
+        "notes": recorded.notes != asked.notes,
+    }
+    return [name for name, differs in differing.items() if differs]
+
+
+def require_same_request(recorded: Allocation, asked: RequestedAllocation) -> None:
+    """Requires that a second request with the same clientExternalId is the first one, signed anew.
+
+    Raises:
+        InvalidRequestError: it differs.
+    """
+    fields = differing_fields(recorded, asked)
+    if fields:
+        text, details = repeats.differs("clientExternalId", recorded.type, recorded.id, fields)
+        raise InvalidRequestError("client_external_id_taken", text, details)
+
+
 def refusal(
     kind: AllocationType, client: Client, partner: Partner, connection: Connection, source: Balance, quantity: int
 ) -> Refusal | None:
-    """Why this cannot be done now. What stops new business never stops funds from coming back."""
+    """Returns why the request cannot be carried out, or None. An inactive party does not stop a deallocation."""
     if kind is AllocationType.ALLOCATION:
         stopped = stopping(client, partner, connection)
         if stopped is not None:
@@ -103,7 +132,7 @@ def refusal(
 
 
 def stopping(client: Client, partner: Partner, connection: Connection) -> Refusal | None:
-    """Why no new business is done, however much the funds cover."""
+    """Returns which inactive party stops new allocations, or None."""
     if not client.active:
         return Refusal.CLIENT_INACTIVE
     if not partner.active:
@@ -111,27 +140,18 @@ def stopping(client: Client, partner: Partner, connection: Connection) -> Refusa
     return None if connection.active else Refusal.CONNECTION_INACTIVE
 
 
-def direction(
-    kind: AllocationType, go_account: BalanceKey, network_account: BalanceKey
-) -> tuple[BalanceKey, BalanceKey]:
-    """(source, destination) of the funds."""
-    if kind is AllocationType.ALLOCATION:
-        return go_account, network_account
-    return network_account, go_account
-
-
 def is_evaluated(kind: AllocationType, partner: Partner) -> bool:
-    """Whether the client's policy is asked: where the partner has policies; never on the way back (*choice*)."""
+    """Returns whether the client's policy applies: for allocations to a partner with policies (choice C91)."""
     return partner.allocation_policies_enabled and kind is AllocationType.ALLOCATION
 
 
 def passed(allocation: Allocation, evaluation_id: UUID) -> Allocation:
-    """Evaluated, and under the threshold."""
+    """Returns the allocation after its policy allowed it."""
     return replace(allocation, evaluation_id=evaluation_id, policy_result=PolicyResult.APPROVED)
 
 
 def held_for_approval(allocation: Allocation, evaluation_id: UUID, approval_id: UUID) -> Allocation:
-    """Evaluated, and over the threshold."""
+    """Returns the allocation that waits for an approval, because it is above the threshold."""
     return replace(
         allocation,
         evaluation_id=evaluation_id,
@@ -142,12 +162,12 @@ def held_for_approval(allocation: Allocation, evaluation_id: UUID, approval_id: 
 
 
 def approved(allocation: Allocation) -> Allocation:
-    """As if there had been no policy: reserved, and nobody asked yet."""
+    """Returns the allocation after its approval: reserved, and the partner not asked yet."""
     return replace(allocation, policy_result=PolicyResult.APPROVED, reason=None)
 
 
 def rejected(allocation: Allocation) -> Allocation:
-    """Reserved still, and never to be more."""
+    """Returns the allocation after the rejection of its approval, still reserved."""
     return replace(allocation, policy_result=PolicyResult.REJECTED)
 
 
@@ -162,19 +182,19 @@ def cleared(allocation: Allocation, now: datetime) -> Allocation:
 
 def waiting(reserved: Allocation, reason: str, now: datetime, *, retriable: bool) -> Allocation:
     if reserved.status is not AllocationStatus.RESERVED:
-        raise AssertionError(f"an allocation that is {reserved.status} waits for nothing")
+        raise AssertionError(f"an allocation that is {reserved.status} cannot wait for the partner")
     if reserved.waits_for_approval:
-        raise AssertionError("an allocation that waits for its approval waits for nobody else")
+        raise AssertionError("an allocation that waits for its approval cannot wait for the partner")
     return replace(reserved, reason=reason, retriable=retriable, updated_at=now)
 
 
 def named(allocation: Allocation, partner_external_id: str | None) -> Allocation:
-    """With the partner's own id, once it is known."""
+    """Returns the allocation with the partner's own id, if it is known."""
     return replace(allocation, partner_external_id=partner_external_id or allocation.partner_external_id)
 
 
 def question(allocation: Allocation, connection: Connection, currencies: CurrencyMap) -> dict[str, object]:
-    """What the partner is asked, in its own names and unit."""
+    """Returns the body of the question to the partner, in the partner's names and unit."""
     ours = (allocation.currency, str(allocation.quantity))
     currency, quantity = currencies.to_theirs(allocation.currency, allocation.quantity) or ours
     return {
@@ -188,7 +208,7 @@ def question(allocation: Allocation, connection: Connection, currencies: Currenc
 
 
 def verdict(kind: AllocationType, answer: Answer, asked: Mapping[str, object], *, decides_later: bool) -> Verdict:
-    """What a partner's answer to the question means. Money moves on a yes that names this very question only."""
+    """Returns what a partner's answer means. Funds move only if it accepts and repeats this question."""
     if isinstance(answer, Silent):
         return Unanswered(answer.why)
     if isinstance(answer, Refused):
@@ -215,10 +235,10 @@ def _accepted(
 def require_agreement(
     allocation: Allocation, decision: Decision, connection: Connection, currencies: CurrencyMap
 ) -> None:
-    """What the partner repeats of the allocation is what the allocation is.
+    """Checks that the ids and the amount in the partner's decision are those of the allocation.
 
     Raises:
-        ConflictError: naming the first entry that is not.
+        ConflictError: one of them differs; the message names the first.
     """
     own_name = f"partners{allocation.type.capitalize()}Id"
     known: dict[str, object] = {
@@ -238,7 +258,7 @@ def require_agreement(
         raise _contradicts(allocation, differing[0])
     mapped = currencies.to_ours(decision.currency)
     if mapped is None:
-        # As the question was put where nothing was mapped: our name, in base units.
+        # The question had our name and base units, because the map did not have the currency.
         same = (decision.currency, decision.quantity) == (allocation.currency, str(allocation.quantity))
     else:
         quantity = from_partner_amount(decision.quantity, currencies.unit, mapped[1])
@@ -248,21 +268,29 @@ def require_agreement(
 
 
 def require_approved(allocation: Allocation) -> None:
-    """Before the client's own enterprise has decided, the partner does not."""
+    """Checks that the allocation does not wait for its approval.
+
+    Raises:
+        ConflictError: another user of the client's enterprise must decide first.
+    """
     if allocation.waits_for_approval:
         raise ConflictError(
             "approval_pending",
-            "status: the allocation waits for the approval of another user of the client's enterprise: try again"
-            " once its policyResult is there",
+            "status: another user of the client's enterprise must approve the allocation first: try again when it"
+            " has a policyResult",
         )
 
 
 def require_same_end(allocation: Allocation, decision: Decision) -> None:
-    """A decision stands; only the same one may be said again."""
+    """Checks that a decision about an ended allocation repeats how it ended.
+
+    Raises:
+        ConflictError: it ended differently.
+    """
     if decision.status is not allocation.status:
         raise ConflictError(
             "allocation_decided",
-            f"status: the {allocation.type} is {allocation.status} already, which is its end",
+            f"status: the {allocation.type} is already {allocation.status}, which is final",
             {"status": str(allocation.status)},
         )
 
@@ -270,13 +298,13 @@ def require_same_end(allocation: Allocation, decision: Decision) -> None:
 def _contradicts(allocation: Allocation, name: str) -> ConflictError:
     return ConflictError(
         "allocation_differs",
-        f"{name}: is not that of the {allocation.type} with this id: repeat it as it was sent to you",
+        f"{name}: differs from the {allocation.type} with this id: send it as you received it",
         {"entry": name},
     )
 
 
-def outcome_told(asked: Mapping[str, object], done: Allocation) -> dict[str, object]:
-    """What the partner is told of the end: what it was asked, its own id, and how it went."""
+def outcome_notice(asked: Mapping[str, object], done: Allocation) -> dict[str, object]:
+    """Returns the body of the notice to the partner: the question, the partner's own id and the end."""
     own_name = f"partners{done.type.capitalize()}Id"
     own = {own_name: done.partner_external_id} if done.partner_external_id else {}
     reason = {"reason": done.reason} if done.reason else {}

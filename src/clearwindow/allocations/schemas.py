@@ -1,32 +1,35 @@
-"""Allocations on the network's wire."""
+"""Allocations on the wire."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import StringConstraints
 
-from clearwindow.allocations.approving import Approved
-from clearwindow.allocations.service import Outcome
-from clearwindow.allocations.values import (
+from clearwindow.allocations.models import (
     Allocation,
     AllocationFilter,
     AllocationStatus,
     AllocationType,
-    AskedAllocation,
+    ApprovalOutcome,
     Decision,
+    RequestedAllocation,
+    RequestOutcome,
 )
-from clearwindow.approvals.wire import PendingApproval, pending_approval
-from clearwindow.clock import wire_time
-from clearwindow.errors import InvalidRequestError
-from clearwindow.http.filters import Many, Moment, Page, Texts, Uuids
-from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, present
-from clearwindow.ids import WireUuid
-from clearwindow.money import PositiveBaseUnits, PositiveDecimal, canonical_currency
-from clearwindow.network.values import CurrencyMap
-from clearwindow.signing.wire import Signed, ToSign
+from clearwindow.api.filters import Many, Moment, Page, Texts, Uuids
+from clearwindow.api.schema import KeyText, LongText, Omittable, RequestModel, ShortText, WireModel
+from clearwindow.approvals.schemas import PendingApproval, pending_approval
+from clearwindow.core.clock import wire_time
+from clearwindow.core.error_registry import documentation_of
+from clearwindow.core.errors import InvalidRequestError
+from clearwindow.core.ids import WireUuid
+from clearwindow.core.money import PositiveBaseUnits, PositiveDecimal, canonical_currency
+from clearwindow.core.text import present
+from clearwindow.network.models import CurrencyMap
+from clearwindow.signing.schemas import Signed, ToSign
 
 Types: TypeAlias = Many[Literal["allocation", "deallocation"]]
 Statuses: TypeAlias = Many[Literal["cleared", "released", "reserved"]]
@@ -39,16 +42,16 @@ class AmountRequest(RequestModel):
 
 class AllocationToSign(ToSign):
     amount: AmountRequest
-    client_external_id: ShortText
-    notes: LongText | None = None
-    connection_id: WireUuid | None = None
+    client_external_id: KeyText
+    notes: Omittable[LongText] = None
+    connection_id: Omittable[WireUuid] = None
 
 
 class AllocationRequest(AllocationToSign, Signed):
     """A signed ``AllocationToSign``."""
 
-    def value(self, kind: AllocationType, connection_id: UUID) -> AskedAllocation:
-        return AskedAllocation(
+    def to_model(self, kind: AllocationType, connection_id: UUID) -> RequestedAllocation:
+        return RequestedAllocation(
             type=kind,
             connection_id=connection_id,
             currency=self.amount.currency,
@@ -66,23 +69,23 @@ class PartnerAmountRequest(RequestModel):
 
 
 class _DecisionRequest(Signed):
-    """What a partner says by itself of a reserved allocation; every id and the amount as they were sent to it."""
+    """A partner's own decision about a reserved allocation. It repeats the ids and the amount of the question."""
 
     amount: PartnerAmountRequest
     client_id: WireUuid
     connection_id: WireUuid
     partners_client_id: ShortText
     partners_connection_id: ShortText
-    evaluation_id: ShortText | None = None
-    pending_approval_id: ShortText | None = None
-    policy_result: Literal["approved", "rejected"] | None = None
+    evaluation_id: Omittable[ShortText] = None
+    pending_approval_id: Omittable[ShortText] = None
+    policy_result: Omittable[Literal["approved", "rejected"]] = None
     status: Literal["cleared", "released"]
-    reject_reason: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    reject_reason: Omittable[Annotated[str, StringConstraints(min_length=1, max_length=500)]] = None
 
     def decision(self, kind: AllocationType, allocation_id: UUID, own_id: str) -> Decision:
         if self.reject_reason is not None and self.status != "released":
             raise InvalidRequestError(
-                "reject_reason_without_rejection", "rejectReason: only with the status released"
+                "reject_reason_without_rejection", "rejectReason: allowed only with the status released"
             )
         return Decision(
             type=kind,
@@ -104,15 +107,16 @@ class _DecisionRequest(Signed):
         )
 
     def echo(self) -> dict[str, object]:
-        unsaid = {"status", "nonce", "reject_reason", "payload", "signature", "enterprise_id"}
-        return self.model_dump(mode="json", by_alias=False, exclude=unsaid, exclude_none=True)
+        """Returns the fields that the answer repeats."""
+        excluded = {"status", "nonce", "reject_reason", "payload", "signature", "enterprise_id"}
+        return self.model_dump(mode="json", by_alias=False, exclude=excluded, exclude_none=True)
 
 
 class AllocationDecisionRequest(_DecisionRequest):
     allocation_id: WireUuid
     partners_allocation_id: ShortText
 
-    def value(self) -> Decision:
+    def to_model(self) -> Decision:
         return self.decision(AllocationType.ALLOCATION, self.allocation_id, self.partners_allocation_id)
 
 
@@ -120,12 +124,12 @@ class DeallocationDecisionRequest(_DecisionRequest):
     deallocation_id: WireUuid
     partners_deallocation_id: ShortText
 
-    def value(self) -> Decision:
+    def to_model(self) -> Decision:
         return self.decision(AllocationType.DEALLOCATION, self.deallocation_id, self.partners_deallocation_id)
 
 
 class AllocationFilters(Page):
-    """What both sides may filter by."""
+    """The filters that clients and partners share."""
 
     allocation_ids: Uuids = None
     types: Types = None
@@ -133,7 +137,7 @@ class AllocationFilters(Page):
     currencies: Texts = None
     connection_ids: Uuids = None
     partner_ids: Uuids = None
-    sort_direction: Literal["ASC", "DESC"] = "DESC"
+    sort_direction: Literal["ASC", "DESC"] = "ASC"
 
 
 class ClientAllocationFilters(AllocationFilters):
@@ -141,7 +145,7 @@ class ClientAllocationFilters(AllocationFilters):
     created_before: Moment = None
     sort_field: Literal["id", "updatedAt", "quantity", "currency"] = "updatedAt"
 
-    def value(self) -> AllocationFilter:
+    def to_model(self) -> AllocationFilter:
         named = self.currencies
         return AllocationFilter(
             ids=self.allocation_ids,
@@ -161,7 +165,7 @@ class PartnerAllocationFilters(AllocationFilters):
     client_ids: Uuids = None
     sort_field: Literal["id", "updatedAt", "quantity"] = "updatedAt"
 
-    def value(self) -> AllocationFilter:
+    def to_model(self) -> AllocationFilter:
         return AllocationFilter(
             ids=self.allocation_ids,
             types=self.types,
@@ -181,7 +185,7 @@ class Amount(WireModel):
 
 
 class AllocationOutput(WireModel):
-    """An allocation in the answer to its own request; ``reason`` only where it did not clear."""
+    """An allocation in the answer to its own request. ``reason`` is there only if it did not clear."""
 
     id: str
     amount: Amount
@@ -201,7 +205,7 @@ class AllocationOutput(WireModel):
 
 
 class ListedAllocation(AllocationOutput):
-    """An allocation wherever it is read; ``reason`` is null where there is none."""
+    """An allocation in a list or read by its id. ``reason`` is null if there is none."""
 
     type: str
     reason: str | None
@@ -216,7 +220,7 @@ class SubmittedDeallocation(WireModel):
 
 
 class _DecidedOutput(WireModel):
-    """What the decision was about, as it was sent."""
+    """The fields of the decision, as they were sent."""
 
     amount: Amount
     client_id: str
@@ -239,18 +243,19 @@ class DecidedDeallocation(_DecidedOutput):
 
 
 class RefusedAllocation(WireModel):
-    """Why it was refused, and the released record of it under its own name."""
+    """Why the request was refused, and its released record under ``allocation`` or ``deallocation``."""
 
     error: str
     name: str
     request_id: str
+    documentation: str
     details: dict[str, str] | None = None
     allocation: AllocationOutput | None = None
     deallocation: AllocationOutput | None = None
 
 
 class DecidedApproval(WireModel):
-    """The decision, and the allocation that it was about, as it now stands."""
+    """The decided approval and, if it is about an allocation, the allocation after the decision."""
 
     pending_approval: PendingApproval
     allocation: ListedAllocation | None = None
@@ -264,32 +269,41 @@ class AllocationList(WireModel):
     allocations: list[ListedAllocation]
 
 
-def submitted(outcome: Outcome) -> SubmittedAllocation | SubmittedDeallocation:
+def submitted(outcome: RequestOutcome) -> SubmittedAllocation | SubmittedDeallocation:
     output = AllocationOutput.model_validate(_client_fields(outcome.allocation))
     if outcome.allocation.type is AllocationType.ALLOCATION:
         return SubmittedAllocation(allocation=output)
     return SubmittedDeallocation(deallocation=output)
 
 
-def refused(outcome: Outcome, request_id: str) -> RefusedAllocation:
+def refused(outcome: RequestOutcome, request_id: str) -> RefusedAllocation:
     allocation = outcome.allocation
+    if allocation.refusal is None:
+        raise ValueError("a refused allocation has a refusal")
     fields = present(
-        error=f"the {allocation.type} was released: {allocation.reason}; try again under a new clientExternalId",
+        error=f"the {allocation.type} was released: {allocation.reason}; try again with a new clientExternalId",
         name=allocation.refusal,
         request_id=request_id,
+        documentation=documentation_of(allocation.refusal),
         details=outcome.details,
     )
     output = AllocationOutput.model_validate(_client_fields(allocation))
     return RefusedAllocation.model_validate(fields | {str(allocation.type): output})
 
 
-def is_refused(outcome: Outcome) -> bool:
+def is_refused(outcome: RequestOutcome) -> bool:
+    """Returns whether the request ended with a released record."""
     return outcome.allocation.status is AllocationStatus.RELEASED
 
 
-def is_unanswered(outcome: Outcome) -> bool:
-    """Reserved, and the same request goes on with it."""
-    return outcome.allocation.retriable
+def status_of(outcome: RequestOutcome) -> int:
+    """Returns the status of an answer with a record that was not refused. Protocol §4.2.
+
+    502: this request asked the partner, which failed or was late. 500: another request or the worker is asking.
+    """
+    if not outcome.allocation.retriable:
+        return HTTPStatus.OK
+    return HTTPStatus.BAD_GATEWAY if outcome.asked_now else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def client_list(allocations: Iterable[Allocation]) -> AllocationList:
@@ -300,7 +314,7 @@ def client_answer(allocation: Allocation) -> AllocationAnswer:
     return AllocationAnswer(allocation=_client_entry(allocation))
 
 
-def decided_approval(outcome: Approved) -> DecidedApproval:
+def decided_approval(outcome: ApprovalOutcome) -> DecidedApproval:
     entry = None if outcome.allocation is None else _client_entry(outcome.allocation)
     fields = present(pending_approval=pending_approval(outcome.approval), allocation=entry)
     return DecidedApproval.model_validate(fields)
@@ -320,9 +334,9 @@ def _client_entry(allocation: Allocation) -> ListedAllocation:
 
 
 def _partner_entry(allocation: Allocation, currencies: CurrencyMap) -> ListedAllocation:
-    """In the partner's own terms, without the client's notes to itself (*choice*).
+    """The allocation in the partner's names and unit.
 
-    A currency that the partner maps no more stays under our name, which no partner's unit applies to.
+    If the partner's map no longer has the currency, the amount has our name and base units.
     """
     amount = currencies.to_theirs(allocation.currency, allocation.quantity)
     listed = {"type": str(allocation.type), "reason": allocation.reason}
@@ -331,8 +345,7 @@ def _partner_entry(allocation: Allocation, currencies: CurrencyMap) -> ListedAll
 
 
 def _client_fields(allocation: Allocation) -> dict[str, object]:
-    own = (allocation.currency, str(allocation.quantity))
-    return _fields(allocation, own) | present(notes=allocation.notes)
+    return _fields(allocation, (allocation.currency, str(allocation.quantity)))
 
 
 def _fields(allocation: Allocation, amount: tuple[str, str]) -> dict[str, object]:
@@ -344,6 +357,7 @@ def _fields(allocation: Allocation, amount: tuple[str, str]) -> dict[str, object
         client_external_id=allocation.client_external_id,
         partner_external_id=allocation.partner_external_id,
         initiated_by=allocation.initiated_by,
+        notes=allocation.notes,
         created_at=wire_time(allocation.created_at),
         updated_at=wire_time(allocation.updated_at),
         retriable=allocation.retriable,

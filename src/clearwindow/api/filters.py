@@ -6,19 +6,18 @@ Arrays come as repeated keys, as comma-separated text or as JSON arrays; numbers
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.datastructures import QueryParams
 
-from clearwindow.errors import InvalidRequestError
-from clearwindow.http.bodies import parse_body, read_bytes, validate
-from clearwindow.http.wire import RequestModel, WireModel, WireMoment, json_response
-from clearwindow.ids import WireUuid
-from clearwindow.runtime import Runtime
-from clearwindow.strict_json import JsonNumber, parse_json
+from clearwindow.api.bodies import parse_body, validate
+from clearwindow.api.schema import RequestModel, WireMoment
+from clearwindow.core.errors import InvalidRequestError
+from clearwindow.core.ids import WireUuid
+from clearwindow.core.strict_json import JsonNumber, parse_json
+from clearwindow.runtime import Limits
 
 DEFAULT_PAGE_SIZE: Final = 100
 MAX_FILTER_VALUES: Final = 1_000
@@ -42,7 +41,7 @@ def _as_count(value: object) -> object:
     text = value.text if isinstance(value, JsonNumber) else value
     if isinstance(text, str) and re.fullmatch(r"[0-9]{1,10}", text):
         return int(text)
-    raise ValueError("must be a whole number from 0 on")
+    raise ValueError("must be a whole number, 0 or more")
 
 
 T = TypeVar("T")
@@ -50,7 +49,7 @@ Many: TypeAlias = Annotated[list[T] | None, BeforeValidator(_as_list), Field(max
 """A filter with several values."""
 
 ManyNeeded: TypeAlias = Annotated[list[T], BeforeValidator(_as_list), Field(max_length=MAX_FILTER_VALUES)]
-"""The same, for a list that cannot be had without it."""
+"""The same, for a list that needs the filter."""
 
 Uuids: TypeAlias = Many[WireUuid]
 Texts: TypeAlias = Many[str]
@@ -60,7 +59,7 @@ Count = Annotated[int, BeforeValidator(_as_count)]
 
 
 class Page(RequestModel):
-    """Pages count from 0; a size above the limit of the settings is taken as that limit."""
+    """Pages count from 0. A size above the limit of the settings counts as that limit."""
 
     page_number: Annotated[Count, Field(le=_MAX_PAGE_NUMBER)] = 0
     page_size: Annotated[Count, Field(ge=1)] = DEFAULT_PAGE_SIZE
@@ -77,30 +76,33 @@ class Page(RequestModel):
 F = TypeVar("F", bound=Page)
 
 
-async def read_filters(request: Request, model: type[F]) -> F:
-    """The filters of a list; the query and the body may each carry some, but not the same one."""
-    runtime: Runtime = request.app.state.runtime
-    given: dict[str, object] = {}
-    for name in request.query_params:
-        values = request.query_params.getlist(name)
-        if any("\0" in value for value in values):
-            raise InvalidRequestError("filter_invalid", f"{name}: has a NUL character")
-        given[name] = values if len(values) > 1 else values[0]
-    raw = await read_bytes(request, runtime.limits)
+def parse_filters(query: Mapping[str, object], raw: bytes, model: type[F], limits: Limits) -> F:
+    """Returns the filters of a list. The query and the body may each carry some, but not the same one.
+
+    Raises:
+        InvalidRequestError: a filter is given twice, or is wrong.
+    """
+    given = dict(query)
     if raw:
-        body = await run_in_threadpool(parse_body, raw, _AnyObject, runtime.limits.body_entries)
+        body = parse_body(raw, _AnyObject, limits.other_body)
         twice = sorted(set(given) & set(body.fields))
         if twice:
             raise InvalidRequestError("filter_twice", f"{twice[0]} is given in the query and in the body")
         given.update(body.fields)
-    wanted = await run_in_threadpool(validate, given, model)
-    return wanted.model_copy(update={"page_size": min(wanted.page_size, runtime.limits.page_size)})
+    wanted = validate(given, model)
+    return wanted.model_copy(update={"page_size": min(wanted.page_size, limits.page_size)})
+
+
+def query_filters(parameters: QueryParams) -> dict[str, object]:
+    """Returns the query's filters by name; the value of a repeated name is a list."""
+    given: dict[str, object] = {}
+    for name in parameters:
+        values = parameters.getlist(name)
+        if any("\0" in value for value in values):
+            raise InvalidRequestError("filter_invalid", f"{name}: has a NUL character")
+        given[name] = values if len(values) > 1 else values[0]
+    return given
 
 
 class _AnyObject(RequestModel):
     model_config = RequestModel.model_config | {"extra": "ignore"}
-
-
-def counted_response(model: WireModel, total: int) -> Response:
-    """A page of a list, with the number of all entries in a header."""
-    return json_response(model, headers={TOTAL_COUNT_HEADER: str(total)})

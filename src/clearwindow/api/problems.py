@@ -1,4 +1,4 @@
-"""Every error leaves in one form: ``{"error", "name", "requestId", "details"?}``. Protocol §2."""
+"""The one form of all errors: `error`, `name`, `requestId`, `documentation`, perhaps `details`. Protocol §2."""
 
 from __future__ import annotations
 
@@ -8,57 +8,82 @@ from typing import Any, Final
 import psycopg
 import structlog
 from fastapi import FastAPI, Request, Response
-from psycopg_pool import PoolTimeout
+from prometheus_client import Counter
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
 
-from clearwindow.database.constraints import as_request_error
-from clearwindow.errors import RequestError, TooSlowError, UnavailableError
+from clearwindow.api.contract import is_of_contract
+from clearwindow.api.request import request_id_of, runtime_of
+from clearwindow.core.error_registry import documentation_of
+from clearwindow.core.errors import (
+    UNAVAILABLE,
+    DatabaseAwayError,
+    HeadTooLargeError,
+    OutcomeUnknownError,
+    RequestError,
+    TooLargeError,
+    TooManyRequestsError,
+    TooSlowError,
+    UnavailableError,
+    UnsupportedMediaError,
+)
+from clearwindow.postgres.constraints import as_request_error
 
 log = structlog.get_logger(__name__)
 
+refused_total: Final = Counter(
+    "clearwindow_http_refused_total",
+    "Requests that a limit refused, by the error's name.",
+    ["name"],
+)
+_OF_LIMITS: Final = (HeadTooLargeError, TooLargeError, TooManyRequestsError, TooSlowError, UnavailableError)
+
+_AWAY_STATUS: Final = 503
 _HTTP_NAMES: Final = {404: "no_such_path", 405: "method_not_allowed"}
 
 
 def problem(status: int, name: str, message: str, request_id: str, details: object = None) -> Response:
-    body: dict[str, object] = {"error": message, "name": name, "requestId": request_id}
+    body: dict[str, object] = {
+        "error": message,
+        "name": name,
+        "requestId": request_id,
+        "documentation": documentation_of(name),
+    }
     if details is not None:
         body["details"] = details
     headers = {"X-Request-Id": request_id}
     return Response(json.dumps(body, ensure_ascii=False), status, headers, "application/json")
 
 
-def request_id_of(request: Request) -> str:
-    return request_id_in(request.scope)
-
-
-def request_id_in(scope: Scope) -> str:
-    return str(scope.get("state", {}).get("request_id", "none"))
-
-
-def answer_of(error: RequestError, request_id: str) -> Response:
-    answer = problem(error.status, error.name, error.message, request_id, error.details)
+def answer_of(error: RequestError, request_id: str, path: str = "") -> Response:
+    """Returns the answer to an error that the request at this path met."""
+    status, name, details = error.status, error.name, error.details
+    if isinstance(error, DatabaseAwayError | OutcomeUnknownError) and not is_of_contract(path):
+        status = _AWAY_STATUS
+    if isinstance(error, UnavailableError):
+        name, details = UNAVAILABLE, {"reason": error.name}
+    if isinstance(error, _OF_LIMITS) and not isinstance(error, DatabaseAwayError):
+        refused_total.labels(error.name).inc()
+    answer = problem(status, name, error.message, request_id, details)
     if error.retry_after_seconds is not None:
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, TooSlowError):
         answer.headers["Connection"] = "close"
+    if isinstance(error, UnsupportedMediaError):
+        answer.headers["Accept-Encoding"] = "identity"
     return answer
 
 
 async def _on_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)  # noqa: S101 - registered for this type alone
-    return answer_of(error, request_id_of(request))
+    return answer_of(error, request_id_of(request), request.url.path)
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, psycopg.Error | PoolTimeout)  # noqa: S101 - registered for these types alone
-    known: RequestError | None
-    if isinstance(error, PoolTimeout):
-        known = UnavailableError("database_busy", "the database is busy: nothing was written, send it again")
-    else:
-        known = as_request_error(error)
+    assert isinstance(error, psycopg.Error)  # noqa: S101 - registered for this type alone
+    known = as_request_error(error)
     if known is None:
         return _defect(request, error)
+    runtime_of(request).database.tell(error, "a request")
     return await _on_request_error(request, known)
 
 
@@ -67,6 +92,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     name = _HTTP_NAMES.get(error.status_code, "request_refused")
     answer = problem(error.status_code, name, str(error.detail), request_id_of(request))
     answer.headers.update(error.headers or {})
+    allowed = answer.headers.get("Allow", "").split(", ")
+    if "GET" in allowed:
+        answer.headers["Allow"] = ", ".join([*allowed, "HEAD"])
     return answer
 
 
@@ -88,14 +116,13 @@ def _defect(request: Request, error: Exception) -> Response:
 _HANDLERS: Final[dict[Any, Any]] = {
     RequestError: _on_request_error,
     psycopg.Error: _on_database_error,
-    PoolTimeout: _on_database_error,
     HTTPException: _on_http_exception,
     Exception: _on_defect,
 }
 
 
 async def answer_to(request: Request, error: Exception) -> Response:
-    """The answer that the handlers would give, for who stands before them."""
+    """Returns the answer of the handler for this error. For code that runs before the handlers."""
     handler = next(handler for kind, handler in _HANDLERS.items() if isinstance(error, kind))
     answer: Response = await handler(request, error)
     return answer

@@ -1,17 +1,18 @@
-"""The base of every request and response model: camelCase on the wire, strict, nothing unknown accepted."""
+"""The base of all request and response models: camelCase on the wire, strict, no unknown fields."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
-from starlette.responses import Response
+from pydantic.json_schema import SkipJsonSchema
 
-from clearwindow.strict_json import JsonNumber
+from clearwindow.core.clock import parse_rfc3339
+from clearwindow.core.strict_json import JsonNumber
 
 MAX_ID_LENGTH: Final = 255
 MAX_NOTES_LENGTH: Final = 10_000
@@ -28,7 +29,7 @@ def _number(value: object) -> object:
     try:
         return Decimal(value.text)
     except InvalidOperation:
-        raise ValueError("is too large or too fine a number") from None
+        raise ValueError("is a number with too many digits") from None
 
 
 def _integer(value: object) -> object:
@@ -36,23 +37,33 @@ def _integer(value: object) -> object:
 
 
 def _moment(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("must be a date and time in ISO 8601, such as 2026-11-22T09:30:00.000Z")  # noqa: TRY004
-    moment = _parsed(value)
-    if moment is None or moment.tzinfo is None or not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
-        raise ValueError("must be a date and time with its zone in ISO 8601, such as 2026-11-22T09:30:00.000Z")
-    return moment.astimezone(UTC)
+    moment = parse_rfc3339(value) if isinstance(value, str) else None
+    if moment is None or not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
+        raise ValueError(
+            "must be a date and time with its zone in RFC 3339, such as 2026-11-22T09:30:00.000Z,"
+            f" in the years {_EARLIEST_YEAR} to {_LATEST_YEAR}"
+        )
+    return moment
 
 
-def _parsed(text: str) -> datetime | None:
-    # fromisoformat also takes week dates, dates without hyphens and a date without time.
-    if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", text) is None:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
+def _not_null(value: object) -> object:
+    if value is None:
+        raise ValueError("must not be null: leave the field out")
+    return value
 
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be white space only")
+    return text
+
+
+T = TypeVar("T")
+Omittable: TypeAlias = Annotated[T | SkipJsonSchema[None], BeforeValidator(_not_null)]
+"""A field that may be left out and must not be null, as in the wire contract. Its default is None."""
+
+KeyText = Annotated[ShortText, AfterValidator(_not_blank)]
+"""A caller's own id of what it asks for. Not white space only: people must be able to quote it (choice C124)."""
 
 WireNumber = Annotated[Decimal, BeforeValidator(_number)]
 WireInteger = Annotated[int, BeforeValidator(_integer)]
@@ -76,24 +87,17 @@ class RequestModel(WireModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, validate_by_name=False)
 
 
-def present(**fields: object) -> dict[str, object]:
-    """The fields that have a value: the wire leaves an optional field out rather than sending null."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def json_response(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The model as JSON, without the fields that were never set."""
-    return Response(
-        model.model_dump_json(by_alias=True, exclude_unset=True),
-        status_code=status,
-        media_type="application/json",
-        headers=headers,
-    )
-
-
 REPLAY_HEADER: Final = "Idempotent-Replayed"
 
 
+WARNING_HEADER: Final = "Clearwindow-Warning"
+
+
+def warning_headers(warnings: Sequence[str]) -> dict[str, str]:
+    """Names what was accepted and may still be a mistake."""
+    return {WARNING_HEADER: ", ".join(warnings)} if warnings else {}
+
+
 def replay_headers(*, replayed: bool) -> dict[str, str]:
-    """Marks an answer that repeats an earlier one."""
+    """Returns the header that marks an answer as a repeat of an earlier one."""
     return {REPLAY_HEADER: "true"} if replayed else {}

@@ -1,1 +1,1 @@
-"""What a second user of the same enterprise must approve: allocations above a threshold, and higher thresholds."""
+"""Approvals by a second user of the enterprise: of allocations above a threshold, and of higher thresholds."""

@@ -1,15 +1,15 @@
-"""The events that tell an enterprise what waits for it and what was decided. Its partners do not hear of it."""
+"""The events of approvals. Only the enterprise itself gets them, never its partners."""
 
 from __future__ import annotations
 
-from clearwindow.approvals.values import Approval
-from clearwindow.database.pool import Transaction
-from clearwindow.http.wire import present
-from clearwindow.notices import service as notices
-from clearwindow.notices.values import Event, EventType
+from clearwindow.approvals.models import Approval
+from clearwindow.core.text import present
+from clearwindow.events import outbox
+from clearwindow.events.models import Event, EventType
+from clearwindow.postgres.pool import Transaction
 
 
-def tell(tx: Transaction, kind: EventType, approval: Approval) -> None:
+def record(tx: Transaction, kind: EventType, approval: Approval) -> None:
     about = present(
         allocationId=None if approval.allocation_id is None else str(approval.allocation_id),
         quantity=None if approval.quantity is None else str(approval.quantity),
@@ -24,4 +24,4 @@ def tell(tx: Transaction, kind: EventType, approval: Approval) -> None:
         "threshold": str(approval.threshold),
         "initiatedBy": approval.initiated_by,
     }
-    notices.record(tx, [Event(kind, approval.enterprise_id, approval.id, payload | about)])
+    outbox.record(tx, [Event(kind, approval.enterprise_id, approval.id, payload | about)])

@@ -1,4 +1,4 @@
-"""Approvals and thresholds as the rest of the house sees them."""
+"""Approvals and thresholds as values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from clearwindow.ids import NIL
+from clearwindow.core.ids import NIL
 
 
 class ApprovalKind(StrEnum):
-    """What waits: an allocation above the threshold, or a threshold that is raised or taken away."""
+    """What an approval is about: an allocation above the threshold, or a threshold to be raised or removed."""
 
     ALLOCATION = "allocation"
     THRESHOLD = "threshold"
@@ -25,7 +25,7 @@ class ApprovalStatus(StrEnum):
 
 
 class Change(StrEnum):
-    """What becomes of a threshold that somebody wants."""
+    """When a requested threshold takes effect."""
 
     NONE = "none"
     AT_ONCE = "at_once"
@@ -33,11 +33,19 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What one user wants and another one decides, in our currency name and base units.
+class Threshold:
+    """Allocations of the currency above ``quantity``, in base units, need a second user."""
 
-    ``quantity`` is the allocation's, or the threshold that is wanted: None takes it away. ``threshold`` is the one
-    that stood when it was asked for.
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedApproval:
+    """What one user requests and another user decides, in our currency name and base units.
+
+    ``quantity``: of the allocation, or the new threshold; None removes the threshold. ``threshold``: the threshold
+    at the time of the request.
     """
 
     kind: ApprovalKind
@@ -50,7 +58,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A ``Wish`` with its course."""
+    """A recorded ``RequestedApproval`` with its status and its decision."""
 
     id: UUID
     enterprise_id: str
@@ -71,7 +79,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """An approval with its decision; ``replayed`` where the same user had decided the same before."""
+    """A decided approval. ``replayed``: the same user had made the same decision before."""
 
     approval: Approval
     replayed: bool
@@ -79,7 +87,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """All thresholds of an enterprise after a change, and what of the change waits for another user."""
+    """All thresholds of an enterprise after a change, and the changes that wait for another user."""
 
     thresholds: Mapping[str, int]
     waiting: Sequence[Approval]
@@ -87,7 +95,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalFilter:
-    """Which approvals of an enterprise a list shows; None leaves a question open."""
+    """Which approvals of an enterprise a list has. A filter that is None selects all."""
 
     enterprise_id: str
     ids: list[UUID] | None = None

@@ -1,3 +1,7 @@
+-- columns: approval
+id, enterprise_id, partner_id, kind, allocation_id, currency, quantity, threshold, status, initiated_by,
+decided_by, decided_at, notes, created_at, updated_at
+
 -- name: list_thresholds
 SELECT currency, quantity FROM approval_threshold WHERE enterprise_id = %(enterprise_id)s ORDER BY currency
 
@@ -18,18 +22,15 @@ VALUES (%(id)s, %(enterprise_id)s, %(partner_id)s, %(kind)s, %(allocation_id)s, 
         %(threshold)s, %(status)s, %(initiated_by)s, %(created_at)s, %(updated_at)s)
 
 -- name: find_approval
-SELECT id, enterprise_id, partner_id, kind, allocation_id, currency, quantity, threshold, status, initiated_by,
-       decided_by, decided_at, notes, created_at, updated_at
+SELECT {approval}
 FROM approval WHERE id = %(id)s
 
 -- name: lock_approval
-SELECT id, enterprise_id, partner_id, kind, allocation_id, currency, quantity, threshold, status, initiated_by,
-       decided_by, decided_at, notes, created_at, updated_at
+SELECT {approval}
 FROM approval WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: list_waiting_changes
-SELECT id, enterprise_id, partner_id, kind, allocation_id, currency, quantity, threshold, status, initiated_by,
-       decided_by, decided_at, notes, created_at, updated_at
+SELECT {approval}
 FROM approval
 WHERE enterprise_id = %(enterprise_id)s AND kind = 'threshold' AND status = 'pending'
 ORDER BY currency
@@ -41,8 +42,7 @@ SET status = %(status)s, decided_by = %(decided_by)s, decided_at = %(decided_at)
 WHERE id = %(id)s AND status = 'pending'
 
 -- name: list_approvals
-SELECT id, enterprise_id, partner_id, kind, allocation_id, currency, quantity, threshold, status, initiated_by,
-       decided_by, decided_at, notes, created_at, updated_at, count(*) OVER () AS total
+SELECT {approval}, count(*) OVER () AS total
 FROM approval
 WHERE enterprise_id = %(enterprise_id)s
   AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))

@@ -1,4 +1,4 @@
-"""Decisions about approvals. Pure."""
+"""Decisions about approvals and thresholds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.approvals.values import Approval, ApprovalStatus, Change, Wish
-from clearwindow.errors import ConflictError, PermissionDeniedError
+from clearwindow.approvals.models import Approval, ApprovalStatus, Change, RequestedApproval
+from clearwindow.core.errors import ConflictError, PermissionDeniedError
 
 TRANSITIONS: Final[Mapping[ApprovalStatus, frozenset[ApprovalStatus]]] = {
     ApprovalStatus.PENDING: frozenset({ApprovalStatus.APPROVED, ApprovalStatus.REJECTED}),
@@ -17,16 +17,19 @@ TRANSITIONS: Final[Mapping[ApprovalStatus, frozenset[ApprovalStatus]]] = {
 }
 
 
-def requested(approval_id: UUID, wish: Wish, enterprise_id: str, user_id: str, now: datetime) -> Approval:
+def requested(
+    approval_id: UUID, request: RequestedApproval, enterprise_id: str, user_id: str, now: datetime
+) -> Approval:
+    """Returns the pending approval of a request."""
     return Approval(
         id=approval_id,
         enterprise_id=enterprise_id,
-        partner_id=wish.partner_id,
-        kind=wish.kind,
-        allocation_id=wish.allocation_id,
-        currency=wish.currency,
-        quantity=wish.quantity,
-        threshold=wish.threshold,
+        partner_id=request.partner_id,
+        kind=request.kind,
+        allocation_id=request.allocation_id,
+        currency=request.currency,
+        quantity=request.quantity,
+        threshold=request.threshold,
         status=ApprovalStatus.PENDING,
         initiated_by=user_id,
         decided_by=None,
@@ -38,12 +41,15 @@ def requested(approval_id: UUID, wish: Wish, enterprise_id: str, user_id: str, n
 
 
 def needs_approval(quantity: int, threshold: int | None) -> bool:
-    """Whether an allocation of this quantity waits for a second user: only above the threshold, not at it."""
+    """Returns whether an allocation needs a second user: only if it is above the threshold. Base units."""
     return threshold is not None and quantity > threshold
 
 
 def change_of(threshold: int | None, wanted: int | None) -> Change:
-    """A stricter threshold counts at once; a laxer one needs a second user, as the allocations under it would."""
+    """Returns when a requested threshold takes effect: at once if it is lower or new, else after an approval.
+
+    ``None`` means no threshold.
+    """
     if wanted == threshold:
         return Change.NONE
     if threshold is None or (wanted is not None and wanted < threshold):
@@ -52,43 +58,51 @@ def change_of(threshold: int | None, wanted: int | None) -> Change:
 
 
 def is_repeat(approval: Approval, user_id: str, decision: ApprovalStatus, notes: str | None) -> bool:
-    """Whether this user has decided the very same already, which changes nothing."""
+    """Returns whether this user has made the same decision before."""
     return (approval.decided_by, approval.status, approval.notes) == (user_id, decision, notes)
 
 
 def require_decidable(approval: Approval, user_id: str, decision: ApprovalStatus) -> None:
-    """Whoever asked may take it back, but never approve it.
+    """Checks that the user may make this decision. The user who requested the approval may only reject it.
 
     Raises:
-        PermissionDeniedError: one user would be both persons.
-        ConflictError: it is decided already.
+        PermissionDeniedError: the user would approve its own request.
+        ConflictError: the approval is already decided.
     """
     if decision is ApprovalStatus.APPROVED and approval.initiated_by == user_id:
         raise PermissionDeniedError(
-            "own_approval", "you asked for this yourself: another user of the enterprise must approve it"
+            "own_approval", "you requested this approval: another user of the enterprise must approve it"
         )
     if decision not in TRANSITIONS[approval.status]:
-        raise ConflictError("approval_decided", f"the approval is {approval.status} already")
+        raise ConflictError("approval_decided", f"the approval is already {approval.status}")
 
 
 def require_unchanged(approval: Approval, threshold: int | None) -> None:
-    """A threshold is raised from what it was when that was asked for, or not at all."""
+    """Checks that the threshold is still the one from which the change was requested.
+
+    Raises:
+        ConflictError: the threshold has changed meanwhile.
+    """
     if threshold != approval.threshold:
         now = "none" if threshold is None else str(threshold)
         raise ConflictError(
             "threshold_changed",
-            f"the threshold of {approval.currency} is {now} now, and was {approval.threshold} when this was asked"
-            " for: reject it and ask again",
+            f"the threshold of {approval.currency} is now {now}, but was {approval.threshold} when this change was"
+            " requested: reject this approval and request the change again",
             {"threshold": None if threshold is None else str(threshold)},
         )
 
 
-def require_same_change(waiting: Approval, wish: Wish) -> None:
-    """One change of a threshold waits at a time; the same one may be asked for again."""
-    if (waiting.quantity, waiting.threshold) != (wish.quantity, wish.threshold):
+def require_same_change(waiting: Approval, request: RequestedApproval) -> None:
+    """Checks that a new request repeats the pending one. Each currency has at most one pending change.
+
+    Raises:
+        ConflictError: another change of this threshold is pending.
+    """
+    if (waiting.quantity, waiting.threshold) != (request.quantity, request.threshold):
         raise ConflictError(
             "threshold_change_waiting",
-            f"another change of the threshold of {waiting.currency} waits as {waiting.id}: have it approved or"
-            " rejected first",
+            f"another change of the threshold of {waiting.currency} is pending, {waiting.id}: approve or reject it"
+            " first",
             {"pendingApprovalId": str(waiting.id)},
         )

@@ -1,4 +1,4 @@
-"""Approvals and thresholds on the network's wire."""
+"""Approvals and thresholds on the wire."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
-from clearwindow.approvals.values import Approval, ApprovalFilter, ApprovalKind, ApprovalStatus, Changed
-from clearwindow.clock import wire_time
-from clearwindow.http.filters import Many, Page, Texts, Uuids
-from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, present
-from clearwindow.money import MAX_DIGITS, canonical_currency
+from clearwindow.api.filters import Many, Page, Texts, Uuids
+from clearwindow.api.schema import LongText, Omittable, RequestModel, ShortText, WireModel
+from clearwindow.approvals.models import Approval, ApprovalFilter, ApprovalKind, ApprovalStatus, Changed
+from clearwindow.core.clock import wire_time
+from clearwindow.core.money import MAX_DIGITS, canonical_currency
+from clearwindow.core.text import present
 
 Kinds: TypeAlias = Many[Literal["allocation", "threshold"]]
 Statuses: TypeAlias = Many[Literal["pending", "approved", "rejected"]]
 
 MAX_THRESHOLDS: Final = 1_000
 Threshold = Annotated[str, StringConstraints(pattern=rf"^(0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})$")]
-"""Base units as decimal text, from 0 on."""
+"""Base units as decimal text, 0 or more."""
 
 
 class ThresholdsRequest(RequestModel):
-    """A threshold of null is taken away; currencies that are not named keep theirs."""
+    """Null removes a threshold. The thresholds of other currencies stay."""
 
     thresholds: Annotated[dict[ShortText, Threshold | None], Field(min_length=1, max_length=MAX_THRESHOLDS)]
 
-    def value(self) -> dict[str, int | None]:
+    def to_model(self) -> dict[str, int | None]:
         return {name: None if given is None else int(given) for name, given in self.thresholds.items()}
 
 
 class DecisionRequest(RequestModel):
     decision: Literal["approved", "rejected"]
-    notes: LongText | None = None
+    notes: Omittable[LongText] = None
 
     @property
     def status(self) -> ApprovalStatus:
@@ -46,7 +47,7 @@ class ApprovalFilters(Page):
     currencies: Texts = None
     allocation_ids: Uuids = None
 
-    def value(self, enterprise_id: str) -> ApprovalFilter:
+    def to_model(self, enterprise_id: str) -> ApprovalFilter:
         named = self.currencies
         return ApprovalFilter(
             enterprise_id=enterprise_id,
@@ -59,9 +60,10 @@ class ApprovalFilters(Page):
 
 
 class PendingApproval(WireModel):
-    """Of an allocation, ``quantity`` is what it allocates; of a threshold, the wanted one, null for none.
+    """An approval, pending or decided. All quantities are base units of our currency.
 
-    ``threshold`` is the one that stood when it was asked for. Base units of our currency.
+    ``quantity`` is the quantity of the allocation, or the new threshold (null removes it). ``threshold`` is the
+    threshold at the time of the request.
     """
 
     id: str
@@ -89,13 +91,13 @@ class PendingApprovalList(WireModel):
 
 
 class Thresholds(WireModel):
-    """By our currency name; a currency that is not there has no threshold."""
+    """By our currency name. A currency that is missing has no threshold."""
 
     thresholds: dict[str, str]
 
 
 class ChangedThresholds(Thresholds):
-    """The thresholds that hold now, and the changes that wait for another user."""
+    """The thresholds in effect now, and the changes that wait for another user."""
 
     pending_approvals: list[PendingApproval]
 

@@ -1,43 +1,55 @@
-"""What waits for a second user of the same enterprise: opened, decided and read back.
+"""Approvals by a second user of the same enterprise, and the thresholds above which allocations need one.
 
-``request`` and ``decide`` work in their caller's transaction; what becomes of the allocation is the
-allocations' own business.
+``request`` and ``decide`` work in the caller's transaction. ``allocations.approval`` carries the decision about an
+allocation out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
-from clearwindow.access import service as access
-from clearwindow.access.values import Member
-from clearwindow.approvals import rules, store, tellings
-from clearwindow.approvals.values import Approval, ApprovalFilter, ApprovalKind, ApprovalStatus, Decided, Wish
-from clearwindow.audit import service as audit
-from clearwindow.database.listing import Listing
-from clearwindow.database.pool import Transaction
-from clearwindow.errors import NotFoundError
-from clearwindow.network import service as network
-from clearwindow.notices.values import EventType
+from clearwindow.approvals import events, rules, store
+from clearwindow.approvals.models import (
+    Approval,
+    ApprovalFilter,
+    ApprovalKind,
+    ApprovalStatus,
+    Change,
+    Changed,
+    Decided,
+    RequestedApproval,
+)
+from clearwindow.core.errors import InvalidRequestError, NotFoundError
+from clearwindow.core.money import canonical_currency
+from clearwindow.core.text import quoted
+from clearwindow.custody import store as custody
+from clearwindow.events.models import EventType
+from clearwindow.identity import audit, enterprises
+from clearwindow.identity.models import Member
+from clearwindow.network import parties
+from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
 
 def threshold_of(tx: Transaction, enterprise_id: str, currency: str) -> int | None:
-    """Above which quantity the enterprise's allocations of this currency need a second user; None for never."""
+    """Returns the threshold of the currency in base units, or None if the enterprise has none."""
     return store.thresholds(tx, enterprise_id).get(currency)
 
 
-def request(tx: Transaction, member: Member, approval_id: UUID, wish: Wish) -> Approval:
-    """Lets the wish wait for another user than the member."""
-    approval = rules.requested(approval_id, wish, member.enterprise_id, member.user_id, tx.now())
+def request(tx: Transaction, member: Member, approval_id: UUID, wanted: RequestedApproval) -> Approval:
+    """Records a pending approval, which another user than the member must decide."""
+    approval = rules.requested(approval_id, wanted, member.enterprise_id, member.user_id, tx.now())
     store.insert_approval(tx, approval)
-    tellings.tell(tx, EventType.APPROVAL_REQUESTED, approval)
+    events.record(tx, EventType.APPROVAL_REQUESTED, approval)
     evidence = {
-        "kind": str(wish.kind),
-        "currency": wish.currency,
-        "quantity": None if wish.quantity is None else str(wish.quantity),
-        "threshold": str(wish.threshold),
-        "allocationId": None if wish.allocation_id is None else str(wish.allocation_id),
+        "kind": str(wanted.kind),
+        "currency": wanted.currency,
+        "quantity": None if wanted.quantity is None else str(wanted.quantity),
+        "threshold": str(wanted.threshold),
+        "allocationId": None if wanted.allocation_id is None else str(wanted.allocation_id),
     }
     audit.record(tx, member, "approval.requested", approval.id, **evidence)
     return approval
@@ -46,17 +58,17 @@ def request(tx: Transaction, member: Member, approval_id: UUID, wish: Wish) -> A
 def decide(
     tx: Transaction, member: Member, approval_id: UUID, decision: ApprovalStatus, notes: str | None
 ) -> Decided:
-    """Decides once, under a lock, so that of two users who decide at once one is told of the other.
+    """Decides a pending approval, under a lock, so that only one of two concurrent decisions succeeds.
 
     Raises:
         NotFoundError: the enterprise has no such approval.
-        PermissionDeniedError: the member asked for it, and would approve it.
-        ConflictError: it is decided already, or a threshold has changed since.
+        PermissionDeniedError: the member would approve its own request.
+        ConflictError: it is already decided, or the threshold has changed since the request.
     """
     approval = _of_member(tx, member, approval_id)
     if approval.kind is ApprovalKind.THRESHOLD:
-        # In the order of changing thresholds: the enterprise, then what waits.
-        access.lock_enterprise(tx, member.enterprise_id)
+        # The same lock order as in ``change_thresholds``: the enterprise, then its approvals.
+        enterprises.lock_enterprise(tx, member.enterprise_id)
     approval = store.lock_approval(tx, approval.id)
     if rules.is_repeat(approval, member.user_id, decision, notes):
         return Decided(approval, replayed=True)
@@ -68,15 +80,52 @@ def decide(
     store.decide(tx, decided)
     if decided.kind is ApprovalKind.THRESHOLD and decision is ApprovalStatus.APPROVED:
         _put_threshold(tx, member, decided)
-    tellings.tell(tx, EventType(f"approval.{decision}"), decided)
+    events.record(tx, EventType(f"approval.{decision}"), decided)
     evidence = {"kind": str(decided.kind), "notes": notes, "initiatedBy": decided.initiated_by}
     audit.record(tx, member, f"approval.{decision}", decided.id, **evidence)
     return Decided(decided, replayed=False)
 
 
+def thresholds_of(runtime: Runtime, member: Member) -> dict[str, int]:
+    with runtime.transaction() as tx:
+        parties.require_client(tx, member.enterprise_id)
+        return store.thresholds(tx, member.enterprise_id)
+
+
+def change_thresholds(runtime: Runtime, member: Member, asked: Mapping[str, int | None]) -> Changed:
+    """Sets the thresholds of the currencies in ``asked``, in base units. None removes a threshold.
+
+    Raises:
+        InvalidRequestError: the network does not know a currency, or a currency is named twice.
+        ConflictError: another change of one of these thresholds is pending.
+    """
+    with runtime.transaction() as tx:
+        parties.require_client(tx, member.enterprise_id)
+        wanted = _known(tx, asked)
+        enterprises.lock_enterprise(tx, member.enterprise_id)
+        standing = store.thresholds(tx, member.enterprise_id)
+        already = store.waiting_changes(tx, member.enterprise_id)
+        changes = {currency: rules.change_of(standing.get(currency), wanted[currency]) for currency in wanted}
+        at_once = {
+            currency: quantity
+            for currency, quantity in wanted.items()
+            if quantity is not None and changes[currency] is Change.AT_ONCE
+        }
+        if at_once:
+            store.put_thresholds(tx, member.enterprise_id, member.user_id, at_once)
+            set_now = {currency: str(quantity) for currency, quantity in at_once.items()}
+            audit.record(tx, member, "approval_thresholds.changed", member.enterprise_id, thresholds=set_now)
+        waiting = [
+            _waiting(tx, member, already.get(currency), _raising(currency, standing[currency], quantity))
+            for currency, quantity in sorted(wanted.items())
+            if changes[currency] is Change.AFTER_APPROVAL
+        ]
+        return Changed({**standing, **at_once}, waiting)
+
+
 def approval_of(runtime: Runtime, member: Member, approval_id: UUID) -> Approval:
     with runtime.transaction() as tx:
-        network.require_client(tx, member.enterprise_id)
+        parties.require_client(tx, member.enterprise_id)
         return _of_member(tx, member, approval_id)
 
 
@@ -84,13 +133,13 @@ def approvals_of(
     runtime: Runtime, member: Member, wanted: ApprovalFilter, *, limit: int, offset: int
 ) -> Listing[Approval]:
     with runtime.transaction() as tx:
-        network.require_client(tx, member.enterprise_id)
+        parties.require_client(tx, member.enterprise_id)
         own = replace(wanted, enterprise_id=member.enterprise_id)
         return store.list_approvals(tx, own, limit=limit, offset=offset)
 
 
 def _of_member(tx: Transaction, member: Member, approval_id: UUID) -> Approval:
-    """The same answer for another's approval as for none."""
+    """Returns the approval. Another enterprise's approval is answered as one that does not exist."""
     approval = store.find_approval(tx, approval_id)
     if approval is None or approval.enterprise_id != member.enterprise_id:
         raise NotFoundError("approval_unknown", "the enterprise has no pending approval with this id")
@@ -103,3 +152,24 @@ def _put_threshold(tx: Transaction, member: Member, approved: Approval) -> None:
         store.drop_threshold(tx, member.enterprise_id, approved.currency)
     else:
         store.put_thresholds(tx, member.enterprise_id, member.user_id, {approved.currency: approved.quantity})
+
+
+def _known(tx: Transaction, asked: Mapping[str, int | None]) -> dict[str, int | None]:
+    wanted = {canonical_currency(name): quantity for name, quantity in asked.items()}
+    if len(wanted) < len(asked):
+        raise InvalidRequestError("currency_twice", "thresholds: a currency is named twice, with and without ofc")
+    unknown = sorted(set(wanted) - set(custody.currencies(tx, sorted(wanted))))
+    if unknown:
+        raise InvalidRequestError("currency_unknown", f"thresholds: the network does not know {quoted(unknown[0])}")
+    return wanted
+
+
+def _raising(currency: str, threshold: int, quantity: int | None) -> RequestedApproval:
+    return RequestedApproval(ApprovalKind.THRESHOLD, currency, quantity, threshold)
+
+
+def _waiting(tx: Transaction, member: Member, already: Approval | None, wanted: RequestedApproval) -> Approval:
+    if already is not None:
+        rules.require_same_change(already, wanted)
+        return already
+    return request(tx, member, tx.new_id(), wanted)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Final
 from uuid import UUID
 
-from clearwindow.approvals.values import Approval, ApprovalFilter, ApprovalKind, ApprovalStatus
-from clearwindow.database.listing import Listing, list_page
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
+from clearwindow.approvals.models import Approval, ApprovalFilter, Threshold
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.approvals")
 
 
 def thresholds(tx: Transaction, enterprise_id: str) -> dict[str, int]:
-    """All thresholds of the enterprise, by our currency name."""
-    rows = tx.records(sql["list_thresholds"], enterprise_id=enterprise_id)
-    return {str(row["currency"]): int(cast("Decimal", row["quantity"])) for row in rows}
+    """Returns all thresholds of the enterprise in base units, by our currency name."""
+    found = tx.all(Threshold, sql["list_thresholds"], enterprise_id=enterprise_id)
+    return {threshold.currency: threshold.quantity for threshold in found}
 
 
 def put_thresholds(tx: Transaction, enterprise_id: str, user_id: str, wanted: Mapping[str, int]) -> None:
@@ -29,7 +28,7 @@ def put_thresholds(tx: Transaction, enterprise_id: str, user_id: str, wanted: Ma
             enterprise_id=enterprise_id,
             user_id=user_id,
             currencies=list(wanted),
-            quantities=[Decimal(quantity) for quantity in wanted.values()],
+            quantities=list(wanted.values()),
             now=tx.now(),
         )
 
@@ -39,29 +38,26 @@ def drop_threshold(tx: Transaction, enterprise_id: str, currency: str) -> None:
 
 
 def insert_approval(tx: Transaction, approval: Approval) -> None:
-    numbers = {"quantity": _decimal(approval.quantity), "threshold": Decimal(approval.threshold)}
-    tx.run(sql["insert_approval"], **asdict(approval) | numbers)
+    tx.run(sql["insert_approval"], **asdict(approval))
 
 
 def find_approval(tx: Transaction, approval_id: UUID) -> Approval | None:
-    found = tx.records(sql["find_approval"], id=approval_id)
-    return _approval(**_columns(found[0])) if found else None
+    return tx.first(Approval, sql["find_approval"], id=approval_id)
 
 
 def lock_approval(tx: Transaction, approval_id: UUID) -> Approval:
-    """An approval that exists, held until the transaction ends."""
-    return _approval(**_columns(tx.records(sql["lock_approval"], id=approval_id)[0]))
+    """Returns an approval that exists, locked until the transaction ends."""
+    return tx.one(Approval, sql["lock_approval"], id=approval_id)
 
 
 def waiting_changes(tx: Transaction, enterprise_id: str) -> dict[str, Approval]:
-    """The changes of thresholds that wait, by currency."""
-    rows = tx.records(sql["list_waiting_changes"], enterprise_id=enterprise_id)
-    found = [_approval(**_columns(row)) for row in rows]
+    """Returns the pending changes of thresholds, by currency."""
+    found = tx.all(Approval, sql["list_waiting_changes"], enterprise_id=enterprise_id)
     return {approval.currency: approval for approval in found}
 
 
 def decide(tx: Transaction, approval: Approval) -> None:
-    """Stores the decision on an approval that was pending."""
+    """Stores the decision about a pending approval."""
     decided = tx.run(
         sql["decide_approval"],
         id=approval.id,
@@ -71,33 +67,8 @@ def decide(tx: Transaction, approval: Approval) -> None:
         notes=approval.notes,
     )
     if decided != 1:
-        raise LookupError(f"the approval {approval.id} is not pending any more")
+        raise LookupError(f"the approval {approval.id} is no longer pending")
 
 
 def list_approvals(tx: Transaction, wanted: ApprovalFilter, *, limit: int, offset: int) -> Listing[Approval]:
-    return list_page(tx, _approval, sql["list_approvals"], asdict(wanted), limit=limit, offset=offset)
-
-
-def _decimal(quantity: int | None) -> Decimal | None:
-    return None if quantity is None else Decimal(quantity)
-
-
-def _columns(record: dict[str, object]) -> dict[str, Any]:
-    return dict(record)
-
-
-def _approval(
-    *,
-    kind: str,
-    status: str,
-    quantity: Decimal | None,
-    threshold: Decimal,
-    **columns: Any,  # noqa: ANN401 - the columns are the fields
-) -> Approval:
-    return Approval(
-        kind=ApprovalKind(kind),
-        status=ApprovalStatus(status),
-        quantity=None if quantity is None else int(quantity),
-        threshold=int(threshold),
-        **columns,
-    )
+    return list_page(tx, Approval, sql["list_approvals"], asdict(wanted), limit=limit, offset=offset)

@@ -1,1 +1,1 @@
-"""The command line: one module per group of commands, put together in `clearwindow.cli.main`."""
+"""The command line. Each group of commands has a module; `clearwindow.cli.main` puts them together."""

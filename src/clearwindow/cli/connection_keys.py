@@ -1,6 +1,6 @@
-"""Encrypting a connection key to a partner, and the partner's reading of it (protocol §3). Works offline.
+"""Encrypts a connection key for a partner, and decrypts it as the partner (protocol §3). Works offline.
 
-Secrets come from a file or standard input and never as an argument, which everybody on the machine can read in
+Secrets come from a file or standard input and never as an argument: everybody on the machine can read arguments in
 the process list.
 """
 
@@ -13,6 +13,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
+from clearwindow.cli.terminal import echo_bytes
 from clearwindow.signing.connection_keys import (
     EncryptedFormError,
     decrypt_connection_key,
@@ -29,13 +30,13 @@ def encrypt(
     *,
     public_key_file: Annotated[Path, typer.Option(help="The file with the partner's publicKey.")],
     secret_file: Annotated[
-        Path, typer.Option(help="The file with the field's clear value; - is standard input.", allow_dash=True)
+        Path, typer.Option(help="The file with the field's clear text (- reads standard input).", allow_dash=True)
     ] = _STANDARD_INPUT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Encrypt one field of a connection key, so that only the partner can read it.
 
-    A line break at the end of the clear value is not part of it.
+    A line break at the end of the clear text is left out.
     """
     try:
         key = parse_rsa_public_key(_read(public_key_file))
@@ -52,7 +53,7 @@ def decrypt(
     *,
     private_key_file: Annotated[Path, typer.Option(help="The file with the partner's private RSA key, in PEM.")],
     encrypted_file: Annotated[
-        Path, typer.Option(help="The file with the encrypted field; - is standard input.", allow_dash=True)
+        Path, typer.Option(help="The file with the encrypted field (- reads standard input).", allow_dash=True)
     ] = _STANDARD_INPUT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -65,7 +66,10 @@ def decrypt(
         clear = decrypt_connection_key(_read(encrypted_file).removesuffix("\n"), key)
     except EncryptedFormError as error:
         _fail(f"The encrypted field: {error.message}.")
-    typer.echo(json.dumps({"clear": clear}) if as_json else clear)
+    if as_json:
+        typer.echo(json.dumps({"clear": clear}))
+    else:
+        echo_bytes(clear)
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""``clearwindow demo``: the product's first impression."""
+"""``clearwindow demo``: a complete example network."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from clearwindow.cli.signals import interrupt, on_stop
 
 
 def demo() -> None:
-    """Build a network from nothing, run settlements through dispute and execution over HTTP, and show the course.
+    """Create a network, run settlements with a dispute over HTTP, and show every step.
 
-    Everything is in a temporary folder, which is removed at the end; no setting of yours is used.
+    The demo uses a temporary folder, which it removes at the end. It ignores your settings.
     """
-    from clearwindow.sandbox.demo.play import play  # noqa: PLC0415 - only this command shows anything
+    from clearwindow.simulator.demo.run import run_demo  # noqa: PLC0415 - only this command needs it
 
     on_stop(interrupt)
-    if not play():
+    if not run_demo():
         raise typer.Exit(FAILED)

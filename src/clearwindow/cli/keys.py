@@ -1,7 +1,7 @@
-"""Offline keys and signatures (protocol §3): nothing here opens a connection.
+"""Keys and signatures (protocol §3). Works offline.
 
-The secret comes from a file or the environment and never as an argument, which everybody on the machine can
-read in the process list.
+A secret comes from a file or the environment and never as an argument: everybody on the machine can read arguments
+in the process list.
 """
 
 import json
@@ -14,18 +14,18 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
+from clearwindow.core.strict_json import JsonError, parse_json
 from clearwindow.signing.keys import KeyFormatError, PrivateKey, generate_private_key
 from clearwindow.signing.message import sign_message
-from clearwindow.strict_json import JsonError, parse_json
 
 XPRV_VARIABLE: Final = "CLEARWINDOW_XPRV"
-"""The environment variable that `sign` takes the private key from where no file is named."""
+"""The environment variable with the private key for `sign`, if no file is named."""
 
 _ENTROPY_BYTES: Final = 32
 _STANDARD_INPUT: Final = Path("-")
 
 keys_app: Final = typer.Typer(
-    help="Make the keys that sign requests. Works offline.",
+    help="Make keys that sign requests, and encrypt connection keys. Works offline.",
     no_args_is_help=True,
     # A traceback with local variables would print the key.
     pretty_exceptions_show_locals=False,
@@ -42,19 +42,19 @@ def generate(
     *,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write the xprv to this new file, readable by you only, and print only the xpub."),
+        typer.Option(help="Write the xprv to this new file, which only you can read, and print only the xpub."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make a key: the xprv signs and is the secret, the xpub is given to the network."""
+    """Make a key. The xprv is secret and signs; give the xpub to the network."""
     key = generate_private_key(secrets.token_bytes(_ENTROPY_BYTES))
     printed = {"xpub": key.xpub}
     if out is None:
         printed = {"xprv": key.xprv, **printed}
-        _note("The xprv is the secret: whoever has it can sign for you. Keep it, and give only the xpub away.")
+        _note("The xprv is the secret: anybody who has it can sign for you. Keep it safe, share only the xpub.")
     else:
         _write_secret(out, key.xprv)
-        _note(f"The xprv, which is the secret, is in {out}.")
+        _note(f"The xprv is in {out}. Keep it secret.")
     if as_json:
         typer.echo(json.dumps(printed))
     else:
@@ -66,22 +66,23 @@ def sign(
     *,
     key_file: Annotated[
         Path | None,
-        typer.Option(help=f"The file with the xprv. Without it, the environment's {XPRV_VARIABLE} is used."),
+        typer.Option(help=f"The file with the xprv. (default: the variable {XPRV_VARIABLE})"),
     ] = None,
     payload_file: Annotated[
-        Path, typer.Option(help="The file with the payload; - is standard input.", allow_dash=True)
+        Path, typer.Option(help="The file with the payload (- reads standard input).", allow_dash=True)
     ] = _STANDARD_INPUT,
     as_json: Annotated[bool, typer.Option("--json", help="Print {payload, signature} as JSON.")] = False,
 ) -> None:
-    """Sign a payload offline: prints the signature on one line, then the payload byte for byte.
+    """Sign a payload offline. Print the signature on one line, then the payload byte for byte.
 
-    The private key comes from a file or the environment, never as an argument: arguments show in the process
-    list. Every byte of the payload is signed, a final line break too.
+    The private key comes from a file or the environment, never as an argument,
+    because everybody on the machine can read arguments. Every byte of the
+    payload is signed, a final line break too.
     """
     key = _read_key(key_file)
     raw = _read_payload(payload_file)
     try:
-        # What the server would refuse is refused before the key touches it.
+        # Refuse before signing what the server would refuse.
         if not isinstance(parse_json(raw, what="payload"), dict):
             _fail("The payload must be a JSON object.")
     except JsonError as error:
@@ -89,7 +90,7 @@ def sign(
     payload = raw.decode()
     signature = sign_message(key, payload)
     if raw.endswith(b"\n"):
-        _note("The payload ends with a line break, which is part of what is signed: send it too.")
+        _note("The payload ends with a line break, which is signed too: send it as well.")
     if as_json:
         typer.echo(json.dumps({"payload": payload, "signature": signature}))
     else:
@@ -100,7 +101,7 @@ def _read_key(key_file: Path | None) -> PrivateKey:
     if key_file is None:
         text = os.environ.get(XPRV_VARIABLE, "")
         if not text:
-            _fail(f"No private key: name its file with --key-file, or set {XPRV_VARIABLE}.")
+            _fail(f"There is no private key: name its file with --key-file, or set {XPRV_VARIABLE}.")
     else:
         try:
             text = key_file.read_text(encoding="ascii")
@@ -126,7 +127,7 @@ def _read_payload(payload_file: Path) -> bytes:
 
 def _write_secret(path: Path, xprv: str) -> None:
     try:
-        # Made anew and private from its first instant: an existing key is never overwritten.
+        # The file is new and private from the start: an existing key is never overwritten.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"{xprv}\n")

@@ -1,28 +1,35 @@
-"""``clearwindow migrate`` and ``clearwindow check``: the database's form, and whether what is in it adds up."""
+"""``clearwindow migrate`` and ``clearwindow check``: upgrade the database, and check its ledger."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from clearwindow.cli.failures import FAILED, CommandError
-from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption
+from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption, require_database
+from clearwindow.cli.terminal import echo_json
 
 if TYPE_CHECKING:
-    from clearwindow.proof.service import Finding
+    from clearwindow.ledger.check.service import Finding
+    from clearwindow.ledger.check.signatures.models import SignatureReport
+    from clearwindow.postgres.pool import Database
+    from clearwindow.settings import Settings
+
+_SECONDS_BETWEEN_LINES: Final = 2
 
 
 def migrate(
     *, data: DataOption = None, database_url: DatabaseUrlOption = None, as_json: JsonOption = False
 ) -> None:
-    """Bring the database up to this version. `serve` and `worker` do it too when they start."""
+    """Upgrade the database to this version. `serve` and `worker` also do this when they start."""
     from clearwindow import bootstrap  # noqa: PLC0415 - the web framework takes a while to import
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
-    with bootstrap.opened_database(settings, share_running=True) as opened:
+    with bootstrap.opened_database(settings, share_running=True, as_owner=True) as opened:
         applied = opened.applied_migrations
     if as_json:
         typer.echo(json.dumps({"applied": applied}))
@@ -30,33 +37,82 @@ def migrate(
         typer.echo(f"Applied {', '.join(applied)}." if applied else "The database is up to date.")
 
 
-def check(*, data: DataOption = None, database_url: DatabaseUrlOption = None, as_json: JsonOption = False) -> None:
-    """Recompute every balance from the journal and verify what must always hold; exit 1 if anything is off."""
+SignaturesOption = Annotated[
+    bool,
+    typer.Option(
+        "--signatures",
+        help="Also verify every signature again, and that records are what was signed. Needs the secret key.",
+    ),
+]
+
+
+def check(
+    *,
+    data: DataOption = None,
+    database_url: DatabaseUrlOption = None,
+    signatures: SignaturesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the ledger: recompute every balance from the journal. Exit with 1 if anything is wrong."""
     from clearwindow import bootstrap  # noqa: PLC0415 - the web framework takes a while to import
-    from clearwindow.database.migrations import pending_on  # noqa: PLC0415
-    from clearwindow.operator.history_wire import check_answer  # noqa: PLC0415
-    from clearwindow.proof import service as proof  # noqa: PLC0415
+    from clearwindow.ledger.check import service as proof  # noqa: PLC0415
+    from clearwindow.ledger.check.signatures.service import SIGNATURE_INVARIANTS  # noqa: PLC0415
+    from clearwindow.ledger.schemas import check_answer  # noqa: PLC0415
+    from clearwindow.postgres.migrations import pending_on  # noqa: PLC0415
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
-    if settings.database_url is None and not settings.data_dir.is_dir():
-        raise CommandError(f"There is no data folder {settings.data_dir}: name it with --data.")
+    require_database(settings)
     with bootstrap.opened_database(settings, share_running=True, apply_migrations=False) as opened:
         with opened.database.transaction() as tx:
             if pending_on(tx.connection):
-                raise CommandError("The database is not of this version: run clearwindow migrate first.")
+                raise CommandError("The database has another version: run clearwindow migrate first.")
         with opened.database.transaction() as tx:
             findings = proof.check_ledger(tx)
             checked_at = tx.now()
+        report = _signatures(settings, opened.database) if signatures else None
+    findings += report.findings if report else []
     if as_json:
-        typer.echo(check_answer(findings, checked_at).model_dump_json(by_alias=True))
+        answer = check_answer(findings, checked_at).model_dump(by_alias=True, mode="json")
+        if report:
+            counts = {"verified": report.verified, "madeBeforeEvidence": dict(report.before_evidence)}
+            answer["signatures"] = counts
+        echo_json(json.dumps(answer))
     elif findings:
         typer.echo("\n".join(line for finding in findings for line in _lines(finding)))
     else:
         typer.echo("The ledger is in order:")
-        typer.echo("\n".join(f"  ok  {message}" for message in proof.INVARIANTS.values()))
+        checked = [*proof.INVARIANTS.values(), *(SIGNATURE_INVARIANTS.values() if report else ())]
+        typer.echo("\n".join(f"  ok  {message}" for message in checked))
+    if report and not as_json:
+        typer.echo("\n".join(_counts(report)))
     if findings:
         raise typer.Exit(FAILED)
+
+
+def _signatures(settings: Settings, database: Database) -> SignatureReport:
+    from clearwindow import bootstrap  # noqa: PLC0415 - see above
+    from clearwindow.ledger.check.signatures.service import check_signatures  # noqa: PLC0415
+
+    said_at = monotonic()
+
+    def progress(verified: int, total: int) -> None:
+        nonlocal said_at
+        if monotonic() - said_at >= _SECONDS_BETWEEN_LINES:
+            said_at = monotonic()
+            typer.echo(f"{verified} of {total} signed requests verified", err=True)
+
+    vault = bootstrap.vault_of(settings)
+    with database.transaction() as tx:
+        return check_signatures(tx, vault, progress)
+
+
+def _counts(report: SignatureReport) -> list[str]:
+    lines = [f"Signed requests verified: {report.verified}."]
+    if report.before_evidence:
+        older = ", ".join(f"{count} {record}" for record, count in report.before_evidence.items())
+        lines.append(f"Made before evidence was kept, so that there is no signature to verify: {older}.")
+    return lines
 
 
 def _lines(finding: Finding) -> list[str]:

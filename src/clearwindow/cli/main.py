@@ -1,7 +1,9 @@
-"""The command ``clearwindow``. Each group of commands has a file of its own."""
+"""The command ``clearwindow``."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, Final
 
@@ -10,13 +12,15 @@ import typer
 from clearwindow.cli.connection_keys import decrypt, encrypt
 from clearwindow.cli.demo import demo
 from clearwindow.cli.exchange import exchange
-from clearwindow.cli.failures import exit_code_of
+from clearwindow.cli.failures import FAILED, exit_code_of, line_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
 from clearwindow.cli.partner_check import partner_check
 from clearwindow.cli.rehearsal import rehearsal
 from clearwindow.cli.sandbox import sandbox_app
+from clearwindow.cli.secret import secret_app
 from clearwindow.cli.serve import serve
+from clearwindow.cli.terminal import finish, prepare
 from clearwindow.cli.tokens import token_app
 from clearwindow.cli.trader import trader
 from clearwindow.cli.worker import worker
@@ -38,6 +42,7 @@ app.command("trader")(trader)
 app.command("rehearsal")(rehearsal)
 app.command("partner-check")(partner_check)
 app.add_typer(token_app, name="token")
+app.add_typer(secret_app, name="secret")
 app.add_typer(sandbox_app, name="sandbox")
 keys_app.command("encrypt-connection-key")(encrypt)
 keys_app.command("decrypt-connection-key")(decrypt)
@@ -56,19 +61,31 @@ def _clearwindow(
     *,
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """A self-hosted off-exchange settlement network."""
 
 
 def run() -> None:
-    """The console script's entry."""
+    """Runs the command, and ends with one line on standard error if it fails as expected."""
+    prepare()
     try:
         app()
     except Exception as error:
         code = exit_code_of(error)
         if code is None:
             raise
-        typer.echo(f"clearwindow: {error}", err=True)
+        _say(line_of(error))
         raise SystemExit(code) from None
+    finally:
+        unwritten = finish()
+        if unwritten is not None and sys.exc_info()[0] in (None, SystemExit):
+            _say(f"The output cannot be written: {unwritten}.")
+            raise SystemExit(FAILED)
+
+
+def _say(line: str) -> None:
+    # If standard error is closed, the exit code has to say it all.
+    with suppress(OSError):
+        typer.echo(f"clearwindow: {line}", err=True)

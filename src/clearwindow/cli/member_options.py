@@ -1,4 +1,4 @@
-"""What the programs that act for a member of a network take: who the member is, and what shall go wrong."""
+"""Options of the programs that act for a member of a network: who the member is, and which faults to make."""
 
 from __future__ import annotations
 
@@ -14,44 +14,61 @@ if TYPE_CHECKING:
     from clearwindow.client import KeySigner
 
 TOKEN_VARIABLE: Final = "CLEARWINDOW_TOKEN"  # noqa: S105 - where it is, not what it is
-BY_ITSELF: Final = "Any other one"
-FAULTS: Final = "What goes wrong"
+BY_ITSELF: Final = "Without a network file"
+FAULTS: Final = "Faults on purpose"
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="The network's address.", rich_help_panel=BY_ITSELF)]
 EnterpriseOption = Annotated[
-    str | None, typer.Option("--enterprise", metavar="ID", help="Its own.", rich_help_panel=BY_ITSELF)
+    str | None,
+    typer.Option("--enterprise", metavar="ID", help="The member's enterprise.", rich_help_panel=BY_ITSELF),
 ]
 TokenFileOption = Annotated[
     Path | None,
-    typer.Option("--token-file", metavar="FILE", help=f"Its token.  [{TOKEN_VARIABLE}]", rich_help_panel=BY_ITSELF),
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help=f"The file with its token. (default: the variable {TOKEN_VARIABLE})",
+        rich_help_panel=BY_ITSELF,
+    ),
 ]
 KeyFileOption = Annotated[
     Path | None,
-    typer.Option("--key-file", metavar="FILE", help="Its xprv.  [CLEARWINDOW_XPRV]", rich_help_panel=BY_ITSELF),
+    typer.Option(
+        "--key-file",
+        metavar="FILE",
+        help="The file with its xprv. (default: the variable CLEARWINDOW_XPRV)",
+        rich_help_panel=BY_ITSELF,
+    ),
 ]
 SlowOption = Annotated[
-    float, typer.Option("--slow-seconds", min=0, help="How slow slow is.", rich_help_panel=FAULTS)
+    float, typer.Option("--slow-seconds", min=0, help="How long a slow answer takes.", rich_help_panel=FAULTS)
 ]
-EventsOption = Annotated[bool, typer.Option("--json", help="Print a JSON object in a line for each event.")]
+EventsOption = Annotated[bool, typer.Option("--json", help="Print each event as a JSON object on one line.")]
 
 
 def member_token(token_file: Path | None) -> str:
-    """The token in the file, or in the environment.
+    """Returns the token from the file, or from the environment.
 
     Raises:
         CommandError: there is none.
     """
     try:
-        token = os.environ.get(TOKEN_VARIABLE, "") if token_file is None else token_file.read_text().strip()
-    except OSError as error:
-        raise CommandError(f"The token file {token_file} cannot be read: {error.strerror}.") from None
+        token = (
+            os.environ.get(TOKEN_VARIABLE, "")
+            if token_file is None
+            else token_file.read_text(encoding="ascii").strip()
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        # A decoding error's own text would quote bytes of the token.
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise CommandError(f"The token file {token_file} cannot be read: {reason}.") from None
     if not token:
-        raise CommandError(f"No token: name a --token-file, or set {TOKEN_VARIABLE}.")
+        raise CommandError(f"There is no token: name its file with --token-file, or set {TOKEN_VARIABLE}.")
     return token
 
 
 def member_signer(key_file: Path | None) -> KeySigner:
-    """The key in the file, or in the environment.
+    """Returns the key from the file, or from the environment.
 
     Raises:
         CommandError: there is none, or it is no xprv.
@@ -65,7 +82,7 @@ def member_signer(key_file: Path | None) -> KeySigner:
 
 
 def signer_of(name: str, xprv: str) -> KeySigner:
-    """The key of somebody in a network file.
+    """Returns the key of a member of a network file.
 
     Raises:
         CommandError: it is no xprv.

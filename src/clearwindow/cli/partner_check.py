@@ -1,60 +1,80 @@
-"""``clearwindow partner-check``: does an exchange's own endpoint do what a network expects of it?"""
+"""``clearwindow partner-check``: checks an exchange's own endpoint against the protocol."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from clearwindow.cli.failures import FAILED, WRONGLY_ASKED
+from clearwindow.cli.failures import FAILED, USAGE_ERROR
 from clearwindow.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from clearwindow.conformance.keys import KeySet
-    from clearwindow.conformance.run import Job
+    from clearwindow.simulator.partner_check.keys import KeySet
+    from clearwindow.simulator.partner_check.run import Job
 
 _LONGEST_SECONDS: Final = 300
 _LAST_PORT: Final = 65_535
 
-Url = Annotated[str | None, typer.Option(help="The endpoint: what a partner's configuration has as callbackUrl.")]
+Url = Annotated[str | None, typer.Option(help="The endpoint: the callbackUrl in a partner's configuration.")]
 Currency = Annotated[
-    str, typer.Option(metavar="NAME=AMOUNT", help="What is allocated, in the partner's own name and unit.")
+    str,
+    typer.Option(
+        metavar="NAME=AMOUNT",
+        help="The amount to allocate, with the partner's name of the currency and in its unit.",
+    ),
 ]
-Unit = Annotated[Literal["decimal", "base"], typer.Option(help="What amounts count, as the partner's amountUnit.")]
+Unit = Annotated[
+    Literal["decimal", "base"], typer.Option(help="The unit of amounts, as in the partner's amountUnit.")
+]
 Paths = Annotated[
-    list[str] | None, typer.Option(metavar="CALL=PATH", help="As one of callbackPaths; may be repeated.")
+    list[str] | None, typer.Option(metavar="CALL=PATH", help="A path as in callbackPaths; repeatable.")
 ]
 AnswersLater = Annotated[
-    bool, typer.Option("--answers-later", help="It only acknowledges what it is asked, as with asyncAllocations.")
+    bool, typer.Option("--answers-later", help="The endpoint only acknowledges requests, as with asyncAllocations.")
 ]
-Issuer = Annotated[str, typer.Option(help="iss of the signatures.")]
-Audience = Annotated[str, typer.Option(help="aud of the signatures.  [default: the URL]")]
-Header = Annotated[str, typer.Option(help="The header that the signature is in.")]
-ClientId = Annotated[str | None, typer.Option(metavar="UUID", help="The client's id.  [default: a new one]")]
+Issuer = Annotated[str, typer.Option(help="The iss claim of the signatures.")]
+Audience = Annotated[str, typer.Option(help="The aud claim of the signatures. (default: the URL)")]
+Header = Annotated[str, typer.Option(help="The name of the signature header.")]
+ClientId = Annotated[str | None, typer.Option(metavar="UUID", help="The client's id. (default: a new one)")]
 ConnectionKeyFile = Annotated[
-    Path | None, typer.Option(help="JSON object: the connection key of an account that is there for tests.")
+    Path | None, typer.Option(help="A file with a JSON object: the connection key of a test account.")
 ]
 SettlementFile = Annotated[
-    Path | None, typer.Option(help="JSON object: settlementId and more of a settlement that you have staged.")
+    Path | None,
+    typer.Option(
+        help="A file with a JSON object: settlementId and other fields of a settlement that you have staged."
+    ),
 ]
 KeyFile = Annotated[
-    Path | None, typer.Option(help="The RSA key that signs, made there if need be.  [default: a new one each time]")
+    Path | None,
+    typer.Option(
+        help="The file of the RSA key that signs; created if it is missing. (default: a new key each time)"
+    ),
 ]
-PrintJwks = Annotated[bool, typer.Option("--print-jwks", help="Print the key set of --key-file, and end.")]
-JwksHost = Annotated[str, typer.Option(help="Where the key set is served.")]
-JwksPort = Annotated[int, typer.Option(min=0, max=_LAST_PORT, help="The same; 0 takes a free port.")]
-ServeJwks = Annotated[bool, typer.Option(help="Serve the key set, or not: then you show what --print-jwks prints.")]
+PrintJwks = Annotated[bool, typer.Option("--print-jwks", help="Print the key set of --key-file and exit.")]
+JwksHost = Annotated[str, typer.Option(help="The address to serve the key set on.")]
+JwksPort = Annotated[
+    int, typer.Option(min=0, max=_LAST_PORT, help="The port to serve the key set on; 0 takes a free one.")
+]
+ServeJwks = Annotated[
+    bool, typer.Option(help="Serve the key set. If not, publish the output of --print-jwks yourself.")
+]
 Private = Annotated[
-    bool, typer.Option("--allow-private", help="Call private addresses, and http. Loopback needs no leave.")
+    bool, typer.Option("--allow-private", help="Allow private addresses and http. Loopback is always allowed.")
 ]
-Timeout = Annotated[float, typer.Option(min=0.1, max=_LONGEST_SECONDS, help="How long each answer is waited for.")]
-Only = Annotated[list[str] | None, typer.Option(metavar="CHECK", help="A check or a group, with what it needs.")]
-Skip = Annotated[list[str] | None, typer.Option(metavar="CHECK", help="A check or a group.")]
+Timeout = Annotated[float, typer.Option(min=0.1, max=_LONGEST_SECONDS, help="How long to wait for each answer.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="CHECK", help="Run only this check or group, and the checks that it needs; repeatable."),
+]
+Skip = Annotated[
+    list[str] | None, typer.Option(metavar="CHECK", help="Do not run this check or group; repeatable.")
+]
 
 
 def partner_check(  # noqa: PLR0913 - each is an option of the command
@@ -81,20 +101,21 @@ def partner_check(  # noqa: PLR0913 - each is an option of the command
     skip: Skip = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run every call of the protocol against an endpoint of your own, and say what is not as it must be.
+    """Send every call of the protocol to your own endpoint, and report what it does wrong.
 
-    It plays the network: point your endpoint at the key set that it serves. Exit 1 if anything that must be is not.
+    The command acts as the network: your endpoint must read the key set that it serves. It exits with 1 if a
+    required check fails.
     """
-    # Only this command needs what plays the network, which takes a while to import.
-    from clearwindow.conformance import asking, catalogue  # noqa: PLC0415
-    from clearwindow.conformance.run import Job  # noqa: PLC0415
-    from clearwindow.money import AmountUnit  # noqa: PLC0415
+    # A slow import that other commands do not need.
+    from clearwindow.core.money import AmountUnit  # noqa: PLC0415
+    from clearwindow.simulator.partner_check import catalogue, options  # noqa: PLC0415
+    from clearwindow.simulator.partner_check.run import Job  # noqa: PLC0415
 
-    with _one_sentence():
+    with _option_errors():
         if print_jwks:
             typer.echo(_key_set(key_file, is_served=False).document())
             return
-        asked = asking.Asked(
+        given = options.Options(
             url=url,
             currency=currency,
             amount_unit=AmountUnit(amount_unit),
@@ -103,61 +124,57 @@ def partner_check(  # noqa: PLR0913 - each is an option of the command
             connection_key_file=connection_key_file,
             settlement_file=settlement_file,
             allow_private=allow_private,
-        )
-        terms = replace(
-            asking.terms_of(asked),
             issuer=issuer,
             audience=audience,
             header=header,
             timeout_seconds=timeout_seconds,
             answers_later=answers_later,
         )
-        checks = catalogue.chosen(only or (), skip or ())
         job = Job(
-            terms,
-            _key_set(key_file, is_served=serve_jwks),
-            checks,
+            options.terms_of(given),
+            checks=catalogue.chosen(only or (), skip or ()),
+            keys=_key_set(key_file, is_served=serve_jwks),
             key_set_at=(jwks_host, jwks_port) if serve_jwks else None,
-            allow_private=asking.may_be_private(asked),
+            allow_private=options.may_be_private(given),
         )
-        passed = _done(job, as_json=as_json)
+        passed = _run(job, as_json=as_json)
     if not passed:
         raise typer.Exit(FAILED)
 
 
-def _done(job: Job, *, as_json: bool) -> bool:
-    """Runs it and shows what came of it; whether the endpoint conforms."""
-    from clearwindow.conformance import report, run  # noqa: PLC0415 - as above
+def _run(job: Job, *, as_json: bool) -> bool:
+    """Runs the checks and prints the report. Returns whether the endpoint conforms."""
+    from clearwindow.simulator.partner_check import report, run  # noqa: PLC0415 - as above
 
     url = job.terms.url
-    with run.opened(job) as (network, key_set_url):
+    with run.open_network(job) as (network, key_set_url):
         if key_set_url is not None:
             typer.echo(f"The key set is at {key_set_url}; your endpoint must read it there.", err=True)
         screen = report.console()
-        with report.watching(screen, len(job.checks), quiet=as_json) as heard:
-            results = run.run(network, job.checks, heard)
+        with report.progress_bar(screen, len(job.checks), quiet=as_json) as on_result:
+            results = run.run(network, job.checks, on_result)
     if as_json:
-        typer.echo(json.dumps(report.as_document(url, results), ensure_ascii=False))
+        typer.echo(json.dumps(report.as_document(url, results)))
     else:
         report.show(screen, url, results)
     return run.is_conformant(results)
 
 
 def _key_set(key_file: Path | None, *, is_served: bool) -> KeySet:
-    from clearwindow.conformance.keys import KeySet, load_key  # noqa: PLC0415 - as above
-    from clearwindow.conformance.values import WronglyAskedError  # noqa: PLC0415 - as above
+    from clearwindow.simulator.partner_check.keys import KeySet, load_key  # noqa: PLC0415 - as above
+    from clearwindow.simulator.partner_check.models import InvalidOptionError  # noqa: PLC0415 - as above
 
     if key_file is None and not is_served:
-        raise WronglyAskedError("Say which key is shown with --key-file.")
+        raise InvalidOptionError("Name the key with --key-file.")
     return KeySet(None if key_file is None else load_key(key_file), is_served=is_served)
 
 
 @contextmanager
-def _one_sentence() -> Iterator[None]:
-    from clearwindow.conformance.values import WronglyAskedError  # noqa: PLC0415 - as above
+def _option_errors() -> Iterator[None]:
+    from clearwindow.simulator.partner_check.models import InvalidOptionError  # noqa: PLC0415 - as above
 
     try:
         yield
-    except WronglyAskedError as error:
+    except InvalidOptionError as error:
         typer.echo(f"clearwindow: {error}", err=True)
-        raise typer.Exit(WRONGLY_ASKED) from None
+        raise typer.Exit(USAGE_ERROR) from None

@@ -1,4 +1,4 @@
-"""``clearwindow sandbox day``: a day of settlements with disputes, replayed on a seeded network."""
+"""``clearwindow sandbox day``: a simulated day of settlements with disputes."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ def day(
             "--rounds-per-day",
             min=1,
             max=_MOST_ROUNDS,
-            help="How often each exchange settles; the last has no disputes.",
+            help="How often each exchange settles. The last round has no disputes.",
         ),
     ] = 24,
     disputes_percent: Annotated[
-        float, typer.Option(min=0, max=100, help="How many of the connections in a settlement dispute it.")
+        float, typer.Option(min=0, max=100, help="The percentage of connections that dispute a settlement.")
     ] = 2,
-    seed: Annotated[int, typer.Option(help="Trades, and who disputes, follow from it.")] = 1,
-    at_once: Annotated[int, typer.Option(min=1, max=100, help="How many are acting at a time.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same trades and disputes.")] = 1,
+    at_once: Annotated[int, typer.Option(min=1, max=100, help="The largest number of concurrent requests.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay a day on a sandbox: settlements, disputes, closures by two, top-ups; then hold the books against it.
+    """Simulate a day on a sandbox: settlements, disputes, reviewed closures, deposits. Then check all balances.
 
-    The server must run with CLEARWINDOW_SANDBOX=1, because its clock is moved.
+    The server must run with CLEARWINDOW_SANDBOX=1, because the command moves its clock.
     """
-    from clearwindow.client import ClearwindowError  # noqa: PLC0415 - no other command should wait for it
-    from clearwindow.sandbox.day import report  # noqa: PLC0415
-    from clearwindow.sandbox.day.plan import DayError, DayPlan  # noqa: PLC0415
-    from clearwindow.sandbox.day.play import play  # noqa: PLC0415
-    from clearwindow.sandbox.network.file import NetworkFileError, read_network  # noqa: PLC0415
-    from clearwindow.sandbox.progress import Meter  # noqa: PLC0415
-    from clearwindow.sandbox.screen import Screen  # noqa: PLC0415
+    from clearwindow.client import ClearwindowError  # noqa: PLC0415 - a slow import that other commands do not need
+    from clearwindow.simulator.day import report  # noqa: PLC0415
+    from clearwindow.simulator.day.plan import DayError, DayPlan  # noqa: PLC0415
+    from clearwindow.simulator.day.run import run_day  # noqa: PLC0415
+    from clearwindow.simulator.network.file import NetworkFileError, read_network  # noqa: PLC0415
+    from clearwindow.simulator.progress import Meter  # noqa: PLC0415
+    from clearwindow.simulator.screen import Screen  # noqa: PLC0415
 
     try:
         known = read_network(network)
         plan = DayPlan(known, seed=seed, rounds=rounds, disputes_percent=disputes_percent)
-        played = asyncio.run(play(known, plan, Meter(), at_once=at_once))
+        simulated = asyncio.run(run_day(known, plan, Meter(), at_once=at_once))
     except (ClearwindowError, DayError, NetworkFileError, ValueError) as error:
         raise CommandError(str(error)) from None
     if as_json:
-        typer.echo(json.dumps(report.as_json(played)))
+        typer.echo(json.dumps(report.as_json(simulated)))
     else:
-        report.show(Screen(), known, played, rounds)
-    if played.outcome.wrong:
+        report.show(Screen(), known, simulated, rounds)
+    if simulated.outcome.wrong:
         raise typer.Exit(FAILED)

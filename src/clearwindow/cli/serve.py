@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -20,32 +21,58 @@ from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption
 from clearwindow.cli.signals import leave, on_stop
 
 if TYPE_CHECKING:
+    from clearwindow.jobs.worker import Worker
     from clearwindow.settings import Settings
-    from clearwindow.work.worker import Worker
+    from clearwindow.web.tls import TlsFiles
 
 
-def serve(
+def serve(  # noqa: PLR0913 - one for each option
     *,
-    host: Annotated[str | None, typer.Option(help="The address to listen on.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.  [default: 8080]")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on. (default: 127.0.0.1)")] = None,
+    port: Annotated[int | None, typer.Option(help="The port. 0 takes a free one. (default: 8080)")] = None,
     data: DataOption = None,
     database_url: DatabaseUrlOption = None,
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave due work to `clearwindow worker`.")] = False,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option("--tls-certificate", metavar="FILE", help="Serve over TLS, with this certificate."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="The private key of the certificate.")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-client-ca", metavar="FILE", help="Take only callers with a certificate of these authorities."
+        ),
+    ] = None,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Run no due work here: `clearwindow worker` does it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run the server, with its database and its worker, until SIGTERM or Ctrl-C."""
-    # The web framework takes a while to import, which no other command should wait for.
+    # The web framework takes a while to import, and no other command should wait for it.
     from clearwindow import bootstrap  # noqa: PLC0415
-    from clearwindow.logs import configure_logging  # noqa: PLC0415
+    from clearwindow.core.logs import configure_logging  # noqa: PLC0415
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
-    settings = load_settings(host=host, port=port, data_dir=data, database_url=database_url)
+    settings = load_settings(
+        host=host,
+        port=port,
+        data_dir=data,
+        database_url=database_url,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+    )
     configure_logging(settings.log_level)
+    tls = _tls_files(settings)
     on_stop(leave)
     with (
         _bound(settings.host, settings.port) as listener,
-        bootstrap.opened_runtime(settings, share_running=False) as runtime,
+        bootstrap.opened_runtime(settings, share_running=False, serves=True) as runtime,
     ):
+        bootstrap.tell_of_ownership(runtime)
         worker = None if no_worker else bootstrap.build_worker(runtime, settings)
 
         def announce() -> None:
@@ -55,12 +82,12 @@ def serve(
         with _running(worker):
             mover = bootstrap.build_mover(runtime)
             app = bootstrap.build_app(runtime, settings, mover)
-            _run_server(app, settings, listener, announce, ending=mover.stop)
+            _run_server(app, settings, listener, announce, tls, ending=mover.stop)
 
 
 @contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """The address, taken before anything is started: that it is in use should be the first thing we say."""
+    """Opens the address before anything else starts, so that a port in use is reported first."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -68,20 +95,22 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise CommandError(f"There is no address {host}: {error.strerror}.") from None
+    except UnicodeError:
+        raise CommandError(f"There is no address {host}: it cannot be the name of a host.") from None
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another one with --port."
+                f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another port with --port."
             ) from None
         yield listener
 
 
 @contextmanager
 def _running(worker: Worker | None) -> Iterator[None]:
-    """The worker in a thread; at the end it finishes the job in hand."""
+    """Runs the worker in a thread. At the end, it completes its current job."""
     if worker is None:
         yield
         return
@@ -99,51 +128,61 @@ def _run_server(
     settings: Settings,
     listener: socket.socket,
     announce: Callable[[], None],
+    tls: TlsFiles | None,
     *,
     ending: Callable[[], None],
 ) -> None:
-    import uvicorn  # noqa: PLC0415 - see above
+    from clearwindow.web.server import Server, Terms  # noqa: PLC0415 - see above
 
-    class Server(uvicorn.Server):
+    class AnnouncingServer(Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            if tls is not None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload_certificates)
             announce()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            # A request that moves the clock takes minutes, which nobody who ends the server should wait for.
+            # A request that moves the clock takes minutes. Stopping the server must not wait for it.
             ending()
             super().handle_exit(sig, frame)
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            # Its own would end the process by the signal, before the worker and the database have ended.
+            # uvicorn's own handler would end the process before the worker and the database have stopped.
             on_stop(self.handle_exit)
             try:
                 yield
             finally:
                 on_stop(signal.SIG_IGN)
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        server_header=False,
-        proxy_headers=settings.trusted_proxies is not None,
-        forwarded_allow_ips=settings.trusted_proxies or "",
-        timeout_graceful_shutdown=round(settings.shutdown_seconds),
-    )
-    Server(config).run(sockets=[listener])
+    terms = Terms(settings.server_limits(), settings.trusted_proxies, settings.shutdown_seconds, tls)
+    AnnouncingServer(app, listener, terms).run(sockets=[listener])
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    """Returns the files of TLS, and reports a wrong one before the database is started."""
+    from clearwindow.web.tls import TlsError, TlsFiles, tls_context  # noqa: PLC0415 - see above
+
+    if settings.tls_certificate is None or settings.tls_key is None:
+        if settings.tls_certificate or settings.tls_key or settings.tls_client_ca:
+            raise CommandError("TLS needs both, --tls-certificate and --tls-key.")
+        return None
+    files = TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    try:
+        tls_context(files)
+    except TlsError as error:
+        raise CommandError(str(error)) from None
+    return files
 
 
 def _about(settings: Settings, listener: socket.socket, *, worker: bool) -> dict[str, object]:
     name, port = listener.getsockname()[:2]
     address = f"[{name}]" if ":" in name else name
+    scheme = "http" if settings.tls_certificate is None else "https"
     embedded = settings.database_url is None
     return {
         "version": version("clearwindow"),
-        "address": f"http://{address}:{port}",
+        "address": f"{scheme}://{address}:{port}",
         "database": "embedded" if embedded else "by URL",
         "dataDir": str(Path(settings.data_dir).resolve()),
         "worker": worker,
@@ -159,8 +198,8 @@ def _sentences(where: dict[str, object], settings: Settings) -> str:
         f"  worker         {'in this process' if where['worker'] else 'none here: run clearwindow worker'}",
     ]
     if settings.operator_token is not None:
-        lines.append("The token in CLEARWINDOW_OPERATOR_TOKEN is the operator bootstrap's.")
+        lines.append("The token in CLEARWINDOW_OPERATOR_TOKEN belongs to the operator bootstrap.")
     else:
         option = f" --data {settings.data_dir}" if where["database"] == "embedded" else ""
-        lines.append(f"For a first operator token: clearwindow token create --operator NAME{option}")
+        lines.append(f"To make an operator token: clearwindow token create --operator NAME{option}")
     return "\n".join([*lines, "Stop with Ctrl-C."])

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, which both mean: end cleanly."""
+"""SIGTERM and Ctrl-C. Both mean: stop cleanly."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 def on_stop(handler: Handler | signal.Handlers) -> None:
-    """Has the handler called from now on, in the main thread, wherever that is: it must only take a note."""
+    """Sets the handler. It runs in the main thread at any point, so it must do almost nothing."""
     for number in STOP_SIGNALS:
         signal.signal(number, handler)
 
 
 def leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Ends a command that has not begun its work; all that was opened is closed on the way out."""
+    """Ends a command that has not started its work. Everything that was opened is closed."""
     raise SystemExit(0)
 
 
 def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    """Ends a command amid its work, which is then not done: the exit code says so, as the shell's own would."""
+    """Ends a command in the middle of its work. The exit code says that the work is not complete."""
     raise SystemExit(_BY_SIGNAL + number)

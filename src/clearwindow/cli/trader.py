@@ -1,4 +1,4 @@
-"""``clearwindow trader``: simulated traders, who check settlements and dispute what is wrong."""
+"""``clearwindow trader``: simulated traders that check settlements and dispute wrong ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clearwindow.cli.acting import (
+from clearwindow.cli.failures import CommandError
+from clearwindow.cli.member_options import (
     FAULTS,
     EnterpriseOption,
     EventsOption,
@@ -21,50 +22,70 @@ from clearwindow.cli.acting import (
     member_token,
     signer_of,
 )
-from clearwindow.cli.failures import CommandError
+from clearwindow.cli.terminal import stopping_if_closed
 
 if TYPE_CHECKING:
-    from clearwindow.sandbox.trader.running import Place
-    from clearwindow.sandbox.trader.trader import Access, Terms
+    from clearwindow.simulator.trader.run import ListenAddress
+    from clearwindow.simulator.trader.trader import Access, Terms
 
 _DEFAULT_PORT: Final = 9201
-_IN_A_FILE: Final = "Those of a network file"
+_IN_A_FILE: Final = "Traders in a network file"
 
 NetworkOption = Annotated[
     Path | None,
-    typer.Option("--network", metavar="FILE", help="It has address, tokens and keys.", rich_help_panel=_IN_A_FILE),
+    typer.Option(
+        "--network",
+        metavar="FILE",
+        help="The network file, with address, tokens and keys.",
+        rich_help_panel=_IN_A_FILE,
+    ),
 ]
 NamesOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--name", help="One of them; may be given several times.  [default: all]", rich_help_panel=_IN_A_FILE
+        "--name", help="The name of a trader in the file; repeatable. (default: all)", rich_help_panel=_IN_A_FILE
     ),
 ]
 HostOption = Annotated[str, typer.Option("--host", help="The address to listen on for webhooks.")]
-PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")]
+PortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 takes a free one.")
+]
 PublicUrlOption = Annotated[
     str | None,
-    typer.Option("--public-url", metavar="URL", help="How the network reaches that address, where otherwise."),
+    typer.Option("--public-url", metavar="URL", help="That address as the network reaches it, if it differs."),
 ]
-SeedOption = Annotated[str, typer.Option("--seed", help="Of all trades, as the exchange has it.")]
+SeedOption = Annotated[str, typer.Option("--seed", help="The seed of all trades; the exchange must use the same.")]
 WorthOption = Annotated[
-    float, typer.Option("--worth", min=0, help="What to allocate of each currency on each connection, in dollars.")
+    float,
+    typer.Option("--worth", min=0, help="The value in dollars to allocate of each currency on each connection."),
 ]
 FaultsOption = Annotated[
     str,
     typer.Option(
         "--faults",
         metavar="LIST",
-        help="all, or some of: slow,error-500,garbage,timeout-after-work,drop,mistake.",
+        help="A comma-separated list of slow, error-500, garbage, timeout-after-work, drop, mistake; or all.",
         rich_help_panel=FAULTS,
     ),
 ]
 PercentOption = Annotated[
-    float, typer.Option("--fault-percent", min=0, max=100, help="How often.", rich_help_panel=FAULTS)
+    float,
+    typer.Option(
+        "--fault-percent",
+        min=0,
+        max=100,
+        help="The percentage of deliveries and decisions with a fault.",
+        rich_help_panel=FAULTS,
+    ),
 ]
 LateOption = Annotated[
     float,
-    typer.Option("--late-seconds", min=0, help="When an answer comes that is too late.", rich_help_panel=FAULTS),
+    typer.Option(
+        "--late-seconds",
+        min=0,
+        help="The delay of an answer after its work (timeout-after-work).",
+        rich_help_panel=FAULTS,
+    ),
 ]
 
 
@@ -87,14 +108,14 @@ def trader(  # noqa: PLR0913 - one for each option
     late_seconds: LateOption = 20,
     as_json: EventsOption = False,
 ) -> None:
-    """Run simulated traders: they hear of settlements, check them, and dispute what is wrong.
+    """Run simulated traders: they get settlements by webhook, check them, and dispute wrong ones.
 
-    They go on until SIGTERM or Ctrl-C, and keep nothing: at their start they ask the network what they must know.
+    They run until SIGTERM or Ctrl-C. They keep no state: at the start they read everything from the network.
     """
-    from clearwindow.sandbox.trader.faults import parse_faults  # noqa: PLC0415 - only this command needs it
-    from clearwindow.sandbox.trader.inbox import Pace  # noqa: PLC0415
-    from clearwindow.sandbox.trader.running import Place  # noqa: PLC0415
-    from clearwindow.sandbox.trader.trader import Terms  # noqa: PLC0415
+    from clearwindow.simulator.trader.faults import parse_faults  # noqa: PLC0415 - a slow import that other commands do not need
+    from clearwindow.simulator.trader.inbox import FaultDurations  # noqa: PLC0415
+    from clearwindow.simulator.trader.run import ListenAddress  # noqa: PLC0415
+    from clearwindow.simulator.trader.trader import Terms  # noqa: PLC0415
 
     try:
         kinds = parse_faults(faults)
@@ -105,26 +126,30 @@ def trader(  # noqa: PLR0913 - one for each option
         worth=Decimal(str(worth)),
         faults=kinds,
         fault_percent=fault_percent,
-        pace=Pace(slow_seconds, late_seconds),
+        fault_durations=FaultDurations(slow_seconds, late_seconds),
     )
     accesses = _of_file(network, name or []) if network else [_by_itself(url, enterprise, token_file, key_file)]
-    _run(accesses, terms, Place(host, port, public_url), as_json=as_json)
+    _run(accesses, terms, ListenAddress(host, port, public_url), as_json=as_json)
 
 
-def _run(accesses: list[Access], terms: Terms, place: Place, *, as_json: bool) -> None:
+def _run(accesses: list[Access], terms: Terms, listen_address: ListenAddress, *, as_json: bool) -> None:
     from clearwindow.client import ClearwindowError  # noqa: PLC0415 - as above
-    from clearwindow.sandbox.trader.reports import Reports  # noqa: PLC0415
-    from clearwindow.sandbox.trader.running import CannotListenError, trade_until_signal  # noqa: PLC0415
+    from clearwindow.simulator.trader.reports import Reports  # noqa: PLC0415
+    from clearwindow.simulator.trader.run import CannotListenError, trade_until_signal  # noqa: PLC0415
 
     try:
-        asyncio.run(trade_until_signal(accesses, terms, Reports(_print, as_json=as_json), place))
-    except (ClearwindowError, CannotListenError) as error:
+        asyncio.run(
+            trade_until_signal(
+                accesses, terms, Reports(stopping_if_closed(_print), as_json=as_json), listen_address
+            )
+        )
+    except (ClearwindowError, CannotListenError, ValueError) as error:
         raise CommandError(str(error)) from None
 
 
 def _of_file(path: Path, names: list[str]) -> list[Access]:
-    from clearwindow.sandbox.network.file import NetworkFileError, read_network  # noqa: PLC0415 - as above
-    from clearwindow.sandbox.trader.trader import Access  # noqa: PLC0415
+    from clearwindow.simulator.network.file import NetworkFileError, read_network  # noqa: PLC0415 - as above
+    from clearwindow.simulator.trader.trader import Access  # noqa: PLC0415
 
     try:
         network = read_network(path)
@@ -132,7 +157,7 @@ def _of_file(path: Path, names: list[str]) -> list[Access]:
     except NetworkFileError as error:
         raise CommandError(str(error)) from None
     if not found:
-        raise CommandError(f"The network in {path} has no traders.")
+        raise CommandError(f"The network file {path} has no traders.")
     return [
         Access(
             name=each.name,
@@ -146,10 +171,10 @@ def _of_file(path: Path, names: list[str]) -> list[Access]:
 
 
 def _by_itself(url: str | None, enterprise: str | None, token_file: Path | None, key_file: Path | None) -> Access:
-    from clearwindow.sandbox.trader.trader import Access  # noqa: PLC0415 - as above
+    from clearwindow.simulator.trader.trader import Access  # noqa: PLC0415 - as above
 
     if url is None or enterprise is None:
-        raise typer.BadParameter("Say who trades: --network, or --url and --enterprise.")
+        raise typer.BadParameter("Name the traders: give --network, or --url and --enterprise.")
     return Access(
         name=enterprise,
         url=url,

@@ -1,7 +1,8 @@
 """The Python SDK of Clearwindow: for partners, clients and operators, synchronous and asynchronous.
 
-Everything to call is here; the types of answers are in `clearwindow.client.answers`. `Partner`, `Client` and
-`Operator` have the same methods as `AsyncPartner`, `AsyncClient` and `AsyncOperator`. See docs/python-sdk.md.
+Import everything that you call from here. The types of answers are in `clearwindow.client.answers`.
+`Partner`, `Client` and `Operator` have the same methods as `AsyncPartner`, `AsyncClient` and `AsyncOperator`.
+See docs/how-to/use-the-python-sdk.md.
 """
 
 from clearwindow.client.aio.members import AsyncClient, AsyncPartner
@@ -24,6 +25,7 @@ from clearwindow.client.errors import (
     TooLargeError,
     UnexpectedAnswerError,
     UnprocessableError,
+    UnusableEnvironmentError,
 )
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import (
@@ -93,6 +95,7 @@ __all__ = [
     "TradeSide",
     "UnexpectedAnswerError",
     "UnprocessableError",
+    "UnusableEnvironmentError",
     "Value",
     "WebhookEndpointChanges",
     "WebhookEvent",

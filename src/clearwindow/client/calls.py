@@ -1,4 +1,4 @@
-"""One call as data: what is sent, whether it may be sent twice, and how its answer is read."""
+"""One call as data: what is sent, whether it may be sent again, and how its answer is read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from pydantic import ValidationError
 
 from clearwindow.client.answers.base import Meta, Value
 from clearwindow.client.errors import UnexpectedAnswerError
+from clearwindow.core.field_errors import field_problem
 
 T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 TOTAL_COUNT_HEADER: Final = "X-Total-Count"
 REPLAY_HEADER: Final = "Idempotent-Replayed"
+WARNING_HEADER: Final = "Clearwindow-Warning"
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, with its body as parsed JSON; None where it has none."""
+    """A whole answer. The body is parsed JSON, or None if there is no body."""
 
     status: int
     body: Any
@@ -36,9 +38,10 @@ class Call(Generic[T]):
 
     Attributes:
         path: from the server's root.
-        read: makes the answer's value; raises `ValidationError` or `KeyError` where it cannot.
-        repeatable: the server carries it out once however often it comes: it reads, or has a key of its own.
-        patience_seconds: how long to wait for an answer that takes its time, where the options say less.
+        read: makes the value from the answer; raises `ValidationError` or `KeyError` if the form is wrong.
+        repeatable: whether the server carries it out only once if it is sent again, because it only reads or has
+            a key of its own.
+        min_timeout_seconds: how long to wait for a slow answer, even if the options say less.
     """
 
     method: str
@@ -47,7 +50,7 @@ class Call(Generic[T]):
     query: Sequence[tuple[str, str]] = ()
     content: bytes | None = None
     repeatable: bool = False
-    patience_seconds: float = 0
+    min_timeout_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Page(Generic[T]):
     """A part of a list.
 
     Attributes:
-        total: how many entries there are on all pages, where the server says so.
+        total: the number of entries on all pages, if the server says it.
     """
 
     items: tuple[T, ...]
@@ -64,15 +67,15 @@ class Page(Generic[T]):
 
 
 def json_body(fields: Mapping[str, object]) -> bytes:
-    """An unsigned body."""
+    """Returns an unsigned body."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def parse_body(raw: bytes) -> Any:  # noqa: ANN401 - any JSON document
-    """Reads an answer; numbers keep all their digits.
+    """Parses an answer; numbers keep all their digits.
 
     Raises:
-        ValueError: not JSON.
+        ValueError: the answer is not JSON.
     """
     try:
         return json.loads(raw, parse_float=Decimal)
@@ -81,28 +84,28 @@ def parse_body(raw: bytes) -> Any:  # noqa: ANN401 - any JSON document
 
 
 def read_answer(call: Call[T], answer: Answer) -> T:
-    """The call's own reading of its answer.
+    """Reads the answer as the call expects it.
 
     Raises:
-        UnexpectedAnswerError: the answer has not the form that it must have.
+        UnexpectedAnswerError: the answer has another form.
     """
     try:
         return call.read(answer)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = f"{place}: {first['msg']}" if place else str(first["msg"])
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the answer"
+        reason = f"{place} {field_problem(first, unknown_field='is unknown')}"
     except (KeyError, TypeError):
-        reason = "a part of it is missing"
+        reason = "a field is missing or has the wrong type"
     raise UnexpectedAnswerError(
-        f"{call.method} {call.path} was answered {answer.status} in another form than expected: {reason}",
+        f"{call.method} {call.path}: the answer {answer.status} has an unexpected form: {reason}",
         status=answer.status,
         request_id=answer.meta.request_id,
     )
 
 
 def value_of(model: type[V], name: str | None = None) -> Callable[[Answer], V]:
-    """Reads the answer, or the part of it under ``name``, as one value."""
+    """Returns a reader of one value: the answer, or its field ``name``."""
 
     def read(answer: Answer) -> V:
         return model.read(answer.body if name is None else answer.body[name], answer.meta)
@@ -111,7 +114,7 @@ def value_of(model: type[V], name: str | None = None) -> Callable[[Answer], V]:
 
 
 def page_of(model: type[V], name: str, page_number: int) -> Callable[[Answer], Page[V]]:
-    """Reads a page of a list."""
+    """Returns a reader of one page of a list."""
 
     def read(answer: Answer) -> Page[V]:
         items = tuple(model.model_validate(entry) for entry in answer.body[name])
@@ -121,7 +124,7 @@ def page_of(model: type[V], name: str, page_number: int) -> Callable[[Answer], P
 
 
 def text_of(name: str) -> Callable[[Answer], str]:
-    """Reads one text."""
+    """Returns a reader of one text."""
 
     def read(answer: Answer) -> str:
         return str(answer.body[name])
@@ -130,7 +133,7 @@ def text_of(name: str) -> Callable[[Answer], str]:
 
 
 def number_of(name: str) -> Callable[[Answer], int]:
-    """Reads one whole number."""
+    """Returns a reader of one whole number."""
 
     def read(answer: Answer) -> int:
         number = answer.body[name]
@@ -142,7 +145,7 @@ def number_of(name: str) -> Callable[[Answer], int]:
 
 
 def values_of(model: type[V], name: str) -> Callable[[Answer], tuple[V, ...]]:
-    """Reads a list that has no pages."""
+    """Returns a reader of a list without pages."""
 
     def read(answer: Answer) -> tuple[V, ...]:
         return tuple(model.read(entry, answer.meta) for entry in answer.body[name])
@@ -151,4 +154,4 @@ def values_of(model: type[V], name: str) -> Callable[[Answer], tuple[V, ...]]:
 
 
 def nothing(_answer: Answer) -> None:
-    """Reads an answer that says only that it was done."""
+    """Reads an answer without content."""

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, each as a type of its own. All of them are a `ClearwindowError`."""
+"""The errors of the SDK, one type for each kind. All of them are a `ClearwindowError`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ V = TypeVar("V", bound=Value)
 
 
 class ClearwindowError(Exception):
-    """The base of all errors here."""
+    """The base of all errors of the SDK."""
 
 
 class SigningError(ClearwindowError):
-    """A request could not be signed: no key, a key that cannot be read, or a signer that gave no signature."""
+    """A request could not be signed: there is no key, the key is invalid, or the signer gave no signature."""
+
+
+class UnusableEnvironmentError(ClearwindowError):
+    """The proxy or the certificates that the environment names cannot be used. Nothing was sent."""
 
 
 class NoAnswerError(ClearwindowError):
-    """No answer came in time, after all repeats that were safe.
+    """No answer came in time, even after all safe repeats.
 
     Attributes:
-        may_have_been_carried_out: the request had been sent, so that the server may have acted on it. Sending
-            the same again is safe where it has a key of its own (a signed request, a reference).
-        attempts: how often it was tried.
+        may_have_been_carried_out: whether the request was sent, so that the server may have carried it out. It is
+            safe to send the same request again if it has a key of its own (a signed request, a reference).
+        attempts: how often the request was tried.
     """
 
     def __init__(self, message: str, *, may_have_been_carried_out: bool, attempts: int) -> None:
@@ -39,11 +43,11 @@ class NoAnswerError(ClearwindowError):
 
 
 class UnexpectedAnswerError(ClearwindowError):
-    """An answer that a server of this wire does not give: not JSON, too large, a redirect, a field missing.
+    """An answer that a Clearwindow server does not give: not JSON, too large, a redirect, a missing field.
 
     Attributes:
         status: the answer's status.
-        request_id: the server's id of the request, where it gave one.
+        request_id: the server's id of the request, if it gave one.
     """
 
     def __init__(self, message: str, *, status: int, request_id: str | None) -> None:
@@ -53,16 +57,17 @@ class UnexpectedAnswerError(ClearwindowError):
 
 
 class ApiError(ClearwindowError):
-    """The server refused, and said why.
+    """The server refused the request and gave a reason.
 
     Attributes:
         status: the HTTP status.
-        name: the stable machine name, where the server gives one.
-        error: one sentence that a person can act on.
-        request_id: the server's id of the request, to quote.
-        details: what a program may want to read, such as every shortfall; empty where there is none.
-        body: the whole answer, as it was parsed.
-        retry_after_seconds: how long the server asks to wait, where it does.
+        name: the stable name for programs, if the server gives one.
+        error: one sentence for people: what was wrong and what to do.
+        request_id: the server's id of the request, to quote in questions.
+        documentation: the path of the page on the server that explains the error, if the server gives one.
+        details: values for programs, such as every shortfall; empty if there are none.
+        body: the whole answer, parsed.
+        retry_after_seconds: how long the server asks to wait, if it does.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class ApiError(ClearwindowError):
         self.name = _text(body.get("name"))
         self.error = _text(body.get("error")) or f"the server answered {status} without a reason"
         self.request_id = _text(body.get("requestId")) or request_id
+        self.documentation = _text(body.get("documentation"))
         details = body.get("details")
         self.details: Mapping[str, Any] = details if isinstance(details, dict) else {}
         self.retry_after_seconds = retry_after_seconds
@@ -87,12 +93,12 @@ class ApiError(ClearwindowError):
 
     @property
     def allocation(self) -> Allocation | None:
-        """The released, or still reserved, allocation or deallocation that came with the refusal."""
+        """The allocation or deallocation in the answer, released or still reserved."""
         return self._part(Allocation, "allocation") or self._part(Allocation, "deallocation")
 
     @property
     def settlement(self) -> Settlement | None:
-        """The failed or pending settlement that came with the refusal."""
+        """The failed or pending settlement in the answer."""
         return self._part(Settlement, "settlement")
 
     def _part(self, model: type[V], name: str) -> V | None:
@@ -105,39 +111,39 @@ class ApiError(ClearwindowError):
 
 
 class InvalidRequestError(ApiError):
-    """400: the request is wrong as it stands."""
+    """400: the request is invalid."""
 
 
 class NotAuthenticatedError(ApiError):
-    """401: the token, the membership or the signature; on a v1 settlement also a partner short of funds."""
+    """401: the token, the membership or the signature is wrong. On a v1 settlement also: the partner is short."""
 
 
 class PermissionDeniedError(ApiError):
-    """403: licence, scope, or something that this partner may not do."""
+    """403: the licence or the scope is missing, or this partner may not do this."""
 
 
 class NotFoundError(ApiError):
-    """404: nothing of yours has this id."""
+    """404: the caller has nothing with this id."""
 
 
 class ConflictError(ApiError):
-    """409: something else has happened before, or the key was used by another request."""
+    """409: the state has changed, or another request has used the key."""
 
 
 class TooLargeError(ApiError):
-    """413: the request has more bytes than the server takes."""
+    """413: the request is larger than the server allows."""
 
 
 class UnprocessableError(ApiError):
-    """422: a rule of the business says no; ``details`` says which entries."""
+    """422: a business rule forbids it; ``details`` names the entries."""
 
 
 class RateLimitedError(ApiError):
-    """429, still after the waits that the server asked for; ``retry_after_seconds`` is the next one."""
+    """429, even after all waits that the server asked for. ``retry_after_seconds`` is the next wait."""
 
 
 class ServerError(ApiError):
-    """500 and above: nothing is wrong with the request."""
+    """500 and above: the error is not in the request."""
 
 
 _TYPES: Final[Mapping[int, type[ApiError]]] = {
@@ -153,7 +159,7 @@ _TYPES: Final[Mapping[int, type[ApiError]]] = {
 
 
 def error_type(status: int) -> type[ApiError]:
-    """The type of a status of 400 and above."""
+    """Returns the error type for a status of 400 and above."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServerError
     return _TYPES.get(status, ApiError)

@@ -1,4 +1,4 @@
-"""What lists can be filtered and sorted by, under the wire's names. What is left out does not filter."""
+"""Filters and sort orders of lists, named as on the wire. Omitted fields do not filter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Statuses: TypeAlias = Sequence[Literal["failed", "completed", "pending", "reject
 
 
 class PageFilters(TypedDict, total=False):
-    """``page_size`` is how many entries are read at a time; the server has its own limit."""
+    """``page_size`` is how many entries each request reads; the server has its own limit."""
 
     page_size: int
 
@@ -98,7 +98,7 @@ class PartnerSettlementFilters(SettlementFilters, total=False):
 
 
 class TransferPageFilters(PageFilters, total=False):
-    """``page_number`` says which transfers come with the settlement; they count from 0."""
+    """``page_number`` selects the page of transfers that comes with the settlement, counted from 0."""
 
     page_number: int
     currencies: Texts
@@ -215,3 +215,15 @@ class PartnerCallFilters(PageFilters, total=False):
     partner_ids: Ids
     subject_ids: Ids
     owed: bool
+
+
+class SignedRequestFilters(PageFilters, total=False):
+    operations: Texts
+    subject_ids: Ids
+    nonces: Texts
+    received_on_or_after: datetime
+    received_before: datetime
+
+
+class OperatorSignedRequestFilters(SignedRequestFilters, total=False):
+    enterprise_id: str

@@ -1,4 +1,4 @@
-"""The parts of requests that have parts themselves: connection keys, trades, deposits, a partner's word."""
+"""Compound parts of requests: connection keys, trades, deposits, a partner's decision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clearwindow.signing.connection_keys import encrypt_connection_key, parse_rs
 
 @dataclass(frozen=True, slots=True)
 class TokenKey:
-    """A connection key that is one token of the partner's."""
+    """A connection key that is one token, made by the partner."""
 
     connection_token: str = field(repr=False)
 
@@ -58,23 +58,23 @@ class ClearLoopKey:
 
 
 ConnectionKey: TypeAlias = TokenKey | TokenAndSignatureKey | ApiKeyAndSecretKey | ClearLoopKey
-"""What the partner gave the client, so that the connection is the client's there."""
+"""The key that the partner gave the client. It links the connection to the client's account at the partner."""
 
 K = TypeVar("K", TokenKey, TokenAndSignatureKey, ApiKeyAndSecretKey, ClearLoopKey)
 
 
 def encrypted_key(key: K, public_key: str) -> K:
-    """The key with its secrets encrypted, so that only the partner can read them, and not the network.
+    """Returns the key with its secrets encrypted: only the partner can read them, the network cannot.
 
     Args:
-        key: in clear.
-        public_key: the partner's RSA key, as the list of partners has it.
+        key: the key in plain text.
+        public_key: the partner's RSA key, from the list of partners.
 
     Raises:
-        ValueError: that is no RSA key.
+        ValueError: ``public_key`` is not an RSA key.
     """
     partners = parse_rsa_public_key(public_key)
-    # What is a secret is what ``repr`` leaves out.
+    # The secrets are the fields that ``repr`` leaves out.
     secret = {part.name: getattr(key, part.name) for part in dataclass_fields(key) if not part.repr}
     return replace(key, **{name: encrypt_connection_key(value, partners) for name, value in secret.items()})
 
@@ -116,7 +116,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeCorrection:
-    """Why a trade is given again, and by whom."""
+    """Why a trade is corrected, and by whom."""
 
     correcting_user: str
     reason: str
@@ -142,7 +142,7 @@ class NewKey:
     """A public key of a Go Account: an xpub, a base64 DER key or 66 hexadecimal characters.
 
     Attributes:
-        encrypted_prv: the owner's own ciphertext of the private key, kept and given back as it is.
+        encrypted_prv: the owner's ciphertext of the private key; the network keeps it and returns it unchanged.
     """
 
     pub: str
@@ -153,7 +153,7 @@ class NewKey:
 
 
 class PartnersWord(TypedDict, total=False):
-    """What a partner says of an allocation or deallocation: the amount in its own name and unit."""
+    """A partner's decision on an allocation or deallocation, with the amount in its own name and unit."""
 
     currency: Required[str]
     quantity: Required[Quantity]
@@ -170,7 +170,7 @@ class PartnersWord(TypedDict, total=False):
 
 
 class ConfigurationFields(TypedDict):
-    """An enterprise's partner configuration: how it names and counts, and how it is reached."""
+    """An enterprise's partner configuration: its currency names, its unit of amounts and its endpoints."""
 
     currencies: Mapping[str, str]
     amount_unit: Literal["base", "decimal"]
@@ -186,7 +186,7 @@ class ConfigurationFields(TypedDict):
 
 
 class PartnerChanges(TypedDict, total=False):
-    """What is left out stays; a window or route of None is taken away."""
+    """Changes of a partner. Omitted fields stay; None removes a window or a route."""
 
     active: bool
     client_dispute_window_minutes: Minutes | None
@@ -196,7 +196,7 @@ class PartnerChanges(TypedDict, total=False):
 
 
 class WebhookEndpointChanges(TypedDict, total=False):
-    """What is left out stays; types and a description of None are taken away."""
+    """Changes of an endpoint. Omitted fields stay; None removes the types or the description."""
 
     url: str
     event_types: Sequence[str] | None
@@ -205,7 +205,7 @@ class WebhookEndpointChanges(TypedDict, total=False):
 
 
 class NewPartner(TypedDict):
-    """What an enterprise says of itself when it becomes a partner."""
+    """What an enterprise states when it becomes a partner."""
 
     name: str
     broker: bool

@@ -1,4 +1,4 @@
-"""Signing requests: with a key from a text, a file or the environment, or by anything that signs for you."""
+"""Signs requests: with a key from a text, a file or the environment, or with a signer of your own."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 from clearwindow.client.errors import SigningError
+from clearwindow.core.strict_json import JsonError, parse_json
 from clearwindow.signing.keys import KeyFormatError, PrivateKey, generate_private_key
 from clearwindow.signing.message import SignatureFormatError, sign_message, verify_message
 from clearwindow.signing.payload import ENVELOPE_FIELDS, PayloadMismatchError, match_payload, payload_text
-from clearwindow.strict_json import JsonError, parse_json
 
 Signer: TypeAlias = Callable[[str], str]
-"""Takes the payload, the exact text to sign, and gives its signature as 130 hexadecimal characters."""
+"""Takes the payload, which is the exact text to sign, and returns the signature as 130 hexadecimal characters."""
 
 AsyncSigner: TypeAlias = Callable[[str], str | Awaitable[str]]
-"""The same; may be a coroutine function. One that is not runs in a thread, so that it may block."""
+"""A signer that may be a coroutine function. An ordinary function runs in a thread, so that it may block."""
 
 XPRV_VARIABLE: Final = "CLEARWINDOW_XPRV"
 _ENTROPY_BYTES: Final = 32
 
 
 class KeySigner:
-    """Signs with a private key in this process; its ``repr`` never shows it."""
+    """Signs with a private key in this process. Its ``repr`` does not show the key."""
 
     def __init__(self, xprv: str) -> None:
         """Reads the key.
 
         Raises:
-            SigningError: not an xprv or tprv. The message never quotes the text.
+            SigningError: the text is not an xprv or tprv. The message does not quote it.
         """
         try:
             self._key = PrivateKey.parse(xprv.strip())
@@ -42,35 +42,35 @@ class KeySigner:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads the key from a file that holds nothing else, such as ``clearwindow keys generate --out`` writes."""
+        """Reads the key from a file that holds only the key, as ``clearwindow keys generate --out`` writes it."""
         try:
             text = Path(path).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
-            # A decoding error's own text would quote bytes of the key.
+            # The text of a decoding error would quote bytes of the key.
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise SigningError(f"The key file {path} cannot be read: {reason}.") from None
         return cls(text)
 
     @classmethod
     def from_environment(cls, variable: str = XPRV_VARIABLE) -> Self:
-        """Reads the key from a variable of the environment."""
+        """Reads the key from an environment variable."""
         text = os.environ.get(variable, "")
         if not text:
-            raise SigningError(f"No private key: the environment has no {variable}.")
+            raise SigningError(f"There is no private key: set the environment variable {variable}.")
         return cls(text)
 
     @property
     def xpub(self) -> str:
-        """The public twin, which the network is given."""
+        """The public key, which the network needs."""
         return self._key.xpub
 
     def __call__(self, payload: str) -> str:
-        """Signs the UTF-8 bytes of the payload; the same payload always gets the same signature."""
+        """Signs the UTF-8 bytes of the payload. The same payload always gets the same signature."""
         return sign_message(self._key, payload)
 
 
 def new_xprv() -> str:
-    """A new private key of the system's randomness, as its own text, to be kept secret."""
+    """Returns a new random private key as text. Keep it secret."""
     return generate_private_key(secrets.token_bytes(_ENTROPY_BYTES)).xprv
 
 
@@ -79,7 +79,7 @@ class UnsignedRequest:
     """The fields of a request, and the exact text to sign for them.
 
     Attributes:
-        path_ids: the ids in the request's path by their field names; where a field names one too, it must agree.
+        path_ids: the ids in the request's path by field name. A field with the same name must have the same id.
     """
 
     fields: Mapping[str, object]
@@ -87,7 +87,7 @@ class UnsignedRequest:
     path_ids: Mapping[str, str]
 
     def body(self, signature: str) -> bytes:
-        """The request's body, checked as the server will check it.
+        """Returns the body of the request, checked as the server will check it.
 
         Raises:
             SigningError: the signer gave no signature.
@@ -95,20 +95,20 @@ class UnsignedRequest:
         try:
             verify_message((), self.payload, signature)
         except SignatureFormatError as error:
-            raise SigningError(f"The signer gave something else than a signature. {error.message}") from None
+            raise SigningError(f"The signer did not return a signature. {error.message}") from None
         signed = {**self.fields, "payload": self.payload, "signature": signature}
         return json.dumps(signed, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def unsigned_request(fields: Mapping[str, object], path_ids: Mapping[str, str]) -> UnsignedRequest:
-    """Builds the payload of exactly these fields, and holds both against each other as the server does.
+    """Builds the payload of exactly these fields, and compares both as the server does.
 
     Raises:
-        SigningError: the fields cannot be signed as they are.
+        SigningError: the fields cannot be signed.
     """
     reserved = ENVELOPE_FIELDS & fields.keys()
     if reserved:
-        raise SigningError(f"{min(reserved)} is made by signing and cannot be given.")
+        raise SigningError(f"{min(reserved)}: leave it out, signing adds it.")
     try:
         text = payload_text(fields)
         asked = parse_json(text, what="request")

@@ -1,4 +1,4 @@
-"""Python's values in the wire's own text: amounts without a float on the way, times with their zone."""
+"""Converts Python values to the text of the wire: amounts without floats, times with their zone."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uuid import UUID
 
 from pydantic.alias_generators import to_camel
 
-from clearwindow.clock import wire_time
+from clearwindow.core.clock import wire_time
 
 Id: TypeAlias = str | UUID
 Quantity: TypeAlias = int | Decimal | str
-"""An exact amount; a float is refused, as it is none."""
+"""An exact amount. A float is refused because it is not exact."""
 
 Amounts: TypeAlias = Mapping[str, Quantity]
 """Per currency."""
@@ -24,16 +24,16 @@ Minutes: TypeAlias = int | float | Decimal
 
 
 def quantity_text(quantity: Quantity) -> str:
-    """An amount as the wire has it: plain digits, never an exponent.
+    """Returns an amount in plain digits, without an exponent.
 
     Raises:
-        TypeError: a float, or anything else that is not an exact number.
-        ValueError: infinite, or not a number at all.
+        TypeError: the quantity is a float, or another type that is not an exact number.
+        ValueError: the quantity is infinite or NaN.
     """
     if isinstance(quantity, str):
         return quantity
     if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal):
-        raise TypeError(f"an amount is an int, a Decimal or a text, never a {type(quantity).__name__}")
+        raise TypeError(f"an amount must be an int, a Decimal or a str, not a {type(quantity).__name__}")
     if isinstance(quantity, Decimal):
         if not quantity.is_finite():
             raise ValueError(f"{quantity} is not an amount")
@@ -42,7 +42,7 @@ def quantity_text(quantity: Quantity) -> str:
 
 
 def amounts_text(amounts: Mapping[str, object]) -> dict[str, object]:
-    """Amounts in objects of any depth: per currency, per connection, per pair of connections."""
+    """Converts amounts in objects of any depth: per currency, per connection, per pair of connections."""
     return {
         str(name): amounts_text(given) if isinstance(given, Mapping) else quantity_text(given)  # type: ignore[arg-type]
         for name, given in amounts.items()
@@ -50,28 +50,28 @@ def amounts_text(amounts: Mapping[str, object]) -> dict[str, object]:
 
 
 def time_text(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds, as in ``2026-11-22T09:30:00.000Z``; what is finer is cut off.
+    """Returns ISO 8601 in UTC with milliseconds, as in ``2026-11-22T09:30:00.000Z``; finer parts are cut off.
 
     Raises:
-        ValueError: without a zone nobody can say which moment it is.
+        ValueError: the time has no zone.
     """
     if moment.tzinfo is None:
-        raise ValueError("a time needs its zone, as in datetime.now(UTC)")
+        raise ValueError("a time must have a zone, as in datetime.now(UTC)")
     return wire_time(moment)
 
 
 def fields(**given: object) -> dict[str, object]:
-    """A request's fields under the wire's names; what is None is left out."""
+    """Returns the fields under the names of the wire, without those that are None."""
     return {to_camel(name): plain(value) for name, value in given.items() if value is not None}
 
 
 def changes(given: Mapping[str, object]) -> dict[str, object]:
-    """A change's fields under the wire's names; what is None is taken away, and what is absent stays."""
+    """Returns the fields of a change under the names of the wire. None removes a value; omitted fields stay."""
     return {to_camel(name): plain(value) for name, value in given.items()}
 
 
 def plain(value: object) -> object:
-    """An id, a time or a number of minutes as JSON has it; all else as it is."""
+    """Returns an id, a time or a number of minutes as a JSON value, and any other value unchanged."""
     if isinstance(value, Decimal):
         whole = int(value)
         return whole if whole == value else float(value)
@@ -83,10 +83,10 @@ def plain(value: object) -> object:
 
 
 def query(filters: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """Filters as a query: lists as repeated keys.
+    """Returns filters as a query, with lists as repeated keys.
 
     Raises:
-        ValueError: an empty list, which would filter by nothing and so let everything through.
+        ValueError: a list is empty. It would not filter at all.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in filters.items():
@@ -104,8 +104,8 @@ def query(filters: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 def _many(name: str, values: Iterable[object]) -> list[str]:
     texts = [_query_text(value) for value in values]
     if not texts:
-        raise ValueError(f"{name} is empty: leave it out to filter by nothing")
-    # A lone text may be taken as a list of several, separated by commas; of repeated keys each is one.
+        raise ValueError(f"{name} is empty: leave it out if you do not want to filter by it")
+    # The server may split a single text at its commas, but never repeated keys: so such a text is sent twice.
     return texts * 2 if len(texts) == 1 and ("," in texts[0] or texts[0].startswith("[")) else texts
 
 
@@ -116,12 +116,12 @@ def _query_text(value: object) -> str:
 
 
 def segment(value: Id) -> str:
-    """One segment of a path, whatever is in it.
+    """Returns an id as one segment of a path.
 
     Raises:
-        ValueError: empty, or one that means another path.
+        ValueError: the id is empty or would name another path.
     """
     text = str(value)
     if text in ("", ".", ".."):
-        raise ValueError("an id in a path must not be empty")
+        raise ValueError("an id must not be empty, '.' or '..'")
     return quote(text, safe="~:@+")

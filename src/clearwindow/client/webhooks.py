@@ -1,7 +1,7 @@
-"""Verifying deliveries as Standard Webhooks 1.0 has them: ``v1`` (HMAC-SHA256) and ``v1a`` (Ed25519).
+"""Verifies deliveries of Standard Webhooks 1.0: ``v1`` (HMAC-SHA256) and ``v1a`` (Ed25519).
 
-Pure: headers and the body as they came in, an event or an error out. Give the body's own bytes: a body that was
-parsed and written again has other ones.
+Pure: it takes the headers and the body of a request, and returns an event or raises an error. Pass the original
+bytes of the body: a body that was parsed and written again has other bytes.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _MIN_SECRET_BYTES: Final = 16
 
 
 class WebhookVerificationError(ClearwindowError):
-    """A delivery that must not be believed: answer 400 and do nothing. The message says what is wrong with it."""
+    """A delivery is not genuine: answer 400 and do nothing. The message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """A delivery that is genuine.
+    """A genuine delivery.
 
-    Deliveries come at least once: remember the ids that were dealt with, and deal with each once.
+    An event may be delivered more than once: remember the ids, and act on each only once.
 
     Attributes:
         id: the same for every delivery of this event.
         sent_at: when this delivery was signed.
-        type: such as ``settlement.initiated``; empty where the body has none.
-        data: the body's ``data``; empty where it has none.
+        type: such as ``settlement.initiated``; empty if the body has no type.
+        data: the body's ``data``; empty if the body has none.
         payload: the whole body.
     """
 
@@ -90,28 +90,28 @@ def verify_webhook(
     """Verifies one delivery.
 
     Args:
-        headers: of the request, under names in any case.
-        body: the request's body, byte for byte.
-        keys: the endpoint's ``whsec_…`` secret or ``whpk_…`` public key; several while keys are being changed.
-        now: the present; the system's clock where it is not given.
-        tolerance_seconds: how far the sender's clock may be off, and how long a delivery may be on its way.
+        headers: of the request; names in any case.
+        body: the body of the request, byte for byte.
+        keys: the endpoint's ``whsec_…`` secret or ``whpk_…`` public key; several during a change of keys.
+        now: the current time; the system's clock if omitted.
+        tolerance_seconds: how far the time of signing may be from ``now``.
 
     Raises:
-        WebhookVerificationError: the delivery is not genuine, too old or from the future, or not JSON.
-        ValueError: a key is none. The message never quotes it.
+        WebhookVerificationError: the delivery is not genuine, too old, from the future, or not JSON.
+        ValueError: a key is invalid. The message does not quote it.
         TypeError: the body is not bytes.
     """
     if not isinstance(body, bytes):
-        raise TypeError("the body must be the request's own bytes")
+        raise TypeError("the body must be the original bytes of the request")
     known = [_parse_key(text) for text in ([keys] if isinstance(keys, str) else keys)]
     if not known:
-        raise ValueError("no key to verify with")
+        raise ValueError("there is no key to verify with")
     lower = {name.lower(): value for name, value in headers.items()}
     message_id, timestamp, header = (_required(lower, name) for name in ("id", "timestamp", "signature"))
     sent_at = _sent_at(timestamp, now or datetime.now(UTC), tolerance_seconds)
     content = b".".join((message_id.encode(), timestamp.encode(), body))
     if not _is_signed(header, content, known):
-        raise WebhookVerificationError("no signature of the delivery is by a key of this endpoint")
+        raise WebhookVerificationError("no signature of the delivery was made with a key of this endpoint")
     return _event(message_id, sent_at, body)
 
 
@@ -126,7 +126,7 @@ def _is_signed(header: str, content: bytes, keys: Sequence[_Key]) -> bool:
         if signature is None:
             continue
         for key in keys:
-            # All of them, so that the time tells nothing about which one it was.
+            # Try all keys, so that the time does not reveal which one matched.
             found |= key.version == version and key.accepts(signature, content)
     return found
 
@@ -137,7 +137,7 @@ def _sent_at(timestamp: str, now: datetime, tolerance_seconds: float) -> datetim
     try:
         sent_at = datetime.fromtimestamp(int(timestamp), UTC)
     except (ValueError, OverflowError, OSError):
-        raise WebhookVerificationError("webhook-timestamp is no time that there is") from None
+        raise WebhookVerificationError("webhook-timestamp is not a valid time") from None
     off_seconds = (now - sent_at).total_seconds()
     if off_seconds > tolerance_seconds:
         raise WebhookVerificationError(f"the delivery is {off_seconds:.0f} seconds old")
@@ -178,15 +178,15 @@ def _parse_key(text: str) -> _Key:
     if text.startswith(SECRET_PREFIX):
         secret = _decode(text.removeprefix(SECRET_PREFIX))
         if secret is None or len(secret) < _MIN_SECRET_BYTES:
-            raise ValueError(f"a secret is {SECRET_PREFIX} and base64 of at least {_MIN_SECRET_BYTES} bytes")
+            raise ValueError(f"a secret must be {SECRET_PREFIX} and base64 of at least {_MIN_SECRET_BYTES} bytes")
         return _Secret(secret)
     if text.startswith(PUBLIC_KEY_PREFIX):
         raw = _decode(text.removeprefix(PUBLIC_KEY_PREFIX))
         try:
             return _PublicKey(Ed25519PublicKey.from_public_bytes(raw or b""))
         except ValueError:
-            raise ValueError(f"a public key is {PUBLIC_KEY_PREFIX} and base64 of 32 bytes") from None
-    raise ValueError(f"a key starts with {SECRET_PREFIX} or {PUBLIC_KEY_PREFIX}")
+            raise ValueError(f"a public key must be {PUBLIC_KEY_PREFIX} and base64 of 32 bytes") from None
+    raise ValueError(f"a key must start with {SECRET_PREFIX} or {PUBLIC_KEY_PREFIX}")
 
 
 def _decode(text: str) -> bytes | None:

@@ -18,7 +18,7 @@ SIGNED_DECIMAL: Final = rf"^-?(0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})(\.[0-9]{{1,{M
 POSITIVE_DECIMAL: Final = rf"^(0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})(\.[0-9]{{1,{MAX_DIGITS}}})?$"
 
 SignedBaseUnits = Annotated[str, StringConstraints(pattern=SIGNED_BASE_UNITS)]
-"""A non-zero integer of base units as decimal text: no sign but a leading minus, no leading zeros."""
+"""A whole number of base units as decimal text: not zero, no leading zeros, no sign except a minus."""
 
 PositiveBaseUnits = Annotated[str, StringConstraints(pattern=POSITIVE_BASE_UNITS)]
 """The same, above zero."""
@@ -27,18 +27,18 @@ PositiveDecimal = Annotated[str, StringConstraints(pattern=POSITIVE_DECIMAL)]
 """Decimal text in a partner's own unit, without a sign."""
 
 SignedDecimal = Annotated[str, StringConstraints(pattern=SIGNED_DECIMAL)]
-"""Decimal text in a partner's own unit; whether it is zero or too fine is decided with its currency at hand."""
+"""Decimal text in a partner's own unit. Zero and too many decimals are refused once the currency is known."""
 
 
 class AmountUnit(StrEnum):
-    """What a partner's amounts count: base units, or whole coins with decimals."""
+    """The unit of a partner's amounts: base units, or whole coins with decimals."""
 
     BASE = "base"
     DECIMAL = "decimal"
 
 
 def format_decimal(quantity: int, decimals: int) -> str:
-    """Base units as people read them: ``format_decimal(-150_000_000, 8) == "-1.5"``."""
+    """Returns base units as people read them: ``format_decimal(-150_000_000, 8) == "-1.5"``."""
     digits = str(abs(quantity)).rjust(decimals + 1, "0")
     whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
     text = f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
@@ -46,20 +46,26 @@ def format_decimal(quantity: int, decimals: int) -> str:
 
 
 def to_partner_amount(quantity: int, unit: AmountUnit, decimals: int) -> str:
-    """Base units in the naming of a partner whose amounts are in ``unit``."""
+    """Returns base units as a partner writes them, whose amounts are in ``unit``."""
     return str(quantity) if unit is AmountUnit.BASE else format_decimal(quantity, decimals)
 
 
 def from_partner_amount(text: str, unit: AmountUnit, decimals: int) -> int | None:
-    """The base units that a plain decimal text means to such a partner; None where it is finer than they are."""
-    whole, _, fraction = text.partition(".")
+    """Returns the base units that a partner's amount means, None if it has too many decimals for them.
+
+    Trailing zeros of a decimal amount do not count. An amount in base units has digits only: who writes 1.0 there
+    means a coin. The statement ``unfit_amounts`` decides the same for all amounts of a settlement.
+    """
+    whole, point, fraction = text.partition(".")
+    if point and unit is AmountUnit.BASE:
+        return None
     places = decimals if unit is AmountUnit.DECIMAL else 0
     fraction = fraction.rstrip("0")
     return int(whole + fraction.ljust(places, "0")) if len(fraction) <= places else None
 
 
 def canonical_currency(name: str) -> str:
-    """Our name of a currency: ``btc`` is accepted and means ``ofcbtc``. Protocol §1."""
+    """Returns our name of a currency: ``btc`` is accepted and means ``ofcbtc``. Protocol §1."""
     return name if name.startswith("ofc") else f"ofc{name}"
 
 

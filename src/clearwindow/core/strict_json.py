@@ -1,22 +1,25 @@
 """JSON from outside, read so that one text has one meaning (protocol §2, §3).
 
-Python's reader keeps the last of two equal keys, takes NaN, hands lone surrogates on, and lets
-``true == 1``. Each of these would let a signed payload mean one thing to its signer and another to this
-server, so each is refused here, or, for numbers, taken out of Python's arithmetic until a caller asks for it.
+Python's reader keeps the last of two equal keys, takes NaN, passes lone surrogates on, and ``true == 1`` holds.
+With each of these, a signed payload could mean one thing to its signer and another to this server. So keys,
+constants and surrogates are refused here, and numbers stay text until a caller asks for a number.
 """
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NoReturn, TypeAlias
 
+from clearwindow.core.json_structure import TooDeepError, check_structure
+
 MAX_DEPTH: Final = 32
-"""How many objects and lists may stand inside one another; the network's own documents need 4."""
+"""How deep objects and lists may be nested. The network's own documents need 4 levels."""
 
 MAX_NUMBER_CHARACTERS: Final = 1000
-"""The longest number token; the longest amount has 78 digits, and the work on a number grows with it."""
+"""The longest number in characters. The longest amount has 78 digits, and longer numbers cost more work."""
 
 JsonValue: TypeAlias = "bool | str | JsonNumber | list[JsonValue] | dict[str, JsonValue] | None"
 """A document as `parse_json` returns it: ``==`` between two of them is equality of JSON values."""
@@ -26,27 +29,27 @@ PlainJson: TypeAlias = "bool | str | int | float | list[PlainJson] | dict[str, P
 
 _NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _SUSPICIOUS_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
-_SIMPLE_TEXT: Final = re.compile(rb'"[^"]*+"')
-# Unmatched brackets are invalid JSON, and the reader says best where; it may see them while they are few.
-_SAFE_UNMATCHED: Final = 100
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SMALL_BYTES: Final = 256 * 1024
+# Threads share one interpreter. Several large documents at once take as long as one after another, need the memory
+# of all, and leave other threads no turn between them.
+_one_large_document: Final = threading.Lock()
 _QUOTED_CHARACTERS: Final = 100
 _PATH_CHARACTERS: Final = 300
 
 
 Place: TypeAlias = "tuple[Place, str | int] | None"
-"""Where in a document: the containing place and a key or index; None is the document itself.
+"""A place in a document: the place of the container, and a key or index in it. None is the document itself.
 
-A chain and not a text, because a hostile document has millions of places and a message names a few.
+It is a chain instead of a text, because a hostile document has millions of places and a message names a few.
 """
 
 
 class JsonError(ValueError):
-    """A document, or a number in one, that is refused.
+    """A document that is refused, or a number in it.
 
     Attributes:
-        message: one sentence that the sender can act on; quotes at most a key of the document, never a value.
+        message: one sentence that the sender can act on. It may quote a key of the document, never a value.
     """
 
     def __init__(self, message: str) -> None:
@@ -56,10 +59,10 @@ class JsonError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JsonNumber:
-    """A JSON number as it was written, equal to every other way of writing the same value.
+    """A JSON number as it was written. It equals every other spelling of the same value.
 
-    It equals only another `JsonNumber`, never an int, a bool or a text, and compares in time bounded by the
-    length of its text: ``1e999999999`` is never expanded.
+    It equals only another `JsonNumber`, never an int, a bool or a text. The time of a comparison depends on the
+    length of the text only: ``1e999999999`` is never expanded.
 
     Raises:
         JsonError: the text is not a JSON number, or is longer than `MAX_NUMBER_CHARACTERS`.
@@ -82,7 +85,7 @@ class JsonNumber:
         return hash(self._canonical())
 
     def as_int(self, *, low: int = -(2**63), high: int = 2**63 - 1) -> int:
-        """Give the number as an int; ``1.0`` and ``1e2`` are whole numbers too.
+        """Returns the number as an int. ``1.0`` and ``1e2`` are whole numbers too.
 
         Raises:
             JsonError: not a whole number, or outside `low` to `high`.
@@ -98,10 +101,10 @@ class JsonNumber:
         raise JsonError(f"{quote(self.text)} must be from {low} to {high}.")
 
     def to_python(self) -> int | float:
-        """Give an int where the text has neither point nor exponent, else a float that prints the same.
+        """Returns an int if the text has neither point nor exponent, else a float of the same value.
 
         Raises:
-            JsonError: a float would be another value, or infinite.
+            JsonError: a float would have another value, or be infinite.
         """
         if self.text.lstrip("-").isdigit():
             return int(self.text)
@@ -111,7 +114,7 @@ class JsonNumber:
         return value
 
     def _canonical(self) -> tuple[str, str, int]:
-        """Give (sign, digits without zeros at either end, exponent); equal exactly when the values are."""
+        """Returns sign, digits without zeros at either end, and exponent. They are equal if the values are."""
         match = _NUMBER.fullmatch(self.text)
         if match is None:  # __post_init__ has matched it
             raise AssertionError(self.text)
@@ -124,7 +127,7 @@ class JsonNumber:
 
 
 class _DuplicateKeyError(Exception):
-    """Carries nothing: where the duplicate is costs a second pass, which only a refused document pays."""
+    """Carries nothing: a second pass, which only refused documents need, finds the place of the duplicate."""
 
 
 class _Pairs(list[tuple[str, object]]):
@@ -142,7 +145,7 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise JsonError(f"{constant} is not a JSON value.")
 
 
-# A document of nothing but small numbers would else cost a hundred times what Python's reader spends on it.
+# Without the cache, a document of small numbers would cost a hundred times what Python's own reader spends.
 _number: Final = lru_cache(maxsize=1024)(JsonNumber)
 
 _READER: Final = json.JSONDecoder(
@@ -154,21 +157,30 @@ _READER: Final = json.JSONDecoder(
 _PAIRS_READER: Final = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=str, parse_int=str)
 
 
-def parse_json(text: bytes | str, *, what: str = "request body") -> JsonValue:
-    """Read one JSON document from outside (protocol §2, §3).
+def parse_json(text: bytes | str, *, what: str = "request body", max_entries: int | None = None) -> JsonValue:
+    """Reads one JSON document from outside (protocol §2, §3).
 
     Args:
         text: the document; bytes must be UTF-8 without a byte order mark.
         what: what the document is, for the message.
+        max_entries: about how many members and elements it may have; see `check_structure`.
 
     Raises:
+        TooManyEntriesError: it has more than `max_entries`.
         JsonError: not UTF-8, not JSON, a key twice in one object, NaN or Infinity, a NUL character or a
             lone surrogate in a text or key, more than `MAX_DEPTH` levels, a number longer than
             `MAX_NUMBER_CHARACTERS`.
     """
     raw = text if isinstance(text, bytes) else _encode(text, what)
+    if len(raw) <= _SMALL_BYTES:
+        return _read(raw, what, max_entries)
+    with _one_large_document:
+        return _read(raw, what, max_entries)
+
+
+def _read(raw: bytes, what: str, max_entries: int | None) -> JsonValue:
+    _check_structure(raw, what, max_entries)
     decoded = _decode(raw, what)
-    _guard_stack(raw, what)
     try:
         value: JsonValue = _READER.decode(decoded)
     except json.JSONDecodeError as error:
@@ -187,10 +199,10 @@ def parse_json(text: bytes | str, *, what: str = "request body") -> JsonValue:
 
 
 def to_python(value: JsonValue) -> PlainJson:
-    """Copy a document with Python's own numbers in it, for readers such as pydantic.
+    """Returns a copy of a document with Python's own numbers, for readers such as pydantic.
 
     Raises:
-        JsonError: a number that no Python number represents exactly.
+        JsonError: no Python number represents a number of the document exactly.
     """
     if isinstance(value, JsonNumber):
         return value.to_python()
@@ -202,15 +214,15 @@ def to_python(value: JsonValue) -> PlainJson:
 
 
 def quote(text: str) -> str:
-    """Quote a text for a message: escaped, so that it cannot break a log line, and cut to bounded length."""
+    """Returns a text as a message quotes it: escaped, so that it cannot break a log line, and not too long."""
     if len(text) > _QUOTED_CHARACTERS:
         text = text[: _QUOTED_CHARACTERS - 1] + "…"
-    # Other alphabets stay readable: escaping is for what would not print.
+    # Other alphabets stay readable: only what would not print is escaped.
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def describe_place(place: Place) -> str:
-    """Spell out a place for a message, as in ``settlementAmounts.<connection>.BTC``, at bounded length."""
+    """Returns a place as a message names it, such as ``settlementAmounts.<connection>.BTC``, of limited length."""
     parts: list[str] = []
     while place is not None:
         place, name = place
@@ -246,24 +258,16 @@ def _not_utf8(what: str, offset: int) -> JsonError:
     return JsonError(f"The {what} is not valid UTF-8 at offset {offset}.")
 
 
-def _guard_stack(raw: bytes, what: str) -> None:
-    """Refuse nesting that could exhaust the C stack; exact enough for that, `_check_depth` does the rest.
+def _check_structure(raw: bytes, what: str, max_entries: int | None) -> None:
+    """Refuses nesting that could exhaust the C stack, and more entries than the caller allows.
 
-    The reader recurses in C, and some versions of Python allow it more levels than a thread's stack holds:
-    the process would die of one request. So the nesting is found first, by operations on the whole text: only
-    brackets and quotes are kept, texts are dropped, and matched pairs vanish from the inside.
+    The reader recurses in C, and some versions of Python allow it more levels than a thread's stack holds: one
+    request would end the process. `_check_depth` finds the few levels that this check lets pass.
     """
-    if b"\\" in raw:
-        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    skeleton = raw.translate(None, _NOT_STRUCTURE).replace(b'""', b"")
-    if b'"' in skeleton:
-        # A text with brackets in it keeps its quotes; start over, as the pass above joined neighbours.
-        skeleton = _SIMPLE_TEXT.sub(b"", raw).translate(None, _NOT_STRUCTURE)
-    for _ in range(MAX_DEPTH):
-        skeleton = skeleton.replace(b"[]", b"").replace(b"{}", b"")
-        if len(skeleton) <= _SAFE_UNMATCHED:
-            return
-    raise _too_deep(what)
+    try:
+        check_structure(raw, max_depth=MAX_DEPTH, max_entries=max_entries)
+    except TooDeepError:
+        raise _too_deep(what) from None
 
 
 def _too_deep(what: str) -> JsonError:
@@ -273,7 +277,7 @@ def _too_deep(what: str) -> JsonError:
 def _check_depth(value: JsonValue, what: str) -> None:
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
-        # `type(…) is` and one comprehension a level: this sees every amount of the largest request.
+        # `type(…) is` and one comprehension for each level, for speed: the largest request has 100 000 amounts.
         level = [
             member
             for container in level
@@ -305,11 +309,11 @@ def _fault(text: str) -> str | None:
 
 
 def _describe_duplicate(text: str) -> str:
-    """Name a duplicate key and its object, of a document that is known to have one."""
+    """Names a duplicate key and its object. The document must have one."""
     try:
         document = _PAIRS_READER.decode(text)
     except json.JSONDecodeError:
-        # The first pass stopped at the duplicate, and what follows it is broken in another way.
+        # The first pass stopped at the duplicate. What follows it is not valid JSON.
         return "a key occurs twice in one object."
     for place, members in _containers(document):
         seen: set[str | int] = set()
@@ -321,9 +325,9 @@ def _describe_duplicate(text: str) -> str:
 
 
 def _containers(document: object) -> Iterator[tuple[Place, list[tuple[str | int, object]]]]:
-    """Yield each object and list of a document: its place, and (key or index, value) of its members.
+    """Yields each object and list of a document: its place, and key or index and value of its members.
 
-    Iterative, as a document's depth may not have been checked yet.
+    It does not recurse, because the depth of the document may not have been checked yet.
     """
     waiting: list[tuple[Place, object]] = [(None, document)]
     while waiting:

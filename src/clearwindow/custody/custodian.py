@@ -1,4 +1,4 @@
-"""Keys that the custodian holds for a Go Account and signs with on request. The private half is never shown."""
+"""Keys that the custodian holds for Go Accounts and signs with on request. No answer contains a private key."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import secrets
 from typing import Final
 from uuid import UUID
 
-from clearwindow.accounts import service as accounts
-from clearwindow.accounts.values import GoAccountKey
-from clearwindow.database.pool import Transaction
-from clearwindow.errors import InvalidRequestError, UnprocessableError
-from clearwindow.runtime import Runtime
+from clearwindow.core.errors import InvalidRequestError, UnprocessableError
+from clearwindow.core.strict_json import JsonError, parse_json
+from clearwindow.custody import store
+from clearwindow.custody.models import GoAccountKey
+from clearwindow.postgres.pool import Transaction
 from clearwindow.signing.keys import PrivateKey, generate_private_key
 from clearwindow.signing.message import sign_message
-from clearwindow.strict_json import JsonError, parse_json
 
 _ENTROPY_BYTES: Final = 64
 
 
-def add_key(runtime: Runtime, tx: Transaction, account_id: UUID) -> tuple[GoAccountKey, bool]:
-    """The account's custodian key, and whether it was made now: it has one at a time."""
-    for found in accounts.keys_of(tx, account_id):
+def add_key(tx: Transaction, account_id: UUID) -> tuple[GoAccountKey, bool]:
+    """Returns the account's active custodian key, and whether it was created now. An account has at most one."""
+    for found in store.list_keys(tx, account_id):
         if found.custodian and found.revoked_at is None:
             return found, False
     private = generate_private_key(secrets.token_bytes(_ENTROPY_BYTES))
     key = GoAccountKey(
-        id=runtime.ids.new(),
+        id=tx.new_id(),
         pub=private.xpub,
         public_key=private.public_key.compressed,
         encrypted_prv=None,
@@ -33,13 +32,13 @@ def add_key(runtime: Runtime, tx: Transaction, account_id: UUID) -> tuple[GoAcco
         revoked_at=None,
         custodian=True,
     )
-    sealed = runtime.vault.encrypt(private.xprv.encode(), context=_seal_context(key.id))
-    accounts.add_custodian_key(tx, account_id, key, sealed)
+    sealed = tx.vault.encrypt(private.xprv.encode(), context=_seal_context(key.id))
+    store.insert_key(tx, account_id, key, sealed)
     return key, True
 
 
 def require_signable(payload: str) -> None:
-    """Signs nothing but what a request of this network can be: one JSON object, with one meaning."""
+    """Requires one JSON object without duplicate keys, as every signed request has. Nothing else is signed."""
     try:
         document = parse_json(payload, what="payload")
     except JsonError as error:
@@ -48,15 +47,15 @@ def require_signable(payload: str) -> None:
         raise InvalidRequestError("payload_not_object", "payload: must be the text of a JSON object")
 
 
-def sign(runtime: Runtime, tx: Transaction, account_id: UUID, payload: str) -> tuple[UUID, str]:
-    """The id of the key that signed, and its signature of exactly this text. Protocol §3."""
-    sealed = accounts.custodian_key(tx, account_id)
+def sign(tx: Transaction, account_id: UUID, payload: str) -> tuple[UUID, str]:
+    """Returns the id of the custodian key and its signature of exactly this text. Protocol §3."""
+    sealed = store.find_sealed_key(tx, account_id)
     if sealed is None:
         raise UnprocessableError(
             "no_custodian_key",
             "the custodian holds no key for this wallet: sign with a key of your own, or ask the operator for one",
         )
-    private = runtime.vault.decrypt(sealed.sealed_prv, context=_seal_context(sealed.id))
+    private = tx.vault.decrypt(sealed.sealed_prv, context=_seal_context(sealed.id))
     return sealed.id, sign_message(PrivateKey.parse(private.decode()), payload)
 
 

@@ -7,11 +7,20 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from clearwindow.accounts.custody import CustodyOutcome
-from clearwindow.accounts.values import Balance, Currency, GoAccount, GoAccountKey
-from clearwindow.clock import wire_time
-from clearwindow.http.wire import LongText, RequestModel, ShortText, WireInteger, WireModel, present
-from clearwindow.money import PositiveBaseUnits
+from clearwindow.api.schema import KeyText, LongText, RequestModel, ShortText, WireInteger, WireModel
+from clearwindow.core.clock import wire_time
+from clearwindow.core.money import PositiveBaseUnits
+from clearwindow.core.text import present
+from clearwindow.custody.models import (
+    Currency,
+    CustodyOutcome,
+    CustodyRequest,
+    GoAccount,
+    GoAccountKey,
+    NewGoAccount,
+    OwnKey,
+)
+from clearwindow.ledger.models import Balance
 from clearwindow.signing.keys import parse_public_key
 
 MAX_KEYS: Final = 20
@@ -30,9 +39,12 @@ class OwnKeyRequest(RequestModel):
     pub: PublicKeyText
     encrypted_prv: LongText | None = None
 
+    def to_model(self) -> OwnKey:
+        return OwnKey(self.pub, self.encrypted_prv)
+
 
 class KeyRequest(RequestModel):
-    """One more key: the owner's own, or one that the custodian makes and holds."""
+    """A key to add: the owner's own, or one that the custodian creates and holds."""
 
     pub: PublicKeyText | None = None
     encrypted_prv: LongText | None = None
@@ -41,13 +53,14 @@ class KeyRequest(RequestModel):
     @model_validator(mode="after")
     def _require_one_holder(self) -> Self:
         if self.custodian_key and (self.pub or self.encrypted_prv):
-            raise ValueError("must give a key of your own, or ask for a custodianKey, and not both")
+            raise ValueError("must have either pub or custodianKey, not both")
         if not self.custodian_key and self.pub is None:
-            raise ValueError("must give pub, or ask for a custodianKey")
+            raise ValueError("must have pub, unless custodianKey is true")
         return self
 
-    def own(self) -> OwnKeyRequest | None:
-        return OwnKeyRequest.model_construct(pub=self.pub, encrypted_prv=self.encrypted_prv) if self.pub else None
+    def to_model(self) -> OwnKey | None:
+        """Returns the owner's key, or None if the custodian shall create one."""
+        return OwnKey(self.pub, self.encrypted_prv) if self.pub else None
 
 
 class GoAccountRequest(RequestModel):
@@ -55,17 +68,26 @@ class GoAccountRequest(RequestModel):
     keys: Annotated[list[OwnKeyRequest], Field(max_length=MAX_KEYS)] = Field(default_factory=list)
     custodian_key: bool = False
 
+    def to_model(self) -> NewGoAccount:
+        return NewGoAccount(self.label, [key.to_model() for key in self.keys], self.custodian_key)
 
-class CustodyRequest(RequestModel):
+
+class CustodyMovementRequest(RequestModel):
     currency: ShortText
     quantity: PositiveBaseUnits
-    reference: ShortText
+    reference: KeyText
+
+    def to_model(self) -> CustodyRequest:
+        return CustodyRequest(self.currency, int(self.quantity), self.reference)
 
 
 class CurrencyRequest(RequestModel):
     name: ShortText
     backing: ShortText
     decimals: Annotated[WireInteger, Field(ge=0, le=MAX_DECIMALS)]
+
+    def to_model(self) -> Currency:
+        return Currency(self.name, self.backing, self.decimals)
 
 
 class KeyView(WireModel):

@@ -1,30 +1,24 @@
-"""Admitting a signed request: its payload says what the body says, an account's key signed it, its nonce is new."""
+"""Checks that a request is what its payload says, and that a key of a Go Account signed it. Protocol §3."""
 
 from __future__ import annotations
 
-from typing import Final
 from uuid import UUID
 
-from clearwindow.accounts import service as accounts
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.errors import InvalidRequestError, NotAuthenticatedError, RequestError
+from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
+from clearwindow.core.strict_json import JsonError
+from clearwindow.custody import store
+from clearwindow.postgres.pool import Transaction
 from clearwindow.signing.keys import PublicKey
 from clearwindow.signing.message import SignatureFormatError, verify_message
+from clearwindow.signing.models import SignedRequest, VerifiedRequest
 from clearwindow.signing.payload import PayloadMismatchError, match_payload
-from clearwindow.signing.values import SignedRequest
-from clearwindow.strict_json import JsonError
-
-sql: Final = Queries("clearwindow.signing")
 
 
-def verify(tx: Transaction, go_account_id: UUID, request: SignedRequest) -> None:
-    """Checks payload and signature. Protocol §3.
+def require_match(request: SignedRequest) -> None:
+    """Checks that the signed payload equals the request. Needs no database: large requests are compared before one.
 
     Raises:
-        InvalidRequestError: the payload is not JSON, says something else than the body, or the signature has
-            not the form of one.
-        NotAuthenticatedError: no active key of the Go Account made the signature.
+        InvalidRequestError: the payload is not JSON, or differs from the body.
     """
     try:
         match_payload(request.payload, request.fields, request.path_ids)
@@ -32,7 +26,18 @@ def verify(tx: Transaction, go_account_id: UUID, request: SignedRequest) -> None
         raise InvalidRequestError("payload_not_json", str(error)) from None
     except PayloadMismatchError as error:
         raise InvalidRequestError("payload_differs", str(error)) from None
-    keys = [PublicKey(key) for key in accounts.active_keys(tx, go_account_id)]
+
+
+def verify(tx: Transaction, go_account_id: UUID, request: SignedRequest) -> VerifiedRequest:
+    """Checks that an active key of the account signed the payload. The caller has compared it with the request.
+
+    Returns the request with the keys, which are kept as its evidence if it is accepted.
+
+    Raises:
+        InvalidRequestError: the signature is malformed.
+        NotAuthenticatedError: no active key of the Go Account made the signature.
+    """
+    keys = [PublicKey(key.public_key) for key in store.list_keys(tx, go_account_id) if key.revoked_at is None]
     try:
         signer = verify_message(keys, request.payload, request.signature)
     except SignatureFormatError as error:
@@ -43,17 +48,4 @@ def verify(tx: Transaction, go_account_id: UUID, request: SignedRequest) -> None
             "no active key of the Go Account made this signature of the payload:"
             " sign exactly the payload's bytes with the account's key",
         )
-
-
-def use_nonce(tx: Transaction, enterprise_id: str, request: SignedRequest, conflict: type[RequestError]) -> bool:
-    """True the first time, False for a byte-identical repeat; waits for a concurrent use to end.
-
-    Raises:
-        RequestError: of the kind ``conflict`` where another request has used the nonce.
-    """
-    place = {"enterprise_id": enterprise_id, "nonce": request.nonce}
-    if tx.run(sql["insert_nonce"], **place, request_sha256=request.sha256, now=tx.now()) == 1:
-        return True
-    if tx.scalars(bytes, sql["find_nonce"], **place) == [request.sha256]:
-        return False
-    raise conflict("nonce_used", "the nonce was used by another request: choose a new one")
+    return VerifiedRequest(request, go_account_id, signer.compressed, [key.compressed for key in keys])

@@ -1,9 +1,10 @@
-"""The events there are."""
+"""Event types and events."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -40,17 +41,41 @@ class EventType(StrEnum):
 
 
 SUBSCRIBABLE: Final = frozenset(EventType) - {EventType.WEBHOOK_ENDPOINT_TEST}
-"""What an endpoint can ask to hear of; a test goes to the one endpoint it is for, whatever it asked for."""
+"""The types an endpoint can subscribe to. A test event goes to the tested endpoint, whatever its subscription."""
 
 OPT_IN: Final = frozenset({EventType.BALANCE_CHANGED})
-"""What an endpoint hears of only when it asks for it by name; the database knows them, too."""
+"""The types that an endpoint gets only if it names them. The SQL of webhooks has them, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, for one enterprise. ``payload`` holds JSON values and nothing of others."""
+    """Something that happened, for one enterprise. ``payload`` holds JSON values, none of another enterprise."""
 
     type: EventType
     enterprise_id: str
     subject_id: UUID
     payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event of the outbox, as this enterprise sees it. The owners of one event share its sequence."""
+
+    id: UUID
+    sequence: int
+    enterprise_id: str
+    type: EventType
+    subject_id: UUID
+    payload: dict[str, object]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a reader wants; None means all."""
+
+    enterprise_id: str | None
+    subject_id: UUID | None
+    types: Sequence[EventType] | None
+    limit: int
+    offset: int

@@ -1,4 +1,4 @@
-"""Who is calling, as the rest of the house sees it."""
+"""Enterprises, users, operators and tokens, and the caller of a request."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Scope(StrEnum):
 
 
 class TokenKind(StrEnum):
-    """How a token proves itself: shown as it is, or kept back, with an HMAC under it on each request and answer."""
+    """How a token is used: a bearer token is sent with each request; a v2x token signs requests and is not sent."""
 
     BEARER = "bearer"
     V2X = "v2x"
 
 
 class TrustOrg(StrEnum):
-    """The trust organisation an enterprise keeps its assets with; the wire knows exactly these."""
+    """The trust organisation that holds an enterprise's assets. These are all names of the wire contract."""
 
     TRUST = "BitGo Trust"
     NEW_YORK = "BitGo New York"
@@ -41,27 +41,91 @@ class TrustOrg(StrEnum):
     SISTER_TRUST_1 = "BitGo Sister Trust 1"
 
 
+class ActorKind(StrEnum):
+    USER = "user"
+    OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user acting for one enterprise, in one request."""
+    """A user who acts for one enterprise, in one request."""
 
     enterprise_id: str
     user_id: str
     request_id: str
 
+    @property
+    def actor_kind(self) -> ActorKind:
+        return ActorKind.USER
+
+    @property
+    def actor_id(self) -> str:
+        return self.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator acting on the network, in one request."""
+    """An operator who acts on the network, in one request."""
 
     operator_id: UUID
     name: str
     request_id: str
 
+    @property
+    def actor_kind(self) -> ActorKind:
+        return ActorKind.OPERATOR
+
+    @property
+    def actor_id(self) -> str:
+        return str(self.operator_id)
+
+    @property
+    def enterprise_id(self) -> None:
+        """An operator acts for no enterprise."""
+        return
+
+
+Actor = Member | Operator
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A v2x token, and its value, with which its holder signs calls."""
+
+    token: Token
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One line of the audit trail: who did what to what, in which request."""
+
+    sequence: int
+    at: datetime
+    request_id: str
+    actor_kind: ActorKind
+    actor_id: str
+    enterprise_id: str | None
+    action: str
+    subject_id: str
+    details: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audit records a reader wants; None means all."""
+
+    subject_id: str | None
+    actor_id: str | None
+    enterprise_id: str | None
+    action: str | None
+    limit: int
+    offset: int
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is known of a presented token; never the token itself."""
+    """What is stored about a token. The token itself is not."""
 
     id: UUID
     kind: TokenKind
@@ -89,8 +153,35 @@ class Enterprise:
 
 
 @dataclass(frozen=True, slots=True)
+class NewEnterprise:
+    """The enterprise that an operator asks for. Without ``id``, the network chooses one."""
+
+    id: str | None
+    name: str
+    trust_org: TrustOrg
+    licensed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EnterpriseChange:
+    """The fields to change. None leaves a field as it is."""
+
+    name: str | None = None
+    licensed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """The user that an operator asks for. Without ``id``, the network chooses one."""
+
+    id: str | None
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """A person, known to the whole network by one id; may be a member of several enterprises."""
+    """A person with one id in the whole network, who may be a member of several enterprises."""
 
     id: str
     name: str
@@ -100,7 +191,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class OperatorRecord:
-    """An operator as a lasting identity, where ``Operator`` is one acting in a request."""
+    """An operator as stored. ``Operator`` is an operator who acts in a request."""
 
     id: UUID
     name: str
@@ -109,7 +200,7 @@ class OperatorRecord:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token with its value: exists only between its making and the answer that shows it."""
+    """A token with its value, which only the answer to its request shows."""
 
     token: Token
     value: str = field(repr=False)
@@ -117,7 +208,7 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
-    """What a new token shall be: operator's tokens use the label and the expiry only, and are bearer tokens."""
+    """The terms of a new token. Operators' tokens are bearer tokens and use only the label and the expiry."""
 
     label: str | None = None
     expires_at: datetime | None = None

@@ -1,12 +1,22 @@
+-- columns: token
+access_token.id, access_token.kind, access_token.enterprise_id, access_token.user_id, access_token.operator_id,
+operator.name AS operator_name, access_token.scopes, access_token.ip_allow_list, access_token.label,
+access_token.created_at, access_token.expires_at, access_token.revoked_at,
+coalesce(enterprise.licensed, false) AS licensed
+
 -- name: find_token
-SELECT access_token.id, access_token.kind, access_token.enterprise_id, access_token.user_id, access_token.operator_id,
-       operator.name AS operator_name, access_token.scopes, access_token.ip_allow_list, access_token.label,
-       access_token.created_at, access_token.expires_at, access_token.revoked_at,
-       coalesce(enterprise.licensed, false) AS licensed
+SELECT {token}
 FROM access_token
 LEFT JOIN enterprise ON enterprise.id = access_token.enterprise_id
 LEFT JOIN operator ON operator.id = access_token.operator_id
 WHERE access_token.token_sha256 = %(token_sha256)s
+
+-- name: find_tokens
+SELECT access_token.token_sha256, {token}
+FROM access_token
+LEFT JOIN enterprise ON enterprise.id = access_token.enterprise_id
+LEFT JOIN operator ON operator.id = access_token.operator_id
+WHERE access_token.token_sha256 = ANY(%(hashes)s)
 
 -- name: insert_token
 INSERT INTO access_token (id, token_sha256, kind, sealed_secret, enterprise_id, user_id, operator_id, scopes,
@@ -18,7 +28,7 @@ VALUES (%(id)s, %(token_sha256)s, %(kind)s, %(sealed_secret)s, %(enterprise_id)s
 SELECT sealed_secret FROM access_token WHERE id = %(id)s AND sealed_secret IS NOT NULL
 
 -- name: revoke_token
--- The row is locked before it is read, so that of two revocations at once one alone is told that it was the first.
+-- The row is locked before it is read: of two revocations at the same time, only one learns that it was the first.
 WITH before AS (
     SELECT id, revoked_at FROM access_token WHERE id = %(id)s FOR UPDATE
 )
@@ -26,22 +36,25 @@ UPDATE access_token SET revoked_at = coalesce(before.revoked_at, %(now)s), seale
 FROM before WHERE access_token.id = before.id
 RETURNING before.revoked_at IS NULL
 
+-- columns: enterprise
+id, name, trust_org, licensed, created_at, updated_at
+
 -- name: insert_enterprise
-INSERT INTO enterprise (id, name, trust_org, licensed, created_at, updated_at)
+INSERT INTO enterprise ({enterprise})
 VALUES (%(id)s, %(name)s, %(trust_org)s, %(licensed)s, %(now)s, %(now)s)
 ON CONFLICT (id) DO NOTHING
 
 -- name: find_enterprise
-SELECT id, name, trust_org, licensed, created_at, updated_at FROM enterprise WHERE id = %(id)s
+SELECT {enterprise} FROM enterprise WHERE id = %(id)s
 
 -- name: lock_enterprise
-SELECT id, name, trust_org, licensed, created_at, updated_at FROM enterprise WHERE id = %(id)s FOR NO KEY UPDATE
+SELECT {enterprise} FROM enterprise WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: update_enterprise
 UPDATE enterprise
 SET name = coalesce(%(name)s, name), licensed = coalesce(%(licensed)s, licensed), updated_at = %(now)s
 WHERE id = %(id)s
-RETURNING id, name, trust_org, licensed, created_at, updated_at
+RETURNING {enterprise}
 
 -- name: insert_user
 INSERT INTO network_user (id, name, email, created_at) VALUES (%(id)s, %(name)s, %(email)s, %(now)s)
@@ -57,11 +70,30 @@ ON CONFLICT DO NOTHING
 -- name: is_member
 SELECT true FROM membership WHERE enterprise_id = %(enterprise_id)s AND user_id = %(user_id)s
 
+-- columns: operator
+id, name, created_at
+
 -- name: insert_operator
-INSERT INTO operator (id, name, created_at) VALUES (%(id)s, %(name)s, %(now)s) ON CONFLICT (name) DO NOTHING
+INSERT INTO operator ({operator}) VALUES (%(id)s, %(name)s, %(now)s) ON CONFLICT (name) DO NOTHING
 
 -- name: find_operator
-SELECT id, name, created_at FROM operator WHERE id = %(id)s
+SELECT {operator} FROM operator WHERE id = %(id)s
 
 -- name: find_operator_by_name
-SELECT id, name, created_at FROM operator WHERE name = %(name)s
+SELECT {operator} FROM operator WHERE name = %(name)s
+
+-- name: insert_audit_record
+INSERT INTO audit_record (at, request_id, actor_kind, actor_id, enterprise_id, action, subject_id, details)
+VALUES (%(at)s, %(request_id)s, %(actor_kind)s, %(actor_id)s, %(enterprise_id)s, %(action)s, %(subject_id)s,
+        %(details)s)
+
+-- name: list_audit_records
+SELECT sequence, at, request_id, actor_kind, actor_id, enterprise_id, action, subject_id, details,
+       count(*) OVER () AS total
+FROM audit_record
+WHERE (%(subject_id)s::text IS NULL OR subject_id = %(subject_id)s)
+  AND (%(actor_id)s::text IS NULL OR actor_id = %(actor_id)s)
+  AND (%(enterprise_id)s::text IS NULL OR enterprise_id = %(enterprise_id)s)
+  AND (%(action)s::text IS NULL OR action = %(action)s)
+ORDER BY sequence DESC
+LIMIT %(limit)s OFFSET %(offset)s

@@ -1,4 +1,4 @@
-"""Whether a token admits a call. Pure; the order of the checks is protocol §2."""
+"""Decides whether a token admits a call. Pure. Protocol §2 has the order of the checks."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
-from clearwindow.access.values import Scope, Token, TokenKind
-from clearwindow.errors import NotAuthenticatedError, PermissionDeniedError
+from clearwindow.core.errors import NotAuthenticatedError, PermissionDeniedError
+from clearwindow.identity.models import Scope, Token, TokenKind
 
-TOKEN_PREFIX: Final = "cwt_"  # noqa: S105 - the public beginning of every token, so that scanners find leaked ones
+TOKEN_PREFIX: Final = "cwt_"  # noqa: S105 - every token begins with it, so that scanners find leaked ones
 V2X_PREFIX: Final = "v2x"
 _RANDOM_BYTES: Final = 32
 _MAPPED_BITS: Final = 96
+_READING_METHODS: Final = frozenset({"GET", "HEAD"})
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
 def new_token(kind: TokenKind = TokenKind.BEARER) -> str:
-    """A fresh token: of 47 characters, which the field's SDK just shows, or of the form that makes it sign."""
+    """Returns a random token. By its form, BitGo's SDK knows whether to send it or to sign with it (v2x)."""
     if kind is TokenKind.V2X:
         return V2X_PREFIX + secrets.token_hex(_RANDOM_BYTES)
     return TOKEN_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def token_sha256(token: str) -> bytes:
-    """What is stored of a token. It has 256 random bits, so that a plain hash cannot be searched."""
+    """Returns the hash that is stored. A token has 256 random bits, so nobody can find it by its hash."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def parse_network(text: str) -> Network:
-    """The network of an allow-list entry: an address or CIDR, with or without host bits, IPv4-mapped as IPv4.
+    """Returns the network of an allow-list entry, an address or CIDR. IPv4-mapped networks become IPv4 networks.
 
     Raises:
-        ValueError: anything else.
+        ValueError: the text is neither.
     """
     try:
         network = ip_network(text, strict=False)
@@ -53,10 +54,10 @@ def parse_network(text: str) -> Network:
 
 
 def require_usable(token: Token | None, now: datetime, address: Address | None) -> Token:
-    """The token, if it is known, in force, and presented from where it may be.
+    """Returns the token if it exists, is in force, and may be used from this address.
 
     Raises:
-        NotAuthenticatedError: always in the same words, so that an answer does not tell a guesser anything.
+        NotAuthenticatedError: if not. Unknown, expired and revoked tokens get the same text, against guessing.
     """
     if token is None or token.revoked_at is not None or (token.expires_at and token.expires_at <= now):
         raise NotAuthenticatedError(
@@ -70,19 +71,23 @@ def require_usable(token: Token | None, now: datetime, address: Address | None) 
 
 
 def require_proof(token: Token, *, signed: bool) -> None:
-    """Refuses a token that was shown where it should have signed."""
+    """Refuses a v2x token that was sent instead of signed with."""
     if token.kind is TokenKind.V2X and not signed:
         raise NotAuthenticatedError(
             "token_shown",
-            "a v2x token is kept back, and was shown: send its SHA-256 as the bearer, with the headers HMAC,"
-            " Auth-Timestamp and BitGo-Auth-Version, or ask the operator for a token of the kind bearer",
+            "a v2x token must not be sent: send its SHA-256 as the bearer, with the headers HMAC, Auth-Timestamp"
+            " and BitGo-Auth-Version, or ask the operator for a token of the kind bearer",
         )
 
 
 def require_member(token: Token, named: str | None) -> str:
-    """The token's enterprise, which is the one that the path names, if it names one."""
+    """Returns the token's enterprise.
+
+    Raises:
+        NotAuthenticatedError: the token has none, or the path names another one.
+    """
     if token.enterprise_id is None:
-        raise NotAuthenticatedError("not_a_member", "this takes the token of an enterprise's member")
+        raise NotAuthenticatedError("not_a_member", "this API needs the token of a member of an enterprise")
     if named is not None and token.enterprise_id != named:
         raise NotAuthenticatedError(
             "not_a_member", "the token's user is not a member of the enterprise in the path"
@@ -90,7 +95,21 @@ def require_member(token: Token, named: str | None) -> str:
     return token.enterprise_id
 
 
+def needed_scopes(method: str) -> tuple[Scope, ...]:
+    """Returns the scopes that a call with this HTTP method needs."""
+    return (Scope.READ,) if method in _READING_METHODS else (Scope.READ, Scope.WRITE)
+
+
+def has_permission(token: Token, needed: Iterable[Scope]) -> bool:
+    return token.licensed and set(needed) <= token.scopes
+
+
 def require_permission(token: Token, needed: Iterable[Scope]) -> None:
+    """Checks licence and scopes.
+
+    Raises:
+        PermissionDeniedError: the enterprise has no licence, or the token lacks a scope.
+    """
     if not token.licensed:
         raise PermissionDeniedError("no_licence", "the enterprise has no OES licence: ask the operator for one")
     missing = sorted(set(needed) - token.scopes)

@@ -1,15 +1,24 @@
-"""Operators, enterprises, users and tokens on the wire."""
+"""Operators, enterprises, users, tokens and the audit trail on the wire."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from clearwindow.access.rules import parse_network
-from clearwindow.access.values import (
+from clearwindow.api.filters import Page
+from clearwindow.api.schema import RequestModel, ShortText, WireModel, WireMoment
+from clearwindow.core.clock import wire_time
+from clearwindow.core.text import present
+from clearwindow.identity.models import (
+    AuditFilter,
+    AuditRecord,
     Enterprise,
+    EnterpriseChange,
     IssuedToken,
+    NewEnterprise,
+    NewUser,
     OperatorRecord,
     Scope,
     TokenKind,
@@ -17,16 +26,15 @@ from clearwindow.access.values import (
     TrustOrg,
     User,
 )
-from clearwindow.clock import wire_time
-from clearwindow.http.wire import RequestModel, ShortText, WireModel, WireMoment, present
+from clearwindow.identity.rules import parse_network
 
 MAX_ALLOWED_NETWORKS: Final = 100
 
-# An id stands in addresses: one path segment, that no client needs to escape.
+# An id is one segment of a path, and clients need not escape it.
 CHOSEN_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9_.~:@+-]{0,254}$"
 ChosenId = Annotated[str, StringConstraints(pattern=CHOSEN_ID)]
 
-# Strictness would ask for the enumeration's own objects, which JSON does not have.
+# A strict field would take only members of the enumeration, and JSON has none.
 ScopeText = Annotated[Scope, Field(strict=False)]
 TokenKindText = Annotated[TokenKind, Field(strict=False)]
 TrustOrgText = Annotated[TrustOrg, Field(strict=False)]
@@ -47,7 +55,7 @@ class OperatorTokenRequest(RequestModel):
     label: ShortText | None = None
     expires_at: WireMoment | None = None
 
-    def terms(self) -> TokenTerms:
+    def to_model(self) -> TokenTerms:
         return TokenTerms(label=self.label, expires_at=self.expires_at)
 
 
@@ -56,6 +64,9 @@ class EnterpriseRequest(RequestModel):
     name: ShortText
     trust_org: TrustOrgText = TrustOrg.TRUST
     licensed: bool
+
+    def to_model(self) -> NewEnterprise:
+        return NewEnterprise(self.id, self.name, self.trust_org, self.licensed)
 
 
 class EnterpriseUpdate(RequestModel):
@@ -68,11 +79,17 @@ class EnterpriseUpdate(RequestModel):
             raise ValueError("must give a name, or licensed, or both")
         return self
 
+    def to_model(self) -> EnterpriseChange:
+        return EnterpriseChange(self.name, self.licensed)
+
 
 class UserRequest(RequestModel):
     id: ChosenId | None = None
     name: ShortText
     email: ShortText | None = None
+
+    def to_model(self) -> NewUser:
+        return NewUser(self.id, self.name, self.email)
 
 
 class TokenRequest(RequestModel):
@@ -83,9 +100,19 @@ class TokenRequest(RequestModel):
     label: ShortText | None = None
     kind: TokenKindText = TokenKind.BEARER
 
-    def terms(self) -> TokenTerms:
+    def to_model(self) -> TokenTerms:
         networks = dict.fromkeys(parse_network(text) for text in self.ip_allow_list)
         return TokenTerms(self.label, self.expires_at, frozenset(self.scopes), tuple(networks), self.kind)
+
+
+class AuditFilters(Page):
+    subject_id: ShortText | None = None
+    actor_id: ShortText | None = None
+    enterprise_id: ShortText | None = None
+    action: ShortText | None = None
+
+    def to_model(self) -> AuditFilter:
+        return AuditFilter(self.subject_id, self.actor_id, self.enterprise_id, self.action, self.limit, self.offset)
 
 
 class OperatorView(WireModel):
@@ -123,7 +150,7 @@ class UserAnswer(WireModel):
 
 
 class TokenView(WireModel):
-    """A token as it is made; ``value`` is shown this once. Without a ``kind`` it is a bearer token."""
+    """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token."""
 
     id: str
     kind: str | None = None
@@ -140,6 +167,22 @@ class TokenView(WireModel):
 
 class TokenAnswer(WireModel):
     token: TokenView
+
+
+class AuditRecordView(WireModel):
+    sequence: int
+    at: str
+    request_id: str
+    actor_kind: str
+    actor_id: str
+    enterprise_id: str | None = None
+    action: str
+    subject_id: str
+    details: dict[str, object]
+
+
+class AuditLogAnswer(WireModel):
+    records: list[AuditRecordView]
 
 
 def operator_answer(operator: OperatorRecord) -> OperatorAnswer:
@@ -182,3 +225,22 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
         fields["scopes"] = sorted(token.scopes)
         fields["ip_allow_list"] = [str(network) for network in token.ip_allow_list]
     return TokenAnswer(token=TokenView.model_validate(fields))
+
+
+def audit_log_answer(records: Sequence[AuditRecord]) -> AuditLogAnswer:
+    return AuditLogAnswer(records=[_record_view(record) for record in records])
+
+
+def _record_view(record: AuditRecord) -> AuditRecordView:
+    fields = present(
+        sequence=record.sequence,
+        at=wire_time(record.at),
+        request_id=record.request_id,
+        actor_kind=record.actor_kind,
+        actor_id=record.actor_id,
+        enterprise_id=record.enterprise_id,
+        action=record.action,
+        subject_id=record.subject_id,
+        details=record.details,
+    )
+    return AuditRecordView.model_validate(fields)

@@ -1,74 +1,41 @@
-"""Reads and writes of the access tables."""
+"""The SQL of enterprises, users, operators, tokens and the audit trail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Final, cast
 from uuid import UUID
 
-from clearwindow.access.values import Enterprise, OperatorRecord, Scope, Token, TokenKind, TrustOrg, User
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
+from psycopg.types.json import Jsonb
 
-sql: Final = Queries("clearwindow.access")
+from clearwindow.identity.models import (
+    Actor,
+    AuditFilter,
+    AuditRecord,
+    Enterprise,
+    OperatorRecord,
+    Token,
+    User,
+)
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction, model_of
+from clearwindow.postgres.queries import Queries
 
-
-@dataclass(frozen=True, slots=True)
-class _TokenRow:
-    id: UUID
-    kind: str
-    enterprise_id: str | None
-    user_id: str | None
-    operator_id: UUID | None
-    operator_name: str | None
-    scopes: list[str]
-    ip_allow_list: list[IPv4Network | IPv6Network]
-    label: str | None
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    licensed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _EnterpriseRow:
-    id: str
-    name: str
-    trust_org: str
-    licensed: bool
-    created_at: datetime
-    updated_at: datetime
-
-    def value(self) -> Enterprise:
-        trust_org = TrustOrg(self.trust_org)
-        return Enterprise(self.id, self.name, trust_org, self.licensed, self.created_at, self.updated_at)
+sql: Final = Queries("clearwindow.identity")
 
 
 def find_token(tx: Transaction, token_sha256: bytes) -> Token | None:
-    row = tx.first(_TokenRow, sql["find_token"], token_sha256=token_sha256)
-    if row is None:
-        return None
-    return Token(
-        id=row.id,
-        kind=TokenKind(row.kind),
-        enterprise_id=row.enterprise_id,
-        user_id=row.user_id,
-        operator_id=row.operator_id,
-        operator_name=row.operator_name,
-        scopes=frozenset(Scope(scope) for scope in row.scopes),
-        ip_allow_list=tuple(row.ip_allow_list),
-        label=row.label,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        licensed=row.licensed,
-    )
+    return tx.first(Token, sql["find_token"], token_sha256=token_sha256)
+
+
+def find_tokens(tx: Transaction, hashes: Collection[bytes]) -> dict[bytes, Token]:
+    """Returns the tokens with these hashes, by their hashes."""
+    rows = tx.records(sql["find_tokens"], hashes=list(hashes))
+    return {cast(bytes, row.pop("token_sha256")): model_of(Token, row) for row in rows}
 
 
 def find_sealed_secret(tx: Transaction, token_id: UUID) -> bytes | None:
-    """The token itself, sealed by the vault: of tokens that sign their calls, while they are in force."""
+    """Returns the sealed token. It is stored for v2x tokens only, until they are revoked."""
     found = tx.scalars(bytes, sql["find_sealed_secret"], id=token_id)
     return found[0] if found else None
 
@@ -92,34 +59,30 @@ def insert_token(tx: Transaction, token: Token, token_sha256: bytes, sealed_secr
 
 
 def revoke_token(tx: Transaction, token_id: UUID) -> bool | None:
-    """Whether this call was the one that revoked it; None where there is no such token."""
+    """Returns True if this call revoked the token, False if it was revoked before, None if it does not exist."""
     revoked = tx.scalars(bool, sql["revoke_token"], id=token_id, now=tx.now())
     return revoked[0] if revoked else None
 
 
 def insert_enterprise(tx: Transaction, enterprise: Enterprise) -> bool:
-    """False where the id is taken already."""
+    """Returns False if the id is taken."""
     values = {"id": enterprise.id, "name": enterprise.name, "trust_org": enterprise.trust_org}
     return tx.run(sql["insert_enterprise"], **values, licensed=enterprise.licensed, now=enterprise.created_at) == 1
 
 
 def find_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise | None:
-    row = tx.first(_EnterpriseRow, sql["find_enterprise"], id=enterprise_id)
-    return row.value() if row else None
+    return tx.first(Enterprise, sql["find_enterprise"], id=enterprise_id)
 
 
 def lock_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise | None:
-    row = tx.first(_EnterpriseRow, sql["lock_enterprise"], id=enterprise_id)
-    return row.value() if row else None
+    return tx.first(Enterprise, sql["lock_enterprise"], id=enterprise_id)
 
 
 def update_enterprise(
     tx: Transaction, enterprise_id: str, *, name: str | None, licensed: bool | None
 ) -> Enterprise | None:
-    row = tx.first(
-        _EnterpriseRow, sql["update_enterprise"], id=enterprise_id, name=name, licensed=licensed, now=tx.now()
-    )
-    return row.value() if row else None
+    values = {"id": enterprise_id, "name": name, "licensed": licensed}
+    return tx.first(Enterprise, sql["update_enterprise"], **values, now=tx.now())
 
 
 def insert_user(tx: Transaction, user: User) -> bool:
@@ -149,3 +112,29 @@ def find_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
 
 def find_operator_by_name(tx: Transaction, name: str) -> OperatorRecord | None:
     return tx.first(OperatorRecord, sql["find_operator_by_name"], name=name)
+
+
+def insert_audit_record(
+    tx: Transaction, actor: Actor, action: str, subject_id: str, details: Mapping[str, object]
+) -> None:
+    tx.run(
+        sql["insert_audit_record"],
+        at=tx.now(),
+        request_id=actor.request_id,
+        actor_kind=actor.actor_kind,
+        actor_id=actor.actor_id,
+        enterprise_id=actor.enterprise_id,
+        action=action,
+        subject_id=subject_id,
+        details=Jsonb(details),
+    )
+
+
+def list_audit_records(tx: Transaction, wanted: AuditFilter) -> Listing[AuditRecord]:
+    values = {
+        "subject_id": wanted.subject_id,
+        "actor_id": wanted.actor_id,
+        "enterprise_id": wanted.enterprise_id,
+        "action": wanted.action,
+    }
+    return list_page(tx, AuditRecord, sql["list_audit_records"], values, limit=wanted.limit, offset=wanted.offset)

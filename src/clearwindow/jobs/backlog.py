@@ -1,4 +1,4 @@
-"""How much due work there is, and for how long it has been waiting."""
+"""How much work is due, and how long it has been due."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from clearwindow.database.pool import Transaction
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
 
 class Waiting(Protocol):
-    """Due work, as far as looking at it goes."""
+    """One kind of due work that can be looked at."""
 
     @property
     def name(self) -> str: ...
 
     def next_due_at(self, tx: Transaction) -> datetime | None:
-        """When the first job's time comes, or came."""
+        """Returns when the first job is or was due, None if there is no job."""
         ...
 
     def count_due(self, tx: Transaction) -> int:
-        """How many jobs' time has come."""
+        """Returns how many jobs are due."""
         ...
 
 
 @runtime_checkable
 class Leasing(Protocol):
-    """Due work that is under way outside of any transaction, by whoever has a lease on it."""
+    """Due work that a process does outside of transactions, under a lease."""
 
     def under_way(self, tx: Transaction) -> int:
-        """How many jobs are in somebody's hands."""
+        """Returns how many jobs are leased."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Of one kind of work: the jobs whose time has come, and how long the first of them has been due."""
+    """How many jobs of one kind are due, and how long the first of them has been due."""
 
     due: int
     overdue_seconds: float
 
 
 def backlogs(runtime: Runtime, kinds: Sequence[Waiting]) -> Mapping[str, Backlog]:
+    """Returns the backlog of each kind, by its name."""
     with runtime.transaction() as tx:
         return {kind.name: _backlog(tx, kind) for kind in kinds}
 

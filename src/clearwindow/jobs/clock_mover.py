@@ -1,7 +1,7 @@
-"""Moving a sandbox's clock: step by step, from one moment at which something falls due to the next.
+"""Moves a sandbox's clock step by step, from one due time to the next.
 
-What is due at a step is done, and what is under way has come to its end, before the clock goes on, so that
-everything happens in the order and at the times at which it would have happened in the world.
+At each step, all due work is done and all leased work has ended before the clock goes on. So everything happens in
+the order and at the times at which it would have happened in real time.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from clearwindow.clock import wire_time
-from clearwindow.database.sandbox import SharedClock
-from clearwindow.errors import ConflictError
+from clearwindow.core.clock import wire_time
+from clearwindow.core.errors import ConflictError
+from clearwindow.jobs.backlog import Leasing, Waiting
+from clearwindow.jobs.worker import DueWork, Worker
+from clearwindow.postgres.sandbox import SharedClock
 from clearwindow.runtime import Runtime
-from clearwindow.work.backlog import Leasing, Waiting
-from clearwindow.work.worker import DueWork, Worker
 
 LONGEST_MOVE_SECONDS: Final = 300
-"""How long one request may move the clock, in the world's time; leases of the dead run out before that."""
+"""How long one request may move the clock, in real time. Leases of dead processes end before that."""
 
 _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 
 
 class ClockHeldUpError(ConflictError):
-    """A move takes too long; it goes on when the same moment is asked for again.
+    """A move takes too long. Another request with the same moment continues it.
 
     Attributes:
-        now: where the clock stands.
-        target: where it was to go.
+        now: the network's time.
+        target: where the clock was to go.
         awaited: what it waits for, in words.
     """
 
@@ -48,8 +48,8 @@ class ClockHeldUpError(ConflictError):
         waits = f" and waits for work ({', '.join(self.awaited)})" if self.awaited else ""
         super().__init__(
             "clock_held_up",
-            f"{why}: the clock stands at {wire_time(now)}, on its way to {wire_time(target)}{waits}; ask for the"
-            " same time again, and it goes on",
+            f"{why}: the clock stands at {wire_time(now)}, on its way to {wire_time(target)}{waits}. Ask for the"
+            " same time again to continue",
             {
                 "now": wire_time(now),
                 "target": wire_time(target),
@@ -60,7 +60,7 @@ class ClockHeldUpError(ConflictError):
 
 
 class Deliverer(Protocol):
-    """Work that keeps its own order, and can be asked to do what is due."""
+    """Work that keeps its own order. `run_due` does what is due now and returns how much it did."""
 
     @property
     def name(self) -> str: ...
@@ -71,15 +71,15 @@ class Deliverer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """How all work stands at one moment."""
+class _WorkState:
+    """The state of all work at one moment."""
 
     next_due_at: Mapping[str, datetime]
     under_way: Mapping[str, int]
 
 
 class Mover:
-    """Moves the clock, and does by itself what falls due; workers of other processes may take part."""
+    """Moves the clock and does the due work itself. Workers of other processes may take part."""
 
     def __init__(
         self,
@@ -100,50 +100,50 @@ class Mover:
             self._runs[kind.name] = lambda kind=kind: worker.run_batch(kind)  # type: ignore[misc]  # bound now
 
     def move(self, clock: SharedClock, target: datetime, arrived: Callable[[datetime], object]) -> datetime:
-        """Moves the clock to the target, with all that falls due until then; gives the time it is then.
+        """Moves the clock to the target, and runs all work that becomes due on the way. Returns the time then.
 
-        The caller has the clock for itself. ``arrived`` is told of each moment that was gone to.
+        The caller must hold the clock. ``arrived`` is called with each moment that the clock reaches.
 
         Raises:
-            ClockHeldUpError: it takes too long; the clock stands where it came to, and the same request goes on.
+            ClockHeldUpError: it takes too long. The clock stays where it is, and the same request continues.
         """
         give_up_at = time.monotonic() + self._longest_seconds
         pause = _FIRST_PAUSE_SECONDS
-        look = self._look()
+        work = self._read_work()
         while True:
             now = clock.now()
-            due = [name for name, moment in look.next_due_at.items() if moment <= now]
-            quiet = not due and not look.under_way
-            if quiet and now >= target:
+            due = [name for name, moment in work.next_due_at.items() if moment <= now]
+            idle = not due and not work.under_way
+            if idle and now >= target:
                 return now
             if self._stopping.is_set() or time.monotonic() > give_up_at:
                 why = (
-                    "the server ends"
+                    "the server is stopping"
                     if self._stopping.is_set()
                     else f"{self._longest_seconds:g} seconds have passed"
                 )
-                raise ClockHeldUpError(why, now, target, due, look.under_way)
-            if quiet:
-                self._go(clock, min([target, *look.next_due_at.values()]))
+                raise ClockHeldUpError(why, now, target, due, work.under_way)
+            if idle:
+                self._move_to(clock, min([target, *work.next_due_at.values()]))
                 arrived(clock.now())
                 continue
             if sum(self._runs[name]() for name in due):
                 pause = _FIRST_PAUSE_SECONDS
             else:
-                # It is in the hands of another process.
+                # Another process is doing it.
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            look = self._look()
+            work = self._read_work()
 
     def stop(self) -> None:
-        """Ends every move after the jobs in hand, for good; the clock stands where it came to."""
+        """Ends every move, for good, when the current jobs have ended. The clock stays where it is."""
         self._stopping.set()
         self._worker.stop()
         for deliverer in self._deliverers:
             deliverer.stop()
 
-    def _look(self) -> _Look:
-        """All of one moment: a job that is neither due nor under way then has left all that it leaves behind."""
+    def _read_work(self) -> _WorkState:
+        """Reads all work in one snapshot: if a job is neither due nor leased there, all it has written is there."""
         next_due_at: dict[str, datetime] = {}
         under_way: dict[str, int] = {}
         with self._runtime.transaction() as tx:
@@ -152,12 +152,12 @@ class Mover:
                 moment = kind.next_due_at(tx)
                 if moment is not None:
                     next_due_at[kind.name] = moment
-                in_hand = kind.under_way(tx) if isinstance(kind, Leasing) else 0
-                if in_hand:
-                    under_way[kind.name] = in_hand
-        return _Look(next_due_at, under_way)
+                leased = kind.under_way(tx) if isinstance(kind, Leasing) else 0
+                if leased:
+                    under_way[kind.name] = leased
+        return _WorkState(next_due_at, under_way)
 
-    def _go(self, clock: SharedClock, moment: datetime) -> None:
+    def _move_to(self, clock: SharedClock, moment: datetime) -> None:
         with self._runtime.transaction() as tx:
             clock.move(tx.connection, moment)
         with self._runtime.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Where a sandbox's clock may be moved. Pure."""
+"""Where a sandbox's clock may be moved to. Pure."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from clearwindow.clock import after_minutes, whole_milliseconds, wire_time
-from clearwindow.errors import ConflictError, InvalidRequestError
+from clearwindow.core.clock import after_minutes, whole_milliseconds, wire_time
+from clearwindow.core.errors import ConflictError, InvalidRequestError
 
 LONGEST_MOVE: Final = timedelta(days=366)
 LAST_YEAR: Final = 9000
-"""Beyond it, deadlines could not be written down."""
+"""In later years, deadlines could not be stored."""
 
 
 def target(
     now: datetime, last_target: datetime | None, *, wanted: datetime | None, minutes: Decimal | None
 ) -> datetime:
-    """The moment that is asked for: a moment, or so many minutes from now.
+    """Returns the moment that a request means: a moment, or so many minutes from now.
 
-    The last one may be asked for again, whether the clock came there or was held up on its way.
+    The last target may be asked for again, whether the clock has reached it or was held up.
 
     Raises:
-        InvalidRequestError: both or none is given, or it is too far.
+        InvalidRequestError: both or none are given, or the moment is too far.
         ConflictError: the moment has passed.
     """
     if (wanted is None) == (minutes is None):
-        raise InvalidRequestError("clock_request_unclear", "say either now or advanceMinutes")
+        raise InvalidRequestError("clock_request_unclear", "give either now or advanceMinutes")
     if minutes is not None:
         if minutes < 0:
             raise InvalidRequestError(
-                "clock_backwards", f"advanceMinutes: {minutes} is below 0, and a clock only goes forwards"
+                "clock_backwards", f"advanceMinutes: {minutes} is below 0, and the clock only goes forward"
             )
         if minutes > LONGEST_MOVE / timedelta(minutes=1):
             raise _too_far(now)
@@ -42,7 +42,7 @@ def target(
         if moment < now:
             raise ConflictError(
                 "clock_backwards",
-                f"now: {wire_time(moment)} has passed, it is {wire_time(now)}, and a clock only goes forwards",
+                f"now: {wire_time(moment)} has passed: it is {wire_time(now)}, and the clock only goes forward",
                 {"now": wire_time(now), "asked": wire_time(moment)},
             )
     if moment - now > LONGEST_MOVE or moment.year > LAST_YEAR:
@@ -53,6 +53,6 @@ def target(
 def _too_far(now: datetime) -> InvalidRequestError:
     return InvalidRequestError(
         "clock_too_far",
-        f"the clock goes {LONGEST_MOVE.days} days at once, and never beyond the year {LAST_YEAR}:"
+        f"one request moves the clock by at most {LONGEST_MOVE.days} days, and never beyond the year {LAST_YEAR}:"
         f" it is {wire_time(now)}",
     )

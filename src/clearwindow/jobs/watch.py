@@ -1,4 +1,4 @@
-"""Whether it is worth looking for due work, for next to nothing where nothing goes on."""
+"""Tells whether there may be due work, at almost no cost while nothing is written."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from clearwindow.jobs.backlog import Waiting
 from clearwindow.runtime import Runtime
-from clearwindow.work.backlog import Waiting
 
 LONGEST_REST_SECONDS: Final = 5
-"""However quiet it seems: a database that is spread over several servers may not show all that is written."""
+"""The longest time between two looks. With several database servers, a snapshot may not show all writes."""
 _SNAPSHOT: Final = "SELECT pg_current_snapshot()::text"
 
 
 class Watch:
-    """Sees that something was written, or that the time of a job has come.
+    """Notices that something was written, or that a job has become due.
 
-    Two of PostgreSQL's snapshots that are the same see the same rows: whoever writes takes a transaction id, which
-    is in a snapshot while it is under way, and behind it afterwards. So work that was not due at one of them is not
-    due at the other, unless its time has come in between.
+    Two equal snapshots of PostgreSQL see the same rows: a transaction that writes takes an id, which changes the
+    snapshot while the transaction runs and again when it ends. So work that was not due at the first snapshot is
+    not due at the second, unless its due time has come in between.
     """
 
     def __init__(
@@ -35,21 +35,21 @@ class Watch:
         self._next_due_at: datetime | None = None
 
     def may_find(self) -> bool:
-        """Whether a look for due work may find what the look after the last answer has not found."""
-        found = self._has_changed() or time.monotonic() - self._rested_since >= self._longest_rest_seconds
+        """Returns whether a look for due work may find more than the previous look did."""
+        found = self._sees_something() or time.monotonic() - self._rested_since >= self._longest_rest_seconds
         if found:
             self._rested_since = time.monotonic()
         return found
 
-    def _has_changed(self) -> bool:
+    def _sees_something(self) -> bool:
         with self._runtime.transaction() as tx:
             (seen,) = tx.scalars(str, _SNAPSHOT)
             if seen != self._seen:
                 self._seen, self._is_ahead_known = seen, False
                 return True
             if not self._is_ahead_known:
-                # Only now, because what comes next may be a long list while much is going on.
+                # Only now: while much is written, the list of jobs may be long.
                 known = [moment for kind in self._kinds if (moment := kind.next_due_at(tx)) is not None]
                 self._next_due_at = min(known, default=None)
                 self._is_ahead_known = True
-        return self._next_due_at is not None and self._next_due_at <= self._runtime.clock.now()
+            return self._next_due_at is not None and self._next_due_at <= tx.now()

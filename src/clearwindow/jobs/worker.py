@@ -1,6 +1,6 @@
-"""The worker: asks each kind of due work what is due, runs it, and notes what goes wrong.
+"""The worker: finds the due jobs of each kind, runs them, and postpones those that fail.
 
-No queue exists outside the database. A job's effect and its completion commit together, so that a worker that
+There is no queue outside the database. The effect of a job and its completion commit together, so a worker that
 dies at any point loses nothing: its transaction is rolled back, and the next worker finds the job still due.
 """
 
@@ -13,17 +13,19 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import structlog
 from prometheus_client import Counter
+from psycopg.errors import LockNotAvailable
 
+from clearwindow.jobs.backlog import Waiting
+from clearwindow.jobs.watch import Watch
+from clearwindow.postgres.failures import failure_of
 from clearwindow.runtime import Runtime
-from clearwindow.work.backlog import Waiting
-from clearwindow.work.watching import Watch
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 50
 _ERROR_CHARACTERS: Final = 500
 
-performed_total = Counter("clearwindow_work_performed_total", "Due jobs that were run to their end.", ["kind"])
+performed_total = Counter("clearwindow_work_performed_total", "Due jobs that were completed.", ["kind"])
 failed_total = Counter("clearwindow_work_failed_total", "Due jobs that raised and will be tried again.", ["kind"])
 
 
@@ -31,44 +33,44 @@ class DueWork(Waiting, Protocol):
     """One kind of due work."""
 
     def due(self, runtime: Runtime, limit: int) -> Sequence[Any]:
-        """The jobs whose time has come, the longest due first."""
+        """Returns the due jobs, the longest overdue first."""
         ...
 
     def perform(self, runtime: Runtime, job: Any) -> bool:  # noqa: ANN401 - each kind has its own job
-        """Runs the job in one transaction; False where another worker is at it."""
+        """Runs the job in one transaction. Returns False if another worker is running it."""
         ...
 
     def postpone(self, runtime: Runtime, job: Any, error: str) -> None:  # noqa: ANN401 - the same
-        """Has a job that raised tried again later."""
+        """Makes a job that raised due again later."""
         ...
 
 
 @runtime_checkable
 class Parallel(Protocol):
-    """Due work whose jobs wait for others than the worker, so that several of them are run at once."""
+    """Due work whose jobs wait for other servers, so that several of them run at the same time."""
 
     @property
     def parallel(self) -> int: ...
 
 
 class Runner(Protocol):
-    """Work that keeps its own order and pace beside the due work."""
+    """Work beside the due work, with its own order and pace."""
 
     @property
     def name(self) -> str: ...
 
     def run(self) -> None:
-        """Works until ``stop``."""
+        """Works until ``stop`` is called."""
         ...
 
     def stop(self) -> None: ...
 
 
 class Worker:
-    """Runs due work until it is told to stop. Any number of workers may run against one database.
+    """Runs due work until it is stopped. Any number of workers may run against one database.
 
-    Each kind has a thread of its own, so that none waits for the jobs of another. All of them rest while nothing is
-    written and no job's time comes, which one look in each ``poll_seconds`` sees.
+    Each kind has its own thread, so that no kind waits for the jobs of another. All of them rest while nothing is
+    written and no job becomes due. The worker checks this every ``poll_seconds``.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Worker:
         self._stopping = threading.Event()
 
     def run_due(self) -> int:
-        """Runs what is due now, and what becomes due by it; gives how many jobs were run to their end."""
+        """Runs all due jobs, and those that become due by them. Returns how many were completed."""
         total = 0
         while not self._stopping.is_set():
             done = sum(self.run_batch(kind) for kind in self._kinds)
@@ -96,7 +98,7 @@ class Worker:
         return total
 
     def run(self) -> None:
-        """Runs due work as it becomes due, until ``stop``."""
+        """Runs work when it becomes due, until ``stop`` is called."""
         looks = {kind.name: threading.Event() for kind in self._kinds}
         threads = [
             threading.Thread(target=self._run_kind, args=(kind, looks[kind.name]), name=kind.name)
@@ -114,7 +116,7 @@ class Worker:
             thread.join()
 
     def stop(self) -> None:
-        """Ends the run after the job in hand."""
+        """Ends the run when the current jobs have ended."""
         self._stopping.set()
         for runner in self._runners:
             runner.stop()
@@ -122,27 +124,29 @@ class Worker:
     def _may_find(self, watch: Watch) -> bool:
         try:
             return watch.may_find()
-        except Exception:
-            # The database may be away for a while; who looks himself sees when it is back.
-            log.exception("work_unseen")
+        except Exception as error:
+            # The database may be away for a while. The look for due work notices when it is back.
+            if not self._runtime.database.tell(error, "a look for due work"):
+                log.exception("work_unseen")
             return True
 
     def _run_kind(self, kind: DueWork, look: threading.Event) -> None:
         while not self._stopping.is_set():
-            # Before the look: what comes to be due during it is looked for once more.
+            # Before the look, so that work that becomes due during the look is looked for again.
             look.clear()
             try:
                 while not self._stopping.is_set() and self.run_batch(kind):
                     pass
-            except Exception:
-                # As above, and nothing that changes needs to show when it is.
-                log.exception("work_interrupted")
+            except Exception as error:
+                # As above. Without a write there would be no other signal to try again.
+                if not self._runtime.database.tell(error, "due work"):
+                    log.exception("work_interrupted")
                 self._stopping.wait(self._poll_seconds)
                 continue
             look.wait()
 
     def run_batch(self, kind: DueWork) -> int:
-        """Runs some of what is due of one kind; gives how many jobs were run to their end."""
+        """Runs a batch of due jobs of one kind. Returns how many were completed."""
         jobs = kind.due(self._runtime, BATCH)
         if not isinstance(kind, Parallel) or len(jobs) < 2:  # noqa: PLR2004 - one job needs no company
             return self._run_in_turn(kind, jobs)
@@ -160,7 +164,15 @@ class Worker:
     def _run_one(self, kind: DueWork, job: object) -> int:
         try:
             performed = kind.perform(self._runtime, job)
+        except LockNotAvailable:
+            # Nothing is wrong with the job. It stays due, and the next look finds it.
+            log.warning("work_waits_for_lock", kind=kind.name, job=str(job))
+            return 0
         except Exception as error:
+            failure = failure_of(error)
+            if failure is not None and failure.of_database:
+                # The job is as good as before, and its deadline stands: it is not postponed.
+                raise
             failed_total.labels(kind.name).inc()
             log.exception("work_failed", kind=kind.name, job=str(job))
             kind.postpone(self._runtime, job, f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS])

@@ -1,4 +1,4 @@
-"""Balances, movements and holds as values."""
+"""Accounts, balances, movements, holds and journal entries."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from clearwindow.ids import NIL
+from clearwindow.core.ids import NIL
+
+
+class AccountKind(StrEnum):
+    """``go``: an enterprise's custody account. ``network``: the funds of one connection at its partner."""
+
+    GO = "go"
+    NETWORK = "network"
 
 
 class EntryKind(StrEnum):
-    """Why money moved; each kind is one line of the journal's vocabulary."""
+    """Why money moved."""
 
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
@@ -27,6 +34,7 @@ class EntryKind(StrEnum):
     SETTLEMENT_EXECUTED = "settlement_executed"
     SETTLEMENT_REJECTED = "settlement_rejected"
     DISPUTE_CLOSURE_HELD = "dispute_closure_held"
+    DISPUTE_CLOSURE_CANCELLED = "dispute_closure_cancelled"
     ONCHAIN_LOSS_PAID = "onchain_loss_paid"
     ONCHAIN_GAIN_PAID = "onchain_gain_paid"
     ONCHAIN_DEPOSIT_CREDITED = "onchain_deposit_credited"
@@ -34,6 +42,8 @@ class EntryKind(StrEnum):
 
 
 class HoldCause(StrEnum):
+    """What an amount is held for."""
+
     ALLOCATION = "allocation"
     DEALLOCATION = "deallocation"
     SETTLEMENT = "settlement"
@@ -48,10 +58,14 @@ class BalanceKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Base units of one currency on one account."""
+    """The base units of one currency in one account."""
 
     available: int
     held: int
+
+    @property
+    def total(self) -> int:
+        return self.available + self.held
 
 
 Balances = Mapping[BalanceKey, Balance]
@@ -59,7 +73,7 @@ Balances = Mapping[BalanceKey, Balance]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The head of a journal entry. ``cause_id`` is the deposit, allocation, settlement or closure behind it."""
+    """The head of a journal entry. ``cause_id`` is the deposit, allocation, settlement or closure it is for."""
 
     id: UUID
     kind: EntryKind
@@ -70,7 +84,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """By how much the two buckets of one balance change, in base units."""
+    """The change of the available and the held part of one balance, in base units."""
 
     key: BalanceKey
     available: int = 0
@@ -79,7 +93,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An amount held on an account for one open cause."""
+    """An amount, in base units, that an account holds for one open cause."""
 
     cause: HoldCause
     cause_id: UUID
@@ -90,7 +104,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """A liability that its account does not cover, in base units."""
+    """A liability that its account cannot cover, in base units."""
 
     account_id: UUID
     currency: str
@@ -103,69 +117,23 @@ class Shortfall:
 
 
 @dataclass(frozen=True, slots=True)
-class GoAccount:
-    """An enterprise's custody account; its first one is its default."""
-
-    id: UUID
-    enterprise_id: str
-    label: str | None
-    is_default: bool
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class GoAccountKey:
-    """A key that signs for a Go Account: ``pub`` as it was given, ``public_key`` its 33 bytes.
-
-    ``encrypted_prv`` is the owner's own ciphertext, kept and given back as it is. Of a ``custodian`` key we hold
-    the private half ourselves.
-    """
-
-    id: UUID
-    pub: str
-    public_key: bytes
-    encrypted_prv: str | None
-    created_at: datetime
-    revoked_at: datetime | None
-    custodian: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SealedKey:
-    """A custodian key in force with its private half, sealed by the vault."""
-
-    id: UUID
-    sealed_prv: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Currency:
-    name: str
-    backing: str
-    decimals: int
-
-
-@dataclass(frozen=True, slots=True)
-class CustodyMovement:
-    """A deposit or withdrawal as it was made: once for each account and reference."""
-
-    entry_id: UUID
-    kind: EntryKind
-    key: BalanceKey
-    quantity: int
-    reference: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """An entry with its postings, as the journal is read back."""
+    """A stored entry with its postings."""
 
     id: UUID
-    kind: str
+    kind: EntryKind
     cause_id: UUID
     partner_id: UUID
     reference: str | None
     created_at: datetime
     postings: list[dict[str, str]]
-    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Selects entries of the journal. None means no restriction."""
+
+    cause_id: UUID | None
+    account_id: UUID | None
+    limit: int
+    offset: int

@@ -1,63 +1,7 @@
 -- name: insert_account
 INSERT INTO account (id, kind, partner_id, created_at) VALUES (%(id)s, %(kind)s, %(partner_id)s, %(now)s)
 
--- name: insert_go_account
-INSERT INTO go_account (account_id, enterprise_id, label, is_default, created_at)
-VALUES (%(account_id)s, %(enterprise_id)s, %(label)s,
-        NOT EXISTS (SELECT FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default), %(now)s)
-RETURNING account_id AS id, enterprise_id, label, is_default, created_at
-
--- name: find_go_account
-SELECT account_id AS id, enterprise_id, label, is_default, created_at FROM go_account WHERE account_id = %(id)s
-
--- name: find_default_go_account
-SELECT account_id AS id, enterprise_id, label, is_default, created_at
-FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default
-
--- name: insert_key
-INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, custodian, sealed_prv, created_at)
-VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(custodian)s, %(sealed_prv)s, %(now)s)
-
--- name: revoke_key
--- The row is locked before it is read, so that of two revocations at once one alone is told that it was the first.
-WITH before AS (
-    SELECT id, revoked_at FROM go_account_key WHERE id = %(id)s AND account_id = %(account_id)s FOR UPDATE
-)
-UPDATE go_account_key SET revoked_at = coalesce(before.revoked_at, %(now)s), sealed_prv = NULL
-FROM before WHERE go_account_key.id = before.id
-RETURNING before.revoked_at IS NULL
-
--- name: list_keys
-SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at, custodian
-FROM go_account_key WHERE account_id = %(account_id)s ORDER BY created_at, id
-
--- name: find_key
-SELECT id, pub, public_key, encrypted_prv, created_at, revoked_at, custodian
-FROM go_account_key WHERE id = %(id)s AND revoked_at IS NULL
-
--- name: find_key_account
-SELECT go_account.account_id AS id, go_account.enterprise_id, go_account.label, go_account.is_default,
-       go_account.created_at
-FROM go_account JOIN go_account_key ON go_account_key.account_id = go_account.account_id
-WHERE go_account_key.id = %(id)s AND go_account_key.revoked_at IS NULL
-
--- name: find_sealed_key
-SELECT id, sealed_prv FROM go_account_key
-WHERE account_id = %(account_id)s AND custodian AND revoked_at IS NULL
-
--- name: insert_currency
-INSERT INTO currency (name, backing, decimals) VALUES (%(name)s, %(backing)s, %(decimals)s)
-ON CONFLICT (name) DO NOTHING
-
--- name: list_currencies
-SELECT name, backing, decimals FROM currency
-WHERE %(names)s::text[] IS NULL OR name = ANY(%(names)s) ORDER BY name
-
 -- name: list_balances
-SELECT currency, available, held FROM balance
-WHERE account_id = %(account_id)s ORDER BY currency
-
--- name: list_balances_of
 SELECT account_id, currency, available, held FROM balance
 WHERE account_id = ANY(%(account_ids)s) ORDER BY account_id, currency
 
@@ -70,7 +14,7 @@ WHERE balance.account_id IS NULL
 ON CONFLICT DO NOTHING
 
 -- name: lock_balances
--- Go Accounts before network accounts before the outside world: the one order in which balances are locked.
+-- All code locks balances in this order: Go Accounts, network accounts, the outside world.
 SELECT balance.account_id, balance.currency, balance.available, balance.held
 FROM balance
 JOIN account ON account.id = balance.account_id
@@ -101,7 +45,7 @@ FROM movement
 WHERE (balance.account_id, balance.currency) = (movement.account_id, movement.currency)
 
 -- name: put_holds
--- Makes each hold exactly the quantity that is given; zero takes it away.
+-- Sets each hold to the given quantity. Zero removes the hold.
 WITH given AS (
     SELECT cause_id, cause_kind, partner_id, account_id, currency, quantity
     FROM unnest(%(cause_ids)s::uuid[], %(cause_kinds)s::text[], %(partner_ids)s::uuid[], %(account_ids)s::uuid[],
@@ -117,7 +61,7 @@ SELECT partner_id, cause_id, cause_kind, account_id, currency, quantity FROM giv
 ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = excluded.quantity
 
 -- name: reduce_holds
--- Takes these quantities off what a cause holds; gives how many holds covered them.
+-- Reduces the holds of a cause by these quantities. Returns how many holds covered theirs.
 WITH given AS (
     SELECT account_id, currency, quantity
     FROM unnest(%(account_ids)s::uuid[], %(currencies)s::text[], %(quantities)s::numeric[])
@@ -142,14 +86,6 @@ DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 -- name: list_holds
 SELECT cause_id, account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 
--- name: find_custody_movement
-SELECT entry_id, account_id, reference, kind, currency, quantity, created_at FROM custody_movement
-WHERE account_id = %(account_id)s AND reference = %(reference)s
-
--- name: insert_custody_movement
-INSERT INTO custody_movement (account_id, reference, entry_id, kind, currency, quantity, created_at)
-VALUES (%(account_id)s, %(reference)s, %(entry_id)s, %(kind)s, %(currency)s, %(quantity)s, %(now)s)
-
 -- name: list_entries
 SELECT entry.id, entry.kind, entry.cause_id, entry.partner_id, entry.reference, entry.created_at,
        (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -167,9 +103,9 @@ ORDER BY entry.created_at DESC, entry.id
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: hold_liabilities
--- Holds what the temporary table `liability` (account_id, currency, needed) says, for one cause, in place of what
--- former causes hold. A liability that the balance does not cover comes back as a row; then nothing may be kept
--- of the whole transaction.
+-- Holds the amounts of the temporary table `liability` (account_id, currency, needed) for one cause, in place of the
+-- holds of former causes. Returns the liabilities that the balance does not cover. If there is one, the caller must
+-- roll the transaction back.
 WITH former AS (
     SELECT account_id, currency, sum(quantity) AS quantity
     FROM hold WHERE cause_id = ANY(%(former_cause_ids)s) GROUP BY account_id, currency
@@ -204,9 +140,53 @@ LEFT JOIN balance ON (balance.account_id, balance.currency) = (wanted.account_id
 WHERE moved.account_id IS NULL
 ORDER BY wanted.account_id, wanted.currency
 
+-- name: replace_holds
+-- Makes what a settlement holds equal to the temporary table `liability` (account_id, currency, needed), and ends the
+-- holds of the given disputes. Returns the liabilities that the balance does not cover. If there is one, the caller
+-- must roll the transaction back.
+WITH former AS (
+    SELECT account_id, currency, sum(quantity) AS quantity
+    FROM hold WHERE cause_id = %(cause_id)s OR cause_id = ANY(%(ended_cause_ids)s) GROUP BY account_id, currency
+), wanted AS (
+    SELECT account_id, currency, coalesce(liability.needed, 0) AS needed, coalesce(former.quantity, 0) AS already,
+           coalesce(liability.needed, 0) - coalesce(former.quantity, 0) AS change
+    FROM liability FULL JOIN former USING (account_id, currency)
+    WHERE liability.needed > 0 OR former.quantity > 0
+), moved AS (
+    UPDATE balance
+    SET available = balance.available - wanted.change, held = balance.held + wanted.change
+    FROM wanted
+    WHERE (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
+      AND balance.available >= wanted.change
+    RETURNING balance.account_id, balance.currency, wanted.needed, wanted.change
+), posted AS (
+    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
+    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
+    FROM moved CROSS JOIN LATERAL (VALUES ('available', -change), ('held', change)) AS part (bucket, quantity)
+    WHERE change <> 0
+), dropped AS (
+    DELETE FROM hold
+    WHERE cause_id = ANY(%(ended_cause_ids)s)
+       OR (cause_id = %(cause_id)s
+           AND NOT EXISTS (SELECT FROM wanted
+                           WHERE wanted.needed > 0
+                             AND (wanted.account_id, wanted.currency) = (hold.account_id, hold.currency)))
+), put AS (
+    INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
+    SELECT %(partner_id)s, %(cause_id)s, %(cause_kind)s, account_id, currency, needed FROM moved WHERE needed > 0
+    ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = excluded.quantity
+)
+SELECT wanted.account_id, wanted.currency, wanted.needed AS liability,
+       coalesce(balance.available, 0) + wanted.already AS available
+FROM wanted
+LEFT JOIN moved USING (account_id, currency)
+LEFT JOIN balance ON (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
+WHERE moved.account_id IS NULL
+ORDER BY wanted.account_id, wanted.currency
+
 -- name: hand_holds_to_disputes
--- What a settlement holds is from now on held by the disputes in `dispute_target` (dispute_id, rank, account_id,
--- currency, quantity), each up to its quantity and the earliest first; the settlement keeps the rest.
+-- Moves holds of a settlement to the disputes in the temporary table `dispute_target` (dispute_id, rank, account_id,
+-- currency, quantity): to each up to its quantity, lowest rank first. The settlement keeps the rest.
 WITH share AS (
     SELECT hold.account_id, hold.currency, hold.quantity AS held, target.dispute_id,
            least(target.quantity, hold.quantity - (target.up_to - target.quantity)) AS handed, target.up_to
@@ -245,17 +225,17 @@ SELECT count(*) FROM (
 ) AS locked
 
 -- name: uncovered_losses
--- A statement of its own: it sees the balances as they are once they are locked.
+-- A separate statement, so that it sees the balances as they are after they were locked.
 SELECT run.account_id, run.currency, -run.quantity AS liability, coalesce(balance.available, 0) AS available
 FROM run LEFT JOIN balance USING (account_id, currency)
 WHERE run.quantity < 0 AND coalesce(balance.available, 0) + run.quantity < 0
 ORDER BY run.account_id, run.currency
 
 -- name: settle_run
--- Executes the temporary table `run` (account_id, currency, quantity): each balance gets back what the settlement
--- held on it, and gains or loses its quantity; a gain first fills the holds of disputes up to what `dispute_target`
--- (dispute_id, rank, account_id, currency, quantity) says, the earliest first; the partner's own account moves the
--- other way. Gives how many balances had to move and did.
+-- Executes the temporary table `run` (account_id, currency, quantity): releases what the settlement held on each
+-- balance, and adds the quantity, which is negative for a loss. A gain first fills the holds of disputes up to the
+-- quantities of `dispute_target` (dispute_id, rank, account_id, currency, quantity), lowest rank first. The partner's
+-- own account changes by the given quantities. Returns how many balances had to move and how many moved.
 WITH settled AS (
     DELETE FROM hold WHERE cause_id = %(settlement_id)s RETURNING account_id, currency, quantity
 ), missing AS (
@@ -304,7 +284,7 @@ WITH settled AS (
 SELECT (SELECT count(*) FROM moving) AS wanted, (SELECT count(*) FROM moved) AS done
 
 -- name: release_holds
--- Gives all that a cause holds back to the balances it is held on.
+-- Releases everything that a cause holds, back to the available part of each balance.
 WITH released AS (
     DELETE FROM hold WHERE cause_id = %(cause_id)s RETURNING account_id, currency, quantity
 ), posted AS (

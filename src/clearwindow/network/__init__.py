@@ -1,1 +1,1 @@
-"""Partner configurations, partners, clients, the connections between them and a partner's currency names."""
+"""Partners with their configurations and currency names, clients, and the connections between them."""

@@ -1,4 +1,4 @@
-"""Making a new connection known to a partner that is called, and taking the partner's names for it. Protocol §8."""
+"""Tells a partner's endpoint about a new connection and stores the partner's ids for it. Protocol §8."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import json
 from collections.abc import Mapping
 from uuid import UUID
 
-from clearwindow.database.pool import Transaction
-from clearwindow.network import lookups, rules, service, store
-from clearwindow.network.values import Client, Connection, Partner
-from clearwindow.notices import service as notices
-from clearwindow.notices.values import Event, EventType
-from clearwindow.partnercalls import service as calls
-from clearwindow.partnercalls.rules import contradiction
-from clearwindow.partnercalls.values import Accepted, Answer, Callee, Operation, OwedCall, Silent
-from clearwindow.partnercalls.work import CallWork
+from clearwindow.events import outbox
+from clearwindow.events.models import Event, EventType
+from clearwindow.network import rules, store
+from clearwindow.network.models import Client, Connection, Partner
+from clearwindow.partner_calls import calls
+from clearwindow.partner_calls.jobs import CallWork
+from clearwindow.partner_calls.models import Accepted, Answer, Callee, Operation, OwedCall, Silent
+from clearwindow.partner_calls.rules import contradiction
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
 _ASKED = (Operation.CONNECTION,)
 
 
-def owe(
-    tx: Transaction, runtime: Runtime, connection: Connection, client: Client, partner: Partner, key: bytes
-) -> None:
-    """Writes that the partner is owed the news of the connection, with the key that proves it."""
+def owe(tx: Transaction, connection: Connection, client: Client, partner: Partner, key: bytes) -> None:
+    """Records the call that tells the partner about the connection, with the client's key."""
     fields = {name: value for name, value in json.loads(key).items() if name != "schema"}
     body = fields | {
         "clientId": str(client.id),
@@ -32,13 +30,14 @@ def owe(
         "partnerId": str(partner.id),
     }
     callee = Callee(partner.id, partner.enterprise_id)
-    calls.owe(tx, runtime, callee, Operation.CONNECTION, connection.id, body, leased=True)
+    calls.owe(tx, callee, Operation.CONNECTION, connection.id, body, leased=True)
 
 
 def introduce(runtime: Runtime, connection: Connection, *, leased: bool) -> Connection:
-    """Asks the partner now, where that is still to be done; what it does not answer now is asked again later.
+    """Calls the partner now, unless it has answered already. The worker repeats a call that gets no answer.
 
-    ``leased``: the question has just been left to this caller. Any other asks only what nobody is asking.
+    ``leased``: this request recorded the call and holds its lease. Otherwise the call is made only if nobody
+    else is making it.
     """
     if connection.initialized or connection.refused_reason is not None:
         return connection
@@ -54,6 +53,7 @@ def introduction_work() -> CallWork:
 
 
 def notify(tx: Transaction, kind: EventType, connection: Connection, client: Client, partner: Partner) -> None:
+    """Records an event for the client's and the partner's enterprise."""
     payload: Mapping[str, object] = {
         "connectionId": str(connection.id),
         "clientId": str(connection.client_id),
@@ -62,9 +62,9 @@ def notify(tx: Transaction, kind: EventType, connection: Connection, client: Cli
         "active": connection.active,
         "initialized": connection.initialized,
     }
-    # One enterprise may be both sides, and hears of it once.
-    hearers = dict.fromkeys((client.enterprise_id, partner.enterprise_id))
-    notices.record(tx, [Event(kind, enterprise_id, connection.id, payload) for enterprise_id in hearers])
+    # One enterprise may be both client and partner. It gets one event.
+    receivers = dict.fromkeys((client.enterprise_id, partner.enterprise_id))
+    outbox.record(tx, [Event(kind, enterprise_id, connection.id, payload) for enterprise_id in receivers])
 
 
 def _carry_on(runtime: Runtime, call: OwedCall) -> None:
@@ -72,7 +72,7 @@ def _carry_on(runtime: Runtime, call: OwedCall) -> None:
 
 
 def _settle(runtime: Runtime, call: OwedCall, answer: Answer) -> None:
-    """Carries out the first answer that is one; whoever comes second finds the call ended."""
+    """Stores the first valid answer. A second one changes nothing."""
     with runtime.transaction() as tx:
         connection = _existing(store.lock_connection(tx, call.subject_id), call.subject_id)
         if connection.initialized or connection.refused_reason is not None:
@@ -90,10 +90,10 @@ def _settle(runtime: Runtime, call: OwedCall, answer: Answer) -> None:
             return
         calls.end(tx, call)
         store.introduce_connection(tx, known)
-        client = service.client_by_id(tx, known.client_id)
+        client = store.find_client(tx, client_id=known.client_id)
         if client is None:
             raise LookupError(f"the connection {known.id} has no client")
-        notify(tx, EventType.CONNECTION_UPDATED, known, client, lookups.partner(tx, known.partner_id))
+        notify(tx, EventType.CONNECTION_UPDATED, known, client, store.existing_partner(tx, known.partner_id))
 
 
 def _echoed(connection: Connection) -> dict[str, object]:

@@ -1,64 +1,47 @@
-"""How an enterprise becomes a client or a partner, and what the operator settles about it."""
+"""Enterprises become clients or partners. Operators configure and change them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TypedDict
 from uuid import UUID
 
-from clearwindow.access import service as access
-from clearwindow.access.values import Member, Operator
-from clearwindow.accounts import service as accounts
-from clearwindow.audit import service as audit
-from clearwindow.database.listing import Listing
-from clearwindow.database.pool import Transaction
-from clearwindow.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
-from clearwindow.network import rules, service, store
-from clearwindow.network.values import (
+from clearwindow.core.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
+from clearwindow.custody import store as custody
+from clearwindow.identity import audit, enterprises
+from clearwindow.identity.models import Member, Operator
+from clearwindow.network import parties, rules, store
+from clearwindow.network.models import (
     Client,
-    CurrencyMap,
+    ClientChanges,
     NewPartner,
     Partner,
+    PartnerChanges,
     PartnerConfiguration,
-    PartnerFilter,
+    PartnerLicence,
 )
-from clearwindow.partnercalls import service as calls
-from clearwindow.partnercalls.values import Endpoint
+from clearwindow.partner_calls import calls
+from clearwindow.partner_calls.models import Endpoint
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-
-
-class PartnerChanges(TypedDict, total=False):
-    """What a patch of a partner names; a window of None is taken away."""
-
-    active: bool
-    stable_partner: bool
-    client_dispute_window_minutes: Decimal | None
-    top_up_window_minutes: Decimal | None
-    settlement_transaction_route_id: str | None
-
-
-class ClientChanges(TypedDict, total=False):
-    active: bool
 
 
 def configure(
     runtime: Runtime, operator: Operator, asked: PartnerConfiguration, endpoint: Endpoint
 ) -> PartnerConfiguration:
-    """Replaces the enterprise's partner configuration as a whole; the same again changes nothing."""
+    """Replaces the whole partner configuration of the enterprise. The same configuration changes nothing."""
     with runtime.transaction() as tx:
-        access.require_enterprise(tx, asked.enterprise_id)
-        currencies = rules.our_currencies(asked.currencies, accounts.currencies(tx))
+        enterprises.require_enterprise(tx, asked.enterprise_id)
+        currencies = rules.our_currencies(asked.currencies, custody.currencies(tx))
         configuration = replace(asked, currencies=currencies)
-        partner = service.partner_of(tx, asked.enterprise_id)
+        partner = store.find_partner(tx, enterprise_id=asked.enterprise_id)
         if partner is not None:
-            # A settlement reads unit and names in two statements: it must not see half of the new ones.
-            service.lock_partner(tx, partner.id)
+            # A settlement reads the unit and the names in two statements. The lock keeps both of one version.
+            parties.lock_partner(tx, partner.id)
         same = store.find_configuration(tx, asked.enterprise_id) == configuration
         if not same:
             store.put_configuration(tx, configuration)
-        if not calls.configure(tx, runtime, endpoint) and same:
+        if not calls.configure(tx, endpoint, allow_private=runtime.outgoing.allow_private) and same:
             return configuration
         audit.record(
             tx,
@@ -82,9 +65,9 @@ def configure(
 
 def change_partner(runtime: Runtime, operator: Operator, partner_id: UUID, changes: PartnerChanges) -> Partner:
     with runtime.transaction() as tx:
-        if service.partner_by_id(tx, partner_id) is None:
+        if store.find_partner(tx, partner_id=partner_id) is None:
             raise NotFoundError("partner_unknown", "there is no partner with this id")
-        before = service.lock_partner(tx, partner_id)
+        before = parties.lock_partner(tx, partner_id)
         changed = replace(before, **changes)
         if changed == before:
             return before
@@ -93,9 +76,25 @@ def change_partner(runtime: Runtime, operator: Operator, partner_id: UUID, chang
         return replace(changed, updated_at=tx.now())
 
 
+def change_licence(runtime: Runtime, operator: Operator, asked: PartnerLicence) -> PartnerLicence:
+    """Gives or takes the enterprise's licence for a partner. What exists already goes on."""
+    with runtime.transaction() as tx:
+        enterprises.lock_enterprise(tx, asked.enterprise_id)
+        if store.find_partner(tx, partner_id=asked.partner_id) is None:
+            raise NotFoundError("partner_unknown", "there is no partner with this id")
+        before = store.licences(tx, asked.enterprise_id, [asked.partner_id])[asked.partner_id]
+        if before.licensed is asked.licensed:
+            return before
+        changed = replace(asked, updated_at=tx.now())
+        store.put_licence(tx, changed)
+        details = {"partnerId": str(asked.partner_id), "licensed": asked.licensed}
+        audit.record(tx, operator, "partner_licence.changed", asked.enterprise_id, **details)
+        return changed
+
+
 def change_client(runtime: Runtime, operator: Operator, client_id: UUID, changes: ClientChanges) -> Client:
     with runtime.transaction() as tx:
-        before = service.client_by_id(tx, client_id)
+        before = store.find_client(tx, client_id=client_id)
         if before is None:
             raise NotFoundError("client_unknown", "there is no client with this id")
         changed = replace(before, **changes)
@@ -107,57 +106,42 @@ def change_client(runtime: Runtime, operator: Operator, client_id: UUID, changes
 
 
 def become_client(runtime: Runtime, member: Member) -> Client:
-    """The enterprise as client; one client per enterprise, so that a repeat gives the same (*choice*)."""
+    """Makes the enterprise a client. An enterprise is one client, so a repeat returns the same one (choice C1)."""
     with runtime.transaction() as tx:
-        return _ensure_client(tx, runtime, member)
+        return _ensure_client(tx, member)
 
 
 def become_partner(runtime: Runtime, member: Member, asked: NewPartner) -> Partner:
-    """The enterprise as partner, once the operator has configured it."""
+    """Makes the enterprise a partner. The operator must have configured it before."""
     with runtime.transaction() as tx:
         if store.find_configuration(tx, member.enterprise_id) is None:
             raise PermissionDeniedError(
                 "partner_configuration_missing",
-                "the operator has not configured this enterprise as a partner yet: ask for it first",
+                "the operator has not configured this enterprise as a partner: ask the operator to do so first",
             )
-        client = _ensure_client(tx, runtime, member)
-        partner_id = runtime.ids.new()
+        client = _ensure_client(tx, member)
+        partner_id = tx.new_id()
         if store.insert_partner(tx, partner_id, client, asked):
             audit.record(tx, member, "partner.created", partner_id, name=asked.name)
         else:
             rules.require_same_request(store.partner_request_sha256(tx, member.enterprise_id), asked.sha256)
-        return service.require_partner(tx, member.enterprise_id)
+        return parties.require_partner(tx, member.enterprise_id)
 
 
-def list_partners(runtime: Runtime, wanted: PartnerFilter, *, limit: int, offset: int) -> Listing[Partner]:
-    with runtime.transaction() as tx:
-        return store.list_partners(tx, wanted, limit=limit, offset=offset)
-
-
-def supported_currencies(runtime: Runtime, partner_ids: Sequence[UUID]) -> dict[UUID, CurrencyMap]:
-    wanted = PartnerFilter(ids=list(partner_ids))
-    with runtime.transaction() as tx:
-        partners = store.list_partners(tx, wanted, limit=len(partner_ids), offset=0).items
-        missing = set(partner_ids) - {partner.id for partner in partners}
-        if missing:
-            raise InvalidRequestError("partner_unknown", f"partnerIds: there is no partner {min(missing)}")
-        return service.currency_maps(tx, partners)
-
-
-def _ensure_client(tx: Transaction, runtime: Runtime, member: Member) -> Client:
-    found = service.client_of(tx, member.enterprise_id)
+def _ensure_client(tx: Transaction, member: Member) -> Client:
+    found = store.find_client(tx, enterprise_id=member.enterprise_id)
     if found is not None:
         return found
-    go_account = accounts.default_go_account(tx, member.enterprise_id)
+    go_account = custody.find_default_go_account(tx, member.enterprise_id)
     if go_account is None:
         raise InvalidRequestError(
             "go_account_missing",
             "the enterprise has no Go Account to trade from: ask the operator to open one, then send this again",
         )
-    client_id = runtime.ids.new()
+    client_id = tx.new_id()
     if store.insert_client(tx, client_id, member.enterprise_id, go_account.id):
         audit.record(tx, member, "client.created", client_id)
-    return service.require_client(tx, member.enterprise_id)
+    return parties.require_client(tx, member.enterprise_id)
 
 
 def _auditable(changes: PartnerChanges) -> dict[str, object]:

@@ -1,22 +1,24 @@
-"""Partners, clients and connections as the rest of the house sees them."""
+"""Partners, clients, connections, their balances, and a partner's currency names."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypedDict
 from uuid import UUID
 
-from clearwindow.access.values import TrustOrg
-from clearwindow.money import AmountUnit, to_partner_amount
+from clearwindow.core.money import AmountUnit, to_partner_amount
+from clearwindow.identity.models import TrustOrg
+from clearwindow.ledger.models import Balance
 
 
 class ConnectionKeySchema(StrEnum):
-    """Which fields a client proves its account at the partner with."""
+    """The fields of the key with which a client proves that it owns an account at the partner."""
 
     TOKEN = "token"  # noqa: S105 - the schema's name on the wire
     TOKEN_AND_SIGNATURE = "tokenAndSignature"  # noqa: S105 - the same
@@ -26,7 +28,7 @@ class ConnectionKeySchema(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An enterprise as trader; its name is the enterprise's."""
+    """An enterprise as a trader. Its ``name`` is the enterprise's."""
 
     id: UUID
     enterprise_id: str
@@ -40,9 +42,11 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class PartnerConfiguration:
-    """What the operator settled with an enterprise before it became a partner.
+    """What the operator configures before an enterprise becomes a partner.
 
-    ``currencies`` maps the partner's names to ours; ``public_key`` is RSA in PEM, for its clients' connection keys.
+    Attributes:
+        currencies: our currency names by the partner's names.
+        public_key: an RSA key in PEM, to which clients may encrypt their connection keys.
     """
 
     enterprise_id: str
@@ -58,7 +62,7 @@ class PartnerConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """An enterprise as exchange, with the flags of its configuration. A window of None: not configured."""
+    """An enterprise as an exchange, with its configuration. A window of None is not configured."""
 
     id: UUID
     enterprise_id: str
@@ -89,7 +93,7 @@ class Partner:
 
 @dataclass(frozen=True, slots=True)
 class NewPartner:
-    """What an enterprise asks for when it becomes a partner."""
+    """A request to become a partner."""
 
     name: str
     broker: bool
@@ -102,7 +106,7 @@ class NewPartner:
 
     @property
     def sha256(self) -> bytes:
-        """The same for the same request however its numbers were written; windows may be patched later."""
+        """The digest that tells repeats from other requests. It does not depend on how numbers are written."""
         windows = [self.client_dispute_window_minutes, self.top_up_window_minutes]
         plain = [None if window is None else str(window.normalize()) for window in windows]
         rest = [self.name, self.broker, self.institution_id, self.institution_identifier]
@@ -111,8 +115,18 @@ class NewPartner:
 
 
 @dataclass(frozen=True, slots=True)
+class PartnerLicence:
+    """Whether an enterprise may open connections and allocate to one partner. ``updated_at``: None if never set."""
+
+    enterprise_id: str
+    partner_id: UUID
+    licensed: bool
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """One client account at one partner; its key stays sealed in the store."""
+    """A client's account at a partner. Its key stays encrypted in the database."""
 
     id: UUID
     partner_id: UUID
@@ -131,13 +145,64 @@ class Connection:
 
     @property
     def initialized(self) -> bool:
-        """Whether the partner knows the connection; until then it has no names of the partner's."""
+        """Whether the partner accepted the connection. Before that it has no ids of the partner's."""
         return self.partners_connection_id is not None
 
 
 @dataclass(frozen=True, slots=True)
+class NewConnection:
+    """A client's account at a partner, and the key that proves that the client owns it."""
+
+    partner_id: UUID
+    name: str
+    key_schema: ConnectionKeySchema
+    key_fields: Mapping[str, str] = field(repr=False)
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection. ``replayed``: an earlier, same request made it. ``may_call``: the partner may be called now."""
+
+    connection: Connection
+    replayed: bool
+    may_call: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRequest:
+    """What a connection was requested with: it can be renamed, and its key is not part of a ``Connection``."""
+
+    name: str
+    key: bytes = field(repr=False)
+
+
+class PartnerChanges(TypedDict, total=False):
+    """The fields of a partner to change. A window or route of None is removed."""
+
+    active: bool
+    stable_partner: bool
+    client_dispute_window_minutes: Decimal | None
+    top_up_window_minutes: Decimal | None
+    settlement_transaction_route_id: str | None
+
+
+class ClientChanges(TypedDict, total=False):
+    """The fields of a client to change."""
+
+    active: bool
+
+
+class ConnectionChanges(TypedDict, total=False):
+    """The fields of a connection to change."""
+
+    active: bool
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class MappedCurrency:
-    """Our side of one of the partner's names; ``backing`` is the asset behind the currency."""
+    """Our currency for one of the partner's names. ``backing`` is the asset that backs it."""
 
     currency: str
     decimals: int
@@ -146,35 +211,35 @@ class MappedCurrency:
 
 @dataclass(frozen=True, slots=True)
 class CurrencyMap:
-    """A partner's own currency names, and the unit its amounts count."""
+    """A partner's own currency names, and the unit of its amounts."""
 
     unit: AmountUnit
     mapped: Mapping[str, MappedCurrency]
 
     def to_ours(self, name: str) -> tuple[str, int] | None:
-        """Our name and the decimals of what the partner calls ``name``; None where it is not mapped."""
+        """Returns our name and the decimals of the partner's currency ``name``, or None if it is not mapped."""
         found = self.mapped.get(name)
         return (found.currency, found.decimals) if found else None
 
     def partner_names(self, currency: str) -> tuple[str, ...]:
-        """The partner's names of our currency, sorted; the first is the one we answer with (*choice*)."""
+        """Returns the partner's names of our currency, sorted. Answers use the first (choice C121)."""
         return tuple(sorted(name for name, found in self.mapped.items() if found.currency == currency))
 
     def to_theirs(self, currency: str, quantity: int) -> tuple[str, str] | None:
-        """(name, amount) as the partner writes this much of our currency; None where it is not mapped."""
+        """Returns the partner's name and amount for base units of our currency, or None if it is not mapped."""
         names = self.partner_names(currency)
         if not names:
             return None
         return names[0], to_partner_amount(quantity, self.unit, self.mapped[names[0]].decimals)
 
     def currencies(self) -> dict[str, MappedCurrency]:
-        """The mapped currencies by our name."""
+        """Returns the mapped currencies by our name."""
         return {found.currency: found for found in self.mapped.values()}
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerFilter:
-    """Which partners a list shows; None leaves a question open."""
+    """Selects partners of a list. None means no restriction."""
 
     ids: list[UUID] | None = None
     names: list[str] | None = None
@@ -183,12 +248,12 @@ class PartnerFilter:
     active: bool | None = None
     allocation_policies_enabled: bool | None = None
     trust_org_of: str | None = None
-    """Only partners of the trust organisation that this enterprise has."""
+    """An enterprise: selects only partners of its trust organisation."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFilter:
-    """Which connections a list shows; None leaves a question open."""
+    """Selects connections of a list. None means no restriction."""
 
     client_id: UUID | None = None
     partner_id: UUID | None = None
@@ -199,3 +264,22 @@ class ConnectionFilter:
     partners_client_ids: list[str] | None = None
     partners_connection_ids: list[str] | None = None
     active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFunds:
+    """The balances of a client's Go Account, and of one page of its network accounts, by our currency names."""
+
+    client: Client
+    go_account: Mapping[str, Balance]
+    connections: Sequence[tuple[Connection, Partner, Mapping[str, Balance]]]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerFunds:
+    """The balances of a partner's Go Account, and of one page of the network accounts at it, by its own names."""
+
+    go_account: Mapping[str, Balance]
+    connections: Sequence[tuple[Connection, Mapping[str, Balance]]]
+    total: int

@@ -1,4 +1,4 @@
-"""Partner configurations, partners and clients on the operator's wire."""
+"""Partner configurations, partners and clients on the operator's wire: requests and answers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from clearwindow.http.wire import RequestModel, ShortText, WireModel, present
-from clearwindow.money import AmountUnit
-from clearwindow.network.answers import PartnerOutput, minutes, partner_answer
-from clearwindow.network.partnering import ClientChanges, PartnerChanges
-from clearwindow.network.values import Partner, PartnerConfiguration
-from clearwindow.network.wire import SlaMinutes, WindowMinutes
-from clearwindow.partnercalls.values import Endpoint
+from clearwindow.api.schema import RequestModel, ShortText, WireModel
+from clearwindow.core.clock import wire_time
+from clearwindow.core.money import AmountUnit
+from clearwindow.core.text import present
+from clearwindow.network.models import (
+    ClientChanges,
+    Partner,
+    PartnerChanges,
+    PartnerConfiguration,
+    PartnerLicence,
+)
+from clearwindow.network.schemas import PartnerOutput, SlaMinutes, WindowMinutes, minutes, partner_answer
+from clearwindow.partner_calls.models import Endpoint
 from clearwindow.signing.connection_keys import parse_rsa_public_key, public_pem
 
 MAX_CURRENCIES = 1_000
@@ -46,7 +52,7 @@ class ConfigurationRequest(RequestModel):
     def endpoint(self, enterprise_id: str) -> Endpoint:
         return Endpoint(enterprise_id, self.callback_url, self.callback_paths, self.async_allocations)
 
-    def value(self, enterprise_id: str) -> PartnerConfiguration:
+    def to_model(self, enterprise_id: str) -> PartnerConfiguration:
         return PartnerConfiguration(
             enterprise_id=enterprise_id,
             currencies=self.currencies,
@@ -61,7 +67,7 @@ class ConfigurationRequest(RequestModel):
 
 
 class PartnerChange(RequestModel):
-    """What is left out stays; a window or route of null is taken away.
+    """Fields that are left out stay. A window or route of null is removed.
 
     ``settlementTransactionRouteId`` turns automation on: on-chain settlements then carry an ``rtId``.
     """
@@ -114,9 +120,26 @@ class ConfigurationAnswer(WireModel):
 
 
 class OperatorPartner(PartnerOutput):
-    """What the operator sees of a partner: what it sees itself, and its standing."""
+    """A partner as the operator sees it: all that the partner sees, and ``stablePartner``."""
 
     stable_partner: bool
+
+
+class PartnerLicenceChange(RequestModel):
+    licensed: bool
+
+
+class PartnerLicenceOutput(WireModel):
+    """Whether an enterprise may use a partner. ``updatedAt`` is missing while nobody has changed it."""
+
+    enterprise_id: str
+    partner_id: str
+    licensed: bool
+    updated_at: str | None = None
+
+
+class PartnerLicenceAnswer(WireModel):
+    partner_licence: PartnerLicenceOutput
 
 
 class OperatorPartnerAnswer(WireModel):
@@ -141,8 +164,18 @@ def configuration_answer(configuration: PartnerConfiguration, endpoint: Endpoint
     return ConfigurationAnswer(partner_configuration=ConfigurationOutput.model_validate(fields))
 
 
+def licence_answer(licence: PartnerLicence) -> PartnerLicenceAnswer:
+    fields = present(
+        enterprise_id=licence.enterprise_id,
+        partner_id=str(licence.partner_id),
+        licensed=licence.licensed,
+        updated_at=wire_time(licence.updated_at) if licence.updated_at else None,
+    )
+    return PartnerLicenceAnswer(partner_licence=PartnerLicenceOutput.model_validate(fields))
+
+
 def operator_partner_answer(partner: Partner) -> OperatorPartnerAnswer:
-    """A window that was taken away is null here, so that the operator sees what the patch did."""
+    """Returns the partner with null for a removed window, so that the operator sees the effect of the patch."""
     seen = partner_answer(partner).partner.model_dump(by_alias=False, exclude_unset=True)
     windows = {
         "client_dispute_window_minutes": minutes(partner.client_dispute_window_minutes),

@@ -1,3 +1,16 @@
+-- columns: partner_columns
+partner.id, partner.enterprise_id, partner.go_account_id, partner.client_id, partner.name, partner.broker,
+       partner.institution_id, partner.institution_identifier, partner.connection_key_schema, partner.active,
+       partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
+       partner.top_up_window_minutes, partner.created_at, partner.updated_at,
+       configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
+       configuration.public_key, configuration.onchain_enabled, configuration.loss_sla_minutes,
+       configuration.gain_sla_minutes, partner.settlement_transaction_route_id, enterprise.trust_org
+
+-- columns: connection_columns
+id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
+       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
+
 -- name: put_configuration
 INSERT INTO partner_configuration (enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures,
                                    public_key, onchain_enabled, loss_sla_minutes, gain_sla_minutes, updated_at)
@@ -19,12 +32,18 @@ FROM unnest(%(partner_names)s::text[], %(currencies)s::text[]) AS given (partner
 
 -- name: find_configuration
 SELECT enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures, public_key,
-       onchain_enabled, loss_sla_minutes, gain_sla_minutes
+       onchain_enabled, loss_sla_minutes, gain_sla_minutes,
+       (SELECT coalesce(jsonb_object_agg(partner_name, currency), '{}') FROM partner_currency
+        WHERE partner_currency.enterprise_id = partner_configuration.enterprise_id) AS currencies
 FROM partner_configuration WHERE enterprise_id = %(enterprise_id)s
 
 -- name: list_partner_currencies
-SELECT enterprise_id, partner_name, currency FROM partner_currency
-WHERE enterprise_id = ANY(%(enterprise_ids)s) ORDER BY enterprise_id, partner_name
+SELECT partner_currency.enterprise_id, partner_currency.partner_name, currency.name AS currency, currency.decimals,
+       currency.backing
+FROM partner_currency
+JOIN currency ON currency.name = partner_currency.currency
+WHERE partner_currency.enterprise_id = ANY(%(enterprise_ids)s)
+ORDER BY partner_currency.enterprise_id, partner_currency.partner_name
 
 -- name: insert_client
 INSERT INTO client (id, enterprise_id, go_account_id, active, created_at, updated_at)
@@ -53,13 +72,7 @@ VALUES (%(id)s, %(enterprise_id)s, %(go_account_id)s, %(client_id)s, %(name)s, %
 ON CONFLICT (enterprise_id) DO NOTHING
 
 -- name: find_partner
-SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_id, partner.name, partner.broker,
-       partner.institution_id, partner.institution_identifier, partner.connection_key_schema, partner.active,
-       partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
-       partner.top_up_window_minutes, partner.created_at, partner.updated_at,
-       configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
-       configuration.public_key, configuration.onchain_enabled, configuration.loss_sla_minutes,
-       configuration.gain_sla_minutes, partner.settlement_transaction_route_id, enterprise.trust_org
+SELECT {partner_columns}
 FROM partner
 JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
 JOIN enterprise ON enterprise.id = partner.enterprise_id
@@ -69,7 +82,7 @@ WHERE partner.id = %(id)s OR partner.enterprise_id = %(enterprise_id)s
 SELECT request_sha256 FROM partner WHERE enterprise_id = %(enterprise_id)s
 
 -- name: lock_partner
--- The mutex under which a partner's settlements are staged and executed; new connections need only its key.
+-- Settlements of a partner are staged and executed under this lock. It does not block new connections.
 SELECT id FROM partner WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: update_partner
@@ -80,14 +93,7 @@ SET active = %(active)s, stable_partner = %(stable_partner)s, top_up_window_minu
 WHERE id = %(id)s
 
 -- name: list_partners
-SELECT partner.id, partner.enterprise_id, partner.go_account_id, partner.client_id, partner.name, partner.broker,
-       partner.institution_id, partner.institution_identifier, partner.connection_key_schema, partner.active,
-       partner.stable_partner, partner.allocation_policies_enabled, partner.client_dispute_window_minutes,
-       partner.top_up_window_minutes, partner.created_at, partner.updated_at,
-       configuration.amount_unit, configuration.execute_when_funded, configuration.auto_approve_client_closures,
-       configuration.public_key, configuration.onchain_enabled, configuration.loss_sla_minutes,
-       configuration.gain_sla_minutes, partner.settlement_transaction_route_id, enterprise.trust_org,
-       count(*) OVER () AS total
+SELECT {partner_columns}, count(*) OVER () AS total
 FROM partner
 JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
 JOIN enterprise ON enterprise.id = partner.enterprise_id
@@ -103,31 +109,40 @@ WHERE (%(ids)s::uuid[] IS NULL OR partner.id = ANY(%(ids)s))
 ORDER BY partner.created_at, partner.id
 LIMIT %(limit)s OFFSET %(offset)s
 
+-- name: put_licence
+INSERT INTO partner_licence (enterprise_id, partner_id, licensed, updated_at)
+VALUES (%(enterprise_id)s, %(partner_id)s, %(licensed)s, %(now)s)
+ON CONFLICT (enterprise_id, partner_id) DO UPDATE
+SET licensed = excluded.licensed, updated_at = excluded.updated_at
+
+-- name: list_licences
+SELECT enterprise_id, partner_id, licensed, updated_at
+FROM partner_licence WHERE enterprise_id = %(enterprise_id)s AND partner_id = ANY(%(partner_ids)s)
+
 -- name: insert_connection
 INSERT INTO connection (id, partner_id, client_id, network_account_id, name, active, encrypted_key, nonce, proof,
-                        partners_client_id, partners_connection_id, initiated_by, created_at, updated_at)
+                        partners_client_id, partners_connection_id, initiated_by, created_at, updated_at, first_name)
 VALUES (%(id)s, %(partner_id)s, %(client_id)s, %(network_account_id)s, %(name)s, true, %(encrypted_key)s,
         %(nonce)s, %(proof)s, %(partners_client_id)s, %(partners_connection_id)s, %(initiated_by)s, %(now)s,
-        %(now)s)
+        %(now)s, %(name)s)
+
+-- name: find_first_request
+SELECT first_name AS name, encrypted_key FROM connection WHERE id = %(id)s
 
 -- name: find_connection
-SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
+SELECT {connection_columns}
 FROM connection WHERE id = %(id)s
 
 -- name: find_connection_by_nonce
-SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
+SELECT {connection_columns}
 FROM connection WHERE client_id = %(client_id)s AND nonce = %(nonce)s
 
 -- name: list_partner_connections
-SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
+SELECT {connection_columns}
 FROM connection WHERE partner_id = %(partner_id)s AND id = ANY(%(ids)s)
 
 -- name: lock_connection
-SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
+SELECT {connection_columns}
 FROM connection WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: update_connection
@@ -140,8 +155,7 @@ SET partners_client_id = %(partners_client_id)s, partners_connection_id = %(part
 WHERE id = %(id)s AND partners_connection_id IS NULL AND refused_reason IS NULL
 
 -- name: list_connections
-SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, refused_reason, count(*) OVER () AS total
+SELECT {connection_columns}, count(*) OVER () AS total
 FROM connection
 WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)
@@ -161,17 +175,9 @@ FROM connection
 JOIN client ON client.id = connection.client_id
 WHERE connection.id = ANY(%(ids)s)
 
--- name: create_audience
--- Each owner of connections in the temporary table `informed_connection` (connection_id), with those of its own.
-CREATE TEMPORARY TABLE audience ON COMMIT DROP AS
-SELECT client.enterprise_id, jsonb_agg(connection.id ORDER BY connection.id) AS connection_ids
-FROM informed_connection
-JOIN connection ON connection.id = informed_connection.connection_id
-JOIN client ON client.id = connection.client_id
-GROUP BY client.enterprise_id
-
--- name: try_lock_partner
-SELECT id FROM partner WHERE id = %(id)s FOR NO KEY UPDATE SKIP LOCKED
+-- name: claim_partner
+-- Among workers only: it says who waits for the partner's lock, and protects nothing by itself.
+SELECT pg_try_advisory_xact_lock(hashtext('clearwindow.worker'), hashtext(%(id)s::text))
 
 -- name: partner_accounts
 SELECT id, go_account_id AS value FROM partner WHERE id = ANY(%(ids)s)
@@ -189,8 +195,7 @@ SELECT network_account_id AS id, id AS value FROM connection
 WHERE partner_id = %(partner_id)s AND network_account_id = ANY(%(ids)s)
 
 -- name: connections_of_client
-SELECT id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
-       partners_connection_id, initiated_by, created_at, updated_at, refused_reason
+SELECT {connection_columns}
 FROM connection WHERE client_id = %(client_id)s
 
 -- name: partners_of_accounts

@@ -1,250 +1,262 @@
-"""The network's routes about partners, clients, connections and balances."""
+"""Members become clients or partners, connect, and read partners, connections and balances."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
+from clearwindow.api.docs import may_raise
+from clearwindow.api.routing import (
+    Answer,
+    Filters,
+    JsonBody,
+    OptionalJsonBody,
+    ServerRuntime,
+    counted,
+    works_on,
+)
+from clearwindow.api.schema import replay_headers
+from clearwindow.core.ids import NIL, parse_uuid
+from clearwindow.core.work import Work
+from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
+from clearwindow.network import connection_schemas, connections, membership, schemas, views
+from clearwindow.signing.models import Operation
+from clearwindow.signing.schemas import SIGNATURE_ERRORS, SigningPayload, signed_request, signing_payload
 
-from clearwindow.access.guards import ReadingMember, WritingMember
-from clearwindow.http.bodies import read_body
-from clearwindow.http.docs import may_answer, takes_body, takes_filters
-from clearwindow.http.filters import counted_response, read_filters
-from clearwindow.http.wire import json_response, replay_headers
-from clearwindow.ids import NIL, parse_uuid
-from clearwindow.network import answers, balances, connecting, partnering, wire
-from clearwindow.signing.wire import SigningPayload, signed_request, signing_payload
-
-router: Final = APIRouter(prefix="/api/network/v1/enterprises/{enterprise_id}", tags=["network"])
+_TO_SIGN: Final = may_raise(
+    "not_a_client",
+    ("partner_unknown", 404),
+    "connection_key_schema_differs",
+    "connection_key_not_readable",
+    "payload_impossible",
+    unused=(422,),
+)
+router: Final = member_router("network", NETWORK_V1)
 
 
 @router.post(
     "/clients",
     operation_id="v1ClientsPostRoute",
-    summary="Become a client, trading from the enterprise's default Go Account",
-    response_model=answers.ClientAnswer,
-    responses=may_answer(400, 401, 403),
-    openapi_extra=takes_body(wire.NoBody, required=False),
+    summary="Become a client that trades from the enterprise's default Go Account",
+    responses=may_raise("go_account_missing"),
 )
-async def become_client(request: Request, member: WritingMember) -> Response:
-    """An enterprise is one client: asking again gives the same one."""
-    await read_body(request, wire.NoBody, optional=True)
-    client = await run_in_threadpool(partnering.become_client, request.app.state.runtime, member)
-    return json_response(answers.client_answer(client))
+def become_client(
+    runtime: ServerRuntime, member: CallingMember, _body: OptionalJsonBody[schemas.NoBody]
+) -> schemas.ClientAnswer:
+    """An enterprise is one client. A repeat answers the same client."""
+    client = membership.become_client(runtime, member)
+    return schemas.client_answer(client)
 
 
 @router.post(
     "/partners",
     operation_id="v1PartnersPostRoute",
     summary="Become a partner, once the operator has configured the enterprise as one",
-    response_model=answers.PartnerAnswer,
-    responses=may_answer(400, 401, 403, 422),
-    openapi_extra=takes_body(wire.NewPartnerRequest),
+    responses=may_raise("partner_configuration_missing", "go_account_missing", "partner_differs"),
 )
-async def become_partner(request: Request, member: WritingMember) -> Response:
-    """An enterprise is one partner: asking again in the same words gives the same one.
+def become_partner(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.NewPartnerRequest]
+) -> schemas.PartnerAnswer:
+    """An enterprise is one partner. A repeat with the same values answers the same partner.
 
-    The operator configures beforehand which currencies the enterprise knows and how it counts amounts.
+    Before, the operator configures the enterprise's currency names and its amount unit.
     """
-    body = await read_body(request, wire.NewPartnerRequest)
-    runtime, asked = request.app.state.runtime, body.model.value()
-    partner = await run_in_threadpool(partnering.become_partner, runtime, member, asked)
-    return json_response(answers.partner_answer(partner))
+    asked = body.model.to_model()
+    partner = membership.become_partner(runtime, member, asked)
+    return schemas.partner_answer(partner)
 
 
 @router.get(
     "/partners",
     operation_id="v1PartnersGetRoute",
     summary="List the partners of the network",
-    response_model=answers.PartnerList,
-    responses=may_answer(400, 401, 403),
-    openapi_extra=takes_filters(wire.PartnerFilters),
 )
-async def list_partners(request: Request, member: ReadingMember) -> Response:
-    """Every partner, whether or not the caller has a connection to it."""
-    filters = await read_filters(request, wire.PartnerFilters)
-    wanted = filters.value(member.enterprise_id)
+def list_partners(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.PartnerFilters]
+) -> Answer[schemas.PartnerList]:
+    """Lists every partner, whether or not the caller has a connection to it."""
+    wanted = filters.to_model(member.enterprise_id)
     page = {"limit": filters.limit, "offset": filters.offset}
-    found = await run_in_threadpool(partnering.list_partners, request.app.state.runtime, wanted, **page)
-    return counted_response(answers.partner_list(found.items, member.enterprise_id), found.total)
+    found, licences = views.list_partners(runtime, member, wanted, **page)
+    return counted(schemas.partner_list(found.items, licences, member.enterprise_id), found.total)
 
 
 @router.get(
     "/supportedCurrencies",
     operation_id="v1EnterpriseSupportedCurrenciesRoute",
-    summary="The currencies that partners take, and what they call them",
-    response_model=answers.SupportedCurrencies,
-    responses=may_answer(400, 401, 403),
-    openapi_extra=takes_filters(wire.SupportedCurrencyFilters),
+    summary="List the currencies that partners support, and their names for them",
+    responses=may_raise(("partner_unknown", 400)),
 )
-async def supported_currencies(request: Request, member: ReadingMember) -> Response:  # noqa: ARG001 - guards
-    """For each partner asked for: our name of a currency, the asset behind it, and the partner's own names."""
-    filters = await read_filters(request, wire.SupportedCurrencyFilters)
-    runtime = request.app.state.runtime
-    maps = await run_in_threadpool(partnering.supported_currencies, runtime, filters.partner_ids)
-    return json_response(answers.supported_currencies(maps))
+def supported_currencies(
+    runtime: ServerRuntime, filters: Filters[schemas.SupportedCurrencyFilters]
+) -> schemas.SupportedCurrencies:
+    """Answers, for each requested partner, our currency names, their backing assets and the partner's own names."""
+    maps = views.supported_currencies(runtime, filters.partner_ids)
+    return schemas.supported_currencies(maps)
 
 
 @router.get(
     "/clients/connections/signing",
     operation_id="V1ClientConnectionsSigningGetRoute",
-    summary="The exact text to sign for a new connection",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404, 422),
-    openapi_extra=takes_body(wire.ConnectionToSign),
+    summary="Get the exact text to sign for a new connection",
+    responses=_TO_SIGN,
 )
-async def connection_to_sign(request: Request, member: ReadingMember) -> Response:
-    """Takes the fields as a JSON body on the GET, and checks that the partner can be connected to."""
-    body = await read_body(request, wire.ConnectionToSign)
-    runtime, asked = request.app.state.runtime, body.model
-    await run_in_threadpool(
-        connecting.require_connectable, runtime, member, asked.partner_id, asked.key_schema, asked.key_fields
-    )
-    return json_response(signing_payload(body, {"enterpriseId": member.enterprise_id}))
+def connection_to_sign(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[connection_schemas.ConnectionToSign]
+) -> SigningPayload:
+    """Takes the fields as a JSON body of the GET, and checks that the client can connect to the partner."""
+    asked = body.model
+    connections.require_connectable(runtime, member, asked.partner_id, asked.key_schema, asked.key_fields)
+    return signing_payload(body, {"enterpriseId": member.enterprise_id})
 
 
 @router.post(
     "/clients/connections/signing",
     operation_id="V1ClientConnectionsSigningPostRoute",
-    summary="The exact text to sign for a new connection",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 404, 422),
-    openapi_extra=takes_body(wire.ConnectionToSign),
+    summary="Get the exact text to sign for a new connection",
+    responses=_TO_SIGN,
 )
-async def connection_to_sign_by_post(request: Request, member: WritingMember) -> Response:
-    """The same for clients that cannot send a body with a GET."""
-    return await connection_to_sign(request, member)
+def connection_to_sign_by_post(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[connection_schemas.ConnectionToSign]
+) -> SigningPayload:
+    """The same as GET, for clients that cannot send a body with a GET."""
+    return connection_to_sign(runtime, member, body)
 
 
 @router.post(
     "/clients/connections",
     operation_id="v1ClientConnectionsPostRoute",
     summary="Connect to a partner, with a signed request",
-    response_model=answers.ConnectionAnswer,
-    responses=may_answer(400, 401, 403, 404, 422),
-    openapi_extra=takes_body(wire.NewConnectionRequest),
+    responses=may_raise(
+        "not_a_client",
+        ("partner_unknown", 404),
+        "connection_key_schema_differs",
+        "connection_key_not_readable",
+        *SIGNATURE_ERRORS,
+        ("nonce_used", 400),
+        "partner_not_licensed",
+        "client_inactive",
+        ("partner_inactive", 422),
+        "connection_refused",
+    ),
 )
-async def connect(request: Request, member: WritingMember) -> Response:
+@works_on(Work.WAITS_FOR_PARTNER)
+def connect(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[connection_schemas.NewConnectionRequest]
+) -> Answer[connection_schemas.ConnectionAnswer]:
     """Opens a network account at the partner, with the key that the partner gave to its customer.
 
-    The key is kept encrypted and never given back.
+    The key is stored encrypted and never returned.
     """
-    body = await read_body(request, wire.NewConnectionRequest)
-    runtime, asked = request.app.state.runtime, body.model.value()
-    signed = signed_request(body, {"enterpriseId": member.enterprise_id})
-    done = await run_in_threadpool(connecting.connect, runtime, member, asked, signed)
+    asked = body.model.to_model()
+    signed = signed_request(Operation.CONNECTION_CREATE, body, {"enterpriseId": member.enterprise_id})
+    done = connections.connect(runtime, member, asked, signed)
     headers = replay_headers(replayed=done.replayed)
-    return json_response(answers.connection_answer(done.connection), headers=headers)
+    return Answer(connection_schemas.connection_answer(done.connection), headers=headers)
 
 
 @router.get(
     "/clients/connections",
     operation_id="v1ClientConnectionsGetRoute",
     summary="List the client's connections",
-    response_model=answers.ConnectionList,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_filters(wire.ClientConnectionFilters),
+    responses=may_raise("not_a_client", unused=(404,)),
 )
-async def list_client_connections(request: Request, member: ReadingMember) -> Response:
-    """All connections of the caller as a client, stopped ones too."""
-    filters = await read_filters(request, wire.ClientConnectionFilters)
+def list_client_connections(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.ClientConnectionFilters]
+) -> Answer[connection_schemas.ConnectionList]:
+    """Lists all connections of the caller as a client, including stopped ones."""
     page = {"limit": filters.limit, "offset": filters.offset}
-    runtime = request.app.state.runtime
-    found = await run_in_threadpool(connecting.client_connections, runtime, member, filters.value(), **page)
-    return counted_response(answers.connection_list(found.items), found.total)
+    found = views.client_connections(runtime, member, filters.to_model(), **page)
+    return counted(connection_schemas.connection_list(found.items), found.total)
 
 
 @router.get(
     "/clients/connections/{connection_id}",
     operation_id="v1ClientConnectionGetRoute",
-    summary="One of the client's connections",
-    response_model=answers.ConnectionAnswer,
-    responses=may_answer(401, 403, 404),
+    summary="Get one of the client's connections",
+    responses=may_raise("not_a_client", ("connection_unknown", 404)),
 )
-async def client_connection(request: Request, member: ReadingMember, connection_id: str) -> Response:
-    """Another client's connection is answered as one that does not exist."""
-    runtime, known = request.app.state.runtime, parse_uuid(connection_id) or NIL
-    connection = await run_in_threadpool(connecting.client_connection, runtime, member, known)
-    return json_response(answers.connection_answer(connection))
+def client_connection(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str
+) -> connection_schemas.ConnectionAnswer:
+    """Another client's connection gets the same error as an unknown one."""
+    known = parse_uuid(connection_id) or NIL
+    connection = views.client_connection(runtime, member, known)
+    return connection_schemas.connection_answer(connection)
 
 
 @router.put(
     "/clients/connections/{connection_id}",
     operation_id="v1ClientConnectionPutRoute",
     summary="Rename, stop or restart a connection",
-    response_model=answers.ConnectionAnswer,
-    responses=may_answer(400, 401, 403, 404, 422),
-    openapi_extra=takes_body(wire.ConnectionChange),
+    responses=may_raise("not_a_client", ("connection_unknown", 404), "connection_refused"),
 )
-async def change_connection(request: Request, member: WritingMember, connection_id: str) -> Response:
-    """A stopped connection takes no allocations; it still settles, and its funds can be taken back."""
-    body = await read_body(request, wire.ConnectionChange)
-    runtime, known = request.app.state.runtime, parse_uuid(connection_id) or NIL
-    connection = await run_in_threadpool(connecting.change, runtime, member, known, body.model.changes())
-    return json_response(answers.connection_answer(connection))
+def change_connection(
+    runtime: ServerRuntime,
+    member: CallingMember,
+    connection_id: str,
+    body: JsonBody[connection_schemas.ConnectionChange],
+) -> connection_schemas.ConnectionAnswer:
+    """A stopped connection takes no allocations. It still settles, and its funds can be deallocated."""
+    known = parse_uuid(connection_id) or NIL
+    connection = connections.change(runtime, member, known, body.model.changes())
+    return connection_schemas.connection_answer(connection)
 
 
 @router.get(
     "/partners/connections",
     operation_id="v1PartnerConnectionsGetRoute",
     summary="List the connections to the partner",
-    response_model=answers.ConnectionList,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_filters(wire.PartnerConnectionFilters),
+    responses=may_raise("not_a_partner", unused=(404,)),
 )
-async def list_partner_connections(request: Request, member: ReadingMember) -> Response:
-    """All clients' connections to the caller as a partner."""
-    filters = await read_filters(request, wire.PartnerConnectionFilters)
+def list_partner_connections(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.PartnerConnectionFilters]
+) -> Answer[connection_schemas.ConnectionList]:
+    """Lists the connections of all clients to the caller as a partner."""
     page = {"limit": filters.limit, "offset": filters.offset}
-    runtime = request.app.state.runtime
-    found = await run_in_threadpool(connecting.partner_connections, runtime, member, filters.value(), **page)
-    return counted_response(answers.connection_list(found.items), found.total)
+    found = views.partner_connections(runtime, member, filters.to_model(), **page)
+    return counted(connection_schemas.connection_list(found.items), found.total)
 
 
 @router.get(
     "/partners/connections/{connection_id}",
     operation_id="v1PartnerConnectionGetRoute",
-    summary="One of the connections to the partner",
-    response_model=answers.ConnectionAnswer,
-    responses=may_answer(401, 403, 404),
+    summary="Get one of the connections to the partner",
+    responses=may_raise("not_a_partner", ("connection_unknown", 404)),
 )
-async def partner_connection(request: Request, member: ReadingMember, connection_id: str) -> Response:
-    """A connection to another partner is answered as one that does not exist."""
-    runtime, known = request.app.state.runtime, parse_uuid(connection_id) or NIL
-    connection = await run_in_threadpool(connecting.partner_connection, runtime, member, known)
-    return json_response(answers.connection_answer(connection))
+def partner_connection(
+    runtime: ServerRuntime, member: CallingMember, connection_id: str
+) -> connection_schemas.ConnectionAnswer:
+    """A connection to another partner gets the same error as an unknown one."""
+    known = parse_uuid(connection_id) or NIL
+    connection = views.partner_connection(runtime, member, known)
+    return connection_schemas.connection_answer(connection)
 
 
 @router.get(
     "/clients/balances",
     operation_id="v1ClientBalancesGetRoute",
-    summary="The client's funds: in its Go Account, and allocated to partners",
-    response_model=answers.ClientBalances,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_filters(wire.ClientBalanceFilters),
+    summary="Get the client's balances: in its Go Account, and allocated to partners",
+    responses=may_raise("not_a_client", unused=(404,)),
 )
-async def client_balances(request: Request, member: ReadingMember) -> Response:
-    """In our names and base units; what is held waits for an allocation, a settlement or a dispute."""
-    filters = await read_filters(request, wire.ClientBalanceFilters)
+def client_balances(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.ClientBalanceFilters]
+) -> Answer[connection_schemas.ClientBalances]:
+    """Uses our currency names and base units. Held amounts belong to open allocations, settlements or disputes."""
     page = {"limit": filters.limit, "offset": filters.offset}
-    runtime = request.app.state.runtime
-    view = await run_in_threadpool(balances.of_client, runtime, member, filters.value(), **page)
-    return counted_response(answers.client_balances(view), view.total)
+    funds = views.client_funds(runtime, member, filters.to_model(), **page)
+    return counted(connection_schemas.client_balances(funds), funds.total)
 
 
 @router.get(
     "/partners/balances",
     operation_id="v1PartnerBalancesGetRoute",
-    summary="The funds that clients have allocated to the partner, in the partner's names and unit",
-    response_model=answers.PartnerBalances,
-    responses=may_answer(400, 401, 403, 404),
-    openapi_extra=takes_filters(wire.PartnerBalanceFilters),
+    summary="Get the funds that clients have allocated to the partner, in the partner's names and unit",
+    responses=may_raise("not_a_partner", unused=(404,)),
 )
-async def partner_balances(request: Request, member: ReadingMember) -> Response:
-    """Per connection; clients are named by their ids only."""
-    filters = await read_filters(request, wire.PartnerBalanceFilters)
+def partner_balances(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.PartnerBalanceFilters]
+) -> Answer[connection_schemas.PartnerBalances]:
+    """Answers balances by connection. Clients appear only by their ids."""
     page = {"limit": filters.limit, "offset": filters.offset}
-    runtime = request.app.state.runtime
-    view = await run_in_threadpool(balances.of_partner, runtime, member, filters.value(), **page)
-    return counted_response(answers.partner_balances(view), view.total)
+    funds = views.partner_funds(runtime, member, filters.to_model(), **page)
+    return counted(connection_schemas.partner_balances(funds), funds.total)

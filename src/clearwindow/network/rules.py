@@ -1,17 +1,27 @@
-"""Decisions about partners, clients and connections. Pure."""
+"""Decisions about partners, clients and connections."""
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from clearwindow.accounts.values import Balance
-from clearwindow.errors import InvalidRequestError, UnprocessableError
-from clearwindow.money import canonical_currency
-from clearwindow.network.values import Client, Connection, ConnectionKeySchema, CurrencyMap, Partner
-from clearwindow.partnercalls.rules import partners_own
-from clearwindow.partnercalls.values import Accepted, NotCalled, Refused
+from clearwindow.core.errors import InvalidRequestError, NotFoundError, UnprocessableError
+from clearwindow.core.money import canonical_currency
+from clearwindow.ledger.models import Balance
+from clearwindow.network.models import (
+    Client,
+    Connection,
+    ConnectionKeySchema,
+    CurrencyMap,
+    FirstRequest,
+    NewConnection,
+    Partner,
+)
+from clearwindow.partner_calls.models import Accepted, NotCalled, Refused
+from clearwindow.partner_calls.rules import partners_own
+from clearwindow.signing import repeats
 from clearwindow.signing.connection_keys import (
     EncryptedFormError,
     claims_encryption,
@@ -30,15 +40,15 @@ def require_key_schema(partner: Partner, given: ConnectionKeySchema) -> None:
 
 
 def require_readable_key(partner: Partner, key_fields: Mapping[str, str]) -> None:
-    """Each field clear, or in the form that the partner can decrypt; no message quotes a value."""
+    """Requires each field in clear or encrypted to the partner's key. No error quotes a value."""
     for name, value in key_fields.items():
         if not claims_encryption(value):
             continue
         if partner.public_key is None:
             raise InvalidRequestError(
                 "connection_key_not_readable",
-                f"connectionKey.{name}: has a line break, as if encrypted, but the partner has no public key to"
-                " encrypt to: send the value in clear, in one line",
+                f"connectionKey.{name}: has a line break, like an encrypted value, but the partner has no public"
+                " key: send the value in clear, in one line",
             )
         try:
             require_encrypted_form(value, parse_rsa_public_key(partner.public_key))
@@ -50,15 +60,38 @@ def require_readable_key(partner: Partner, key_fields: Mapping[str, str]) -> Non
 
 
 def require_may_connect(client: Client, partner: Partner) -> None:
-    """What stops new business stops a new connection (*choice*: 422, as the references are right)."""
+    """An inactive client or partner gets no new connection (choice C122)."""
     if not client.active:
         raise UnprocessableError("client_inactive", "the client is inactive: ask the operator to activate it")
     if not partner.active:
         raise UnprocessableError("partner_inactive", "the partner is inactive and takes no new connections")
 
 
+def differing_fields(made: Connection, first: FirstRequest, asked: NewConnection) -> list[str]:
+    """Returns the fields in which a request differs from the one that made the connection. Empty: the same."""
+    differing = {
+        "partnerId": made.partner_id != asked.partner_id,
+        "name": first.name != asked.name,
+        "connectionKey": not hmac.compare_digest(first.key, asked.key),
+    }
+    return [name for name, differs in differing.items() if differs]
+
+
+def require_same_connection(made: Connection, first: FirstRequest | None, asked: NewConnection) -> None:
+    """Requires that a second request with the same nonce is the first one, signed anew. No error quotes a key.
+
+    ``first`` is None if only bytes can be compared, and they differ.
+
+    Raises:
+        InvalidRequestError: it differs.
+    """
+    fields = [] if first is None else differing_fields(made, first, asked)
+    if first is None or fields:
+        raise InvalidRequestError("nonce_used", *repeats.differs("nonce", "connection", made.id, fields))
+
+
 def require_not_refused(connection: Connection) -> None:
-    """A connection that its partner refused is kept as a record, and leads nowhere (*choice*)."""
+    """A connection that its partner refused stays as a record and cannot be used (choice C8)."""
     if connection.refused_reason is not None:
         raise UnprocessableError(
             "connection_refused",
@@ -67,12 +100,17 @@ def require_not_refused(connection: Connection) -> None:
         )
 
 
+def unknown_connection() -> NotFoundError:
+    """Another enterprise's connection gets the same error as one that does not exist."""
+    return NotFoundError("connection_unknown", "the enterprise has no connection with this id")
+
+
 def introduced(connection: Connection, answer: Accepted | Refused | NotCalled, now: datetime) -> Connection | None:
-    """The connection after the partner's answer; None where the answer lacks the partner's names for it."""
+    """Returns the connection after the partner's answer, or None if the answer lacks the partner's ids for it."""
     if isinstance(answer, Refused):
         return replace(connection, active=False, refused_reason=answer.reason, updated_at=now)
     if isinstance(answer, NotCalled):
-        # A partner without a callback gives no names of its own: ours serve both sides (*choice*).
+        # A partner without a callback gives no ids of its own: both sides use ours (choice C23).
         client_id, connection_id = str(connection.client_id), str(connection.id)
     else:
         client_id, connection_id = (
@@ -88,33 +126,28 @@ def require_same_request(recorded: bytes | None, given: bytes) -> None:
     if recorded != given:
         raise UnprocessableError(
             "partner_differs",
-            "the enterprise is a partner already, by another request: the operator changes what may change",
+            "the enterprise is a partner already, with other values: ask the operator to change it",
         )
 
 
 def our_currencies(asked: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
-    """The partner's names with ours in their one spelling.
+    """Returns our currency for each name of the partner, in the network's own spelling.
 
     Raises:
-        InvalidRequestError: a currency that the network does not know.
+        InvalidRequestError: the network has no such currency.
     """
     mapped = {name: canonical_currency(ours) for name, ours in asked.items()}
     unknown = sorted(set(mapped.values()) - set(known))
     if unknown:
         raise InvalidRequestError(
             "currency_unknown",
-            f"currencies: the network does not know {unknown[0]}: make the currency first",
+            f"currencies: the network does not know {unknown[0]}: add the currency first",
             {"unknownCurrencies": unknown},
         )
     return mapped
 
 
-def in_partner_terms(balances: Mapping[str, Balance], currencies: CurrencyMap) -> dict[str, tuple[str, str]]:
-    """(available, held) by the partner's own name and in its unit; what it does not map is left out."""
-    terms: dict[str, tuple[str, str]] = {}
-    for currency, balance in balances.items():
-        available = currencies.to_theirs(currency, balance.available)
-        held = currencies.to_theirs(currency, balance.held)
-        if available and held:
-            terms[available[0]] = (available[1], held[1])
-    return terms
+def by_partner_names(balances: Mapping[str, Balance], currencies: CurrencyMap) -> dict[str, Balance]:
+    """Returns balances by the partner's own names, without currencies that it does not map. In base units."""
+    named = ((currencies.partner_names(currency), balance) for currency, balance in balances.items())
+    return {names[0]: balance for names, balance in named if names}

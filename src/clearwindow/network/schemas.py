@@ -1,17 +1,88 @@
-"""What is answered about partners, clients and connections on the network's wire."""
+"""Partners, clients and their currencies on the network's wire: requests and answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from clearwindow.accounts.values import Balance
-from clearwindow.clock import wire_time
-from clearwindow.http.wire import WireModel, present
-from clearwindow.network import rules
-from clearwindow.network.balances import ClientView, PartnerView
-from clearwindow.network.values import Client, Connection, CurrencyMap, Partner
+from pydantic import Field
+
+from clearwindow.api.filters import Flag, ManyNeeded, Page, Texts, Uuids
+from clearwindow.api.schema import Omittable, RequestModel, ShortText, WireModel, WireNumber
+from clearwindow.core.clock import wire_time
+from clearwindow.core.ids import WireUuid
+from clearwindow.core.text import present
+from clearwindow.network.models import (
+    Client,
+    ConnectionKeySchema,
+    CurrencyMap,
+    NewPartner,
+    Partner,
+    PartnerFilter,
+    PartnerLicence,
+)
+
+WindowMinutes = Annotated[WireNumber, Field(ge=0, le=525_600, decimal_places=6)]
+"""At most a year. A JSON number carries six decimal places without loss."""
+
+DOMAIN: Final = "bitgo-network"
+"""The ``domain`` of supported currencies: the wire's owner gives this one only."""
+
+SlaMinutes = Annotated[WireNumber, Field(gt=0, le=525_600, decimal_places=6)]
+
+
+class NoBody(RequestModel):
+    """A request without fields."""
+
+
+class NewPartnerRequest(RequestModel):
+    name: ShortText
+    broker: bool
+    institution_id: Omittable[WireUuid] = None
+    institution_identifier: ShortText
+    connection_key_schema: Literal["token", "tokenAndSignature", "apiKeyAndSecret", "clearloop"]
+    client_dispute_window_minutes: WindowMinutes | None = None
+    top_up_window_minutes: WindowMinutes | None = None
+    allocation_policies_enabled: bool = False
+
+    def to_model(self) -> NewPartner:
+        return NewPartner(
+            name=self.name,
+            broker=self.broker,
+            institution_id=str(self.institution_id) if self.institution_id else None,
+            institution_identifier=self.institution_identifier,
+            connection_key_schema=ConnectionKeySchema(self.connection_key_schema),
+            client_dispute_window_minutes=self.client_dispute_window_minutes,
+            top_up_window_minutes=self.top_up_window_minutes,
+            allocation_policies_enabled=self.allocation_policies_enabled,
+        )
+
+
+class PartnerFilters(Page):
+    ids: Uuids = None
+    names: Texts = None
+    institution_ids: Uuids = None
+    institution_identifiers: Texts = None
+    active: Flag = None
+    filter_by_trust_org: Flag = None
+    allocation_policies_enabled: Flag = None
+
+    def to_model(self, reader: str) -> PartnerFilter:
+        return PartnerFilter(
+            ids=self.ids,
+            names=self.names,
+            institution_ids=None if self.institution_ids is None else [str(one) for one in self.institution_ids],
+            institution_identifiers=self.institution_identifiers,
+            active=self.active,
+            allocation_policies_enabled=self.allocation_policies_enabled,
+            trust_org_of=reader if self.filter_by_trust_org else None,
+        )
+
+
+class SupportedCurrencyFilters(Page):
+    partner_ids: Annotated[ManyNeeded[WireUuid], Field(min_length=1)]
 
 
 class ClientOutput(WireModel):
@@ -54,7 +125,10 @@ class PartnerAnswer(WireModel):
 
 
 class ListedPartner(WireModel):
-    """A partner as every enterprise sees it; ``enterprise_id`` only where it is the reader's own (*choice*)."""
+    """A partner as every enterprise sees it. ``enterpriseId`` is given only for the reader's own (choice C112).
+
+    ``isLicensedForPartner``: whether the reader may open connections and allocate to it (choice C123).
+    """
 
     id: str
     name: str
@@ -68,66 +142,12 @@ class ListedPartner(WireModel):
     top_up_window_minutes: int | float | None = None
     trust_org: str
     stable_partner: bool
+    is_licensed_for_partner: bool
     public_key: str | None = None
 
 
 class PartnerList(WireModel):
     partners: list[ListedPartner]
-
-
-class ConnectionOutput(WireModel):
-    id: str
-    name: str
-    client_id: str
-    partner_id: str
-    network_account_id: str
-    created_at: str
-    updated_at: str
-    active: bool
-    proof: str
-    nonce: str
-    partners_connection_id: str | None
-    partners_client_id: str | None
-    initialized: bool
-
-
-class ConnectionAnswer(WireModel):
-    connection: ConnectionOutput
-
-
-class ConnectionList(WireModel):
-    connections: list[ConnectionOutput]
-
-
-class Amounts(WireModel):
-    available: str
-    held: str
-
-
-class ClientNetworkBalance(WireModel):
-    partner_id: str
-    partners_connection_id: str
-    name: str
-    partner_institution_identifier: str
-    balances: dict[str, Amounts]
-
-
-class ClientBalances(WireModel):
-    client_id: str
-    balances: dict[str, Amounts]
-    network_balances: dict[str, ClientNetworkBalance]
-
-
-class PartnerNetworkBalance(WireModel):
-    client_id: str
-    partner_id: str
-    partners_connection_id: str
-    balances: dict[str, Amounts]
-
-
-class PartnerBalances(WireModel):
-    network_balances: dict[str, PartnerNetworkBalance]
-    balances: dict[str, Amounts]
 
 
 class SupportedCurrency(WireModel):
@@ -137,7 +157,7 @@ class SupportedCurrency(WireModel):
 
 
 class SupportedCurrencies(WireModel):
-    """Per partner id. ``domain`` says whose currency names these are (*choice*: ``ofc``)."""
+    """Currencies by partner id. ``domain`` is always ``bitgo-network`` (choice C111)."""
 
     supported_currencies: dict[str, list[SupportedCurrency]]
     domain: str
@@ -173,11 +193,13 @@ def partner_answer(partner: Partner) -> PartnerAnswer:
     return PartnerAnswer(partner=PartnerOutput.model_validate(_shared(partner) | own))
 
 
-def partner_list(partners: Iterable[Partner], reader: str) -> PartnerList:
+def partner_list(partners: Iterable[Partner], licences: Mapping[UUID, PartnerLicence], reader: str) -> PartnerList:
     listed = []
     for partner in partners:
         own = {"enterprise_id": reader} if partner.enterprise_id == reader else {}
-        fields = _shared(partner) | {"stable_partner": partner.stable_partner} | own
+        licensed = licences[partner.id].licensed
+        fields = _shared(partner) | {"stable_partner": partner.stable_partner, "is_licensed_for_partner": licensed}
+        fields |= own
         listed.append(ListedPartner.model_validate(fields))
     return PartnerList(partners=listed)
 
@@ -198,60 +220,6 @@ def _shared(partner: Partner) -> dict[str, object]:
     )
 
 
-def connection_output(connection: Connection) -> ConnectionOutput:
-    return ConnectionOutput(
-        id=str(connection.id),
-        name=connection.name,
-        client_id=str(connection.client_id),
-        partner_id=str(connection.partner_id),
-        network_account_id=str(connection.network_account_id),
-        created_at=wire_time(connection.created_at),
-        updated_at=wire_time(connection.updated_at),
-        active=connection.active,
-        proof=connection.proof,
-        nonce=connection.nonce,
-        partners_connection_id=connection.partners_connection_id,
-        partners_client_id=connection.partners_client_id,
-        initialized=connection.initialized,
-    )
-
-
-def connection_answer(connection: Connection) -> ConnectionAnswer:
-    return ConnectionAnswer(connection=connection_output(connection))
-
-
-def connection_list(connections: Iterable[Connection]) -> ConnectionList:
-    return ConnectionList(connections=[connection_output(connection) for connection in connections])
-
-
-def client_balances(view: ClientView) -> ClientBalances:
-    network = {
-        str(connection.id): ClientNetworkBalance(
-            partner_id=str(partner.id),
-            partners_connection_id=connection.partners_connection_id or str(connection.id),
-            name=connection.name,
-            partner_institution_identifier=partner.institution_identifier,
-            balances=_ours(balances),
-        )
-        for connection, partner, balances in view.connections
-    }
-    own = _ours(view.go_account)
-    return ClientBalances(client_id=str(view.client.id), balances=own, network_balances=network)
-
-
-def partner_balances(view: PartnerView) -> PartnerBalances:
-    network = {
-        str(connection.id): PartnerNetworkBalance(
-            client_id=str(connection.client_id),
-            partner_id=str(connection.partner_id),
-            partners_connection_id=connection.partners_connection_id or str(connection.id),
-            balances=_theirs(balances, view.currencies),
-        )
-        for connection, balances in view.connections
-    }
-    return PartnerBalances(network_balances=network, balances=_theirs(view.go_account, view.currencies))
-
-
 def supported_currencies(maps: Mapping[UUID, CurrencyMap]) -> SupportedCurrencies:
     supported = {
         str(partner_id): [
@@ -264,16 +232,4 @@ def supported_currencies(maps: Mapping[UUID, CurrencyMap]) -> SupportedCurrencie
         ]
         for partner_id, currencies in maps.items()
     }
-    return SupportedCurrencies(supported_currencies=supported, domain="ofc")
-
-
-def _ours(balances: Mapping[str, Balance]) -> dict[str, Amounts]:
-    return {
-        currency: Amounts(available=str(balance.available), held=str(balance.held))
-        for currency, balance in balances.items()
-    }
-
-
-def _theirs(balances: Mapping[str, Balance], currencies: CurrencyMap) -> dict[str, Amounts]:
-    terms = rules.in_partner_terms(balances, currencies)
-    return {name: Amounts(available=available, held=held) for name, (available, held) in terms.items()}
+    return SupportedCurrencies(supported_currencies=supported, domain=DOMAIN)

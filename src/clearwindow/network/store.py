@@ -1,43 +1,54 @@
-"""Reads and writes of partner configurations, partners, clients and connections."""
+"""All SQL of partner configurations, partners, clients and connections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any, Final, LiteralString, TypeVar
+from typing import Final
 from uuid import UUID
 
-from clearwindow.access.values import TrustOrg
-from clearwindow.database.listing import Listing, list_page
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.money import AmountUnit
-from clearwindow.network.values import (
+from clearwindow.network.models import (
     Client,
     Connection,
     ConnectionFilter,
-    ConnectionKeySchema,
+    CurrencyMap,
+    MappedCurrency,
     NewPartner,
     Partner,
     PartnerConfiguration,
     PartnerFilter,
+    PartnerLicence,
 )
-
-T = TypeVar("T")
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.network")
 
 
 @dataclass(frozen=True, slots=True)
-class PartnerCurrency:
+class _PartnerCurrency:
     enterprise_id: str
     partner_name: str
     currency: str
+    decimals: int
+    backing: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    id: UUID
+    value: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    id: UUID
+    enterprise_id: str
 
 
 def put_configuration(tx: Transaction, configuration: PartnerConfiguration) -> None:
-    """Makes the configuration exactly this one."""
+    """Stores this configuration in place of the enterprise's present one."""
     place = {"enterprise_id": configuration.enterprise_id}
     tx.run(
         sql["put_configuration"],
@@ -58,17 +69,25 @@ def put_configuration(tx: Transaction, configuration: PartnerConfiguration) -> N
 
 
 def find_configuration(tx: Transaction, enterprise_id: str) -> PartnerConfiguration | None:
-    currencies = {row.partner_name: row.currency for row in partner_currencies(tx, [enterprise_id])}
-    into = partial(_configuration, currencies=currencies)
-    return _first(tx, into, sql["find_configuration"], enterprise_id=enterprise_id)
+    return tx.first(PartnerConfiguration, sql["find_configuration"], enterprise_id=enterprise_id)
 
 
-def partner_currencies(tx: Transaction, enterprise_ids: Iterable[str]) -> list[PartnerCurrency]:
-    return tx.all(PartnerCurrency, sql["list_partner_currencies"], enterprise_ids=list(enterprise_ids))
+def currency_map(tx: Transaction, partner: Partner) -> CurrencyMap:
+    return currency_maps(tx, [partner])[partner.id]
+
+
+def currency_maps(tx: Transaction, partners: Iterable[Partner]) -> dict[UUID, CurrencyMap]:
+    """Returns the currency map of each partner, by the partner's id."""
+    wanted = list(partners)
+    enterprise_ids = list({partner.enterprise_id for partner in wanted})
+    mapped: dict[str, dict[str, MappedCurrency]] = {enterprise_id: {} for enterprise_id in enterprise_ids}
+    for row in tx.all(_PartnerCurrency, sql["list_partner_currencies"], enterprise_ids=enterprise_ids):
+        mapped[row.enterprise_id][row.partner_name] = MappedCurrency(row.currency, row.decimals, row.backing)
+    return {partner.id: CurrencyMap(partner.amount_unit, mapped[partner.enterprise_id]) for partner in wanted}
 
 
 def insert_client(tx: Transaction, client_id: UUID, enterprise_id: str, go_account_id: UUID) -> bool:
-    """False where the enterprise is a client already."""
+    """Returns False if the enterprise is a client already."""
     values = {"id": client_id, "enterprise_id": enterprise_id, "go_account_id": go_account_id}
     return tx.run(sql["insert_client"], **values, now=tx.now()) == 1
 
@@ -76,8 +95,8 @@ def insert_client(tx: Transaction, client_id: UUID, enterprise_id: str, go_accou
 def find_client(
     tx: Transaction, *, client_id: UUID | None = None, enterprise_id: str | None = None
 ) -> Client | None:
-    """The client by its own id or by its enterprise's."""
-    return _first(tx, _client, sql["find_client"], id=client_id, enterprise_id=enterprise_id)
+    """Returns the client with this id or of this enterprise."""
+    return tx.first(Client, sql["find_client"], id=client_id, enterprise_id=enterprise_id)
 
 
 def update_client(tx: Transaction, client_id: UUID, *, active: bool) -> None:
@@ -85,7 +104,7 @@ def update_client(tx: Transaction, client_id: UUID, *, active: bool) -> None:
 
 
 def insert_partner(tx: Transaction, partner_id: UUID, client: Client, new: NewPartner) -> bool:
-    """False where the enterprise is a partner already."""
+    """Returns False if the enterprise is a partner already."""
     inserted = tx.run(
         sql["insert_partner"],
         id=partner_id,
@@ -109,23 +128,53 @@ def insert_partner(tx: Transaction, partner_id: UUID, client: Client, new: NewPa
 def find_partner(
     tx: Transaction, *, partner_id: UUID | None = None, enterprise_id: str | None = None
 ) -> Partner | None:
-    """The partner by its own id or by its enterprise's."""
-    return _first(tx, _partner, sql["find_partner"], id=partner_id, enterprise_id=enterprise_id)
+    """Returns the partner with this id or of this enterprise."""
+    return tx.first(Partner, sql["find_partner"], id=partner_id, enterprise_id=enterprise_id)
+
+
+def existing_partner(tx: Transaction, partner_id: UUID) -> Partner:
+    """Returns a partner that must exist, because a stored row names it."""
+    found = find_partner(tx, partner_id=partner_id)
+    if found is None:
+        raise LookupError(f"there is no partner {partner_id}")
+    return found
+
+
+def partners_by_id(tx: Transaction, partner_ids: Collection[UUID]) -> dict[UUID, Partner]:
+    """Returns those of the partners that exist, by id."""
+    wanted = PartnerFilter(ids=list(partner_ids))
+    found = list_partners(tx, wanted, limit=len(partner_ids), offset=0).items
+    return {partner.id: partner for partner in found}
+
+
+def partners_of_accounts(tx: Transaction, go_account_ids: Collection[UUID]) -> list[UUID]:
+    """Returns the ids of the partners that own these Go Accounts, in the order in which partners are locked."""
+    return tx.scalars(UUID, sql["partners_of_accounts"], ids=list(go_account_ids))
+
+
+def partner_accounts(tx: Transaction, partner_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Returns the Go Account of each partner."""
+    return _pairs(tx, "partner_accounts", ids=list(partner_ids))
 
 
 def partner_request_sha256(tx: Transaction, enterprise_id: str) -> bytes | None:
-    """The request that made the enterprise a partner."""
+    """Returns the digest of the request that made the enterprise a partner."""
     found = tx.scalars(bytes, sql["find_partner_request"], enterprise_id=enterprise_id)
     return found[0] if found else None
 
 
 def lock_partner(tx: Transaction, partner_id: UUID) -> bool:
-    """False where there is no such partner."""
+    """Locks the partner until the transaction ends. Returns False if there is no such partner."""
     return bool(tx.scalars(UUID, sql["lock_partner"], id=partner_id))
 
 
+def claim_partner(tx: Transaction, partner_id: UUID) -> bool:
+    """Claims the partner among workers until the transaction ends. Returns False if another worker has it."""
+    return tx.scalars(bool, sql["claim_partner"], id=partner_id)[0]
+
+
 def update_partner(tx: Transaction, partner: Partner) -> None:
-    """Stores the parts of the partner that may change."""
+    """Stores the fields of the partner that may change."""
     tx.run(
         sql["update_partner"],
         id=partner.id,
@@ -139,7 +188,24 @@ def update_partner(tx: Transaction, partner: Partner) -> None:
 
 
 def list_partners(tx: Transaction, wanted: PartnerFilter, *, limit: int, offset: int) -> Listing[Partner]:
-    return list_page(tx, _partner, sql["list_partners"], asdict(wanted), limit=limit, offset=offset)
+    return list_page(tx, Partner, sql["list_partners"], asdict(wanted), limit=limit, offset=offset)
+
+
+def put_licence(tx: Transaction, licence: PartnerLicence) -> None:
+    tx.run(
+        sql["put_licence"],
+        enterprise_id=licence.enterprise_id,
+        partner_id=licence.partner_id,
+        licensed=licence.licensed,
+        now=licence.updated_at,
+    )
+
+
+def licences(tx: Transaction, enterprise_id: str, partner_ids: Collection[UUID]) -> dict[UUID, PartnerLicence]:
+    """Returns the enterprise's licence for each of the partners. Without a row it is licensed."""
+    values = {"enterprise_id": enterprise_id, "partner_ids": list(partner_ids)}
+    given = {found.partner_id: found for found in tx.all(PartnerLicence, sql["list_licences"], **values)}
+    return {one: given.get(one) or PartnerLicence(enterprise_id, one, licensed=True) for one in partner_ids}
 
 
 def insert_connection(tx: Transaction, connection: Connection, encrypted_key: bytes) -> None:
@@ -168,12 +234,24 @@ def find_connection_by_nonce(tx: Transaction, client_id: UUID, nonce: str) -> Co
     return tx.first(Connection, sql["find_connection_by_nonce"], client_id=client_id, nonce=nonce)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRequest:
+    """What a connection was requested with, its key encrypted. ``name`` is None if an older version made it."""
+
+    name: str | None
+    encrypted_key: bytes
+
+
+def find_first_request(tx: Transaction, connection_id: UUID) -> SealedRequest:
+    return tx.one(SealedRequest, sql["find_first_request"], id=connection_id)
+
+
 def lock_connection(tx: Transaction, connection_id: UUID) -> Connection | None:
     return tx.first(Connection, sql["lock_connection"], id=connection_id)
 
 
 def update_connection(tx: Transaction, connection: Connection) -> None:
-    """Stores the parts of the connection that may change."""
+    """Stores the fields of the connection that may change."""
     tx.run(
         sql["update_connection"],
         id=connection.id,
@@ -184,7 +262,7 @@ def update_connection(tx: Transaction, connection: Connection) -> None:
 
 
 def introduce_connection(tx: Transaction, connection: Connection) -> None:
-    """Stores the partner's answer to a connection that has had none."""
+    """Stores the partner's first answer to a connection."""
     introduced = tx.run(
         sql["introduce_connection"],
         id=connection.id,
@@ -195,11 +273,34 @@ def introduce_connection(tx: Transaction, connection: Connection) -> None:
         now=connection.updated_at,
     )
     if introduced != 1:
-        raise AssertionError("a locked connection changed its standing")
+        raise AssertionError("a locked connection already has an answer")
 
 
-def partner_connections(tx: Transaction, partner_id: UUID, connection_ids: Sequence[UUID]) -> list[Connection]:
-    return tx.all(Connection, sql["list_partner_connections"], partner_id=partner_id, ids=list(connection_ids))
+def connection_of_client(tx: Transaction, client_id: UUID, connection_id: UUID) -> Connection | None:
+    """Returns the connection if it is the client's."""
+    connection = find_connection(tx, connection_id)
+    return connection if connection and connection.client_id == client_id else None
+
+
+def connection_of_partner(tx: Transaction, partner_id: UUID, connection_id: UUID) -> Connection | None:
+    """Returns the connection if it is the partner's."""
+    connection = find_connection(tx, connection_id)
+    return connection if connection and connection.partner_id == partner_id else None
+
+
+def connections_of_client(tx: Transaction, client_id: UUID) -> dict[UUID, Connection]:
+    """Returns all connections of a client, by id."""
+    found = tx.all(Connection, sql["connections_of_client"], client_id=client_id)
+    return {connection.id: connection for connection in found}
+
+
+def connections_of_partner(
+    tx: Transaction, partner_id: UUID, connection_ids: Sequence[UUID]
+) -> dict[UUID, Connection]:
+    """Returns those of the connections that are the partner's, by id."""
+    values = {"partner_id": partner_id, "ids": list(connection_ids)}
+    found = tx.all(Connection, sql["list_partner_connections"], **values)
+    return {connection.id: connection for connection in found}
 
 
 def list_connections(tx: Transaction, wanted: ConnectionFilter, *, limit: int, offset: int) -> Listing[Connection]:
@@ -207,37 +308,33 @@ def list_connections(tx: Transaction, wanted: ConnectionFilter, *, limit: int, o
 
 
 def owners(tx: Transaction, connection_ids: Sequence[UUID]) -> dict[UUID, str]:
-    rows = tx.records(sql["list_owners"], ids=list(connection_ids))
-    return {UUID(str(row["id"])): str(row["enterprise_id"]) for row in rows}
+    """Returns the enterprise that owns each connection as a client."""
+    rows = tx.all(_Owner, sql["list_owners"], ids=list(connection_ids))
+    return {row.id: row.enterprise_id for row in rows}
 
 
-def _first(tx: Transaction, into: Callable[..., T], statement: LiteralString, **values: object) -> T | None:
-    records = tx.records(statement, **values)
-    return into(**records[0]) if records else None
+def client_accounts(tx: Transaction, connection_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Returns the Go Account of each connection's client."""
+    return _pairs(tx, "client_accounts", ids=list(connection_ids))
 
 
-def _configuration(
-    *,
-    amount_unit: str,
-    **columns: Any,  # noqa: ANN401 - the columns are the fields
-) -> PartnerConfiguration:
-    return PartnerConfiguration(amount_unit=AmountUnit(amount_unit), **columns)
+def connections_by_account(tx: Transaction, partner_id: UUID, account_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Returns the connection of each network account of the partner."""
+    return _pairs(tx, "connections_by_account", partner_id=partner_id, ids=list(account_ids))
 
 
-def _client(*, trust_org: str, **columns: Any) -> Client:  # noqa: ANN401 - the columns are the fields
-    return Client(trust_org=TrustOrg(trust_org), **columns)
+def accounts_of_connections(tx: Transaction, partner_id: UUID, ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Returns the network account of each connection, without connections of other partners."""
+    return _pairs(tx, "accounts_of_connections", partner_id=partner_id, ids=list(ids))
 
 
-def _partner(
-    *,
-    trust_org: str,
-    amount_unit: str,
-    connection_key_schema: str,
-    **columns: Any,  # noqa: ANN401 - the columns are the fields
-) -> Partner:
-    return Partner(
-        trust_org=TrustOrg(trust_org),
-        amount_unit=AmountUnit(amount_unit),
-        connection_key_schema=ConnectionKeySchema(connection_key_schema),
-        **columns,
-    )
+def network_account_of(tx: Transaction, connection_id: UUID) -> UUID:
+    """Returns the network account of a connection that must exist."""
+    connection = find_connection(tx, connection_id)
+    if connection is None:
+        raise LookupError(f"there is no connection {connection_id}")
+    return connection.network_account_id
+
+
+def _pairs(tx: Transaction, name: str, **values: object) -> dict[UUID, UUID]:
+    return {row.id: row.value for row in tx.all(_Pair, sql[name], **values)}

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 
 class NoAnswerError(Exception):
-    """Nothing that counts as an answer came; the message says what came instead, and never a body.
+    """There was no valid answer. The message says what happened and never quotes a body.
 
-    ``tried`` is False where nothing was sent for a reason of this process, which says nothing of the other side.
+    ``tried`` is False if this process sent nothing, which is no failure of the other side. ``cut_short`` is True if
+    this process did not wait for as long as the other side may take: that is no failure of it either.
     """
 
-    def __init__(self, message: str, *, tried: bool = True) -> None:
+    def __init__(self, message: str, *, tried: bool = True, cut_short: bool = False) -> None:
         super().__init__(message)
         self.tried = tried
+        self.cut_short = cut_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: its body is whole, and no larger than was allowed."""
+    """A complete reply, within the size limit."""
 
     status: int
     body: bytes

@@ -1,4 +1,4 @@
-"""One request and its reply, in the loop of the client; the only place that knows the HTTP library."""
+"""One request and its reply, in the client's event loop, with aiohttp."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from clearwindow.outgoing.addresses import AddressRefusedError, is_public
-from clearwindow.outgoing.values import NoAnswerError, Reply, Request
+from clearwindow.outbound.addresses import AddressRefusedError, is_public
+from clearwindow.outbound.models import NoAnswerError, Reply, Request
 
 _CHUNK_BYTES: Final = 16 * 1024
+_HEADER_LINE_BYTES: Final = 64 * 1024
+"""Proxies and frameworks send long headers; the answer is read for the little that we want of it."""
 _REDIRECT: Final = range(300, 400)
+_LEADS_TO_PRIVATE: Final = "resolves to a private range, which the settings do not allow"
 
 
 class Exchange:
-    """Connections that are kept open, and what is asked over them."""
+    """Open connections, and the requests over them."""
 
     def __init__(self, *, allow_private: bool, reply_bytes: int) -> None:
         self._reply_bytes = reply_bytes
@@ -40,7 +43,7 @@ class Exchange:
     async def _ask(self, request: Request, seconds: float) -> Reply:
         async with self._session.request(
             request.method,
-            # As it was written, and not tidied up: its path may be signed.
+            # Exactly as written, not normalized: its path may be signed.
             URL(request.url, encoded=True),
             data=request.body,
             headers={"Accept-Encoding": "identity", **request.headers},
@@ -67,17 +70,43 @@ class Exchange:
 
 
 def guarded_session(*, allow_private: bool) -> aiohttp.ClientSession:
-    """A session that connects to the very addresses that it has looked at. To be made and closed in one loop."""
+    """Returns a session that connects to exactly the addresses that it has checked.
+
+    Create and close it in the same event loop.
+    """
     resolver = _GuardedResolver(allow_private=allow_private)
-    # What we resolved is what we connect to: nothing is kept for later but connections that are open.
-    connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
+    # Each new connection resolves and checks its name again. The library resolves no address that is written as
+    # such; this and whatever else leads to a connection is checked where the socket is made.
+    connector = aiohttp.TCPConnector(
+        resolver=resolver,
+        use_dns_cache=False,
+        limit=0,
+        socket_factory=None if allow_private else _socket_to_public_address,
+    )
     return aiohttp.ClientSession(
-        connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        connector=connector,
+        trust_env=False,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        max_line_size=_HEADER_LINE_BYTES,
+        max_field_size=_HEADER_LINE_BYTES,
     )
 
 
+def _socket_to_public_address(target: aiohttp.AddrInfoType) -> socket.socket:
+    """Makes the socket for one connection.
+
+    Raises:
+        AddressRefusedError: the address that it is for may not be called.
+    """
+    family, kind, protocol, _, address = target
+    if not is_public(str(address[0])):
+        raise AddressRefusedError(_LEADS_TO_PRIVATE)
+    return socket.socket(family, kind, protocol)
+
+
 class _GuardedResolver(AbstractResolver):
-    """Gives only addresses that may be called; one that may not spoils the name, whatever else it stands for."""
+    """Returns only addresses that may be called. A name with any private address is refused."""
 
     def __init__(self, *, allow_private: bool) -> None:
         self._allow_private = allow_private
@@ -88,7 +117,7 @@ class _GuardedResolver(AbstractResolver):
         found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         addresses = [str(address[0]) for *_, address in found]
         if not self._allow_private and not all(map(is_public, addresses)):
-            raise AddressRefusedError("stands for one in a private range, which the settings do not allow")
+            raise AddressRefusedError(_LEADS_TO_PRIVATE)
         return [
             ResolveResult(
                 hostname=host,
@@ -102,19 +131,19 @@ class _GuardedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """There is nothing to close."""
 
 
 def plain(error: Exception) -> str:
-    """What went wrong in a few words of ours: a library's own may quote what was sent or answered."""
+    """Returns the error in our own words: the library's message may quote what was sent or answered."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return "its certificate is not one that is trusted for this name"
+        return "its certificate is not trusted for this name"
     if isinstance(error, aiohttp.InvalidURL):
-        return "the address is not one that can be called"
+        return "the address cannot be called"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is not known"
+        return "its name cannot be resolved"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "no connection to it can be made"
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | OSError):
-        return "the connection ended before the answer did"
-    return f"what came is not an HTTP answer ({type(error).__name__})"
+        return "the connection ended before the answer was complete"
+    return f"the answer is not HTTP ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""Owed calls as due work: a row that has not been answered, whose time has come."""
+"""Owed calls as due work: calls that have no answer and whose time has come."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from clearwindow.database.pool import Transaction
-from clearwindow.partnercalls import service, store
-from clearwindow.partnercalls.values import TELLINGS, Operation, OwedCall, Silent
+from clearwindow.partner_calls import calls, store
+from clearwindow.partner_calls.models import NOTICES, Operation, OwedCall, Silent
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
 
 class CallWork:
-    """Makes the owed calls of some operations. What is asked has its answer carried out by its own noun."""
+    """Makes the owed calls of some operations. ``carry_out`` makes one call and carries out its answer."""
 
     parallel: Final = 8
 
@@ -29,15 +29,15 @@ class CallWork:
             return store.list_due(tx, self._operations, limit)
 
     def perform(self, runtime: Runtime, job: OwedCall) -> bool:
-        """Claims the call by a lease, so that no transaction is open while it is made."""
-        if not service.claim(runtime, job):
+        """Leases the call, so that no transaction is open while it is made."""
+        if not calls.claim(runtime, job):
             return False
         self._carry_out(runtime, job)
         return True
 
     def postpone(self, runtime: Runtime, job: OwedCall, error: str) -> None:
         with runtime.transaction() as tx:
-            service.postpone(tx, job, Silent(error))
+            calls.postpone(tx, job, Silent(error))
 
     def next_due_at(self, tx: Transaction) -> datetime | None:
         return store.next_due_at(tx, self._operations)
@@ -46,19 +46,19 @@ class CallWork:
         return store.count_due(tx, self._operations)
 
     def under_way(self, tx: Transaction) -> int:
-        """How many of them are being made, by whoever it is."""
+        """Returns how many of these calls are leased now, by any process."""
         return store.count_leased(tx, self._operations)
 
 
-def tell(runtime: Runtime, call: OwedCall) -> None:
-    """Tells the partner what has happened, until it has heard."""
-    answer = service.make(runtime, call)
+def send_notice(runtime: Runtime, call: OwedCall) -> None:
+    """Sends a notice once. It is repeated until the partner receives it."""
+    answer = calls.make(runtime, call)
     with runtime.transaction() as tx:
         if isinstance(answer, Silent):
-            service.postpone(tx, call, answer)
+            calls.postpone(tx, call, answer)
         else:
-            service.end(tx, call)
+            calls.end(tx, call)
 
 
-def telling_work() -> CallWork:
-    return CallWork("partner-calls", TELLINGS, tell)
+def notice_work() -> CallWork:
+    return CallWork("partner-calls", NOTICES, send_notice)

@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from clearwindow.strict_json import JsonValue
+from clearwindow.core.strict_json import JsonValue
 
 
 class Operation(StrEnum):
-    """What a call asks or tells."""
+    """The kind of a call: a question or a notice."""
 
     CONNECTION = "connection"
     ALLOCATION = "allocation"
@@ -26,7 +26,10 @@ class Operation(StrEnum):
 
 
 class Place(NamedTuple):
-    """Where a call goes: ``name`` is how a configuration calls it, ``{id}`` in the path is the subject's id."""
+    """Where a call goes.
+
+    ``name`` is its name in the configuration. ``{id}`` in the path stands for the subject's id.
+    """
 
     name: str
     method: str
@@ -44,19 +47,25 @@ PLACES: Final[Mapping[Operation, Place]] = {
     Operation.SETTLEMENT_FINALIZE: Place("settlementFinalize", "POST", "/bitgo/v1/settlements/{id}/finalize"),
 }
 
-TELLINGS: Final = (
+STATES: Final[dict[Operation, Place]] = {
+    Operation.ALLOCATION: Place("allocationState", "GET", "/bitgo/v1/allocation/{id}"),
+    Operation.DEALLOCATION: Place("deallocationState", "GET", "/bitgo/v1/deallocation/{id}"),
+}
+"""Where the state of a question's subject is asked, if the partner's configuration has the path (choice C132)."""
+
+NOTICES: Final = (
     Operation.ALLOCATION_CLEAR,
     Operation.ALLOCATION_RELEASE,
     Operation.DEALLOCATION_CLEAR,
     Operation.DEALLOCATION_RELEASE,
     Operation.SETTLEMENT_FINALIZE,
 )
-"""What is only told: nothing of ours waits for the answer."""
+"""Calls that only inform the partner. Nothing waits for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and how a partner is called; without an address it is never called."""
+    """Where and how a partner is called. Without an address it is never called."""
 
     enterprise_id: str
     callback_url: str | None = None
@@ -70,7 +79,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """A partner as far as calling it goes."""
+    """The ids of a partner that is called."""
 
     partner_id: UUID
     enterprise_id: str
@@ -78,7 +87,7 @@ class Callee:
 
 @dataclass(frozen=True, slots=True)
 class OwedCall:
-    """A call that a partner is owed until it has answered."""
+    """A call to a partner that is repeated until the partner answers."""
 
     id: UUID
     partner_id: UUID
@@ -90,11 +99,11 @@ class OwedCall:
 
 @dataclass(frozen=True, slots=True)
 class ListedCall:
-    """A call as the operator sees it; its body stays sealed."""
+    """A call as the operator sees it, without its body, which is encrypted."""
 
     id: UUID
     partner_id: UUID
-    operation: str
+    operation: Operation
     subject_id: UUID
     created_at: datetime
     due_at: datetime | None
@@ -105,7 +114,7 @@ class ListedCall:
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """How a partner has answered of late; nothing is sent to it before ``open_until``."""
+    """The failures in a row of a partner's endpoint. Nothing is sent to it before ``open_until``."""
 
     partner_id: UUID
     failures: int = 0
@@ -116,7 +125,7 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A partner that is called, as the operator sees it: its circuit, and what it is owed."""
+    """A called partner as the operator sees it: its circuit, and the number of its owed calls."""
 
     partner_id: UUID
     name: str
@@ -130,7 +139,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class CallKey:
-    """A key that calls are signed with; ``retired_at`` is when the next one takes its place."""
+    """A key that signs calls. ``retired_at`` is when the next key replaces it."""
 
     id: str
     reference: str
@@ -140,15 +149,32 @@ class CallKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A private key that calls are signed with, encrypted by the vault."""
+
+    id: str
+    sealed_private: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls a list has. A filter that is None selects all."""
+
+    partner_ids: list[UUID] | None = None
+    subject_ids: list[UUID] | None = None
+    owed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
-    """The partner's yes, or its having heard."""
+    """The partner accepted the question, or received the notice."""
 
     fields: Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The partner's no, in its own words where it gave any."""
+    """The partner refused. ``reason`` is the partner's text, if it gave any."""
 
     status: int
     reason: str
@@ -156,19 +182,21 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Nothing that is a yes or a no: the call is repeated with the same body."""
+    """The partner neither accepted nor refused. The call is repeated with the same body."""
 
     why: str
     retry_after_seconds: int | None = None
     tried: bool = True
-    """False where nothing was sent, for a reason of this process or of the circuit."""
+    """False if nothing was sent, because of this process or the circuit."""
     answered: bool = False
-    """True where the endpoint is there, and only will not take this call."""
+    """True if the endpoint answered but refused this notice."""
+    cut_short: bool = False
+    """True if this process did not wait for the answer, because too many others waited."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotCalled:
-    """The partner has no address to call (any more)."""
+    """The partner has no address to call, or no longer has one."""
 
 
 Answer = Accepted | Refused | Silent | NotCalled

@@ -1,3 +1,9 @@
+-- columns: call_key
+id, reference, public_jwk, created_at, retired_at
+
+-- columns: circuit
+partner_id, failures, open_until, last_error, last_failed_at
+
 -- name: put_endpoint
 INSERT INTO partner_endpoint (enterprise_id, callback_url, callback_paths, async_allocations, updated_at)
 VALUES (%(enterprise_id)s, %(callback_url)s, %(callback_paths)s, %(async_allocations)s, %(now)s)
@@ -18,30 +24,30 @@ ON CONFLICT DO NOTHING
 UPDATE partner_call_key SET retired_at = %(retired_at)s WHERE retired_at IS NULL
 
 -- name: find_call_key_by_reference
-SELECT id, reference, public_jwk, created_at, retired_at FROM partner_call_key WHERE reference = %(reference)s
+SELECT {call_key} FROM partner_call_key WHERE reference = %(reference)s
 
 -- name: list_call_keys
-SELECT id, reference, public_jwk, created_at, retired_at FROM partner_call_key
+SELECT {call_key} FROM partner_call_key
 WHERE %(retired_after)s::timestamptz IS NULL OR retired_at IS NULL OR retired_at > %(retired_after)s
 ORDER BY retired_at DESC NULLS FIRST, id
 
 -- name: lock_call_keys
--- Rotations go one after the other, also where there is no row yet to lock.
+-- Serializes rotations, even if there is no row to lock yet.
 LOCK TABLE partner_call_key IN SHARE ROW EXCLUSIVE MODE
 
 -- name: key_in_use
 SELECT id, sealed_private FROM partner_call_key WHERE retired_at IS NULL OR retired_at > %(now)s
-ORDER BY retired_at NULLS LAST LIMIT 1
+ORDER BY retired_at NULLS LAST, id LIMIT 1
 
 -- name: ensure_circuit
 INSERT INTO partner_circuit (partner_id, failures) VALUES (%(partner_id)s, 0) ON CONFLICT DO NOTHING
 
 -- name: find_circuit
-SELECT partner_id, failures, open_until, last_error, last_failed_at
+SELECT {circuit}
 FROM partner_circuit WHERE partner_id = %(partner_id)s
 
 -- name: lock_circuit
-SELECT partner_id, failures, open_until, last_error, last_failed_at
+SELECT {circuit}
 FROM partner_circuit WHERE partner_id = %(partner_id)s FOR UPDATE
 
 -- name: put_circuit
@@ -51,7 +57,7 @@ SET failures = %(failures)s, open_until = %(open_until)s, last_error = %(last_er
 WHERE partner_id = %(partner_id)s
 
 -- name: try_circuit
--- One caller alone tries a circuit whose time is over; the others wait for what it finds.
+-- Only one caller makes the trial call of a circuit whose pause is over.
 UPDATE partner_circuit SET open_until = %(until)s WHERE partner_id = %(partner_id)s AND open_until <= %(now)s
 
 -- name: list_circuits
@@ -89,7 +95,7 @@ SET due_at = NULL, leased_until = NULL, ended_at = %(now)s, attempts = attempts 
 WHERE id = %(id)s AND due_at IS NOT NULL
 
 -- name: drop_call
--- What was still to be asked was decided otherwise.
+-- The subject was decided without these calls.
 UPDATE partner_call SET due_at = NULL, leased_until = NULL, ended_at = %(now)s
 WHERE subject_id = %(subject_id)s AND operation = ANY(%(operations)s) AND due_at IS NOT NULL
 
@@ -99,13 +105,13 @@ SET due_at = %(due_at)s, leased_until = NULL, attempts = attempts + %(tried)s, l
 WHERE id = %(id)s AND due_at IS NOT NULL
 
 -- name: claim_call
--- One at a time makes a call; `due_by` is null for one who need not wait for its time.
+-- Leases a call to one caller. `due_by` is null for a caller that does not wait until the call is due.
 UPDATE partner_call SET leased_until = %(until)s
 WHERE id = %(id)s AND due_at <= coalesce(%(due_by)s::timestamptz, due_at)
   AND (leased_until IS NULL OR leased_until <= %(now)s)
 
 -- name: list_due_calls
--- A few of each partner, so that one with many does not keep the others waiting.
+-- Takes the calls of all partners in turn, so that a partner with many calls does not delay the others.
 SELECT id, partner_id, enterprise_id, operation, subject_id, attempts
 FROM (
     SELECT call.id, call.partner_id, call.enterprise_id, call.operation, call.subject_id, call.attempts, call.due_at,

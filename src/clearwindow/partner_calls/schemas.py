@@ -1,22 +1,22 @@
-"""Calls to partners on the operator's wire, and their public keys for everybody."""
+"""Calls to partners on the wire: for operators, and the public keys for everybody."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 
-from clearwindow.clock import wire_time
-from clearwindow.http.filters import Flag, Page, Uuids
-from clearwindow.http.wire import RequestModel, ShortText, WireModel
-from clearwindow.partnercalls.values import CallKey, ListedCall, Standing
+from clearwindow.api.filters import Flag, Page, Uuids
+from clearwindow.api.schema import KeyText, RequestModel, WireModel
+from clearwindow.core.clock import wire_time
+from clearwindow.partner_calls.models import CallFilter, CallKey, ListedCall, Standing
 
 
 class RotationRequest(RequestModel):
-    reference: ShortText
+    reference: KeyText
 
 
 class CallKeyOutput(WireModel):
-    """A key that calls are signed with until ``retired_at``, which is null where none comes after it."""
+    """A key that signs calls until ``retired_at``, which is null if no key has replaced it."""
 
     id: str
     reference: str
@@ -46,7 +46,7 @@ class JsonWebKeySet(WireModel):
 
 
 class StandingOutput(WireModel):
-    """How a partner's endpoint has answered of late, and how many calls it is owed."""
+    """The state of a partner's endpoint, and the number of its owed calls."""
 
     partner_id: str
     name: str
@@ -68,9 +68,12 @@ class CallFilters(Page):
     subject_ids: Uuids = None
     owed: Flag = None
 
+    def to_model(self) -> CallFilter:
+        return CallFilter(self.partner_ids, self.subject_ids, self.owed)
+
 
 class CallOutput(WireModel):
-    """One call; ``due_at`` is null once it has been answered."""
+    """One call. ``due_at`` is null after it was answered."""
 
     id: str
     partner_id: str

@@ -1,4 +1,4 @@
-"""The signature of a call to a partner, and the public key that checks it. Pure. Protocol §8."""
+"""The signature of a call to a partner, and the public key that verifies it. Protocol §8."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What a signature speaks for."""
+    """The parts of a call that its signature covers."""
 
     audience: str
     method: str
@@ -38,13 +38,13 @@ def new_key(key_id: str) -> SigningKey:
 
 
 def public_jwk(key: SigningKey) -> Mapping[str, str]:
-    """The public half, as a partner finds it in the key set."""
+    """Returns the public key as it stands in the key set."""
     jwk: Mapping[str, str] = RSAAlgorithm.to_jwk(key.private.public_key(), as_dict=True)
     return {"kty": jwk["kty"], "n": jwk["n"], "e": jwk["e"], "alg": ALGORITHM, "use": "sig", "kid": key.id}
 
 
 def claims_for(signed: Signed, *, issuer: str, issued_at: datetime, token_id: str) -> dict[str, Any]:
-    """What the signature says of the call: good for once, and for a minute."""
+    """Returns the claims of the signature, which is valid once and for a minute."""
     issued_at_seconds = int(issued_at.timestamp())
     return {
         "iss": issuer,
@@ -59,5 +59,5 @@ def claims_for(signed: Signed, *, issuer: str, issued_at: datetime, token_id: st
 
 
 def encode(key: SigningKey, claims: Mapping[str, Any]) -> str:
-    """The claims as a JWT that names its key."""
+    """Returns the claims as a JWT that names its key."""
     return jwt.encode(dict(claims), key.private, algorithm=ALGORITHM, headers={"kid": key.id})

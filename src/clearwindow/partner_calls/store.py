@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from clearwindow.database.listing import Listing, list_page
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.partnercalls.values import (
+from clearwindow.partner_calls.models import (
     Callee,
+    CallFilter,
     CallKey,
     Circuit,
     Endpoint,
     ListedCall,
     Operation,
     OwedCall,
+    SealedKey,
     Standing,
 )
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
 
-sql: Final = Queries("clearwindow.partnercalls")
+sql: Final = Queries("clearwindow.partner_calls")
 
 
 def put_endpoint(tx: Transaction, endpoint: Endpoint) -> None:
@@ -36,11 +38,9 @@ def find_endpoint(tx: Transaction, enterprise_id: str) -> Endpoint | None:
     return tx.first(Endpoint, sql["find_endpoint"], enterprise_id=enterprise_id)
 
 
-def insert_key(
-    tx: Transaction, *, key_id: str, reference: str, sealed_private: bytes, public_jwk: Mapping[str, str]
-) -> bool:
-    """False where another key is in use, or has the reference."""
-    values = {"id": key_id, "reference": reference, "sealed_private": sealed_private}
+def insert_key(tx: Transaction, key: SealedKey, *, reference: str, public_jwk: Mapping[str, str]) -> bool:
+    """Returns False if another key is in use or has the reference."""
+    values = asdict(key) | {"reference": reference}
     return tx.run(sql["insert_call_key"], **values, public_jwk=Jsonb(dict(public_jwk)), now=tx.now()) == 1
 
 
@@ -57,14 +57,13 @@ def find_key_by_reference(tx: Transaction, reference: str) -> CallKey | None:
 
 
 def list_keys(tx: Transaction, retired_after: datetime | None = None) -> list[CallKey]:
-    """All keys, or those that are in use or were until after this moment."""
+    """Returns all keys, or only the key in use and the keys that were retired after this time."""
     return tx.all(CallKey, sql["list_call_keys"], retired_after=retired_after)
 
 
-def key_in_use(tx: Transaction) -> tuple[str, bytes] | None:
-    """(id, sealed private key) of the key that signs."""
-    found = tx.records(sql["key_in_use"], now=tx.now())
-    return (str(found[0]["id"]), bytes(found[0]["sealed_private"])) if found else None  # type: ignore[call-overload]  # a bytea
+def key_in_use(tx: Transaction) -> SealedKey | None:
+    """Returns the key that signs calls now."""
+    return tx.first(SealedKey, sql["key_in_use"], now=tx.now())
 
 
 def find_circuit(tx: Transaction, partner_id: UUID) -> Circuit | None:
@@ -81,7 +80,7 @@ def put_circuit(tx: Transaction, circuit: Circuit) -> None:
 
 
 def try_circuit(tx: Transaction, partner_id: UUID, until: datetime) -> bool:
-    """Whether this caller is the one that tries a circuit whose time is over."""
+    """Returns whether this caller may make the trial call of a circuit whose pause is over. Only one caller may."""
     return tx.run(sql["try_circuit"], partner_id=partner_id, until=until, now=tx.now()) == 1
 
 
@@ -105,7 +104,7 @@ def insert_call(
 
 def find_owed(tx: Transaction, subject_id: UUID, operations: Sequence[Operation]) -> OwedCall | None:
     values = {"subject_id": subject_id, "operations": list(operations)}
-    return _typed(tx.first(OwedCall, sql["find_owed_call"], **values))
+    return tx.first(OwedCall, sql["find_owed_call"], **values)
 
 
 def sealed_body(tx: Transaction, call_id: UUID) -> bytes:
@@ -130,8 +129,7 @@ def claim_call(tx: Transaction, call_id: UUID, until: datetime, *, due_by: datet
 
 def list_due(tx: Transaction, operations: Sequence[Operation], limit: int) -> list[OwedCall]:
     values = {"operations": list(operations), "limit": limit}
-    found = tx.all(OwedCall, sql["list_due_calls"], **values, now=tx.now())
-    return [replace(call, operation=Operation(call.operation)) for call in found]
+    return tx.all(OwedCall, sql["list_due_calls"], **values, now=tx.now())
 
 
 def count_due(tx: Transaction, operations: Sequence[Operation]) -> int:
@@ -146,22 +144,5 @@ def next_due_at(tx: Transaction, operations: Sequence[Operation]) -> datetime | 
     return tx.scalars(datetime, sql["next_due_call_at"], operations=list(operations))[0]
 
 
-def list_calls(
-    tx: Transaction,
-    *,
-    partner_ids: Sequence[UUID] | None,
-    subject_ids: Sequence[UUID] | None,
-    owed: bool | None,
-    limit: int,
-    offset: int,
-) -> Listing[ListedCall]:
-    values = {
-        "partner_ids": None if partner_ids is None else list(partner_ids),
-        "subject_ids": None if subject_ids is None else list(subject_ids),
-        "owed": owed,
-    }
-    return list_page(tx, ListedCall, sql["list_calls"], values, limit=limit, offset=offset)
-
-
-def _typed(call: OwedCall | None) -> OwedCall | None:
-    return None if call is None else replace(call, operation=Operation(call.operation))
+def list_calls(tx: Transaction, wanted: CallFilter, *, limit: int, offset: int) -> Listing[ListedCall]:
+    return list_page(tx, ListedCall, sql["list_calls"], asdict(wanted), limit=limit, offset=offset)

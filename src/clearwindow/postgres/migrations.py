@@ -1,18 +1,32 @@
-"""Schema migrations: plain numbered SQL, applied once each, in order, under an advisory lock."""
+"""Schema migrations: numbered files of plain SQL. Each is applied once, in order, under an advisory lock."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Final
 
 import psycopg
 
+from clearwindow.postgres.address import connected
+from clearwindow.postgres.grants import grant
+
 _LOCK_KEY = 0x636C6561727769  # "clearwi" as a number: any constant that nobody else uses
+
+OTHERS_WAIT_SECONDS: Final = 600
+"""How long a start waits while another process migrates."""
+TABLES_WAIT_SECONDS: Final = 30
+"""How long a migration waits for a table that others use. Then none is applied."""
+_SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %s, true)"
+_MAY_MIGRATE = """
+SELECT coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('schema_migration')),
+                has_schema_privilege(current_schema(), 'CREATE'))
+"""
 
 
 class MigrationError(RuntimeError):
-    """The database is not in a state that this version can bring forward; the message says why."""
+    """This version cannot upgrade the database; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +40,7 @@ class Migration:
 
 
 def all_migrations() -> list[Migration]:
-    folder = files("clearwindow.database").joinpath("migrations")
+    folder = files("clearwindow.postgres").joinpath("migrations")
     return [
         Migration(item.name.removesuffix(".sql"), item.read_text(encoding="utf-8"))
         for item in sorted(folder.iterdir(), key=lambda item: item.name)
@@ -34,14 +48,22 @@ def all_migrations() -> list[Migration]:
     ]
 
 
-def migrate(dsn: str) -> list[str]:
-    """Applies what is missing, all or nothing, and gives the names of what it applied.
+def migrate(dsn: str, application: str | None = None) -> list[str]:
+    """Applies the missing migrations, all or none, and returns their names.
+
+    Args:
+        dsn: the database, as the role that owns its tables.
+        application: the role that is given what the application needs, if it is another one.
 
     Raises:
-        MigrationError: an applied migration differs from the one shipped here, or is unknown here.
+        MigrationError: an applied migration differs from this version's, or this version does not know it.
     """
-    with psycopg.connect(dsn) as connection:
+    with connected(dsn) as connection:
+        # Another process may be migrating, which takes its time.
+        connection.execute(_SET_LOCK_TIMEOUT, [f"{OTHERS_WAIT_SECONDS}s"])
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        # Whoever comes after us waits behind us for the lock of a table, so that we must not wait for long.
+        connection.execute(_SET_LOCK_TIMEOUT, [f"{TABLES_WAIT_SECONDS}s"])
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migration"
             " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -53,20 +75,38 @@ def migrate(dsn: str) -> list[str]:
                 "INSERT INTO schema_migration (name, sha256) VALUES (%s, %s)",
                 (migration.name, migration.sha256),
             )
+        if application is not None and application != role_on(connection):
+            grant(connection, application)
     return [migration.name for migration in pending]
 
 
 def pending_migrations(dsn: str) -> list[str]:
-    """The names of what ``migrate`` would apply, without applying it."""
-    with psycopg.connect(dsn) as connection:
+    """Returns the names of the migrations that ``migrate`` would apply."""
+    with connected(dsn) as connection:
         return pending_on(connection)
 
 
+def role_of(dsn: str) -> str:
+    """Returns the name of the role that the address leads to."""
+    with connected(dsn) as connection:
+        return role_on(connection)
+
+
+def role_on(connection: psycopg.Connection) -> str:
+    row = connection.execute("SELECT current_user::text").fetchone()
+    return str(row[0]) if row else ""
+
+
+def may_migrate(connection: psycopg.Connection) -> bool:
+    """Returns whether the connection's role owns the tables, or may make the first ones."""
+    return connection.execute(_MAY_MIGRATE).fetchone() == (True,)
+
+
 def pending_on(connection: psycopg.Connection) -> list[str]:
-    """The same over a connection that is there.
+    """Returns the same, read over an open connection.
 
     Raises:
-        MigrationError: the database has what this version does not know.
+        MigrationError: as for ``migrate``.
     """
     found = connection.execute("SELECT to_regclass('schema_migration')").fetchone()
     if found is None or found[0] is None:
@@ -86,7 +126,7 @@ def _pending(connection: psycopg.Connection) -> list[Migration]:
     for migration in known:
         if applied.get(migration.name, migration.sha256) != migration.sha256:
             raise MigrationError(
-                f"migration {migration.name} was applied in another form than this version ships:"
-                " restore the matching version of Clearwindow"
+                f"migration {migration.name} was applied with another text than this version has:"
+                " run the version of Clearwindow that applied it"
             )
     return [migration for migration in known if migration.name not in applied]

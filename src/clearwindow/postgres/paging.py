@@ -1,12 +1,12 @@
-"""One page of a list, and how many rows there are in all."""
+"""One page of a list, and the number of all its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, LiteralString, TypeVar, cast
+from typing import Any, Generic, LiteralString, TypeVar
 
-from clearwindow.database.pool import Transaction
+from clearwindow.postgres.pool import Transaction, model_of
 
 T = TypeVar("T")
 
@@ -26,9 +26,12 @@ def list_page(
     limit: int,
     offset: int,
 ) -> Listing[T]:
-    """The page that the statement gives; the statement has ``count(*) OVER () AS total`` beside its columns."""
+    """Returns one page of a list. The statement must have ``count(*) OVER () AS total`` beside its columns."""
     records = tx.records(statement, **values, limit=limit, offset=offset)
-    items = [into(**{name: value for name, value in record.items() if name != "total"}) for record in records]
+    items = [
+        model_of(into, {name: value for name, value in record.items() if name != "total"}) for record in records
+    ]
     # A page past the end has no row to carry the total.
     counted = records or (tx.records(statement, **values, limit=1, offset=0) if offset else [])
-    return Listing(items, cast("Any", counted[0]["total"]) if counted else 0)
+    total: Any = counted[0]["total"] if counted else 0
+    return Listing(items, total)

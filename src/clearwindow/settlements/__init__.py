@@ -1,1 +1,1 @@
-"""Staging, finalisation and execution of settlements: the heart. Protocol §5."""
+"""Settlements: staging, finalisation and execution, at once, after a dispute window or on chain. Protocol §5."""

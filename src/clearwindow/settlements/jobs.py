@@ -1,32 +1,32 @@
-"""Settlements as due work: state is the queue, a settlement is due when its ``due_at`` has passed."""
+"""Settlements as due work. State is the queue: a settlement is due once its ``due_at`` has passed."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from clearwindow.database.pool import Transaction
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import course, store
-from clearwindow.settlements.values import DueSettlement, SettlementType
+from clearwindow.settlements import execution, store
+from clearwindow.settlements.models import DueSettlement, SettlementType
 
 
 class SettlementWork:
-    """Ends windows and executes settlements. Claimed by the partner's lock, which ends with its transaction."""
+    """Ends windows and executes settlements. The claim of the partner ends with the transaction."""
 
     name = "settlements"
     parallel: Final = 4
-    """Each job is another partner's, and most of its time the database's."""
+    """Jobs run for different partners and mostly wait for the database."""
 
     def due(self, runtime: Runtime, limit: int) -> list[DueSettlement]:
         with runtime.transaction() as tx:
             return store.list_due(tx, SettlementType.OFFCHAIN, limit)
 
     def perform(self, runtime: Runtime, job: DueSettlement) -> bool:
-        return course.advance(runtime, job)
+        return execution.advance(runtime, job)
 
     def postpone(self, runtime: Runtime, job: DueSettlement, error: str) -> None:
-        """Notes a defect with the settlement and has it tried again later, ever more rarely."""
+        """Records the error of an unexpected failure. Waits longer after each further failure."""
         with runtime.transaction() as tx:
             store.record_failed_attempt(tx, job.id, error)
 

@@ -1,55 +1,64 @@
+-- columns: settlement
+id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
+       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
+       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent,
+       closures_wait, warnings
+
 -- name: insert_settlement
 INSERT INTO settlement (id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes,
                         initiated_by, cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at,
-                        execute_when_funded, immediate, due_at, reason, rt_id)
+                        execute_when_funded, immediate, due_at, reason, rt_id, amount_scale, warnings)
 VALUES (%(id)s, %(partner_id)s, %(external_id)s, %(state)s, %(settlement_type)s, %(request_sha256)s, '', %(notes)s,
         %(initiated_by)s, %(cutoff_at)s, %(created_at)s, %(created_at)s, %(dispute_deadline_at)s,
-        %(top_up_deadline_at)s, %(execute_when_funded)s, %(immediate)s, %(due_at)s, %(reason)s, %(rt_id)s)
+        %(top_up_deadline_at)s, %(execute_when_funded)s, %(immediate)s, %(due_at)s, %(reason)s, %(rt_id)s, %(amount_scale)s,
+        %(warnings)s)
+
+-- name: find_amount_scale
+SELECT amount_scale FROM settlement WHERE id = %(id)s
 
 -- name: set_staged_answer
 UPDATE settlement SET staged_answer = %(staged_answer)s WHERE id = %(id)s AND staged_answer = ''
 
 -- name: find_settlement
-SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
-       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent
+SELECT {settlement}
 FROM settlement WHERE id = %(id)s
 
 -- name: lock_settlement
-SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
-       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent
+SELECT {settlement}
 FROM settlement WHERE id = %(id)s FOR UPDATE
 
 -- name: find_by_external_id
-SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
-       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent
+SELECT {settlement}
 FROM settlement WHERE partner_id = %(partner_id)s AND external_id = %(external_id)s
+
+-- name: last_cutoff
+SELECT cutoff_at FROM settlement
+WHERE partner_id = %(partner_id)s AND cutoff_at IS NOT NULL AND state <> 'rejected'
+ORDER BY created_at DESC, id DESC LIMIT 1
 
 -- name: change_state
 UPDATE settlement
 SET state = %(to)s, due_at = %(due_at)s, reason = %(reason)s, finalized_at = %(finalized_at)s,
-    updated_at = %(now)s, attempts = 0, last_error = NULL
+    closures_wait = %(closures_wait)s, updated_at = %(now)s, attempts = 0, last_error = NULL
 WHERE id = %(id)s AND state = %(from)s
 
 -- name: set_due
 UPDATE settlement SET due_at = %(due_at)s, attempts = 0, last_error = NULL WHERE id = %(id)s
 
 -- name: record_failed_attempt
--- Only while the step is still due: an attempt that failed for the loss of its connection may have been committed,
--- or another worker may have been faster, and the next step must not be taken before its own time.
+-- Only while the step is still due. An attempt that lost its connection may have committed, or another worker may have
+-- been faster: then the next step must not be taken before its own time.
 UPDATE settlement
 SET attempts = attempts + 1, last_error = %(error)s,
     due_at = %(now)s + make_interval(secs => least(300, power(2, least(attempts, 10))))
 WHERE id = %(id)s AND due_at <= %(now)s
 
 -- name: claim_step
--- The step in hand is looked at again at this time, should its worker die; earlier attempts stay noted.
+-- If the worker dies, the step is due again at this time. Earlier attempts stay recorded.
 UPDATE settlement SET due_at = %(due_at)s WHERE id = %(id)s
 
 -- name: record_failed_step
--- A step that calls out has set its own time before it called, so that it is not due any more.
+-- A step that calls out has set its next time before the call, so that it is no longer due.
 UPDATE settlement
 SET attempts = attempts + 1, last_error = %(error)s,
     due_at = %(now)s + make_interval(secs => least(300, power(2, least(attempts, 10))))
@@ -62,17 +71,25 @@ SET loss_sla_alert_sent = loss_sla_alert_sent OR %(loss)s, gain_sla_alert_sent =
 WHERE id = %(id)s
 
 -- name: wake_waiting
--- What executes at once is tried again only when it is asked for.
-UPDATE settlement SET due_at = %(now)s
+-- All get the same due time, unless they are due already. So they are tried by `created_at`, the oldest first. An
+-- immediate settlement is tried again only by a request or an operator.
+UPDATE settlement SET due_at = least(due_at, %(due_at)s)
 WHERE partner_id = ANY(%(partner_ids)s) AND settlement_type = 'offchain' AND NOT immediate
-  AND (state = 'failed' OR (state = 'top_up_window' AND execute_when_funded))
+  AND (state = 'failed' OR (state = 'top_up_window' AND execute_when_funded)
+       -- Once their time has come and the money did not suffice.
+       OR (closures_wait AND due_at IS NULL))
 
 -- name: list_due
 SELECT id, partner_id FROM (
     SELECT DISTINCT ON (partner_id) id, partner_id, due_at FROM settlement
-    WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s ORDER BY partner_id, due_at, id
+    WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s ORDER BY partner_id, due_at, created_at, id
 ) AS first_of_partner
 ORDER BY due_at, id LIMIT %(limit)s
+
+-- name: first_due
+SELECT id FROM settlement
+WHERE partner_id = %(partner_id)s AND due_at <= %(now)s AND settlement_type = %(settlement_type)s
+ORDER BY due_at, created_at, id LIMIT 1
 
 -- name: count_due
 SELECT count(*) FROM settlement WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s
@@ -81,18 +98,12 @@ SELECT count(*) FROM settlement WHERE due_at <= %(now)s AND settlement_type = %(
 SELECT min(due_at) FROM settlement WHERE due_at IS NOT NULL AND settlement_type = %(settlement_type)s
 
 -- name: list_work
-SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
-       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent,
-       count(*) OVER () AS total
+SELECT {settlement}, count(*) OVER () AS total
 FROM settlement WHERE due_at IS NOT NULL
 ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_settlements
-SELECT id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
-       cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
-       due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent,
-       count(*) OVER () AS total
+SELECT {settlement}, count(*) OVER () AS total
 FROM settlement
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(own_connection_ids)s::uuid[] IS NULL
@@ -126,3 +137,18 @@ LIMIT %(limit)s OFFSET %(offset)s
 -- name: keep_failed
 UPDATE settlement SET due_at = NULL, reason = %(reason)s, updated_at = %(now)s, attempts = 0, last_error = NULL
 WHERE id = %(id)s AND state = 'failed'
+
+-- name: end_closures
+UPDATE settlement SET closures_wait = false, due_at = NULL, updated_at = %(now)s, attempts = 0, last_error = NULL
+WHERE id = %(id)s AND closures_wait
+
+-- name: find_proposal
+SELECT id, act, subject_id, operator_id, reason, created_at, created_at + make_interval(days => %(days)s) AS expires_at
+FROM operator_proposal WHERE act = %(act)s AND subject_id = %(subject_id)s FOR UPDATE
+
+-- name: insert_proposal
+INSERT INTO operator_proposal (id, act, subject_id, operator_id, reason, created_at)
+VALUES (%(id)s, %(act)s, %(subject_id)s, %(operator_id)s, %(reason)s, %(now)s)
+
+-- name: end_proposal
+DELETE FROM operator_proposal WHERE id = %(id)s

@@ -1,170 +1,238 @@
-"""Settlements of the network's API: the endpoint the product exists for, its signing helper, and the views."""
+"""Routes of settlements: staging (version 2), settling at once (version 1), the texts to sign, and the lists."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
-
-from clearwindow.access.guards import ReadingMember, WritingMember
-from clearwindow.access.values import Member
-from clearwindow.http.bodies import read_body
-from clearwindow.http.docs import may_answer, takes_body, takes_filters
-from clearwindow.http.filters import TOTAL_COUNT_HEADER, counted_response, read_filters
-from clearwindow.http.wire import json_response, replay_headers
-from clearwindow.ids import parse_uuid
+from clearwindow.api.bodies import Body
+from clearwindow.api.docs import Problem, may_raise
+from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, counted, works_on
+from clearwindow.api.schema import replay_headers, warning_headers
+from clearwindow.core.error_registry import documentation_of
+from clearwindow.core.ids import parse_uuid
+from clearwindow.core.text import present
+from clearwindow.core.work import Work
+from clearwindow.identity.guards import NETWORK_V1, NETWORK_V2, CallingMember, member_router
+from clearwindow.identity.models import Member
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import filters, reading, staging, wire
-from clearwindow.signing.wire import SigningPayload, signed_request, signing_payload
+from clearwindow.settlements import funding, immediate, schemas, staging, views
+from clearwindow.settlements.models import SettlementState
+from clearwindow.settlements.transfers.schemas import MaskedTransfersAnswer, PartnerTransferFilters, TransferFilters
+from clearwindow.signing.models import Operation
+from clearwindow.signing.schemas import SigningPayload, signed_request, signing_payload
 
-V1: Final = "/api/network/v1/enterprises/{enterprise_id}"
-V2: Final = "/api/network/v2/enterprises/{enterprise_id}"
-router: Final = APIRouter(tags=["settlements"])
+router: Final = member_router("settlements")
+_NOT_COVERED: Final = 401
+_SETTLE_ERRORS: Final = may_raise(
+    *schemas.SETTLING_ERRORS,
+    "cutoff_in_future",
+    "disputes_enabled",
+    "settlement_external_id_reserved",
+    "base_units_78_digits",
+    "settlement_not_covered",
+    ("settlement_rejected", 401),
+    models={_NOT_COVERED: schemas.NotExecutedSettlementAnswer | Problem},
+)
 
 
 @router.post(
-    f"{V2}/partners/settlements",
+    f"{NETWORK_V2}/partners/settlements",
     operation_id="v2PartnerSettlementsPostRoute",
     summary="Stage a settlement",
-    response_model=wire.StagedSettlementAnswer,
-    responses=may_answer(400, 401, 403, 409, 422, 500),
-    openapi_extra=takes_body(wire.StageSettlementRequest),
+    responses=may_raise(
+        *schemas.SETTLING_ERRORS,
+        "cutoff_in_future",
+        "disputes_not_enabled",
+        "settlement_external_id_reserved",
+        ("liabilities_exceed_balance", 422),
+    ),
 )
-async def stage_settlement(request: Request, enterprise_id: str, member: WritingMember) -> Response:
+@works_on(Work.LARGE_BODY)
+def stage_settlement(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.StageSettlementRequest]
+) -> Answer[schemas.StagedSettlementAnswer]:
     """Stages one signed settlement for connected clients, who may dispute it until its window ends.
 
-    In one transaction: the settlement and a transfer per amount are created; closed disputes of earlier
-    settlements are assigned to it; what each connection may come to lose is held, or the request is refused
-    naming every shortfall; the owners are notified; the finalisation is queued. The same request again gives the
-    same answer, marked with ``Idempotent-Replayed``.
+    One transaction creates the settlement with a transfer for each amount, assigns closed disputes of earlier
+    settlements to it, holds the most that each connection can lose, notifies the owners and queues the end of the
+    window. If a connection does not cover its part, nothing is written and the error names every shortfall. The
+    same request again gets the same answer, marked with ``Idempotent-Replayed``.
     """
-    body = await read_body(request, wire.StageSettlementRequest)
-    signed = signed_request(body, {"enterpriseId": enterprise_id})
-    runtime: Runtime = request.app.state.runtime
-    answer = await run_in_threadpool(staging.stage_settlement, runtime, member, body.model, signed)
-    headers = replay_headers(replayed=answer.replayed)
-    return Response(answer.body, media_type="application/json", headers=headers)
+    signed = signed_request(Operation.SETTLEMENT_STAGE, body, {"enterpriseId": member.enterprise_id})
+    staged = staging.stage_settlement(runtime, member, body.model.to_model(), signed, schemas.staged_answer)
+    headers = replay_headers(replayed=staged.replayed) | warning_headers(staged.warnings)
+    return Answer(staged.body, headers=headers)
 
 
 @router.get(
-    f"{V1}/partners/settlements-signing",
+    f"{NETWORK_V1}/partners/settlements-signing",
     operation_id="v1PartnerSettlementSigningGetRoute",
-    summary="The exact text to sign for a settlement",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 409, 500),
-    openapi_extra=takes_body(wire.SettlementSigningRequest),
+    summary="Get the exact text to sign for a settlement",
+    responses=may_raise("not_a_partner", "payload_impossible", unused=(409,)),
 )
-async def settlement_payload_of_get(request: Request, enterprise_id: str, member: ReadingMember) -> Response:
+@works_on(Work.LARGE_BODY)
+def settlement_payload_of_get(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettlementSigningRequest]
+) -> SigningPayload:
     """Takes the fields as a JSON body on the GET."""
-    return await _payload(request, enterprise_id, member)
+    return _payload(runtime, member, body)
 
 
 @router.post(
-    f"{V1}/partners/settlements-signing",
+    f"{NETWORK_V1}/partners/settlements-signing",
     operation_id="v1PartnerSettlementsSigningPostRoute",
-    summary="The exact text to sign for a settlement",
-    response_model=SigningPayload,
-    responses=may_answer(400, 401, 403, 409, 500),
-    openapi_extra=takes_body(wire.SettlementSigningRequest),
+    summary="Get the exact text to sign for a settlement",
+    responses=may_raise("not_a_partner", "payload_impossible", unused=(409,)),
 )
-async def settlement_payload_of_post(request: Request, enterprise_id: str, member: WritingMember) -> Response:
-    """The same for clients that cannot send a body with a GET."""
-    return await _payload(request, enterprise_id, member)
+@works_on(Work.LARGE_BODY)
+def settlement_payload_of_post(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettlementSigningRequest]
+) -> SigningPayload:
+    """Does the same, for callers that cannot send a body with a GET."""
+    return _payload(runtime, member, body)
 
 
-async def _payload(request: Request, enterprise_id: str, member: Member) -> Response:
-    body = await read_body(request, wire.SettlementSigningRequest)
-    await run_in_threadpool(staging.require_partner, request.app.state.runtime, member)
-    return json_response(await run_in_threadpool(signing_payload, body, {"enterpriseId": enterprise_id}))
+def _payload(runtime: Runtime, member: Member, body: Body[schemas.SettlementSigningRequest]) -> SigningPayload:
+    staging.require_partner(runtime, member)
+    return signing_payload(body, {"enterpriseId": member.enterprise_id})
 
 
 @router.get(
-    f"{V1}/partners/settlements",
+    f"{NETWORK_V1}/partners/settlements",
     operation_id="v1PartnerSettlementsGetRoute",
     summary="List the partner's settlements",
-    response_model=wire.SettlementsAnswer,
-    responses=may_answer(400, 401, 403, 500),
-    openapi_extra=takes_filters(filters.PartnerSettlementFilters),
+    responses=may_raise("not_a_partner"),
 )
-async def list_for_partner(request: Request, member: ReadingMember) -> Response:
-    """The newest first."""
-    given = await read_filters(request, filters.PartnerSettlementFilters)
-    runtime: Runtime = request.app.state.runtime
-    page = await run_in_threadpool(reading.list_for_partner, runtime, member, given.wanted())
-    headers = {TOTAL_COUNT_HEADER: str(page.total)}
-    return json_response(wire.SettlementsAnswer(settlements=page.items), headers=headers)
+def list_for_partner(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.PartnerSettlementFilters]
+) -> Answer[schemas.SettlementsAnswer]:
+    """Newest first."""
+    page = views.list_for_partner(runtime, member, filters.to_model())
+    return counted(schemas.settlements_answer(page.items), page.total)
 
 
 @router.get(
-    f"{V1}/partners/settlements/{{settlement_id}}",
+    f"{NETWORK_V1}/partners/settlements/{{settlement_id}}",
     operation_id="v1PartnerSettlementGetRoute",
-    summary="One settlement of the partner, with its transfers",
-    response_model=wire.SettlementAnswer,
-    responses=may_answer(400, 401, 403, 404, 500),
-    openapi_extra=takes_filters(filters.PartnerTransferFilters),
+    summary="Get one settlement of the partner, with its transfers",
+    responses=may_raise("not_a_partner", "settlement_not_found"),
 )
-async def get_for_partner(request: Request, settlement_id: str, member: ReadingMember) -> Response:
-    """The page is one of transfers; disputes are given whole."""
-    given = await read_filters(request, filters.PartnerTransferFilters)
-    runtime: Runtime = request.app.state.runtime
-    wanted = given.wanted()
-    answer, total = await run_in_threadpool(
-        reading.get_for_partner, runtime, member, parse_uuid(settlement_id), wanted
-    )
-    return json_response(answer, headers={TOTAL_COUNT_HEADER: str(total)})
+def get_for_partner(
+    runtime: ServerRuntime,
+    settlement_id: str,
+    member: CallingMember,
+    filters: Filters[PartnerTransferFilters],
+) -> Answer[schemas.SettlementAnswer]:
+    """The page has transfers. All disputes are in every page."""
+    detail = views.get_for_partner(runtime, member, parse_uuid(settlement_id), filters.to_model())
+    return counted(schemas.settlement_answer(detail), detail.transfer_count)
 
 
 @router.get(
-    f"{V1}/clients/settlements",
+    f"{NETWORK_V1}/clients/settlements",
     operation_id="v1ClientSettlementsGetRoute",
     summary="List the settlements on the client's connections",
-    response_model=wire.ClientSettlementsAnswer,
-    responses=may_answer(400, 401, 403, 404, 500),
-    openapi_extra=takes_filters(filters.ClientSettlementFilters),
+    responses=may_raise("not_a_client", unused=(404,)),
 )
-async def list_for_client(request: Request, member: ReadingMember) -> Response:
-    """The newest first; other clients' parts in them are left out."""
-    given = await read_filters(request, filters.ClientSettlementFilters)
-    runtime: Runtime = request.app.state.runtime
-    page = await run_in_threadpool(reading.list_for_client, runtime, member, given.wanted())
-    headers = {TOTAL_COUNT_HEADER: str(page.total)}
-    return json_response(wire.ClientSettlementsAnswer(settlements=page.items), headers=headers)
+def list_for_client(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.ClientSettlementFilters]
+) -> Answer[schemas.ClientSettlementsAnswer]:
+    """Newest first. Other clients' parts of a settlement are left out."""
+    page = views.list_for_client(runtime, member, filters.to_model())
+    return counted(schemas.client_settlements_answer(page.items), page.total)
 
 
 @router.get(
-    f"{V1}/clients/settlements/{{settlement_id}}",
+    f"{NETWORK_V1}/clients/settlements/{{settlement_id}}",
     operation_id="v1ClientSettlementGetRoute",
-    summary="One settlement, as far as it is the client's own",
-    response_model=wire.ClientSettlementAnswer,
-    responses=may_answer(400, 401, 403, 404, 500),
-    openapi_extra=takes_filters(filters.TransferFilters),
+    summary="Get the client's own part of one settlement",
+    responses=may_raise("not_a_client", "settlement_not_found"),
 )
-async def get_for_client(request: Request, settlement_id: str, member: ReadingMember) -> Response:
-    """The page is one of transfers; disputes are given whole."""
-    given = await read_filters(request, filters.TransferFilters)
-    runtime: Runtime = request.app.state.runtime
-    wanted = given.wanted()
-    answer, total = await run_in_threadpool(
-        reading.get_for_client, runtime, member, parse_uuid(settlement_id), wanted
-    )
-    return json_response(answer, headers={TOTAL_COUNT_HEADER: str(total)})
+def get_for_client(
+    runtime: ServerRuntime, settlement_id: str, member: CallingMember, filters: Filters[TransferFilters]
+) -> Answer[schemas.ClientSettlementAnswer]:
+    """The page has transfers. All disputes are in every page."""
+    detail = views.get_for_client(runtime, member, parse_uuid(settlement_id), filters.to_model())
+    return counted(schemas.client_settlement_answer(detail), detail.transfer_count)
 
 
 @router.get(
-    f"{V1}/clients/settlementTransfers",
+    f"{NETWORK_V1}/clients/settlementTransfers",
     operation_id="v1ClientSettlementTransfersGetRoute",
     summary="List the client's transfers in all settlements",
-    response_model=wire.MaskedTransfersAnswer,
-    responses=may_answer(400, 401, 403, 404, 500),
-    openapi_extra=takes_filters(filters.ClientTransferFilters),
+    responses=may_raise("not_a_client", unused=(404,)),
 )
-async def list_transfers_for_client(request: Request, member: ReadingMember) -> Response:
-    """By when their settlements last changed, the newest first. Other parties are not named.
+def list_transfers_for_client(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.ClientTransferFilters]
+) -> Answer[MaskedTransfersAnswer]:
+    """Sorted by when their settlements last changed, newest first. Other parties are not named.
 
-    What a closed dispute has adjusted is listed once a settlement has taken it over.
+    The adjusted transfers of a closed dispute are listed once a settlement has taken them over.
     """
-    given = await read_filters(request, filters.ClientTransferFilters)
-    runtime: Runtime = request.app.state.runtime
-    page = await run_in_threadpool(reading.list_transfers_for_client, runtime, member, given.search())
-    return counted_response(wire.MaskedTransfersAnswer(settlement_transfers=page.items), page.total)
+    found = views.list_transfers_for_client(runtime, member, filters.to_model())
+    return counted(schemas.masked_transfers_answer(found), found.page.total)
+
+
+@router.post(
+    f"{NETWORK_V1}/partners/settlements",
+    operation_id="v1PartnerSettlementsPostRoute",
+    summary="Settle at once",
+    responses=_SETTLE_ERRORS,
+)
+@works_on(Work.LARGE_BODY)
+def settle(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettleAtOnceRequest]
+) -> Answer[schemas.ExecutedSettlementAnswer]:
+    """Executes all of one signed settlement, or nothing of it, in the transaction that creates it.
+
+    For partners without a dispute window. If a connection or the partner's own account does not cover its part, the
+    answer is 401 with the ``failed`` settlement, its reason, and every shortfall in ``details``. Nothing has moved
+    and nothing is held. The same request again tries it again, if a new request would be allowed now. Otherwise it
+    gets the failed settlement as it is, and once that has completed, the same answer; both are marked with
+    ``Idempotent-Replayed``.
+    """
+    return _settle(runtime, member, body)
+
+
+@router.post(
+    f"{NETWORK_V1}/partners/settlements/nonReconciled",
+    operation_id="v1PartnerSettlementsNonReconciledPostRoute",
+    summary="Settle at once (the former name)",
+    responses=_SETTLE_ERRORS,
+    deprecated=True,
+)
+@works_on(Work.LARGE_BODY)
+def settle_non_reconciled(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettleAtOnceRequest]
+) -> Answer[schemas.ExecutedSettlementAnswer]:
+    """Does the same as ``POST …/partners/settlements``. A request sent to one may be repeated at the other."""
+    return _settle(runtime, member, body)
+
+
+def _settle(runtime: Runtime, member: Member, body: Body[schemas.SettleAtOnceRequest]) -> Answer[Any]:
+    signed = signed_request(Operation.SETTLEMENT_IMMEDIATE, body, {"enterpriseId": member.enterprise_id})
+    outcome = immediate.settle_at_once(runtime, member, body.model.to_model(), signed)
+    headers = replay_headers(replayed=outcome.replayed) | warning_headers(outcome.warnings)
+    settlement = schemas.settlement_output(outcome.settlement, disputed=False)
+    if outcome.settlement.state is SettlementState.COMPLETED:
+        return Answer(schemas.ExecutedSettlementAnswer(settlement=settlement), headers=headers)
+    rejected = outcome.settlement.state is SettlementState.REJECTED
+    name = "settlement_rejected" if rejected else "settlement_not_covered"
+    not_executed = schemas.NotExecutedSettlementAnswer.model_validate(
+        present(
+            settlement=settlement,
+            name=name,
+            request_id=member.request_id,
+            documentation=documentation_of(name),
+            details=None if outcome.replayed else _details(outcome),
+        )
+    )
+    return Answer(not_executed, status=_NOT_COVERED, headers=headers)
+
+
+def _details(outcome: immediate.Outcome) -> dict[str, object]:
+    return {
+        "shortfalls": list(outcome.connection_shortfalls),
+        "shortfallCount": len(outcome.connection_shortfalls),
+        "partnerShortfalls": funding.partner_shortfalls(outcome.partner_gaps),
+    }

@@ -1,24 +1,47 @@
-"""The decisions of a settlement: windows, liabilities, funding. Pure; protocol §5.
+"""The decisions of a settlement: windows, liabilities, funding. Protocol §5.
 
-``liability``, ``hand_over`` and ``outcome`` say for one balance what the named statements ``create_liability``,
-``hand_holds_to_disputes`` and ``settle_run`` do for all balances of a settlement; tests hold them together.
+``liability``, ``hand_over`` and ``outcome`` decide for one balance what the statements ``create_liability``,
+``hand_holds_to_disputes`` and ``settle_run`` do for all balances of a settlement. Tests compare the two.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
+from uuid import UUID
 
-from clearwindow.clock import after_minutes
-from clearwindow.errors import ConflictError
-from clearwindow.settlements.values import TRANSITIONS, FundingGap, Settlement, SettlementState, SettlementType
+from clearwindow.core.clock import after_minutes, wire_time
+from clearwindow.core.errors import ConflictError, InvalidRequestError
+from clearwindow.settlements.models import (
+    TRANSITIONS,
+    FundingGap,
+    Instruction,
+    Proposal,
+    Settlement,
+    SettlementState,
+)
+
+_STATES_OF: Final[dict[str, tuple[SettlementState, ...]]] = {
+    "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN),
+    "failed": (SettlementState.FAILED,),
+    "completed": (SettlementState.COMPLETED,),
+    "rejected": (SettlementState.REJECTED,),
+}
+MAX_CUTOFF_AHEAD: Final = timedelta(minutes=5)
+CUTOFF_WENT_BACK: Final = "cutoff_went_back"
+PROPOSAL_DAYS: Final = 7
+"""How long a proposal of one operator waits for another one."""
+
+_STATUS_OF: Final = {state: status for status, states in _STATES_OF.items() for state in states}
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """When the windows end; frozen when a settlement is staged."""
+    """When the windows end. They do not change after the settlement is staged."""
 
     dispute_deadline_at: datetime
     top_up_deadline_at: datetime
@@ -30,9 +53,29 @@ def deadlines(created_at: datetime, dispute_minutes: Decimal, top_up_minutes: De
 
 
 def wire_status(state: SettlementState) -> str:
-    if state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN):
-        return "pending"
-    return state.value
+    """Returns the status that the wire shows for a state."""
+    return _STATUS_OF[state]
+
+
+def states_of(statuses: Iterable[str] | None) -> list[SettlementState] | None:
+    """Returns the states that the wire shows with one of these statuses. None: no filter."""
+    return None if statuses is None else [state for status in statuses for state in _STATES_OF[status]]
+
+
+def require_cutoff(cutoff_at: datetime | None, now: datetime) -> None:
+    """A cutoff is when trades ended, so it lies in the past. Five minutes allow for clocks that differ (§5)."""
+    if cutoff_at is not None and cutoff_at > now + MAX_CUTOFF_AHEAD:
+        raise InvalidRequestError(
+            "cutoff_in_future",
+            f"cutoffAt: is more than five minutes ahead of our clock, which is at {wire_time(now)}: send the moment"
+            " up to which this settlement counts trades",
+        )
+
+
+def cutoff_warnings(cutoff_at: datetime | None, last: datetime | None) -> tuple[str, ...]:
+    """Returns the warning about a cutoff that is earlier than that of the partner's last settlement (§5)."""
+    went_back = cutoff_at is not None and last is not None and cutoff_at < last
+    return (CUTOFF_WENT_BACK,) if went_back else ()
 
 
 def require_transition(settlement: Settlement, to: SettlementState) -> None:
@@ -42,40 +85,58 @@ def require_transition(settlement: Settlement, to: SettlementState) -> None:
         )
 
 
-def require_same_request(
-    existing: Settlement, request_sha256: bytes, *, settlement_type: SettlementType, immediate: bool
-) -> None:
-    """Of two requests with one externalId the second must be the first again, byte for byte and to the same place.
+def confirms(proposal: Proposal, operator_id: UUID, now: datetime) -> bool:
+    """Returns whether a request by this operator carries the proposal out: it is another's, and has not expired."""
+    return proposal.operator_id != operator_id and now < proposal.expires_at
 
-    Raises:
-        ConflictError: it is another.
+
+def closures_due_at(settlement: Settlement, now: datetime) -> datetime:
+    """Returns when the closures of a settlement that is rejected run: when they would have run without that."""
+    return now if settlement.execute_when_funded else max(now, settlement.top_up_deadline_at)
+
+
+def differing_fields(settlement: Settlement, asked: Instruction, *, same_amounts: bool) -> list[str]:
+    """Returns the fields in which a request differs from the one that made the settlement. Empty: it is the same.
+
+    The amounts of a settlement are many, so that the database compares them.
     """
-    same_place = existing.settlement_type is settlement_type and existing.immediate is immediate
-    if not same_place or existing.request_sha256 != request_sha256:
-        raise ConflictError(
-            "external_id_taken",
-            "a settlement with this externalId exists with other properties: choose a new externalId,"
-            " or send the first request again byte for byte",
-            {"settlementId": str(existing.id)},
-        )
+    differing = {
+        "notes": settlement.notes != asked.notes,
+        "cutoffAt": _in_milliseconds(settlement.cutoff_at) != _in_milliseconds(asked.cutoff_at),
+        "settlementAmounts": not same_amounts,
+    }
+    return [name for name, differs in differing.items() if differs]
+
+
+def _in_milliseconds(moment: datetime | None) -> str | None:
+    """Returns the moment as the wire shows it: two that look equal there are equal."""
+    return None if moment is None else wire_time(moment)
+
+
+def answer_after_retry(answer: str, updated_at: datetime) -> str:
+    """Returns the JSON text of the first answer with the time at which the settlement became pending again."""
+    fields = json.loads(answer)
+    fields["settlement"]["updatedAt"] = wire_time(updated_at)
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 def liability(new: Iterable[int], pulled_in: int) -> int:
-    """What must be held on a balance: the worst case over who disputes, + the connection gains.
+    """Returns what must be held on a balance: its largest loss, whichever sides dispute.
 
-    ``new`` is the sum of the new quantities against each counterparty, ``pulled_in`` that of earlier disputes'
-    transfers, which run for certain. What is new against one counterparty runs together or not at all, as it or
-    the connection itself disputes or not, so that in the worst case all losses run and no gain does.
+    Quantities are base units, + the connection gains. ``new`` has the sum of the new transfers with each
+    counterparty. ``pulled_in`` is the sum of the transfers of closed disputes, which always run. The new transfers
+    with one counterparty run together, or none of them runs because one of the two sides disputes. In the worst
+    case all losses run and no gain does.
     """
     return max(0, sum(max(0, -quantity) for quantity in new) - pulled_in)
 
 
 def hand_over(held: int, targets: Sequence[int]) -> list[int]:
-    """Of what a settlement holds on a balance, what each dispute takes over; the settlement keeps the rest.
+    """Returns how much of a settlement's hold on a balance each dispute takes over.
 
-    ``targets``, the earliest dispute first: the sum of what the transfers with each counterparty would take that
-    the dispute keeps from running. The rest covers what runs all the same: only a pulled-in gain makes the held
-    amount smaller than all losses together, and it runs for certain.
+    ``targets`` has, earliest dispute first, what the transfers that the dispute stops would take. The settlement
+    keeps the rest, which covers the transfers that still run: the hold is smaller than all losses together only
+    if a pulled-in gain covers the difference, and a pulled-in gain always runs.
     """
     handed = []
     for target in targets:
@@ -86,7 +147,7 @@ def hand_over(held: int, targets: Sequence[int]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How executing changes one balance, in base units; ``filled`` is what each dispute then holds more."""
+    """How executing changes one balance, in base units. ``filled`` is how much each dispute's hold grows."""
 
     available: int
     held: int
@@ -94,11 +155,11 @@ class Outcome:
 
 
 def outcome(final: int, kept: int, missing: Sequence[int]) -> Outcome:
-    """What executing does to one balance.
+    """Returns what executing does to one balance.
 
-    ``final`` is the sum of what runs, ``kept`` what the settlement still holds. ``missing``, the earliest dispute
-    first, is by how much each holds less than its target; where its closing is approved already it is not among
-    them: then its hold is what the adjusted transfers need, and a gain is free.
+    ``final`` is the sum of the transfers that run, ``kept`` what the settlement still holds. ``missing`` has,
+    earliest dispute first, how much less than its target each dispute holds. A dispute whose closure is approved is
+    not among them: its hold is already what the adjusted transfers need.
     """
     room = max(0, final)
     filled = hand_over(room, missing)
@@ -106,10 +167,10 @@ def outcome(final: int, kept: int, missing: Sequence[int]) -> Outcome:
 
 
 def funding_gaps(available: Mapping[str, int], change: Mapping[str, int]) -> list[FundingGap]:
-    """Where the partner's account would end negative; empty where the settlement can execute.
+    """Returns the currencies in which the partner's account would end negative; empty if it can execute.
 
-    ``change`` is by how much executing changes the partner's account per currency. Losses come in before gains
-    go out, in one transaction, so that only the sum counts.
+    ``change`` is how much executing changes the partner's account per currency. Losses come in before gains go
+    out, in one transaction, so that only the sum counts.
     """
     return [
         FundingGap(currency, -quantity, available.get(currency, 0))
@@ -119,17 +180,17 @@ def funding_gaps(available: Mapping[str, int], change: Mapping[str, int]) -> lis
 
 
 def uncovered(available: int, change: int) -> int:
-    """By how much a balance does not cover what executing at once would do to it."""
+    """Returns how much a balance lacks for a change by executing at once, in base units."""
     return max(0, -(available + change))
 
 
 def not_covered_reason(of_connections: str | None, gaps: list[FundingGap]) -> str:
-    """Why an immediate settlement failed: what connections are short of, in words, and the partner's account."""
+    """Returns why an immediate settlement failed: what connections lack, then what the partner's account lacks."""
     parts = [of_connections] if of_connections else []
     return "; ".join([*parts, failure_reason(gaps)] if gaps else parts)
 
 
 def failure_reason(gaps: list[FundingGap]) -> str:
-    """Base units, because the reason must be exact."""
+    """Returns the reason in base units, so that it is exact."""
     parts = [f"{gap.currency} by {gap.shortfall} (needs {gap.needed}, has {gap.available})" for gap in gaps]
     return f"the partner's account is short of {', '.join(parts)}"

@@ -2,72 +2,81 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from clearwindow.access.values import Member
-from clearwindow.accounts import batches
-from clearwindow.accounts.values import Entry, EntryKind
-from clearwindow.audit import service as audit
-from clearwindow.clock import wire_time
-from clearwindow.database.pool import Transaction
-from clearwindow.disputes import service as disputes
-from clearwindow.disputes.values import AssignedClosure, DisputeFilter
-from clearwindow.errors import PermissionDeniedError
-from clearwindow.http.wire import present
-from clearwindow.network import service as network
-from clearwindow.network.values import Partner
-from clearwindow.notices.values import EventType
+from clearwindow.core.errors import PermissionDeniedError
+from clearwindow.events.models import EventType
+from clearwindow.identity import audit
+from clearwindow.identity.models import Member
+from clearwindow.ledger import store as ledger
+from clearwindow.ledger.models import Entry, EntryKind
+from clearwindow.network import parties
+from clearwindow.network.models import Partner
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import amounts, notifying, receiving, rules, shortfalls, store, wire
-from clearwindow.settlements.values import Settlement, SettlementState
-from clearwindow.signing.values import SignedRequest
-from clearwindow.transfers import service as transfers
+from clearwindow.settlements import events, funding, intake, rules, store
+from clearwindow.settlements.disputes import store as disputes
+from clearwindow.settlements.disputes import views as dispute_views
+from clearwindow.settlements.disputes.models import AssignedClosure, DisputeDetail, DisputeFilter
+from clearwindow.settlements.models import Instruction, Method, Settlement, SettlementState
+from clearwindow.settlements.transfers import store as transfers
+from clearwindow.signing.models import SignedRequest
 
 
 @dataclass(frozen=True, slots=True)
 class StagedAnswer:
-    """The answer's JSON text, and whether it is the repeat of an earlier one."""
+    """The answer's JSON text, whether it repeats an earlier answer, and warnings about the accepted request."""
 
     body: str
     replayed: bool
+    warnings: Sequence[str] = ()
+
+
+Render = Callable[[Settlement, Sequence[DisputeDetail]], str]
+"""Returns the answer's JSON text from a new settlement and the disputes that it settles."""
 
 
 def stage_settlement(
-    runtime: Runtime, member: Member, body: wire.StageSettlementRequest, signed: SignedRequest
+    runtime: Runtime, member: Member, instruction: Instruction, signed: SignedRequest, render: Render
 ) -> StagedAnswer:
-    """Creates the settlement with its transfers, assigns closed disputes, holds the liabilities, notifies, queues.
+    """Creates the settlement with its transfers, assigns closed disputes, holds the liabilities and notifies.
+
+    The answer is stored in the same transaction, so that a repeat gets the same bytes.
 
     Raises:
-        PermissionDeniedError: no active partner with a dispute window.
-        InvalidRequestError: an entry that cannot be a transfer, or a payload that says something else.
+        PermissionDeniedError: the caller is no active partner with a dispute window.
+        InvalidRequestError: an amount cannot be a transfer, or the payload differs from the body.
         NotAuthenticatedError: the signature is not the partner's.
         ConflictError: the externalId or the nonce belongs to another request.
-        UnprocessableError: liabilities exceed what connections have; then nothing is written.
+        UnprocessableError: liabilities exceed what connections have. Then nothing is written.
     """
-    count = amounts.require_within_limits(body.settlement_amounts, runtime.limits)
+    request = intake.read(runtime, member, _METHOD, instruction, signed)
     with runtime.transaction() as tx:
-        received = receiving.receive(tx, member, _WAY, body, signed, count)
-        if received.existing is not None:
-            return _repeat(tx, member, received.existing)
+        rules.require_cutoff(instruction.cutoff_at, tx.now())
+        received = intake.receive(tx, request)
+        if isinstance(received, intake.Repeated):
+            return _repeat(tx, member, received)
         partner = received.partner
-        settlement = _with_windows(receiving.draft(runtime, tx, member, _WAY, body, signed, partner), partner, body)
-        receiving.insert(tx, settlement, received.staged)
+        draft = intake.draft(tx, request, received, tx.new_id())
+        warnings = rules.cutoff_warnings(instruction.cutoff_at, store.last_cutoff(tx, partner.id))
+        settlement = replace(_with_windows(draft, partner, instruction), warnings=warnings)
+        intake.insert(tx, settlement, received.staged)
         taken = _take_closures(tx, settlement)
-        _hold(runtime, tx, partner, settlement, taken)
-        notifying.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)
-        audit.record(tx, member, "settlement.stage", settlement.id, externalId=body.external_id, amounts=count)
-        answer = _answer(tx, settlement, taken)
+        _hold(tx, partner, settlement, taken)
+        events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement, warnings=warnings)
+        details = {"externalId": instruction.external_id, "amounts": request.amount_count}
+        audit.record(tx, member, "settlement.stage", settlement.id, **details)
+        answer = render(settlement, _settling_disputes(tx, taken))
         store.set_staged_answer(tx, settlement.id, answer)
-        return StagedAnswer(answer, replayed=False)
+        return StagedAnswer(answer, replayed=False, warnings=warnings)
 
 
 def require_partner(runtime: Runtime, member: Member) -> None:
-    """Whether a request that is about to be signed comes from a partner."""
+    """Requires that the caller is a partner, before it gets a text to sign."""
     with runtime.transaction() as tx:
-        network.require_partner(tx, member.enterprise_id)
+        parties.require_partner(tx, member.enterprise_id)
 
 
 def _allowed_to_stage(partner: Partner) -> Partner:
@@ -80,33 +89,33 @@ def _allowed_to_stage(partner: Partner) -> Partner:
     return partner
 
 
-_WAY: Final = receiving.Way(_allowed_to_stage, SettlementState.DISPUTE_WINDOW)
+_METHOD: Final = Method(_allowed_to_stage, SettlementState.DISPUTE_WINDOW)
 
 
-def _repeat(tx: Transaction, member: Member, existing: Settlement) -> StagedAnswer:
-    settlement = store.lock(tx, existing.id)
-    if settlement is None or settlement.state is not SettlementState.FAILED:
-        return StagedAnswer(existing.staged_answer, replayed=True)
-    revived = revive(tx, settlement)
-    audit.record(tx, member, "settlement.retry", settlement.id)
-    answer = json.loads(existing.staged_answer)
-    answer["settlement"]["updatedAt"] = wire_time(revived.updated_at)
-    return StagedAnswer(json.dumps(answer, ensure_ascii=False, separators=(",", ":")), replayed=True)
+def _repeat(tx: Transaction, member: Member, received: intake.Repeated) -> StagedAnswer:
+    answer, warnings = received.settlement.staged_answer, received.settlement.warnings
+    if not received.may_act:
+        return StagedAnswer(answer, replayed=True, warnings=warnings)
+    pending = retry(tx, received.settlement)
+    audit.record(tx, member, "settlement.retry", pending.id)
+    return StagedAnswer(rules.answer_after_retry(answer, pending.updated_at), replayed=True, warnings=warnings)
 
 
-def revive(tx: Transaction, settlement: Settlement) -> Settlement:
-    """Puts a failed settlement back to pending and has it tried again at once."""
-    rules.require_transition(settlement, SettlementState.TOP_UP_WINDOW)
-    return store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=tx.now())
+def retry(tx: Transaction, settlement: Settlement) -> Settlement:
+    """Makes a failed settlement pending and due at once. Older failed ones of the partner are tried before it."""
+    due_at = tx.now()
+    pending = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
+    store.wake_waiting(tx, [settlement.partner_id], due_at)
+    return pending
 
 
-def _with_windows(draft: Settlement, partner: Partner, body: wire.StageSettlementRequest) -> Settlement:
+def _with_windows(draft: Settlement, partner: Partner, instruction: Instruction) -> Settlement:
     if partner.client_dispute_window_minutes is None:
         raise AssertionError("a partner without a dispute window stages no settlement")
     ends = rules.deadlines(draft.created_at, partner.client_dispute_window_minutes, partner.top_up_window_minutes)
     return replace(
         draft,
-        cutoff_at=body.cutoff_at,
+        cutoff_at=instruction.cutoff_at,
         dispute_deadline_at=ends.dispute_deadline_at,
         top_up_deadline_at=ends.top_up_deadline_at,
         execute_when_funded=partner.execute_when_funded,
@@ -130,21 +139,16 @@ def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClos
     return taken
 
 
-def _hold(
-    runtime: Runtime, tx: Transaction, partner: Partner, settlement: Settlement, taken: Sequence[AssignedClosure]
-) -> None:
+def _hold(tx: Transaction, partner: Partner, settlement: Settlement, taken: Sequence[AssignedClosure]) -> None:
     transfers.compute_liabilities(tx, settlement.id)
-    entry = Entry(runtime.ids.new(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
-    short = batches.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
+    entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
+    short = ledger.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
     if short:
-        raise shortfalls.not_covered(tx, partner, short)
+        raise funding.not_covered(tx, partner, short)
 
 
-def _answer(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClosure]) -> str:
-    settling = []
-    if taken:
-        taken_ids = [closure.dispute_id for closure in taken]
-        settling = disputes.describe(tx, DisputeFilter(dispute_ids=taken_ids, limit=len(taken))).items
-    fields = wire.settlement_fields(settlement, disputed=False) | present(settling_disputes=settling)
-    output = wire.StagedSettlementOutput.model_validate(fields)
-    return wire.StagedSettlementAnswer(settlement=output).model_dump_json(by_alias=True, exclude_unset=True)
+def _settling_disputes(tx: Transaction, taken: Sequence[AssignedClosure]) -> list[DisputeDetail]:
+    if not taken:
+        return []
+    dispute_ids = [closure.dispute_id for closure in taken]
+    return dispute_views.describe(tx, DisputeFilter(dispute_ids=dispute_ids, limit=len(taken))).items

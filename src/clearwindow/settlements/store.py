@@ -1,4 +1,4 @@
-"""Reads and writes of settlements."""
+"""Reads and writes of settlements. `change_state` alone changes their state."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.database.listing import Listing, list_page
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.settlements.values import (
+from psycopg.types.json import Jsonb
+
+from clearwindow.core.errors import NotFoundError
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
+from clearwindow.settlements import rules
+from clearwindow.settlements.models import (
+    AmountScale,
     DueSettlement,
+    Proposal,
+    ProposedAct,
     Settlement,
     SettlementFilter,
     SettlementState,
@@ -22,7 +29,7 @@ from clearwindow.settlements.values import (
 sql: Final = Queries("clearwindow.settlements")
 
 
-def insert(tx: Transaction, settlement: Settlement) -> None:
+def insert(tx: Transaction, settlement: Settlement, scale: AmountScale) -> None:
     tx.run(
         sql["insert_settlement"],
         id=settlement.id,
@@ -42,7 +49,23 @@ def insert(tx: Transaction, settlement: Settlement) -> None:
         due_at=settlement.due_at,
         reason=settlement.reason,
         rt_id=settlement.rt_id,
+        amount_scale=Jsonb(scale),
+        warnings=list(settlement.warnings),
     )
+
+
+def find_amount_scale(tx: Transaction, settlement_id: UUID) -> AmountScale | None:
+    """Returns what the settlement's amounts were scaled with, None if an older version made it."""
+    (scale,) = tx.scalars(object, sql["find_amount_scale"], id=settlement_id)
+    if not isinstance(scale, dict):
+        return None
+    return {name: (currency, decimals) for name, (currency, decimals) in scale.items()}
+
+
+def last_cutoff(tx: Transaction, partner_id: UUID) -> datetime | None:
+    """Returns the cutoff of the partner's last settlement that has one and was not rejected."""
+    found = tx.scalars(datetime, sql["last_cutoff"], partner_id=partner_id)
+    return found[0] if found else None
 
 
 def set_staged_answer(tx: Transaction, settlement_id: UUID, answer: str) -> None:
@@ -51,16 +74,29 @@ def set_staged_answer(tx: Transaction, settlement_id: UUID, answer: str) -> None
 
 
 def find(tx: Transaction, settlement_id: UUID) -> Settlement | None:
-    return _typed(tx.first(Settlement, sql["find_settlement"], id=settlement_id))
+    return tx.first(Settlement, sql["find_settlement"], id=settlement_id)
 
 
-def lock(tx: Transaction, settlement_id: UUID) -> Settlement | None:
-    return _typed(tx.first(Settlement, sql["lock_settlement"], id=settlement_id))
+def require(tx: Transaction, settlement_id: UUID | None) -> Settlement:
+    """Returns the settlement with the id of a request.
+
+    Raises:
+        NotFoundError: there is no such settlement.
+    """
+    found = find(tx, settlement_id) if settlement_id else None
+    if found is None:
+        raise NotFoundError("settlement_not_found", "there is no such settlement")
+    return found
+
+
+def lock(tx: Transaction, settlement_id: UUID) -> Settlement:
+    """Locks a settlement that exists: none is ever deleted. The caller has locked its partner."""
+    return tx.one(Settlement, sql["lock_settlement"], id=settlement_id)
 
 
 def find_by_external_id(tx: Transaction, partner_id: UUID, external_id: str) -> Settlement | None:
     values = {"partner_id": partner_id, "external_id": external_id}
-    return _typed(tx.first(Settlement, sql["find_by_external_id"], **values))
+    return tx.first(Settlement, sql["find_by_external_id"], **values)
 
 
 def change_state(
@@ -71,22 +107,68 @@ def change_state(
     due_at: datetime | None,
     reason: str | None = None,
     finalized_at: datetime | None = None,
+    closures_wait: bool = False,
 ) -> Settlement:
-    """The one way a settlement changes state: from where it was read to be, exactly one row."""
+    """Takes a locked settlement to another state. Nothing else changes the state of a settlement.
+
+    Raises:
+        ConflictError: the table of transitions does not have this change.
+    """
+    rules.require_transition(settlement, to)
     now = tx.now()
-    values = {"due_at": due_at, "reason": reason, "finalized_at": finalized_at, "now": now}
-    changed = tx.run(sql["change_state"], id=settlement.id, **{"from": settlement.state}, to=to, **values)
+    new = {"due_at": due_at, "reason": reason, "finalized_at": finalized_at, "closures_wait": closures_wait}
+    changed = tx.run(sql["change_state"], id=settlement.id, **{"from": settlement.state}, to=to, now=now, **new)
     if changed != 1:
         raise AssertionError("a locked settlement changed its state")
-    return replace(settlement, state=to, due_at=due_at, reason=reason, finalized_at=finalized_at, updated_at=now)
+    return replace(
+        settlement,
+        state=to,
+        due_at=due_at,
+        reason=reason,
+        finalized_at=finalized_at,
+        closures_wait=closures_wait,
+        updated_at=now,
+    )
+
+
+def end_closures(tx: Transaction, settlement: Settlement) -> Settlement:
+    """Records that no closure of a rejected settlement has transfers to run any more."""
+    now = tx.now()
+    if tx.run(sql["end_closures"], id=settlement.id, now=now) != 1:
+        raise AssertionError("the closures of a locked settlement ended")
+    return replace(settlement, closures_wait=False, due_at=None, updated_at=now, attempts=0, last_error=None)
+
+
+def find_proposal(tx: Transaction, act: ProposedAct, subject_id: UUID) -> Proposal | None:
+    """Returns the proposal, which may have expired, and locks it."""
+    values = {"act": act, "subject_id": subject_id, "days": rules.PROPOSAL_DAYS}
+    return tx.first(Proposal, sql["find_proposal"], **values)
+
+
+def insert_proposal(tx: Transaction, proposal: Proposal) -> None:
+    tx.run(
+        sql["insert_proposal"],
+        id=proposal.id,
+        act=proposal.act,
+        subject_id=proposal.subject_id,
+        operator_id=proposal.operator_id,
+        reason=proposal.reason,
+        now=proposal.created_at,
+    )
+
+
+def end_proposal(tx: Transaction, proposal_id: UUID) -> None:
+    """Removes a proposal that was carried out or has expired. The audit trail keeps it."""
+    tx.run(sql["end_proposal"], id=proposal_id)
 
 
 def set_due(tx: Transaction, settlement_id: UUID, due_at: datetime | None) -> None:
+    """Records that a step is done, and when the next one is due."""
     tx.run(sql["set_due"], id=settlement_id, due_at=due_at)
 
 
 def keep_failed(tx: Transaction, settlement: Settlement, reason: str) -> Settlement:
-    """A retry found the account still short, perhaps of something else."""
+    """Records that a retry failed again, perhaps for another reason."""
     now = tx.now()
     if tx.run(sql["keep_failed"], id=settlement.id, reason=reason, now=now) != 1:
         raise AssertionError("a locked settlement changed its state")
@@ -98,6 +180,7 @@ def record_failed_attempt(tx: Transaction, settlement_id: UUID, error: str) -> N
 
 
 def claim_step(tx: Transaction, settlement_id: UUID, due_at: datetime) -> None:
+    """Keeps other workers from a step that calls out, until ``due_at`` at the latest."""
     tx.run(sql["claim_step"], id=settlement_id, due_at=due_at)
 
 
@@ -109,13 +192,19 @@ def mark_sla_alerts(tx: Transaction, settlement_id: UUID, *, loss: bool, gain: b
     tx.run(sql["mark_sla_alerts"], id=settlement_id, loss=loss, gain=gain, now=tx.now())
 
 
-def wake_waiting(tx: Transaction, partner_ids: Sequence[UUID]) -> int:
-    return tx.run(sql["wake_waiting"], partner_ids=list(partner_ids), now=tx.now())
+def wake_waiting(tx: Transaction, partner_ids: Sequence[UUID], due_at: datetime) -> int:
+    return tx.run(sql["wake_waiting"], partner_ids=list(partner_ids), due_at=due_at)
 
 
 def list_due(tx: Transaction, kind: SettlementType, limit: int) -> list[DueSettlement]:
-    """What is due, one settlement of each partner: its others wait for that one, whoever works on them."""
+    """Returns due settlements, one of each partner: the worker of that one holds the partner's lock."""
     return tx.all(DueSettlement, sql["list_due"], now=tx.now(), settlement_type=kind, limit=limit)
+
+
+def is_first_due(tx: Transaction, due: DueSettlement, kind: SettlementType) -> bool:
+    """Returns whether the settlement is the one that its locked partner must do next."""
+    values = {"partner_id": due.partner_id, "settlement_type": kind}
+    return tx.scalars(UUID, sql["first_due"], **values, now=tx.now()) == [due.id]
 
 
 def next_due_at(tx: Transaction, kind: SettlementType) -> datetime | None:
@@ -127,7 +216,8 @@ def count_due(tx: Transaction, kind: SettlementType) -> int:
 
 
 def list_work(tx: Transaction, limit: int, offset: int) -> Listing[Settlement]:
-    return _page(list_page(tx, Settlement, sql["list_work"], {}, limit=limit, offset=offset))
+    """Returns the settlements that wait for the worker, earliest due first."""
+    return list_page(tx, Settlement, sql["list_work"], {}, limit=limit, offset=offset)
 
 
 def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settlement]:
@@ -146,22 +236,7 @@ def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settl
         "only_disputed": wanted.only_disputed,
     }
     statement = sql["list_settlements"]
-    return _page(list_page(tx, Settlement, statement, filters, limit=wanted.limit, offset=wanted.offset))
-
-
-def _page(page: Listing[Settlement]) -> Listing[Settlement]:
-    return Listing(_all_typed(page.items), page.total)
-
-
-def _typed(row: Settlement | None) -> Settlement | None:
-    return _all_typed([row])[0] if row else None
-
-
-def _all_typed(rows: Sequence[Settlement]) -> list[Settlement]:
-    return [
-        replace(row, state=SettlementState(row.state), settlement_type=SettlementType(row.settlement_type))
-        for row in rows
-    ]
+    return list_page(tx, Settlement, statement, filters, limit=wanted.limit, offset=wanted.offset)
 
 
 def _array(values: Sequence[object] | None) -> list[object] | None:

@@ -1,1 +1,1 @@
-"""What makes a request its sender's own: keys, the Bitcoin signed message, the match (protocol §3)."""
+"""Signed requests: keys, Bitcoin signed messages, payloads and nonces. Protocol §3."""

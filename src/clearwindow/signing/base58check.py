@@ -1,7 +1,7 @@
 """Base58Check, the text form of a BIP32 key.
 
-Written here because the one small library for it has had no release since 2021 and decodes without a limit
-on the length, which is quadratic work on the sender's text; this is its whole job in the space of a wrapper.
+We wrote it because the only small library for it has had no release since 2021 and has no limit on the length,
+while decoding takes quadratic time.
 """
 
 import hashlib
@@ -14,19 +14,19 @@ _CHECKSUM_BYTES: Final = 4
 
 
 def encode(payload: bytes) -> str:
-    """Give the text of `payload` with its checksum."""
+    """Returns the text of `payload` with its checksum."""
     raw = payload + _checksum(payload)
     number = int.from_bytes(raw)
     characters = ""
     while number:
         number, value = divmod(number, len(_ALPHABET))
         characters = _ALPHABET[value] + characters
-    # Leading zero bytes vanish in the number and are written as leading ones of the alphabet.
+    # The number loses leading zero bytes. The first character of the alphabet stands for each of them.
     return _ALPHABET[0] * (len(raw) - len(raw.lstrip(b"\0"))) + characters
 
 
 def decode(text: str) -> bytes:
-    """Give the payload of `text`; each payload has exactly one text.
+    """Returns the payload of `text`. Each payload has exactly one text.
 
     Raises:
         ValueError: too long, a character outside the alphabet, or a wrong checksum. Never quotes the text,
@@ -38,7 +38,7 @@ def decode(text: str) -> bytes:
     for character in text:
         value = _VALUES.get(character)
         if value is None:
-            raise ValueError("a character is not of the base58 alphabet")
+            raise ValueError("a character is not in the base58 alphabet")
         number = number * len(_ALPHABET) + value
     zeros = len(text) - len(text.lstrip(_ALPHABET[0]))
     raw = bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8)

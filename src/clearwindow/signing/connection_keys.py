@@ -6,7 +6,7 @@ The form is protocol §3, two lines of base64::
     base64(0x01 ‖ salt 16 ‖ iv 12 ‖ AES-256-GCM ciphertext ‖ tag 16)
 
 The password is the base64 text of 32 random bytes; the AES key is PBKDF2-HMAC-SHA256(password, salt, 200 000, 32).
-The network cannot decrypt it; it checks what can be seen from outside.
+The network cannot decrypt it. It checks what is visible without the key.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _NOT_RSA: Final = "The public key must be an RSA key: PEM, or the base64 of its 
 
 
 class EncryptedFormError(ValueError):
-    """A text that should be an encrypted connection key and is not one.
+    """A text that is not an encrypted connection key.
 
     Attributes:
         message: what is wrong, as the end of a sentence; never quotes the text.
@@ -63,7 +63,7 @@ class EncryptedFormError(ValueError):
 
 
 def parse_rsa_public_key(text: str) -> RSAPublicKey:
-    """Read an RSA public key: PEM, or base64 of its SubjectPublicKeyInfo (DER).
+    """Reads an RSA public key: PEM, or base64 of its SubjectPublicKeyInfo (DER).
 
     Raises:
         KeyFormatError: anything else; the message never quotes the text, which may be a private key.
@@ -85,12 +85,12 @@ def parse_rsa_public_key(text: str) -> RSAPublicKey:
 
 
 def public_pem(key: RSAPublicKey) -> str:
-    """The key as PEM: one text for a key, whichever form it came in."""
+    """Returns the key as PEM: the same text for every form of the key."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def parse_rsa_private_key(pem: str) -> RSAPrivateKey:
-    """Read the private key that decrypts, PEM without a passphrase.
+    """Reads the private key that decrypts: PEM without a passphrase.
 
     Raises:
         KeyFormatError: anything else; the message never quotes the text.
@@ -105,7 +105,7 @@ def parse_rsa_private_key(pem: str) -> RSAPrivateKey:
 
 
 def encrypt_connection_key(clear: str, key: RSAPublicKey) -> str:
-    """One field of a connection key, for the partner with this key only; every call gives another text."""
+    """Encrypts one field of a connection key for the partner with this key. Every call returns a different text."""
     password = base64.b64encode(os.urandom(_PASSWORD_BYTES))
     salt, iv = os.urandom(_SALT_BYTES), os.urandom(_IV_BYTES)
     sealed = _VERSION + salt + iv + AESGCM(_aes_key(password, salt)).encrypt(iv, clear.encode(), None)
@@ -113,10 +113,10 @@ def encrypt_connection_key(clear: str, key: RSAPublicKey) -> str:
 
 
 def decrypt_connection_key(encrypted: str, key: RSAPrivateKey) -> str:
-    """What was encrypted to the public twin of ``key``.
+    """Returns the text that was encrypted to the public key of ``key``.
 
     Raises:
-        EncryptedFormError: not of the form, changed since, or encrypted to another key.
+        EncryptedFormError: the form is wrong, the text was changed, or it was encrypted to another key.
     """
     wrapped, sealed = _parts(encrypted, key.key_size)
     try:
@@ -129,15 +129,15 @@ def decrypt_connection_key(encrypted: str, key: RSAPrivateKey) -> str:
 
 
 def claims_encryption(value: str) -> bool:
-    """Whether a field is meant as an encrypted one: a clear one has no line break, or is in PEM (*choice*)."""
+    """Returns whether a field is encrypted: it has a line break and is not PEM (choice C70)."""
     return ("\n" in value or "\r" in value) and not value.startswith(_ARMOUR)
 
 
 def require_encrypted_form(encrypted: str, key: RSAPublicKey) -> None:
-    """Check all that can be seen without the private key.
+    """Checks everything that can be checked without the private key.
 
     Raises:
-        EncryptedFormError: the partner with this key could not decrypt it.
+        EncryptedFormError: the partner with this key cannot decrypt it.
     """
     _parts(encrypted, key.key_size)
 
@@ -150,14 +150,12 @@ def _parts(encrypted: str, key_bits: int) -> tuple[bytes, bytes]:
     key_bytes = (key_bits + 7) // 8
     if len(wrapped) != key_bytes:
         raise EncryptedFormError(
-            f"the first line holds {len(wrapped)} bytes, where the partner's RSA key gives {key_bytes}"
+            f"the first line has {len(wrapped)} bytes, but the partner's RSA key needs {key_bytes}"
         )
     if sealed[: len(_VERSION)] != _VERSION:
         raise EncryptedFormError("the second line must begin with the version byte 01")
     if len(sealed) < _MIN_SEALED_BYTES:
-        raise EncryptedFormError(
-            f"the second line holds {len(sealed)} bytes, where the shortest has {_MIN_SEALED_BYTES}"
-        )
+        raise EncryptedFormError(f"the second line has {len(sealed)} bytes, but needs at least {_MIN_SEALED_BYTES}")
     return wrapped, sealed
 
 

@@ -39,10 +39,10 @@ _MAX_ENTROPY_BYTES: Final = 64
 
 
 class KeyFormatError(ValueError):
-    """A text that is not the key it should be.
+    """A text that is not a valid key of the expected kind.
 
     Attributes:
-        message: one sentence that the sender can act on; never quotes the text, which may be a secret.
+        message: one sentence that tells the sender what to do; never quotes the text, which may be a secret.
     """
 
     def __init__(self, message: str) -> None:
@@ -52,7 +52,7 @@ class KeyFormatError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A point of secp256k1; two are equal exactly when they verify the same signatures.
+    """A point of secp256k1. Two keys are equal if and only if they verify the same signatures.
 
     Attributes:
         compressed: 33 bytes, 02 or 03 and the x coordinate.
@@ -69,22 +69,22 @@ class PublicKey:
 
     @property
     def hex(self) -> str:
-        """The key as 66 lowercase hexadecimal characters: one text for a key, whichever form it came in."""
+        """The key as 66 lowercase hexadecimal characters: the same text for every form of the key."""
         return self.compressed.hex()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrivateKey:
-    """A BIP32 private key, used as its own root; its ``repr`` and errors never show it.
+    """A BIP32 private key, used as its own root. Its ``repr`` and errors never show it.
 
-    Made by `parse` and `generate_private_key`.
+    `parse` and `generate_private_key` make one.
     """
 
     _node: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an xprv or tprv.
+        """Reads an xprv or tprv.
 
         Raises:
             KeyFormatError: anything else; the message never quotes the text.
@@ -114,18 +114,18 @@ class PrivateKey:
 
     @property
     def xprv(self) -> str:
-        """The secret's own text, as it was parsed: an xprv, or a tprv."""
+        """The private key in the form in which it was parsed: an xprv or a tprv."""
         return base58check.encode(self._node)
 
     @property
     def xpub(self) -> str:
-        """The public twin of `xprv`: an xpub, or a tpub."""
+        """The public key of `xprv`: an xpub or a tpub."""
         version = _VERSIONS[self._node[:4]]
         return base58check.encode(version + self._node[4:_KEY_OFFSET] + self.public_key.compressed)
 
 
 def generate_private_key(entropy: bytes) -> PrivateKey:
-    """Make the BIP32 master key of `entropy`, which is all of its secrecy.
+    """Returns the BIP32 master key of `entropy`, the only secret input.
 
     Args:
         entropy: 16 to 64 bytes from the system's random source (BIP32, "master key generation").
@@ -144,7 +144,7 @@ def generate_private_key(entropy: bytes) -> PrivateKey:
 
 
 def parse_public_key(text: str) -> PublicKey:
-    """Read a public key in any of the forms of protocol §3.
+    """Reads a public key in any form of protocol §3.
 
     Args:
         text: an xpub or tpub, a base64 SubjectPublicKeyInfo (DER, compressed or not), or 66 hexadecimal
@@ -176,7 +176,7 @@ def _decode_node(text: str, what: str) -> bytes:
         raise KeyFormatError(f"The {what} has {len(node)} bytes instead of BIP32's {_NODE_BYTES}.")
     is_root, origin = node[4] == 0, node[5:13]
     if is_root and any(origin):
-        raise KeyFormatError(f"The {what} says both that it is a root and that it has a parent.")
+        raise KeyFormatError(f"The {what} contradicts itself: it is a root, but has a parent.")
     return node
 
 

@@ -1,7 +1,7 @@
-"""The Bitcoin signed message (protocol §3): which account key signed exactly these bytes.
+"""Bitcoin signed messages (protocol §3): sign, and find the key that signed exactly these bytes.
 
-A signature here has one spelling: the header, r and s are all bound to the key, so no copy of an accepted
-request with another signature text is accepted as well.
+A signature has exactly one valid text: the header, r and s are all bound to the key. A copy of an accepted request
+with another signature text is refused.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ _COMPACT_SIZES: Final = ((b"\xfd", 2), (b"\xfe", 4), (b"\xff", 8))
 
 
 class SignatureFormatError(ValueError):
-    """A text that no key could have produced as a signature.
+    """A text that cannot be a signature of any key.
 
     Attributes:
-        message: one sentence that the sender can act on.
+        message: one sentence that tells the sender what to do.
     """
 
     def __init__(self, message: str) -> None:
@@ -40,7 +40,7 @@ class SignatureFormatError(ValueError):
 
 
 def sign_message(key: PrivateKey, payload: str) -> str:
-    """Sign the UTF-8 bytes of `payload` (protocol §3).
+    """Signs the UTF-8 bytes of `payload` (protocol §3).
 
     The same key and payload always give the same signature (RFC 6979), with a low s.
 
@@ -48,18 +48,18 @@ def sign_message(key: PrivateKey, payload: str) -> str:
         130 lowercase hexadecimal characters.
 
     Raises:
-        UnicodeEncodeError: the payload holds half of a surrogate pair, so it has no UTF-8 bytes.
+        UnicodeEncodeError: the payload has half of a surrogate pair, so it has no UTF-8 bytes.
     """
     signature, recovery_id = recovery.sign(_digest(payload.encode()), key.secret)
     return bytes([_COMPRESSED_HEADER + recovery_id]).hex() + signature.hex()
 
 
 def verify_message(keys: Iterable[PublicKey], payload: str, signature: str) -> PublicKey | None:
-    """Find the key of `keys` that signed the UTF-8 bytes of `payload` (protocol §3).
+    """Finds the key of `keys` that signed the UTF-8 bytes of `payload` (protocol §3).
 
     Returns:
-        The key, or None where none of them signed this payload, where s is high or out of range, or where the
-        payload has no UTF-8 bytes.
+        The key, or None if none of them signed this payload, if s is high or out of range, or if the payload has no
+        UTF-8 bytes.
 
     Raises:
         SignatureFormatError: not 130 lowercase hexadecimal characters, or a header other than 31 to 34.
@@ -69,12 +69,12 @@ def verify_message(keys: Iterable[PublicKey], payload: str, signature: str) -> P
         message = payload.encode()
     except UnicodeEncodeError:
         return None
-    # (r, n - s) verifies wherever (r, s) does: taking both would give every signature a second spelling.
+    # (r, n - s) is valid if (r, s) is. To accept both would give every signature a second form.
     if int.from_bytes(r_and_s[32:]) > _CURVE_ORDER // 2:
         return None
     try:
-        # Recovering, unlike verifying, binds the header too: another header names another key or none. The
-        # recovered key is by construction the one under which r and s, both in range, verify.
+        # Recovery, unlike verification, also binds the header: another header gives another key or none. The
+        # recovered key is by construction the one that verifies r and s, which are in range.
         signer = recovery.recover(_digest(message), r_and_s, header - _COMPRESSED_HEADER)
     except ValueError:
         return None

@@ -1,7 +1,7 @@
-"""The signed payload and the request it came with say the same (protocol §3).
+"""The comparison of a signed payload with its request. Protocol §3.
 
-What was signed is the payload; what is carried out is the request. They are compared as JSON values, never
-by writing one of them out again.
+The sender signs the payload, and we carry out the request, so both must be equal. They are compared as JSON values;
+neither is serialized again.
 """
 
 import json
@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from clearwindow.strict_json import JsonError, JsonNumber, JsonValue, Place, describe_place, parse_json, quote
+from clearwindow.core.strict_json import JsonError, JsonNumber, JsonValue, Place, describe_place, parse_json, quote
 
 ENVELOPE_FIELDS: Final = frozenset({"payload", "signature"})
-"""The fields of a request that carry the signature and so cannot be under it."""
+"""The fields of a request that hold the signature, so it cannot cover them."""
 
 MAX_DIFFERENCES: Final = 5
 """How many differences a message names."""
 
-# Connection keys and secrets are never returned (protocol §3), and a message is returned and logged. A match
-# anywhere in the place hides the value; hiding too much costs nothing.
+# Connection keys and secrets are never returned (protocol §3), but messages are returned and logged. A match
+# anywhere in the place hides the value. To hide too much does no harm.
 _SECRET: Final = re.compile("key|secret|token|pass|credential", re.IGNORECASE)
 
 
@@ -36,10 +36,10 @@ class PayloadMismatchError(ValueError):
 
 
 def match_payload(payload_text: str, body: Mapping[str, JsonValue], path_ids: Mapping[str, str]) -> None:
-    """Check that `payload_text` says what the request says (protocol §3).
+    """Checks that `payload_text` equals the request (protocol §3).
 
-    A field of the path may be absent from payload and body, but where it is given it must be the path's.
-    Every other field must be in both, with equal values, in any order.
+    An id of the path may be absent from payload and body; if it is there, it must equal the path's. Every other
+    field must be in both, with equal values, in any order.
 
     Args:
         payload_text: the text that was signed.
@@ -56,7 +56,7 @@ def match_payload(payload_text: str, body: Mapping[str, JsonValue], path_ids: Ma
         raise JsonError("The payload must be a JSON object.")
     asked = {name: value for name, value in body.items() if name not in ENVELOPE_FIELDS}
     differences = _take_path_ids(signed, asked, path_ids)
-    # The walk costs Python work for every amount; equal documents, the usual case, are compared in C.
+    # Equal documents, the usual case, are compared in C. Only unequal ones need the slow walk in Python.
     if signed != asked:
         differences.extend(islice(_differences(signed, asked), MAX_DIFFERENCES + 1))
     if differences:
@@ -67,10 +67,10 @@ def match_payload(payload_text: str, body: Mapping[str, JsonValue], path_ids: Ma
 
 
 def payload_text(fields: Mapping[str, object]) -> str:
-    """Write the exact text to sign for `fields`: compact, in their order, with other alphabets as they are.
+    """Returns the exact text to sign for `fields`: compact, in their order, without escapes for other alphabets.
 
     Args:
-        fields: JSON values, Python's own or from `parse_json`, as a signing helper was given them.
+        fields: JSON values, Python's own or from `parse_json`.
 
     Raises:
         JsonError: a value that a payload cannot carry: NaN or infinity, half of a surrogate pair, or a number
@@ -98,7 +98,7 @@ def _number(value: object) -> int | float:
 def _take_path_ids(
     signed: dict[str, JsonValue], asked: dict[str, JsonValue], path_ids: Mapping[str, str]
 ) -> list[str]:
-    """Remove the path's ids from both sides, and name those that contradict the path."""
+    """Removes the path's ids from both sides. Returns those that contradict the path."""
     differences = []
     for name, expected in path_ids.items():
         for side, fields in (("payload", signed), ("request body", asked)):
@@ -109,7 +109,7 @@ def _take_path_ids(
 
 
 def _differences(signed: JsonValue, asked: JsonValue, place: Place = None) -> Iterator[str]:
-    """Name the differences of two unequal values, in the payload's order."""
+    """Yields the differences of two unequal values, in the payload's order."""
     if isinstance(signed, dict) and isinstance(asked, dict):
         yield from _object_differences(signed, asked, place)
     elif isinstance(signed, list) and isinstance(asked, list):

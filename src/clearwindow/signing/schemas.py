@@ -1,33 +1,41 @@
-"""What every signed body shares on the wire, and what the signing helpers answer. Protocol §3."""
+"""The fields that all signed bodies share, and the answer of the signing helpers. Protocol §3."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import StringConstraints
 
-from clearwindow.errors import InvalidRequestError
-from clearwindow.http.bodies import Body
-from clearwindow.http.wire import RequestModel, ShortText, WireModel
+from clearwindow.api.bodies import Body
+from clearwindow.api.schema import Omittable, RequestModel, ShortText, WireModel
+from clearwindow.core.errors import InvalidRequestError
+from clearwindow.core.strict_json import JsonError
+from clearwindow.signing.models import Operation, SignedRequest
 from clearwindow.signing.payload import PayloadMismatchError, match_payload, payload_text
-from clearwindow.signing.values import SignedRequest
-from clearwindow.strict_json import JsonError
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class ToSign(RequestModel):
-    """The fields under a signature; the path's own ids may be among them, as long as they say what it says."""
+    """The signed fields. Ids of the path may be among them, with the same values as in the path."""
 
     nonce: ShortText
-    enterprise_id: ShortText | None = None
+    enterprise_id: Omittable[ShortText] = None
 
 
 class Signed(ToSign):
     payload: _Text
     signature: _Text
 
+
+SIGNATURE_ERRORS: Final = (
+    "payload_not_json",
+    "payload_differs",
+    "signature_malformed",
+    "signature_invalid",
+)
+"""The errors of a check of a signed request, for /openapi.json."""
 
 T = TypeVar("T", bound=RequestModel)
 S = TypeVar("S", bound=Signed)
@@ -40,10 +48,10 @@ class SigningPayload(WireModel):
 
 
 def signing_payload(body: Body[T], path_ids: Mapping[str, str]) -> SigningPayload:
-    """The text of exactly the fields that the signing helper was given.
+    """Returns the text to sign for exactly the fields of the body.
 
     Raises:
-        InvalidRequestError: the text could not be signed and sent back to the same path.
+        InvalidRequestError: a request to the same path could not have this payload.
     """
     try:
         text = payload_text(body.fields)
@@ -53,6 +61,6 @@ def signing_payload(body: Body[T], path_ids: Mapping[str, str]) -> SigningPayloa
     return SigningPayload(payload=text)
 
 
-def signed_request(body: Body[S], path_ids: Mapping[str, str]) -> SignedRequest:
+def signed_request(operation: Operation, body: Body[S], path_ids: Mapping[str, str]) -> SignedRequest:
     model = body.model
-    return SignedRequest(model.payload, model.signature, model.nonce, body.fields, path_ids)
+    return SignedRequest(operation, model.payload, model.signature, model.nonce, body.fields, path_ids)

@@ -1,4 +1,4 @@
-"""Many requests at once, and never more than the server is meant to be asked at a time."""
+"""Concurrent requests with a limit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def together(items: Iterable[T], act: Callable[[T], Awaitable[R]], *, at_once: int) -> list[R]:
-    """What ``act`` gives for each item, in their order.
+async def map_concurrently(items: Iterable[T], act: Callable[[T], Awaitable[R]], *, at_once: int) -> list[R]:
+    """Calls ``act`` for each item, at most ``at_once`` at a time, and returns the results in order.
 
-    The first failure is raised as it is, when all the others have been ended.
+    The first failure is raised after all other calls were cancelled.
     """
     turns = asyncio.Semaphore(at_once)
 

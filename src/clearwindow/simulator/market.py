@@ -1,7 +1,7 @@
-"""The trades that both sides of a connection know, drawn from a seed. Pure: the same question has the same answer.
+"""The trades of a connection, computed from a seed. Pure: the same arguments give the same trades.
 
-A simulated exchange settles what is drawn here, and a simulated trader, who has drawn the same, sees whether it was
-settled rightly. Amounts are the client's: + it gains, - it loses.
+A simulated exchange settles these trades. A simulated trader computes the same trades, and so finds wrong
+settlements. Amounts are the client's: positive for a gain, negative for a loss.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _QUANTITY_PLACES: Final = 6
 _PRICE_PLACES: Final = 4
 _DRAW_BYTES: Final = 8
 _ARITHMETIC: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
-"""Both sides must round alike, however each of them calculates elsewhere."""
+"""Both sides must round in the same way, whatever their own decimal context is."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asset:
-    """What the market knows of a currency; ``is_money``: prices are given in it."""
+    """A currency of the market. ``is_money``: prices are quoted in it."""
 
     decimals: int
     dollars: Decimal
@@ -51,11 +51,11 @@ _ASSETS: Final[Mapping[str, _Asset]] = {
     "gbp": _Asset(2, Decimal("1.3"), is_money=True),
     "sgd": _Asset(2, Decimal("0.75"), is_money=True),
 }
-"""By the network's own name without ``ofc``, or ``ofct`` of the test currencies; no other one is traded."""
+"""By the network's name without ``ofc``, or ``ofct`` for test currencies. No other currency is traded."""
 
 
 class Side(StrEnum):
-    """What the client did."""
+    """The client's side of a trade."""
 
     BUY = "buy"
     SELL = "sell"
@@ -63,7 +63,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A currency under the exchange's name and the network's."""
+    """A currency with the exchange's and the network's name."""
 
     name: str
     network_name: str
@@ -77,21 +77,21 @@ class Currency:
         return Decimal(1).scaleb(-self.decimals)
 
     def base_units(self, amount: Decimal) -> int:
-        """The amount as the network counts it.
+        """Returns the amount in base units.
 
         Raises:
-            ValueError: it is finer than the currency.
+            ValueError: it has more decimals than the currency.
         """
         with localcontext(_ARITHMETIC):
             units = amount.scaleb(self.decimals)
         if units != units.to_integral_value():
-            raise ValueError(f"{amount} {self.name} is finer than its {self.decimals} decimals")
+            raise ValueError(f"{amount} {self.name} has more than {self.decimals} decimals")
         return int(units)
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One trade of a client's: so much of ``base`` for ``price`` of ``quote`` each."""
+    """One trade of a client: ``quantity`` of ``base`` for ``price`` of ``quote`` each."""
 
     side: Side
     base: Currency
@@ -101,7 +101,7 @@ class Fill:
 
     @property
     def amounts(self) -> Mapping[str, Decimal]:
-        """What the client gains and loses, by the exchange's names."""
+        """The client's gains and losses, by the exchange's names."""
         with localcontext(_ARITHMETIC):
             paid = (self.quantity * self.price).quantize(self.quote.smallest)
             sign = 1 if self.side is Side.BUY else -1
@@ -110,17 +110,19 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """All that will ever be traded with this seed, in these currencies."""
+    """All trades with this seed in these currencies."""
 
     seed: str
     currencies: tuple[Currency, ...]
 
     @classmethod
     def of(cls, seed: str, names: Mapping[str, str]) -> Market:
-        """The market in an exchange's currencies, given as its own name → the network's: ``BTC`` → ``ofcbtc``.
+        """Returns the market in an exchange's currencies.
 
-        Currencies that the market knows nothing of are left out; of several names of one currency, the first in
-        the alphabet counts.
+        Args:
+            seed: determines the trades.
+            names: by the exchange's names, the network's names, such as ``BTC`` → ``ofcbtc``. Currencies without a
+                price are left out. If a currency has several names, the first in the alphabet is used.
         """
         first_names: dict[str, str] = {}
         for name in sorted(names):
@@ -135,11 +137,11 @@ class Market:
 
     @property
     def pairs(self) -> Sequence[tuple[Currency, Currency]]:
-        """What is traded for what: each coin for each money."""
+        """The traded pairs: each coin with each money."""
         return [(base, quote) for base in self._of(money=False) for quote in self._of(money=True)]
 
     def fills(self, connection_id: str, round_number: int) -> Sequence[Fill]:
-        """The trades on a connection in a round; none where there is nothing to trade for anything."""
+        """Returns the trades on a connection in a round; none if there is no pair of currencies."""
         pairs = self.pairs
         if not pairs:
             return []
@@ -148,11 +150,11 @@ class Market:
             return [_fill(pairs, chance) for _ in range(1 + next(chance) % _MOST_FILLS)]
 
     def net(self, connection_id: str, round_number: int) -> dict[str, Decimal]:
-        """What the client gains and loses in a round in all, by the exchange's names; never zero."""
+        """Returns the client's total gains and losses in a round, by the exchange's names, without zeros."""
         return net_of(self.fills(connection_id, round_number))
 
     def net_base_units(self, connection_id: str, round_number: int) -> dict[str, int]:
-        """The same by the network's names and in base units, which is how the client sees its transfers."""
+        """Returns the same by the network's names and in base units, as clients see transfers."""
         by_name = {currency.name: currency for currency in self.currencies}
         return {
             by_name[name].network_name: by_name[name].base_units(amount)
@@ -164,7 +166,7 @@ class Market:
 
 
 def net_of(fills: Sequence[Fill]) -> dict[str, Decimal]:
-    """The sum of trades per currency, without those that cancel each other."""
+    """Returns the sums of trades by currency, without zeros."""
     net: dict[str, Decimal] = {}
     with localcontext(_ARITHMETIC):
         for fill in fills:
@@ -174,14 +176,14 @@ def net_of(fills: Sequence[Fill]) -> dict[str, Decimal]:
 
 
 def external_id(prefix: str, round_number: int) -> str:
-    """What the settlement of a round is called; the client sees it as the settlement's ``externalId``."""
+    """Returns the ``externalId`` of the settlement of a round."""
     if round_number < 1:
         raise ValueError("rounds count from 1")
     return f"{prefix}-round-{round_number}"
 
 
 def round_of(settlement_external_id: str, prefix: str | None = None) -> int | None:
-    """The round that a settlement is of; None for any other name, or another prefix where one is given."""
+    """Returns the round of a settlement; None if its external id has another form or another prefix."""
     found = _ROUND.fullmatch(settlement_external_id)
     if found is None or (prefix is not None and found["prefix"] != prefix):
         return None
@@ -189,11 +191,11 @@ def round_of(settlement_external_id: str, prefix: str | None = None) -> int | No
 
 
 def draws(seed: str, *about: str) -> Iterator[int]:
-    """Endless whole numbers from 0 to 2⁶⁴-1 that anybody can draw again: SHA-256 of the question and a counter."""
-    question = "\n".join((seed, *about))
+    """Yields pseudo-random integers from 0 to 2⁶⁴-1, without end: the SHA-256 of the arguments and a counter."""
+    prefix = "\n".join((seed, *about))
     number = 0
     while True:
-        digest = hashlib.sha256(f"{question}\n{number}".encode()).digest()
+        digest = hashlib.sha256(f"{prefix}\n{number}".encode()).digest()
         yield int.from_bytes(digest[:_DRAW_BYTES])
         number += 1
 

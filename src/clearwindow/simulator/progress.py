@@ -1,6 +1,6 @@
-"""How far something is: a bar where somebody watches, and now and then a plain line where nobody does.
+"""Progress: a bar on a terminal, otherwise a plain line from time to time.
 
-All of it goes to the standard error output, so that what a command prints can be piped on.
+It is written to standard error, so that the output of a command can be piped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LINES_AT_MOST: Final = 10
 
 
 class Steps:
-    """One thing after another, of which it is known how many there will be."""
+    """A known number of steps."""
 
     def __init__(self, console: Console, label: str, total: int, bar: tuple[Progress, TaskID] | None) -> None:
         self._console = console
@@ -28,14 +28,14 @@ class Steps:
         self._done = 0
 
     def done(self, said: str = "") -> None:
-        """One more is done; ``said`` tells what it was."""
+        """Counts one more step as done; ``said`` describes it."""
         self._done += 1
         if self._bar is not None:
             progress, task = self._bar
             progress.update(task, advance=1, said=said)
         elif said or self._is_worth_a_line():
-            told = f"{self._label:<{_LABEL_WIDTH}}{self._done} of {self._total}"
-            self._console.print(f"{told}  {said}".rstrip(), markup=False, highlight=False)
+            line = f"{self._label:<{_LABEL_WIDTH}}{self._done} of {self._total}"
+            self._console.print(f"{line}  {said}".rstrip(), markup=False, highlight=False)
 
     def _is_worth_a_line(self) -> bool:
         tenth = max(1, self._total // _LINES_AT_MOST)
@@ -43,14 +43,14 @@ class Steps:
 
 
 class Meter:
-    """Shows the steps of each part of a piece of work, one part at a time."""
+    """Shows the progress of each part of a task, one part at a time."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
 
     @contextmanager
     def steps(self, label: str, total: int) -> Iterator[Steps]:
-        """A part of ``total`` steps; its bar goes away at its end."""
+        """Shows the progress of a part with ``total`` steps; the bar disappears at its end."""
         if not self._console.is_terminal:
             yield Steps(self._console, label, total, None)
             return

@@ -1,4 +1,4 @@
-"""What the demo prints: readable on a terminal of 100 columns, and as plain text where it is piped."""
+"""Output for people: at most 100 columns wide, and plain text if it goes to a pipe or a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LABEL_WIDTH: Final = 17
 
 
 class Waiting:
-    """A bar that runs to a deadline; nothing at all where nobody watches."""
+    """A progress bar that runs to a deadline. Shows nothing if the output is not a terminal."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
@@ -34,46 +34,50 @@ class Waiting:
 
 
 class Screen:
+    """Prints titles, requests, events and tables."""
+
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._console.width = min(self._console.width, WIDTH) if self._console.is_terminal else WIDTH
-        self._act = 0
+        self._section = 0
 
     def title(self, text: str) -> None:
+        """Prints the title of the whole output."""
         self._console.print()
         self._console.print(Text(text, style="bold cyan"))
 
-    def act(self, title: str) -> None:
-        """A new part of the story."""
-        self._act += 1
+    def section(self, title: str) -> None:
+        """Prints the numbered heading of a new section."""
+        self._section += 1
         self._console.print()
-        self._console.print(Rule(f"[bold]{self._act}  {title}", align="left", style="cyan"))
+        self._console.print(Rule(f"[bold]{self._section}  {title}", align="left", style="cyan"))
 
     def say(self, text: str) -> None:
-        """What happens next, and why."""
+        """Prints a paragraph that explains what happens next."""
         self._console.print()
         self._put(Text(text))
 
     def call(self, who: str, what: str, outcome: str, *, good: bool = True) -> None:
-        """One request and how it was answered: ``good`` where it is what the caller wanted."""
+        """Prints a request and its answer; ``good`` if the answer is what the caller wanted."""
         line = Text.assemble((f"{who:<{_LABEL_WIDTH}}", "cyan"), f"{what}  ", ("→ ", "dim"))
         line.append(outcome, style="green" if good else "bold yellow")
         self._put(line)
 
     def event(self, when_seconds: float, what: str, *, good: bool = True) -> None:
-        """Something that the server did by itself."""
+        """Prints something that the server did without a request."""
         line = Text.assemble((f"{f'after {when_seconds:4.1f} s':<{_LABEL_WIDTH}}", "magenta"))
         self._put(line.append(what, style="" if good else "bold yellow"))
 
-    def gap(self) -> None:
+    def blank_line(self) -> None:
+        """Prints an empty line."""
         self._console.print()
 
     def quote(self, text: str) -> None:
-        """The server's own words."""
+        """Prints text that the server sent."""
         self._put(Text(f"“{text}”", style="italic yellow"), extra=_LABEL_WIDTH)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> None:
-        """The first ``texts`` columns are words, the others numbers."""
+        """Prints a table. The first ``texts`` columns are text, the others are numbers."""
         table = Table(header_style="bold", pad_edge=False, box=None, padding=(0, 3, 0, 0))
         for number, name in enumerate(columns):
             table.add_column(name, justify="left" if number < texts else "right", no_wrap=True)
@@ -84,6 +88,7 @@ class Screen:
 
     @contextmanager
     def waiting(self) -> Iterator[Waiting]:
+        """Shows a progress bar until the block ends."""
         progress = Progress(
             TextColumn(" " * (_INDENT - 1) + "{task.description:<22}"),
             BarColumn(bar_width=_BAR_WIDTH),
@@ -95,13 +100,14 @@ class Screen:
         with progress:
             yield Waiting(progress, progress.add_task("", total=1.0, left=""))
 
-    def verdict(self, text: str, *, good: bool) -> None:
+    def conclusion(self, text: str, *, good: bool) -> None:
+        """Prints the last line of the output: the result."""
         self._console.print()
         self._console.print(Rule(f"[bold]{text}", align="left", style="green" if good else "red"))
 
     def failure(self, text: str) -> None:
-        """An answer that should not have come, as it came."""
-        self.verdict("The demo stopped: something did not go as it must", good=False)
+        """Prints that the demo stopped, and the unexpected answer."""
+        self.conclusion("The demo stopped because of an error", good=False)
         self._put(Text(text))
 
     def _put(self, what: Text | Table, extra: int = 0) -> None:

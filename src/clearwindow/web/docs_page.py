@@ -1,4 +1,4 @@
-"""/docs: the API's reference, rendered by Swagger UI from /openapi.json, with nothing loaded from elsewhere."""
+"""/docs: the API reference. Swagger UI renders /openapi.json; nothing is loaded from other servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from clearwindow.errors import NotFoundError
+from clearwindow.core.errors import NotFoundError
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -22,7 +22,7 @@ _ASSETS: Final = {
 }
 _ASSET_HEADERS: Final = {"Cache-Control": "public, max-age=86400"}
 
-# A script of its own, as the policy above forbids scripts inside the page.
+# A file of its own, because the policy above forbids scripts inside the page.
 _START_SCRIPT: Final = """\
 SwaggerUIBundle({
   url: "openapi.json", dom_id: "#reference", deepLinking: true, docExpansion: "none", filter: true,
@@ -60,7 +60,7 @@ async def page() -> Response:
 
 @router.get("/openapi.json")
 def document(request: Request) -> Response:
-    # Making it takes long enough to be felt by all other requests: in a thread, which FastAPI's own route is not.
+    # It runs in a thread, unlike FastAPI's own route: making the document would delay all other requests.
     app: FastAPI = request.app
     return JSONResponse(app.openapi())
 

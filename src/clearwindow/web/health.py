@@ -1,4 +1,4 @@
-"""Whether the process lives (/healthz), whether it can serve (/readyz), and its metrics. Open to anybody."""
+"""Whether the process runs (/healthz), whether it can serve (/readyz), and its metrics. Open to anybody."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ import anyio.to_thread
 import structlog
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from clearwindow.database.migrations import pending_on
-from clearwindow.http.wire import WireModel, json_response
+from clearwindow.api.capacity import Capacity
+from clearwindow.api.request import runtime_of
+from clearwindow.api.routing import json_response
+from clearwindow.api.schema import WireModel
+from clearwindow.core.places import Use
+from clearwindow.core.work import Purpose, working_for
+from clearwindow.jobs.backlog import Backlog, Waiting, backlogs
+from clearwindow.postgres.failures import PROBLEMS
+from clearwindow.postgres.migrations import pending_on
 from clearwindow.runtime import Runtime
-from clearwindow.work.backlog import Backlog, Waiting, backlogs
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +36,7 @@ class Alive(WireModel):
 
 
 class PartReadiness(WireModel):
-    """One part that serving needs; ``problem`` says what is wrong with it."""
+    """One part that the server needs. ``problem`` says what is wrong with it."""
 
     ready: bool
     problem: str | None = None
@@ -46,7 +52,7 @@ class Readiness(WireModel):
 
 def health_router(kinds: Sequence[Waiting], work_lag_limit_seconds: float) -> APIRouter:
     router = APIRouter(tags=["health"])
-    # A database that hangs must not let probes pile up in threads.
+    # If the database hangs, probes must not fill up the threads.
     limiter = anyio.CapacityLimiter(_PROBES_AT_ONCE)
 
     @router.get("/healthz", summary="Whether the process answers", response_model=Alive)
@@ -60,13 +66,13 @@ def health_router(kinds: Sequence[Waiting], work_lag_limit_seconds: float) -> AP
         responses={503: {"model": Readiness}},
     )
     async def readyz(request: Request) -> Response:
-        probe = partial(_probe, request.app.state.runtime, kinds, work_lag_limit_seconds)
+        probe = partial(_probe, runtime_of(request), kinds, work_lag_limit_seconds)
         readiness = await _within_time(probe, limiter)
         return json_response(readiness, status=200 if readiness.ready else 503)
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=_METRICS_ANSWER)
     async def metrics(request: Request) -> Response:
-        read = partial(_exposition, request.app.state.runtime, kinds)
+        read = partial(_exposition, runtime_of(request), kinds, request.app.state.capacity)
         content = await anyio.to_thread.run_sync(read, limiter=limiter)
         return Response(content, media_type=CONTENT_TYPE_LATEST)
 
@@ -85,9 +91,17 @@ async def _within_time(probe: Callable[[], Readiness], limiter: anyio.CapacityLi
 
 
 def _probe(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: float) -> Readiness:
+    with working_for(None, Purpose.PROBING):
+        return _found(runtime, kinds, work_lag_limit_seconds)
+
+
+def _found(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: float) -> Readiness:
     part = "database"
     try:
-        with runtime.database.transaction(timeout_seconds=PROBE_SECONDS) as tx:
+        failure = runtime.database.failure_now()
+        if failure is not None:
+            return _not_ready("database", PROBLEMS[failure])
+        with runtime.transaction() as tx:
             part = "migrations"
             pending = pending_on(tx.connection)
         if pending:
@@ -95,8 +109,9 @@ def _probe(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: f
         part = "work"
         lag = max((each.overdue_seconds for each in backlogs(runtime, kinds).values()), default=0.0)
     except Exception as error:
-        # Whatever it is: a probe answers that it is not ready, and the log says why.
-        log.warning("not_ready", part=part, exc_info=error)
+        # On any error the probe answers that the part is not ready, and the log says why.
+        if not runtime.database.tell(error, "readiness"):
+            log.warning("not_ready", part=part, exc_info=error)
         return _not_ready(part, f"it cannot be asked ({type(error).__name__}); the log says why")
     if lag > work_lag_limit_seconds:
         problem = f"work is overdue by {lag:.0f} s, the limit is {work_lag_limit_seconds:g} s: is a worker running?"
@@ -108,7 +123,7 @@ def _probe(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: f
 
 
 def _not_ready(part: str, problem: str, lag: float | None = None) -> Readiness:
-    """The parts before the failed one are fine; those after it cannot be known."""
+    """The parts before the failed one are ready. The parts after it are unknown."""
     parts: dict[str, Any] = {}
     for name in ("database", "migrations", "work"):
         if name == part:
@@ -122,41 +137,68 @@ def _not_ready(part: str, problem: str, lag: float | None = None) -> Readiness:
     return Readiness(ready=False, **parts)
 
 
-def _exposition(runtime: Runtime, kinds: Sequence[Waiting]) -> bytes:
+def _exposition(runtime: Runtime, kinds: Sequence[Waiting], capacity: Capacity) -> bytes:
     of_runtime = CollectorRegistry()
-    of_runtime.register(_RuntimeCollector(runtime, kinds))
-    return generate_latest(REGISTRY) + generate_latest(of_runtime)
+    of_runtime.register(_RuntimeCollector(runtime, kinds, capacity))
+    with working_for(None, Purpose.PROBING):
+        return generate_latest(REGISTRY) + generate_latest(of_runtime)
 
 
 class _RuntimeCollector(Collector):
-    """What is asked at the time of the scrape rather than counted: the backlog and the connection pool."""
+    """The backlog, the connection pool and all capacity, read at the time of the scrape."""
 
-    def __init__(self, runtime: Runtime, kinds: Sequence[Waiting]) -> None:
+    def __init__(self, runtime: Runtime, kinds: Sequence[Waiting], capacity: Capacity) -> None:
         self._runtime = runtime
         self._kinds = kinds
+        self._capacity = capacity
 
     def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask the database."""
+        """Returns nothing, because registering must not query the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
         try:
             found = backlogs(self._runtime, self._kinds)
         except Exception as error:
-            # The pool's numbers say the most just when the database is away.
-            log.warning("backlog_unknown", exc_info=error)
+            # The pool's numbers are most useful when the database is away.
+            if not self._runtime.database.tell(error, "metrics"):
+                log.warning("backlog_unknown", exc_info=error)
         else:
             yield from _backlog_metrics(found)
         pool = GaugeMetricFamily("clearwindow_database_pool", "The connection pool's own numbers.", labels=["of"])
         for name, value in self._runtime.database.pool_stats().items():
             pool.add_metric([name], value)
         yield pool
+        yield from _capacity_metrics(
+            self._capacity.uses() | self._runtime.database.uses() | self._runtime.outgoing.uses()
+        )
+
+
+def _capacity_metrics(uses: Mapping[str, Use]) -> Iterator[Metric]:
+    gauges = {
+        name: GaugeMetricFamily(f"clearwindow_capacity_{name}", text, labels=["class"])
+        for name, text in (
+            ("size", "How many places a class of work has."),
+            ("in_use", "How many of them are taken."),
+            ("waiting", "How many wait for one."),
+        )
+    }
+    refused = CounterMetricFamily(
+        "clearwindow_capacity_refused", "How often there was no place, since the process started.", labels=["class"]
+    )
+    for of, use in uses.items():
+        gauges["size"].add_metric([of], use.size)
+        gauges["in_use"].add_metric([of], use.in_use)
+        gauges["waiting"].add_metric([of], use.waiting)
+        refused.add_metric([of], use.refused)
+    yield from gauges.values()
+    yield refused
 
 
 def _backlog_metrics(found: Mapping[str, Backlog]) -> Iterator[Metric]:
-    due = GaugeMetricFamily("clearwindow_work_due", "Jobs whose time has come.", labels=["kind"])
+    due = GaugeMetricFamily("clearwindow_work_due", "Jobs that are due.", labels=["kind"])
     overdue = GaugeMetricFamily(
-        "clearwindow_work_overdue_seconds", "How long the first due job has been due.", labels=["kind"]
+        "clearwindow_work_overdue_seconds", "How long the oldest due job has been due.", labels=["kind"]
     )
     for kind, backlog in found.items():
         due.add_metric([kind], backlog.due)

@@ -1,4 +1,4 @@
-"""Posting one message to an endpoint: bounded in time and in what is read, and never to where it must not go."""
+"""One HTTP post of a message to an endpoint, with limits on its time, its answer and its address."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Final
 
 import aiohttp
 
-from clearwindow.clock import Clock
-from clearwindow.notices.webhooks import Answer
-from clearwindow.outgoing.addresses import AddressRefusedError, require_callable
-from clearwindow.outgoing.exchange import guarded_session, plain
+from clearwindow.core.clock import Clock
+from clearwindow.outbound.addresses import AddressRefusedError, require_callable
+from clearwindow.outbound.transport import guarded_session, plain
+from clearwindow.webhooks.models import Answer
 
 _WHOLE_BYTES: Final = 1024 * 1024
-"""A longer message is sent in pieces, so that others get their turn in between."""
+"""A longer message is sent in chunks, so that other messages are sent in between."""
 _READ_BYTES: Final = 64 * 1024
 _READ_SECONDS: Final = 1
-"""Of what comes after the status, which is all that is waited for longer."""
+"""How long to read the answer after its status line. Only the status is awaited longer."""
 _SUCCESS: Final = range(200, 300)
 
 
 class Poster:
-    """Posts over connections that are kept open from one message to the next. Made and closed in one loop.
+    """Posts over connections that stay open between messages. Create and close it in the same event loop.
 
-    ``clock`` tells when attempts were made; ``wall`` is the world's time, in which endpoints name dates.
+    ``clock`` gives the times of attempts. ``wall`` is real time, which the dates in answers refer to.
     """
 
     def __init__(self, clock: Clock, wall: Clock, *, allow_private: bool, timeout_seconds: float) -> None:
@@ -40,7 +40,7 @@ class Poster:
         self._session = guarded_session(allow_private=allow_private)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """What the endpoint made of the message; whatever it does is an answer."""
+        """Posts the message. Every failure of the endpoint is an ``Answer``, not an exception."""
         started_at, started = self._clock.now(), asyncio.get_running_loop().time()
         status: int | None = None
         retry_after: str | None = None
@@ -61,7 +61,7 @@ class Poster:
         except TimeoutError:
             problem = f"no answer within {self._timeout.total:g} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # What was said first counts: the rest of an answer is of no use to us.
+            # The status decides. The rest of an answer is not needed.
             problem = None if status in _SUCCESS else plain(error)
         took = asyncio.get_running_loop().time() - started
         wait_seconds = retry_after_seconds(retry_after, self._wall.now()) if problem else None
@@ -73,12 +73,12 @@ class Poster:
 
 @lru_cache(maxsize=256)
 def _require_callable(url: str, *, allow_private: bool) -> None:
-    """Looks at an address once for all the messages that go there one after the other."""
+    """Checks an address once for the many messages that go to it."""
     require_callable(url, allow_private=allow_private, query=True)
 
 
 async def _read_a_little(response: aiohttp.ClientResponse) -> None:
-    """Empties a short answer, so that its connection serves again; one that is long, or slow, is cut off."""
+    """Reads a short answer to its end, to reuse the connection. A long or slow answer is cut off."""
     if response.content.at_eof():
         return
     with suppress(TimeoutError):
@@ -89,7 +89,7 @@ async def _read_a_little(response: aiohttp.ClientResponse) -> None:
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """The wait that a ``Retry-After`` asks for, in seconds or as a date; None where it asks for none."""
+    """Returns the seconds of a ``Retry-After`` header, which has seconds or a date, or None if it has neither."""
     if header is None:
         return None
     text = header.strip()

@@ -1,4 +1,7 @@
-"""The pump: posts what endpoints are owed, many endpoints side by side, the messages of one in order."""
+"""The pump makes the deliveries of new events, and delivers messages to many endpoints at the same time.
+
+The messages of one endpoint stay in order.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,21 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from prometheus_client import Counter
 
-from clearwindow.notices import deliveries
-from clearwindow.notices.webhooks import Answer, Claim
 from clearwindow.runtime import Runtime
+from clearwindow.webhooks import deliveries, fan_out
+from clearwindow.webhooks.jobs import WebhookBacklog
+from clearwindow.webhooks.models import Answer, Claim
 
 if TYPE_CHECKING:
-    from clearwindow.notices.posting import Poster
+    from clearwindow.webhooks.post import Poster
 
 log = structlog.get_logger(__name__)
 
 ENDPOINTS_AT_ONCE: Final = 64
 CLAIMED_AT_ONCE: Final = 16
-"""Endpoints that are claimed in one transaction, so that the first are posted to while others are still claimed."""
+"""The most endpoints that one transaction claims: posting to the first starts while others are still claimed."""
 CHARACTERS_AT_ONCE: Final = 32 * 1024 * 1024
-"""Nothing more is claimed while the messages in hand are longer than this."""
+"""Nothing more is claimed while the claimed messages are longer than this."""
 _POSTING_SHARE: Final = 0.5
 
 attempts_total = Counter("clearwindow_webhook_attempts_total", "Webhook messages posted.", ["outcome"])
@@ -33,9 +37,9 @@ _outcome: Final = {True: attempts_total.labels("delivered"), False: attempts_tot
 
 
 class DeliveryPump:
-    """Delivers until it is told to stop. Any number of pumps may run against one database."""
+    """Delivers until it is stopped. Any number of pumps may run against one database."""
 
-    name = deliveries.WebhookBacklog.name
+    name = WebhookBacklog.name
 
     def __init__(self, runtime: Runtime, *, poll_seconds: float = 0.2) -> None:
         self._runtime = runtime
@@ -43,21 +47,22 @@ class DeliveryPump:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Delivers what is owed as it comes to be owed, until ``stop``."""
+        """Delivers messages as they become due, until ``stop``."""
         while not self._stopping.is_set():
             try:
                 asyncio.run(self._work(forever=True))
-            except Exception:
-                # Whatever it was, what is owed is still owed, and somebody must deliver it.
-                log.exception("webhook_pump_interrupted")
+            except Exception as error:
+                # Whatever failed, the messages must still be delivered.
+                if not self._runtime.database.tell(error, "deliveries of webhooks"):
+                    log.exception("webhook_pump_interrupted")
                 self._stopping.wait(self._poll_seconds)
 
     def run_due(self) -> int:
-        """Delivers until nothing more can be delivered now; gives how many messages were taken."""
+        """Delivers until nothing more can be delivered now. Returns the number of messages that were accepted."""
         return asyncio.run(self._work(forever=False))
 
     def stop(self) -> None:
-        """Ends the run after the messages in hand."""
+        """Ends the run after the messages that are being posted."""
         self._stopping.set()
 
     async def _work(self, *, forever: bool) -> int:
@@ -90,8 +95,8 @@ class DeliveryPump:
         return delivered
 
     def _poster(self) -> AbstractAsyncContextManager[Poster]:
-        # Loading the HTTP library takes a while, which a network without endpoints should not pay for.
-        from clearwindow.notices.posting import Poster  # noqa: PLC0415
+        # The HTTP library is slow to load. A network without endpoints does not need it.
+        from clearwindow.webhooks.post import Poster  # noqa: PLC0415
 
         runtime = self._runtime
         poster = Poster(
@@ -106,19 +111,24 @@ class DeliveryPump:
         if limit <= 0:
             return []
         try:
-            return await asyncio.to_thread(deliveries.claim, self._runtime, limit)
-        except Exception:
-            # The database may be away for a while; the pump must still be there when it is back.
-            log.exception("webhook_claim_failed")
+            return await asyncio.to_thread(self._claim_now, limit)
+        except Exception as error:
+            # The database may be unavailable for a while. The pump must outlast that.
+            if not self._runtime.database.tell(error, "deliveries of webhooks"):
+                log.exception("webhook_claim_failed")
             return []
 
+    def _claim_now(self, limit: int) -> list[Claim]:
+        fan_out.fan_out(self._runtime)
+        return deliveries.claim(self._runtime, limit)
+
     async def _serve(self, poster: Poster, claimed: Claim) -> int:
-        """Posts the messages of one endpoint, until one fails; gives how many were taken."""
+        """Posts the messages of one endpoint until one fails. Returns the number that were accepted."""
         answers: list[Answer] = []
         try:
             signer = deliveries.signer(self._runtime, claimed)
             loop = asyncio.get_running_loop()
-            # The lease must outlast the messages in hand, and what it takes to write down what came of them.
+            # The lease must outlast the messages that are being posted and the record of their results.
             last_start = loop.time() + _POSTING_SHARE * deliveries.lease(self._runtime).total_seconds()
             for message in claimed.messages:
                 if self._stopping.is_set() or loop.time() > last_start:
@@ -130,15 +140,16 @@ class DeliveryPump:
                 if not answers[-1].succeeded:
                     break
             chance = random.random()  # noqa: S311 - it only spreads retries
-            await asyncio.to_thread(deliveries.settle, self._runtime, claimed, answers, chance)
-        except Exception:
-            # The lease runs out by itself, and what was not written down is delivered again.
-            log.exception("webhook_delivery_interrupted", endpoint=str(claimed.endpoint.id))
+            await asyncio.to_thread(deliveries.finish, self._runtime, claimed, answers, chance)
+        except Exception as error:
+            # The lease expires by itself, and messages without a recorded result are delivered again.
+            if not self._runtime.database.tell(error, "deliveries of webhooks"):
+                log.exception("webhook_delivery_interrupted", endpoint=str(claimed.endpoint.id))
         return sum(answer.succeeded for answer in answers)
 
 
 def _room(serving: Mapping[asyncio.Task[int], int]) -> int:
-    """How many endpoints more may be claimed, beside those in hand and the characters of their messages."""
+    """Returns how many more endpoints may be claimed, given the characters of the claimed messages by task."""
     if sum(serving.values()) >= CHARACTERS_AT_ONCE:
         return 0
     return min(CLAIMED_AT_ONCE, ENDPOINTS_AT_ONCE - len(serving))

@@ -7,14 +7,26 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from clearwindow.clock import wire_time
-from clearwindow.http.filters import Flag, Many, Page, Uuids
-from clearwindow.http.wire import RequestModel, ShortText, WireModel, WireMoment, present
-from clearwindow.ids import WireUuid
-from clearwindow.notices.endpoints import TimeRange, Wanted, WithPublicKeys, WithSecret
-from clearwindow.notices.signatures import public_key_text
-from clearwindow.notices.values import SUBSCRIBABLE, EventType
-from clearwindow.notices.webhooks import Attempt, Delivery, DeliveryStatus, Endpoint
+from clearwindow.api.filters import Flag, Many, Page, Uuids
+from clearwindow.api.schema import RequestModel, ShortText, WireModel, WireMoment
+from clearwindow.core.clock import wire_time
+from clearwindow.core.ids import WireUuid
+from clearwindow.core.text import present
+from clearwindow.events.models import SUBSCRIBABLE, EventType
+from clearwindow.webhooks.models import (
+    Attempt,
+    AttemptFilter,
+    Delivery,
+    DeliveryFilter,
+    DeliveryStatus,
+    Endpoint,
+    EndpointStatus,
+    EndpointWithKeys,
+    EndpointWithSecret,
+    NewEndpoint,
+    TimeRange,
+)
+from clearwindow.webhooks.signatures import public_key_text
 
 MAX_URL_LENGTH = 2_000
 
@@ -25,7 +37,7 @@ StatusText = Annotated[DeliveryStatus, Field(strict=False)]
 def _known_types(types: list[str]) -> list[str]:
     for name in types:
         if name not in SUBSCRIBABLE:
-            raise ValueError(f"there is no event type {name[:80]!r}: see the catalogue of events")
+            raise ValueError(f"there is no event type {name[:80]!r}: see the event catalogue")
     if len(set(types)) != len(types):
         raise ValueError("names an event type twice")
     return sorted(types)
@@ -37,18 +49,18 @@ EventTypes = Annotated[
 
 
 class NewEndpointRequest(RequestModel):
-    """Without ``eventTypes``, the endpoint hears of everything that is not opt-in."""
+    """Without ``eventTypes``, the endpoint receives all event types that are not opt-in."""
 
     url: Url
     event_types: EventTypes | None = None
     description: ShortText | None = None
 
-    def wanted(self) -> Wanted:
-        return Wanted(self.url, self.event_types, self.description)
+    def to_model(self) -> NewEndpoint:
+        return NewEndpoint(self.url, self.event_types, self.description)
 
 
 class EndpointChangeRequest(RequestModel):
-    """What is not named stays; ``eventTypes`` and ``description`` of null are taken away."""
+    """Fields that are absent stay as they are. Null removes ``eventTypes`` or ``description``."""
 
     url: Url | None = None
     event_types: EventTypes | None = None
@@ -69,9 +81,9 @@ class EndpointChangeRequest(RequestModel):
 
 
 class ReplayRequest(RequestModel):
-    """One event by its id; or all from ``from`` on and before ``until`` (now, without it).
+    """One event by its id, or all events from ``from`` on and before ``until`` (default: now).
 
-    ``onlyMissed`` leaves out what was delivered.
+    ``onlyMissed`` leaves out events that were delivered.
     """
 
     event_id: WireUuid | None = None
@@ -81,25 +93,31 @@ class ReplayRequest(RequestModel):
 
     @model_validator(mode="after")
     def _require_one_of_both(self) -> Self:
-        self.asked()
+        self.to_model()
         return self
 
-    def asked(self) -> UUID | TimeRange:
+    def to_model(self) -> UUID | TimeRange:
         if self.event_id is not None and self.model_fields_set == {"event_id"}:
             return self.event_id
         if self.event_id is None and self.from_ is not None:
             return TimeRange(self.from_, self.until, self.only_missed)
-        raise ValueError("must give either eventId alone, or from, perhaps with until and onlyMissed")
+        raise ValueError("must have either eventId alone, or from, optionally with until and onlyMissed")
 
 
 class DeliveryFilters(Page):
     statuses: Many[StatusText] = None
     event_ids: Uuids = None
 
+    def to_model(self) -> DeliveryFilter:
+        return DeliveryFilter(self.statuses, self.event_ids)
+
 
 class AttemptFilters(Page):
     succeeded: Flag = None
     event_ids: Uuids = None
+
+    def to_model(self) -> AttemptFilter:
+        return AttemptFilter(self.succeeded, self.event_ids)
 
 
 class EndpointOutput(WireModel):
@@ -122,7 +140,7 @@ class EndpointAnswer(WireModel):
 
 
 class NewSecretAnswer(WireModel):
-    """``secret`` is in this answer only."""
+    """This is the only answer that has the ``secret``."""
 
     webhook_endpoint: EndpointOutput
     secret: str
@@ -173,15 +191,15 @@ class AttemptList(WireModel):
     attempts: list[AttemptOutput]
 
 
-def endpoint_answer(shown: WithPublicKeys) -> EndpointAnswer:
+def endpoint_answer(shown: EndpointWithKeys) -> EndpointAnswer:
     return EndpointAnswer(webhook_endpoint=_output(shown.endpoint, shown.public_keys))
 
 
-def endpoint_list(shown: list[WithPublicKeys]) -> EndpointList:
+def endpoint_list(shown: list[EndpointWithKeys]) -> EndpointList:
     return EndpointList(webhook_endpoints=[_output(each.endpoint, each.public_keys) for each in shown])
 
 
-def secret_answer(made: WithSecret) -> NewSecretAnswer:
+def secret_answer(made: EndpointWithSecret) -> NewSecretAnswer:
     output = _output(made.endpoint, [made.public_key])
     return NewSecretAnswer(webhook_endpoint=output, secret=made.keys.secret_text())
 
@@ -238,7 +256,7 @@ def _output(endpoint: Endpoint, public_keys: list[bytes]) -> EndpointOutput:
         "id": str(endpoint.id),
         "url": endpoint.url,
         "event_types": endpoint.event_types,
-        "enabled": endpoint.status == "enabled",
+        "enabled": endpoint.status is EndpointStatus.ENABLED,
         "failures": endpoint.failures,
         "public_keys": [public_key_text(key) for key in public_keys],
         "created_at": wire_time(endpoint.created_at),

@@ -1,4 +1,4 @@
-"""Signing webhook messages as Standard Webhooks 1.0 has it, with both of its schemes. Protocol §9."""
+"""Signatures of webhook messages in both schemes of Standard Webhooks 1.0. Protocol §9."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final
 
 from nacl.signing import SigningKey
 
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the standard's name for the form
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - a prefix of the standard, not a secret
 PUBLIC_KEY_PREFIX: Final = "whpk_"
 KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """Both keys of one secret: of HMAC-SHA256 (``v1``) and of Ed25519 (``v1a``). 32 bytes each."""
+    """Both keys of one secret, 32 bytes each: HMAC-SHA256 (``v1``) and Ed25519 (``v1a``)."""
 
     shared: bytes = field(repr=False)
     private: bytes = field(repr=False)
@@ -35,17 +35,17 @@ class SigningKeys:
         return SigningKey(self.private).verify_key.encode()
 
     def secret_text(self) -> str:
-        """What a receiver verifies ``v1`` with: a secret, shown once."""
+        """Returns the secret with which a receiver verifies ``v1``. It is shown once."""
         return SECRET_PREFIX + base64.b64encode(self.shared).decode()
 
 
 def public_key_text(public_key: bytes) -> str:
-    """What a receiver verifies ``v1a`` with: no secret."""
+    """Returns the public key with which a receiver verifies ``v1a``."""
     return PUBLIC_KEY_PREFIX + base64.b64encode(public_key).decode()
 
 
 class Signer:
-    """Signs with every secret of an endpoint that is valid now, so that rotating one loses nothing."""
+    """Signs with every valid secret of an endpoint, so that a rotation loses no message."""
 
     def __init__(self, secrets: list[SigningKeys]) -> None:
         if not secrets:
@@ -54,7 +54,7 @@ class Signer:
         self._private = [SigningKey(keys.private) for keys in secrets]
 
     def headers(self, message_id: str, sent_at: datetime, body: bytes) -> dict[str, str]:
-        """The three headers of a message; the body is signed exactly as it is sent."""
+        """Returns the three headers of a message. The body is signed exactly as it is sent."""
         timestamp_seconds = int(sent_at.timestamp())
         signed = b"%s.%d.%s" % (message_id.encode(), timestamp_seconds, body)
         signatures = [f"v1,{_text(hmac.digest(key, signed, 'sha256'))}" for key in self._shared]

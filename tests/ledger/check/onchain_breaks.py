@@ -1,11 +1,11 @@
-"""Ways to break a settlement on chain, and the invariants that must notice."""
+"""Changes that break an on-chain settlement, and the invariants that must report them."""
 
 from __future__ import annotations
 
 from typing import Final, LiteralString
 
 ONCHAIN_BREAKS: Final[dict[str, tuple[LiteralString, set[str]]]] = {
-    "a loss that was paid is forgotten": (
+    "a paid loss is not completed": (
         "UPDATE onchain_transfer SET status = 'onchain_initiated' WHERE side = 'loss' AND status = 'completed'",
         {
             "accounts_hold_what_came_in",
@@ -14,29 +14,29 @@ ONCHAIN_BREAKS: Final[dict[str, tuple[LiteralString, set[str]]]] = {
             "onchain_settlement_holds_what_it_still_moves",
         },
     ),
-    "a gain is written down as paid": (
+    "an unpaid gain is completed": (
         (
             "UPDATE onchain_transfer SET status = 'completed', payment_id = gen_random_uuid(), tx_id = 'x'"
             " WHERE side = 'gain' AND status = 'pending_onchain'"
         ),
         {"onchain_transfers_moved_what_they_say"},
     ),
-    "a transfer loses its course": (
+    "an on-chain transfer is deleted": (
         "DELETE FROM onchain_transfer WHERE status = 'pending_onchain'",
         {"onchain_settlement_is_its_transfers"},
     ),
-    "a transfer is of another amount than its course": (
+    "a settlement transfer and its on-chain transfer have different amounts": (
         "UPDATE settlement_transfer SET quantity = quantity + 1 WHERE quantity = 30",
         {"onchain_settlement_is_its_transfers"},
     ),
-    "a settlement ends before its transfers": (
+    "a settlement completes before its transfers": (
         (
             "UPDATE settlement SET state = 'completed', due_at = NULL, finalized_at = now()"
             " WHERE external_id = 'open'"
         ),
         {"onchain_settlement_is_its_transfers", "hold_has_an_open_cause"},
     ),
-    "a settlement is rejected while the chain has its loss": (
+    "a settlement is rejected while its loss is on the chain": (
         (
             "UPDATE settlement SET state = 'rejected', due_at = NULL, finalized_at = now(), reason = 'why'"
             " WHERE external_id = 'open'"
@@ -47,15 +47,15 @@ ONCHAIN_BREAKS: Final[dict[str, tuple[LiteralString, set[str]]]] = {
             "onchain_settlement_holds_what_it_still_moves",
         },
     ),
-    "a loss is not held any more": (
+    "the hold of a loss is deleted": (
         "DELETE FROM hold WHERE cause_kind = 'settlement'",
         {"held_equals_its_holds", "onchain_settlement_holds_what_it_still_moves"},
     ),
-    "a deposit is of another amount": (
+    "a deposit has another amount": (
         "UPDATE onchain_deposit SET quantity = quantity + 1 WHERE status = 'confirmed'",
         {"accounts_hold_what_came_in", "onchain_deposit_is_its_entry", "hold_has_an_open_cause"},
     ),
-    "a deposit is given back and held all the same": (
+    "a released deposit is still held": (
         "UPDATE onchain_deposit SET status = 'released' WHERE status = 'confirmed'",
         {"onchain_deposit_is_its_entry", "hold_has_an_open_cause"},
     ),

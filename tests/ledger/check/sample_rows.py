@@ -1,4 +1,4 @@
-"""A network written row by row, with one of everything that the proof looks at."""
+"""A small network, written row by row, with at least one row of everything that the check reads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SETTLED_DISPUTE, OPEN_DISPUTE, CLOSURE, APPROVAL = (UUID(int=number) for number 
 DEPOSIT_ENTRY, HELD_ENTRY, EXECUTED_ENTRY = (UUID(int=number) for number in range(30, 33))
 
 
-class World:
-    """Writes with triggers and foreign keys switched off."""
+class SampleRows:
+    """Inserts rows with triggers and foreign keys switched off."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -35,7 +35,7 @@ class World:
     def enter(
         self, kind: str, cause_id: UUID, *postings: tuple[UUID, str, int], entry_id: UUID | None = None
     ) -> None:
-        """An entry, its postings, and the balances moved by them."""
+        """Inserts an entry with its postings and moves the balances."""
         entry_id = entry_id or UUID(int=next(self._numbers))
         self.insert("ledger_entry", id=entry_id, partner_id=NIL, kind=kind, cause_id=cause_id, created_at=NOW)
         for account_id, bucket, quantity in postings:
@@ -124,17 +124,17 @@ class World:
         )
 
 
-def build(connection: psycopg.Connection) -> World:
-    """100 came in, 40 were allocated, 5 were settled back, 2 of them after a dispute; 30, 10 and 3 are held."""
-    world = World(connection)
+def build(connection: psycopg.Connection) -> SampleRows:
+    """Deposits 100, allocates 40 and settles 5 back, 2 of them after a dispute. 30, 10 and 3 are held."""
+    rows = SampleRows(connection)
     for account_id, kind in ((GO, "go"), (NETWORK, "network")):
         partner_id = PARTNER if kind == "network" else NIL
-        world.insert("account", id=account_id, kind=kind, partner_id=partner_id, created_at=NOW)
+        rows.insert("account", id=account_id, kind=kind, partner_id=partner_id, created_at=NOW)
     for account_id in (NIL, GO, NETWORK):
-        world.insert("balance", account_id=account_id, currency="ofcbtc", available=0, held=0)
+        rows.insert("balance", account_id=account_id, currency="ofcbtc", available=0, held=0)
 
-    world.enter("deposit", DEPOSIT_ENTRY, (GO, "available", 100), (NIL, "available", -100), entry_id=DEPOSIT_ENTRY)
-    world.insert(
+    rows.enter("deposit", DEPOSIT_ENTRY, (GO, "available", 100), (NIL, "available", -100), entry_id=DEPOSIT_ENTRY)
+    rows.insert(
         "custody_movement",
         account_id=GO,
         reference="r",
@@ -144,17 +144,17 @@ def build(connection: psycopg.Connection) -> World:
         quantity=100,
         created_at=NOW,
     )
-    world.enter("allocation_cleared", UUID(int=5), (GO, "available", -40), (NETWORK, "available", 40))
-    _reserve(world)
-    world.settlement(OPEN, "dispute_window", disputed=False, quantity=-10)
+    rows.enter("allocation_cleared", UUID(int=5), (GO, "available", -40), (NETWORK, "available", 40))
+    _reserve(rows)
+    rows.settlement(OPEN, "dispute_window", disputed=False, quantity=-10)
     held = ((NETWORK, "available", -10), (NETWORK, "held", 10))
-    world.enter("settlement_held", OPEN, *held, entry_id=HELD_ENTRY)
-    world.hold("settlement", OPEN, NETWORK, 10)
+    rows.enter("settlement_held", OPEN, *held, entry_id=HELD_ENTRY)
+    rows.hold("settlement", OPEN, NETWORK, 10)
 
-    world.settlement(DISPUTED, "completed", disputed=True, quantity=-9)
-    world.settlement(EXECUTED, "completed", disputed=False, quantity=-3)
-    world.dispute(SETTLED_DISPUTE, DISPUTED, EXECUTED)
-    world.insert(
+    rows.settlement(DISPUTED, "completed", disputed=True, quantity=-9)
+    rows.settlement(EXECUTED, "completed", disputed=False, quantity=-3)
+    rows.dispute(SETTLED_DISPUTE, DISPUTED, EXECUTED)
+    rows.insert(
         "dispute_closure",
         id=CLOSURE,
         partner_id=PARTNER,
@@ -170,19 +170,19 @@ def build(connection: psycopg.Connection) -> World:
         created_at=NOW,
         updated_at=NOW,
     )
-    world.transfer(EXECUTED, -2, CLOSURE)
+    rows.transfer(EXECUTED, -2, CLOSURE)
     executed = ((NETWORK, "available", -5), (GO, "available", 5))
-    world.enter("settlement_executed", EXECUTED, *executed, entry_id=EXECUTED_ENTRY)
+    rows.enter("settlement_executed", EXECUTED, *executed, entry_id=EXECUTED_ENTRY)
 
-    world.settlement(DISPUTED_OPENLY, "completed", disputed=True, quantity=-3)
-    world.dispute(OPEN_DISPUTE, DISPUTED_OPENLY, None)
-    world.enter("settlement_held", DISPUTED_OPENLY, (NETWORK, "available", -3), (NETWORK, "held", 3))
-    world.hold("dispute", OPEN_DISPUTE, NETWORK, 3)
-    return world
+    rows.settlement(DISPUTED_OPENLY, "completed", disputed=True, quantity=-3)
+    rows.dispute(OPEN_DISPUTE, DISPUTED_OPENLY, None)
+    rows.enter("settlement_held", DISPUTED_OPENLY, (NETWORK, "available", -3), (NETWORK, "held", 3))
+    rows.hold("dispute", OPEN_DISPUTE, NETWORK, 3)
+    return rows
 
 
-def _reserve(world: World) -> None:
-    world.insert(
+def _reserve(rows: SampleRows) -> None:
+    rows.insert(
         "allocation",
         id=RESERVED,
         partner_id=PARTNER,
@@ -202,7 +202,7 @@ def _reserve(world: World) -> None:
         pending_approval_id=APPROVAL,
         policy_result="approved",
     )
-    world.insert(
+    rows.insert(
         "approval",
         id=APPROVAL,
         enterprise_id="e",
@@ -219,5 +219,5 @@ def _reserve(world: World) -> None:
         created_at=NOW,
         updated_at=NOW,
     )
-    world.enter("allocation_reserved", RESERVED, (GO, "available", -30), (GO, "held", 30))
-    world.hold("allocation", RESERVED, GO, 30)
+    rows.enter("allocation_reserved", RESERVED, (GO, "available", -30), (GO, "held", 30))
+    rows.hold("allocation", RESERVED, GO, 30)

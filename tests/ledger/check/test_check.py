@@ -1,4 +1,4 @@
-"""The proof finds what is broken, and nothing in a network where nothing is."""
+"""The check reports each broken invariant, and nothing in an intact network."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from clearwindow.clock import SystemClock
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.proof.service import INVARIANTS, ROWS_SHOWN, check_ledger, findings
+from clearwindow.core.clock import SystemClock
+from clearwindow.core.ids import RandomIds
+from clearwindow.ledger.check.service import INVARIANTS, ROWS_SHOWN, check_ledger, findings
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
 from clearwindow.runtime import Runtime
-from tests.proof import world as w
-from tests.proof.onchain_breaks import ONCHAIN_BREAKS
+from tests.ledger.check import sample_rows as sample
+from tests.ledger.check.onchain_breaks import ONCHAIN_BREAKS
 from tests.support.operators import OperatorClient
 
-IDS: Final = {name: value for name, value in vars(w).items() if isinstance(value, UUID)}
+IDS: Final = {name: value for name, value in vars(sample).items() if isinstance(value, UUID)}
 BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
-    "a balance grows by itself": (
+    "a balance grows without a posting": (
         "UPDATE balance SET available = available + 1 WHERE account_id = %(GO)s",
         {"balance_equals_its_postings", "currency_sums_to_zero", "accounts_hold_what_came_in"},
     ),
-    "a balance moves to another account": (
+    "a balance moves to another account without a posting": (
         (
             "UPDATE balance SET available = available"
             " + CASE account_id WHEN %(GO)s THEN -1 ELSE 1 END WHERE account_id <> %(NIL)s"
         ),
         {"balance_equals_its_postings"},
     ),
-    "a balance vanishes": (
+    "a balance is deleted": (
         "DELETE FROM balance WHERE account_id = %(NIL)s",
         {"balance_equals_its_postings", "currency_sums_to_zero"},
     ),
-    "a deposit is rewritten": (
+    "a deposit has another quantity": (
         "UPDATE custody_movement SET quantity = quantity + 1",
         {"accounts_hold_what_came_in", "custody_movement_is_its_entry"},
     ),
-    "a deposit is forgotten": (
+    "a deposit is deleted": (
         "DELETE FROM custody_movement",
         {"accounts_hold_what_came_in", "custody_movement_is_its_entry"},
     ),
@@ -57,11 +58,11 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         ),
         {"balance_not_negative", "executed_settlement_posts_its_transfers"},
     ),
-    "a hold is larger than what is held": (
+    "a hold exceeds the held balance": (
         "UPDATE hold SET quantity = quantity + 1 WHERE cause_id = %(OPEN)s",
-        {"held_equals_its_holds"},
+        {"held_equals_its_holds", "settlement_holds_what_its_transfers_take"},
     ),
-    "a hold is lost": (
+    "a hold is deleted": (
         "DELETE FROM hold WHERE cause_id = %(RESERVED)s",
         {"held_equals_its_holds", "reserved_allocation_is_held"},
     ),
@@ -69,19 +70,19 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         "UPDATE allocation SET status = 'cleared'",
         {"hold_has_an_open_cause"},
     ),
-    "an allocation asks for less than it holds": (
+    "an allocation is smaller than its hold": (
         "UPDATE allocation SET quantity = quantity - 1",
         {"hold_has_an_open_cause", "reserved_allocation_is_held", "approval_is_as_its_allocation"},
     ),
-    "an approval is decided otherwise": (
+    "an approval has another decision": (
         "UPDATE approval SET status = 'rejected'",
         {"approval_is_as_its_allocation"},
     ),
-    "an approval is lost": (
+    "an approval is deleted": (
         "DELETE FROM approval",
         {"approval_is_as_its_allocation"},
     ),
-    "an allocation forgets its approval": (
+    "an allocation names no approval": (
         "UPDATE allocation SET evaluation_id = NULL, pending_approval_id = NULL, policy_result = NULL",
         {"approval_is_as_its_allocation"},
     ),
@@ -90,7 +91,7 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
             "UPDATE settlement SET state = 'rejected', due_at = NULL, finalized_at = now(), reason = ''"
             " WHERE id = %(OPEN)s"
         ),
-        {"hold_has_an_open_cause"},
+        {"hold_has_an_open_cause", "settlement_holds_what_its_transfers_take"},
     ),
     "a dispute is retracted and keeps its hold": (
         (
@@ -99,7 +100,7 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         ),
         {"dispute_holds_what_its_transfers_take", "hold_has_an_open_cause"},
     ),
-    "a partner is never asked": (
+    "an allocation is retriable without an open call": (
         "UPDATE allocation SET retriable = true",
         {"retriable_allocation_is_asked"},
     ),
@@ -111,7 +112,7 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         "UPDATE posting SET quantity = quantity + 1 WHERE entry_id = %(HELD_ENTRY)s AND bucket = 'held'",
         {"balance_equals_its_postings", "entry_sums_to_zero"},
     ),
-    "an entry vanishes": (
+    "an entry is deleted": (
         "DELETE FROM ledger_entry WHERE id = %(HELD_ENTRY)s",
         {"posting_has_its_entry"},
     ),
@@ -140,15 +141,15 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         "UPDATE settlement_party SET disputed = false WHERE settlement_id = %(DISPUTED)s",
         {"completed_settlement_executed_once", "executed_settlement_posts_its_transfers"},
     ),
-    "what executes is no settlement": (
+    "an executed settlement is deleted": (
         "DELETE FROM settlement WHERE id = %(EXECUTED)s",
         {"completed_settlement_executed_once"},
     ),
-    "an executed transfer says something else": (
+    "an executed transfer has another quantity": (
         "UPDATE settlement_transfer SET quantity = quantity - 1 WHERE settlement_id = %(EXECUTED)s",
         {"executed_settlement_posts_its_transfers"},
     ),
-    "an executed transfer gets another side": (
+    "an executed transfer has another counterparty": (
         (
             "ALTER TABLE settlement_transfer DROP CONSTRAINT settlement_transfer_between_two;"
             " UPDATE settlement_transfer SET counterparty_connection_id = connection_id,"
@@ -156,26 +157,33 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         ),
         {"executed_settlement_posts_its_transfers"},
     ),
-    "a disputed transfer would take less than is held": (
+    "a disputed transfer would take less than its hold": (
         "UPDATE settlement_transfer SET quantity = quantity + 1 WHERE settlement_id = %(DISPUTED_OPENLY)s",
         {"dispute_holds_what_its_transfers_take"},
     ),
-    "a dispute holds for a transfer that another one answers for": (
+    "a dispute holds for another dispute's transfer": (
         "UPDATE hold SET cause_id = %(SETTLED_DISPUTE)s WHERE cause_id = %(OPEN_DISPUTE)s",
         {"dispute_holds_what_its_transfers_take", "hold_has_an_open_cause"},
     ),
-    "the other side of a transfer is no party": (
+    "the counterparty of a transfer is no party of the settlement": (
         (
             "UPDATE settlement_transfer SET counterparty_connection_id = %(GO)s, counterparty_account_id = %(GO)s"
             " WHERE settlement_id = %(OPEN)s"
         ),
         {"transfer_has_its_party"},
     ),
-    "a transfer loses its party": (
+    "a party of a transfer is deleted": (
         "DELETE FROM settlement_party WHERE settlement_id = %(OPEN)s",
         {"transfer_has_its_party"},
     ),
-    "a dispute forgets where it was settled": (
+    "a settlement's event is for more clients than have a connection in it": (
+        (
+            "INSERT INTO event (id, enterprise_id, type, subject_id, payload, created_at, clients)"
+            " VALUES (gen_random_uuid(), 'partner', 'settlement.completed', %(EXECUTED)s, '{}', now(), 7)"
+        ),
+        {"settlement_event_is_for_its_clients"},
+    ),
+    "a settled dispute names no settlement": (
         "UPDATE dispute SET settled_in_settlement_id = NULL WHERE id = %(SETTLED_DISPUTE)s",
         {"closure_is_assigned_as_its_dispute", "dispute_holds_what_its_transfers_take"},
     ),
@@ -189,16 +197,18 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
 @pytest.fixture
 def connection(dsn: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(dsn) as connection:
-        w.build(connection)
+        sample.build(connection)
         connection.commit()
         yield connection
 
 
 def _found(connection: psycopg.Connection) -> set[str]:
-    return {finding.invariant for finding in findings(Transaction(connection, SystemClock()))}
+    return {
+        finding.invariant for finding in findings(Transaction(connection, SystemClock(), RandomIds(), None, 10))
+    }
 
 
-def test_each_break_is_found_for_what_it_is(connection: psycopg.Connection) -> None:
+def test_each_broken_invariant_is_reported(connection: psycopg.Connection) -> None:
     assert _found(connection) == set()
     for what, (change, expected) in BREAKS.items():
         for statement in change.split("; "):
@@ -211,10 +221,10 @@ def test_each_break_is_found_for_what_it_is(connection: psycopg.Connection) -> N
 def test_every_invariant_has_a_break_and_a_statement() -> None:
     breaks = [*BREAKS.values(), *ONCHAIN_BREAKS.values()]
     assert set().union(*(expected for _, expected in breaks)) == set(INVARIANTS)
-    assert Queries("clearwindow.proof").names() == {*INVARIANTS, "begin_snapshot"}
+    assert Queries("clearwindow.ledger.check").names() == {*INVARIANTS, "begin_snapshot"}
 
 
-def test_the_operator_is_shown_the_first_rows_and_the_number_of_all(
+def test_operator_gets_the_first_rows_and_the_total(
     connection: psycopg.Connection, operator: OperatorClient
 ) -> None:
     checked = operator.get("/ledger/check").json()
@@ -225,16 +235,16 @@ def test_the_operator_is_shown_the_first_rows_and_the_number_of_all(
         "INSERT INTO currency SELECT 'ofcz' || number, 'z', 0 FROM generate_series(1, %s) AS number", (count,)
     )
     statement = sql.SQL("INSERT INTO balance SELECT %s, name, 7, 0 FROM currency WHERE backing = 'z'")
-    connection.execute(statement, (w.GO,))
+    connection.execute(statement, (sample.GO,))
     connection.commit()
     found = {finding["invariant"]: finding for finding in operator.check()}
-    assert set(found) == BREAKS["a balance grows by itself"][1]
+    assert set(found) == BREAKS["a balance grows without a posting"][1]
     finding = found["balance_equals_its_postings"]
-    assert finding["message"] == "it does not hold that every balance is the sum of its journal postings"
+    assert finding["message"] == "violated: every balance is the sum of its journal postings"
     assert finding["details"]["count"] == count
     assert len(finding["details"]["rows"]) == ROWS_SHOWN
     assert finding["details"]["rows"][0] == {
-        "account_id": str(w.GO),
+        "account_id": str(sample.GO),
         "currency": "ofcz1",
         "available": "7",
         "posted_available": None,

@@ -1,4 +1,4 @@
-"""Disputes of a settlement between two connections: by one side or both, closed by client or operator."""
+"""Disputes of a settlement between two connections, by one side or both, closed by client or operator."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
 from tests.support.operators import OperatorClient
-from tests.support.settling import Floor, close_dispute, dispute, stage
+from tests.support.settlements import Testbed, close_dispute, dispute, stage
 
 BTC, USD = "ofcbtc", "ofcusd"
 
 
 @dataclass
 class Trade:
-    """Ann sold bob 200 bitcoin for 300 dollars and cid 40 bitcoin; the broker has nothing."""
+    """Ann sold bob 200 bitcoin for 300 dollars, and cid 40 bitcoin. The broker has no funds."""
 
-    floor: Floor
+    testbed: Testbed
     broker: PartnerHandle
     ann: ConnectionHandle
     bob: ConnectionHandle
@@ -29,40 +29,40 @@ class Trade:
     disputes: dict[str, str] = field(default_factory=dict)
 
     def dispute(self, *connections: ConnectionHandle) -> None:
-        """They dispute one after the other; then the settlement runs its course."""
+        """The clients dispute one after the other, then the windows end and the settlement executes."""
         for connection in connections:
             raised = ok(dispute(connection, self.settlement_id))["dispute"]
             self.disputes[connection.id] = raised["id"]
-            self.floor.clock.advance(minutes=0.1)
+            self.testbed.clock.advance(minutes=0.1)
         self.run()
 
     def run(self) -> None:
         for _ in range(2):
-            self.floor.pass_minutes(10)
-            self.floor.assert_proven()
+            self.testbed.pass_minutes(10)
+            self.testbed.assert_proven()
 
     def concede(self, connection: ConnectionHandle) -> httpx2.Response:
-        """The client says that its dispute was wrong, and an operator approves."""
+        """The client gives up its dispute, and an operator approves."""
         closure = ok(close_dispute(connection, self.disputes[connection.id]))["disputeClosure"]
         return self._approve(closure)
 
     def uphold(self, connection: ConnectionHandle, amounts: dict[str, str]) -> httpx2.Response:
-        """An operator says that the dispute was right, and another one approves."""
+        """An operator closes the dispute with an adjustment, and another one approves."""
         body = {"adjustedTransfers": amounts, "notes": "as the fills say"}
-        closed = ok(self.floor.operator.post(f"/disputes/{self.disputes[connection.id]}/close", body))
+        closed = ok(self.testbed.operator.post(f"/disputes/{self.disputes[connection.id]}/close", body))
         return self._approve(closed["disputeClosure"])
 
     def _approve(self, closure: Json) -> httpx2.Response:
         response = self.second.post(f"/dispute-closures/{closure['id']}/review", {"decision": "approved"})
-        self.floor.assert_proven()
+        self.testbed.assert_proven()
         return response
 
     def settle(self) -> Json:
-        """The next settlement, which carries the closures out."""
+        """Stages the next settlement, which takes over the closures, and executes it."""
         following = stage(self.broker, {self.ann.id: {self.cid.id: {"BTC": "1"}}})
-        self.floor.assert_proven()
+        self.testbed.assert_proven()
         self.run()
-        assert self.floor.state(following["id"]) == "completed"
+        assert self.testbed.state(following["id"]) == "completed"
         return following
 
     def held(self) -> dict[str, dict[str, int]]:
@@ -77,24 +77,24 @@ class Trade:
 
 
 @pytest.fixture
-def trade(floor: Floor) -> Iterator[Trade]:
-    broker = floor.network.partner(broker=True)
-    ann = floor.network.funded(broker, {BTC: 500}, name="ann")
-    bob = floor.network.funded(broker, {USD: 900}, name="bob")
-    cid = floor.network.funded(broker, {BTC: 100}, name="cid")
+def trade(testbed: Testbed) -> Iterator[Trade]:
+    broker = testbed.network.partner(broker=True)
+    ann = testbed.network.funded(broker, {BTC: 500}, name="ann")
+    bob = testbed.network.funded(broker, {USD: 900}, name="bob")
+    cid = testbed.network.funded(broker, {BTC: 100}, name="cid")
     trades = {ann.id: {bob.id: {"BTC": "200", "USD": "-300"}, cid.id: {"BTC": "40"}}}
     settlement = stage(broker, trades)
-    with floor.operator.another() as second:
-        yield Trade(floor, broker, ann, bob, cid, second, settlement["id"])
+    with testbed.operator.another() as second:
+        yield Trade(testbed, broker, ann, bob, cid, second, settlement["id"])
 
 
-def test_the_disputed_trade_stays_held_on_both_sides(trade: Trade) -> None:
+def test_disputed_trade_stays_held_on_both_sides(trade: Trade) -> None:
     trade.dispute(trade.bob)
     assert trade.held() == {"ann": {BTC: 200}, "bob": {USD: 300}, "cid": {}}
     assert trade.total(trade.cid) == {BTC: 140}
 
 
-def test_a_client_that_was_wrong_trades_after_all(trade: Trade) -> None:
+def test_trade_runs_after_client_gives_up_its_dispute(trade: Trade) -> None:
     trade.dispute(trade.bob)
     ok(trade.concede(trade.bob))
     assert trade.held() == {"ann": {BTC: 200}, "bob": {USD: 300}, "cid": {}}
@@ -107,7 +107,7 @@ def test_a_client_that_was_wrong_trades_after_all(trade: Trade) -> None:
     assert trade.total(trade.bob) == {BTC: 200, USD: 600}
 
 
-def test_an_adjustment_is_with_the_broker_and_frees_the_other_side(trade: Trade) -> None:
+def test_adjustment_moves_money_with_the_broker_and_releases_the_other_side(trade: Trade) -> None:
     trade.dispute(trade.bob)
     ok(trade.uphold(trade.bob, {USD: "-50"}))
     assert trade.held() == {"ann": {}, "bob": {USD: 50}, "cid": {}}
@@ -120,27 +120,27 @@ def test_an_adjustment_is_with_the_broker_and_frees_the_other_side(trade: Trade)
     assert balances == {"USD": {"available": "50", "held": "0"}}
 
 
-def test_an_adjusted_gain_is_paid_by_the_broker(trade: Trade) -> None:
+def test_broker_pays_an_adjusted_gain(trade: Trade) -> None:
     trade.dispute(trade.bob)
     ok(trade.uphold(trade.bob, {BTC: "30"}))
     following = stage(trade.broker, {trade.ann.id: {trade.cid.id: {"BTC": "1"}}})
     trade.run()
-    assert trade.floor.state(following["id"]) == "failed"
+    assert trade.testbed.state(following["id"]) == "failed"
 
-    trade.floor.operator.deposit(trade.broker.enterprise.account.id, BTC, 30)
-    trade.floor.run_due()
+    trade.testbed.operator.deposit(trade.broker.enterprise.account.id, BTC, 30)
+    trade.testbed.run_due()
 
-    assert trade.floor.state(following["id"]) == "completed"
+    assert trade.testbed.state(following["id"]) == "completed"
     assert trade.total(trade.bob) == {BTC: 30, USD: 900}
 
 
 @pytest.mark.parametrize("first", ["ann", "bob"])
 @pytest.mark.parametrize("closed_first", ["ann", "bob"])
-def test_disputed_by_both_it_runs_when_both_have_given_in(trade: Trade, first: str, closed_first: str) -> None:
+def test_trade_disputed_by_both_sides_runs_after_both_give_up(trade: Trade, first: str, closed_first: str) -> None:
     sides = {"ann": trade.ann, "bob": trade.bob}
     other = {"ann": "bob", "bob": "ann"}
     trade.dispute(sides[first], sides[other[first]])
-    # Ann's trade with cid is disputed by her alone.
+    # Only Ann disputes her trade with cid.
     disputed = {"ann": {BTC: 240}, "bob": {USD: 300}, "cid": {}}
     assert trade.held() == disputed
 
@@ -159,7 +159,7 @@ def test_disputed_by_both_it_runs_when_both_have_given_in(trade: Trade, first: s
 
 
 @pytest.mark.parametrize("first", ["ann", "bob"])
-def test_disputed_by_both_it_is_replaced_when_an_operator_finds_one_right(trade: Trade, first: str) -> None:
+def test_adjustment_replaces_trade_disputed_by_both_sides(trade: Trade, first: str) -> None:
     sides = [trade.ann, trade.bob] if first == "ann" else [trade.bob, trade.ann]
     trade.dispute(*sides)
 
@@ -174,7 +174,7 @@ def test_disputed_by_both_it_is_replaced_when_an_operator_finds_one_right(trade:
     assert trade.total(trade.bob) == {USD: 890}
 
 
-def test_an_adjustment_after_the_other_side_has_given_in_replaces_it_as_well(trade: Trade) -> None:
+def test_adjustment_after_the_other_side_gave_up_replaces_the_trade(trade: Trade) -> None:
     trade.dispute(trade.ann, trade.bob)
     ok(trade.concede(trade.ann))
     ok(trade.uphold(trade.bob, {}))
@@ -184,7 +184,7 @@ def test_an_adjustment_after_the_other_side_has_given_in_replaces_it_as_well(tra
     assert trade.total(trade.bob) == {USD: 900}
 
 
-def test_an_adjustment_nobody_can_pay_is_refused_and_changes_nothing(trade: Trade) -> None:
+def test_uncovered_adjustment_is_refused_and_changes_nothing(trade: Trade) -> None:
     trade.dispute(trade.bob)
     refused = trade.uphold(trade.bob, {USD: "-901"})
     assert refused.status_code == 422
@@ -193,14 +193,14 @@ def test_an_adjustment_nobody_can_pay_is_refused_and_changes_nothing(trade: Trad
     assert trade.held() == {"ann": {BTC: 200}, "bob": {USD: 300}, "cid": {}}
 
 
-def test_what_the_other_disputes_hold_no_more_pays_for_the_adjustment(trade: Trade) -> None:
-    """Ann's own dispute is the earlier one and holds her bitcoin for the trade that bob's adjustment replaces."""
+def test_hold_released_by_another_dispute_covers_the_adjustment(trade: Trade) -> None:
+    """Ann's dispute is the earlier one. It holds her bitcoin for the trade that bob's adjustment replaces."""
     trade.dispute(trade.bob, trade.ann)
     ok(trade.uphold(trade.ann, {BTC: "-500"}))
     assert trade.held() == {"ann": {BTC: 500}, "bob": {}, "cid": {}}
 
 
-def test_the_closing_client_is_shown_the_broker_in_place_of_the_other_side(trade: Trade) -> None:
+def test_closing_client_sees_the_broker_instead_of_the_other_side(trade: Trade) -> None:
     trade.dispute(trade.bob)
     ok(trade.concede(trade.bob))
     following = trade.settle()
@@ -221,7 +221,7 @@ def test_the_closing_client_is_shown_the_broker_in_place_of_the_other_side(trade
     assert accounts == {trade.ann.client.enterprise.account.id}
 
 
-def test_the_other_side_sees_its_part_of_the_outcome_and_no_dispute(trade: Trade) -> None:
+def test_other_side_sees_its_transfers_but_no_dispute(trade: Trade) -> None:
     trade.dispute(trade.bob)
     ok(trade.concede(trade.bob))
     following = trade.settle()
@@ -240,17 +240,17 @@ def test_the_other_side_sees_its_part_of_the_outcome_and_no_dispute(trade: Trade
     assert {one["status"] for one in original["settlementTransfers"]} == {"disputed", "completed"}
 
 
-def test_client_closures_may_approve_themselves(floor: Floor) -> None:
-    broker = floor.network.partner(broker=True, autoApproveClientClosures=True)
-    ann = floor.network.funded(broker, {BTC: 500}, name="ann")
-    bob = floor.network.funded(broker, {USD: 900}, name="bob")
+def test_client_closure_is_approved_automatically_if_configured(testbed: Testbed) -> None:
+    broker = testbed.network.partner(broker=True, autoApproveClientClosures=True)
+    ann = testbed.network.funded(broker, {BTC: 500}, name="ann")
+    bob = testbed.network.funded(broker, {USD: 900}, name="bob")
     settlement = stage(broker, {ann.id: {bob.id: {"BTC": "200", "USD": "-300"}}})
     raised = ok(dispute(ann, settlement["id"]))["dispute"]
-    floor.pass_minutes(20)
+    testbed.pass_minutes(20)
 
     closure = ok(close_dispute(ann, raised["id"]))["disputeClosure"]
 
     assert closure["status"] == "approved"
     assert closure["adjustedTransfers"] == {BTC: "-200", USD: "300"}
-    floor.assert_proven()
+    testbed.assert_proven()
     assert (ann.balances()[BTC], bob.balances()[USD]) == ((300, 200), (600, 300))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tests.support.networks import ConnectionHandle, ok
-from tests.support.settling import Floor, change_dispute, dispute, stage
+from tests.support.settlements import Testbed, change_dispute, dispute, stage
 
 
 @pytest.fixture
-def connection(floor: Floor) -> ConnectionHandle:
-    partner = floor.network.partner()
-    return floor.network.funded(partner, {"ofcbtc": 500})
+def connection(testbed: Testbed) -> ConnectionHandle:
+    partner = testbed.network.partner()
+    return testbed.network.funded(partner, {"ofcbtc": 500})
 
 
-def test_a_client_disputes_with_its_own_view(floor: Floor, connection: ConnectionHandle) -> None:
+def test_client_raises_a_dispute_with_its_expected_transfers(
+    testbed: Testbed, connection: ConnectionHandle
+) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
 
     raised = ok(dispute(connection, settlement["id"], {"btc": "-150"}, reason="fills are missing"))["dispute"]
@@ -31,22 +33,24 @@ def test_a_client_disputes_with_its_own_view(floor: Floor, connection: Connectio
     shown = ok(connection.client.api.get(f"/clients/settlements/{settlement['id']}"))
     assert shown["settlement"]["disputed"] is True
     assert [one["id"] for one in shown["settlementDisputes"]] == [raised["id"]]
-    assert "dispute.created" in floor.event_types("exchange")
-    assert "dispute.created" in floor.event_types("trader")
+    assert "dispute.created" in testbed.event_types("exchange")
+    assert "dispute.created" in testbed.event_types("trader")
 
 
-def test_a_dispute_may_expect_nothing(connection: ConnectionHandle) -> None:
+def test_expected_transfers_may_be_empty(connection: ConnectionHandle) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
     assert ok(dispute(connection, settlement["id"], {}))["dispute"]["expectedTransfers"] == {}
 
 
-def test_a_second_dispute_is_a_conflict(connection: ConnectionHandle) -> None:
+def test_second_dispute_of_the_connection_is_a_conflict(connection: ConnectionHandle) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
-    ok(dispute(connection, settlement["id"]))
-    assert dispute(connection, settlement["id"]).json()["name"] == "dispute_exists"
+    raised = ok(dispute(connection, settlement["id"]))["dispute"]["id"]
+    second = dispute(connection, settlement["id"], {"btc": "-150"}, reason="fills are missing")
+    assert (second.status_code, second.json()["name"]) == (409, "dispute_exists")
+    assert second.json()["details"] == {"fields": ["reason", "expectedTransfers"], "disputeId": raised}
 
 
-def test_the_same_request_again_is_a_retry(connection: ConnectionHandle) -> None:
+def test_same_request_again_gets_the_same_dispute(connection: ConnectionHandle) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
     fields = {"connectionId": connection.id, "expectedTransfers": {}}
     body = connection.client.enterprise.sign(fields)
@@ -60,27 +64,29 @@ def test_the_same_request_again_is_a_retry(connection: ConnectionHandle) -> None
 
 
 @pytest.mark.parametrize("minutes", [10, 11, 30])
-def test_after_the_window_it_is_too_late(floor: Floor, connection: ConnectionHandle, minutes: int) -> None:
+def test_dispute_after_the_window_is_refused(testbed: Testbed, connection: ConnectionHandle, minutes: int) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
-    floor.clock.advance(minutes=minutes)
+    testbed.clock.advance(minutes=minutes)
 
     refused = dispute(connection, settlement["id"])
 
     assert refused.status_code == 422
     assert refused.json()["name"] == "dispute_window_over"
-    floor.run_due()
+    testbed.run_due()
     assert dispute(connection, settlement["id"]).json()["name"] == "dispute_window_over"
 
 
-def test_the_last_moment_of_the_window_counts(floor: Floor, connection: ConnectionHandle) -> None:
+def test_dispute_in_the_last_moment_of_the_window_is_accepted(
+    testbed: Testbed, connection: ConnectionHandle
+) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
-    floor.clock.advance(minutes=9.9999)
+    testbed.clock.advance(minutes=9.9999)
     ok(dispute(connection, settlement["id"]))
 
 
-def test_only_the_connections_own_client_may(floor: Floor, connection: ConnectionHandle) -> None:
+def test_other_clients_cannot_dispute_on_the_connection(testbed: Testbed, connection: ConnectionHandle) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
-    stranger = floor.network.funded(connection.partner, {"ofcbtc": 5}, name="stranger")
+    stranger = testbed.network.funded(connection.partner, {"ofcbtc": 5}, name="stranger")
     foreign = ConnectionHandle(connection.id, stranger.client, connection.partner)
 
     assert dispute(foreign, settlement["id"]).json()["name"] == "settlement_not_found"
@@ -97,7 +103,7 @@ def test_only_the_connections_own_client_may(floor: Floor, connection: Connectio
         ({"": "1"}, "request_invalid"),
     ],
 )
-def test_what_is_expected_must_be_amounts(
+def test_invalid_expected_transfers_are_refused(
     connection: ConnectionHandle, expected: dict[str, str], name: str
 ) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
@@ -106,7 +112,7 @@ def test_what_is_expected_must_be_amounts(
     assert refused.json()["name"] == name
 
 
-def test_a_retracted_dispute_lets_the_transfers_run(floor: Floor, connection: ConnectionHandle) -> None:
+def test_transfers_run_after_the_dispute_is_retracted(testbed: Testbed, connection: ConnectionHandle) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
     raised = ok(dispute(connection, settlement["id"]))["dispute"]
 
@@ -118,13 +124,13 @@ def test_a_retracted_dispute_lets_the_transfers_run(floor: Floor, connection: Co
     assert ok(connection.partner.api.get("/partners/settlement/disputes"))["disputes"] == []
     shown = ok(connection.partner.api.get("/partners/settlement/disputes", showRetracted="true"))["disputes"]
     assert [one["id"] for one in shown] == [raised["id"]]
-    floor.pass_minutes(10)
-    floor.pass_minutes(10)
+    testbed.pass_minutes(10)
+    testbed.pass_minutes(10)
     assert connection.balances() == {"ofcbtc": (300, 0)}
-    floor.assert_proven()
+    testbed.assert_proven()
 
 
-def test_a_retraction_can_be_taken_back(floor: Floor, connection: ConnectionHandle) -> None:
+def test_retraction_can_be_reversed(testbed: Testbed, connection: ConnectionHandle) -> None:
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
     raised = ok(dispute(connection, settlement["id"], {"ofcbtc": "-1"}))["dispute"]
     ok(change_dispute(connection, raised["id"], retracted=True))
@@ -135,16 +141,16 @@ def test_a_retraction_can_be_taken_back(floor: Floor, connection: ConnectionHand
     assert restored["dispute"]["retracted"] is False
     assert restored["dispute"]["expectedTransfers"] == {"ofcbtc": "-2"}
     assert "retractedAt" not in restored["dispute"]
-    floor.pass_minutes(10)
+    testbed.pass_minutes(10)
     assert change_dispute(connection, raised["id"], retracted=True).status_code == 422
-    floor.pass_minutes(10)
+    testbed.pass_minutes(10)
     assert connection.balances() == {"ofcbtc": (300, 200)}
-    kinds = floor.event_types("exchange")
+    kinds = testbed.event_types("exchange")
     assert kinds.index("dispute.retracted") < kinds.index("dispute.unretracted")
 
 
-def test_a_dispute_keeps_its_connection(floor: Floor, connection: ConnectionHandle) -> None:
-    other = floor.network.connect(connection.client, connection.partner, "second")
+def test_dispute_cannot_change_its_connection(testbed: Testbed, connection: ConnectionHandle) -> None:
+    other = testbed.network.connect(connection.client, connection.partner, "second")
     settlement = stage(connection.partner, {connection.id: {"BTC": "-200"}})
     raised = ok(dispute(connection, settlement["id"]))["dispute"]
     refused = change_dispute(

@@ -1,20 +1,19 @@
-"""What approving closures does to holds, the rules against the model: any trades, disputes and ends of them."""
+"""What approving closures does to holds: the rules against the model, with random trades and disputes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from uuid import UUID, uuid4
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearwindow.accounts.values import Balance, BalanceKey
-from clearwindow.disputes import rules
-from clearwindow.disputes.rules import OtherDispute
-from clearwindow.disputes.values import Dispute
-from clearwindow.transfers.values import Objections, Quantity
+from clearwindow.ledger.models import Balance, BalanceKey
+from clearwindow.settlements.disputes import rules
+from clearwindow.settlements.disputes.models import Dispute
+from clearwindow.settlements.disputes.rules import OtherDispute
+from clearwindow.settlements.transfers.models import Objections, Quantity
 from tests.support.model import Key, Model, ModelDispute, ModelSettlement, Move, worst_case
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -48,7 +47,7 @@ ENDS = st.builds(End, st.booleans(), st.dictionaries(CURRENCY, QUANTITY), st.boo
     closing=st.permutations(range(4)),
     spare=st.dictionaries(st.tuples(st.sampled_from("abcd"), CURRENCY), st.integers(0, 12)),
 )
-def test_holds_follow_the_model_whatever_is_disputed_and_however_it_ends(
+def test_holds_agree_with_the_model_for_all_disputes_and_closures(
     new: list[Move],
     pulled_in: list[Move],
     disputing: list[str],
@@ -120,9 +119,7 @@ def _original(dispute: ModelDispute) -> list[Quantity]:
             if name == dispute.connection:
                 sums[other, currency] = sums.get((other, currency), 0) + quantity
     return [
-        Quantity(*_side(other), currency, Decimal(quantity))
-        for (other, currency), quantity in sums.items()
-        if quantity != 0
+        Quantity(*_side(other), currency, quantity) for (other, currency), quantity in sums.items() if quantity != 0
     ]
 
 

@@ -1,4 +1,4 @@
-"""Every filter of the two lists of disputes, in the query and as a body. Protocol §6."""
+"""All filters of the two lists of disputes, in the query and in the body. Protocol §6."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from tests.support.networks import ConnectionHandle, NetworkClient, ok
-from tests.support.settling import Floor, change_dispute, close_dispute, dispute, stage
+from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, stage
 
 CLIENTS, PARTNERS = "/clients/settlement/disputes", "/partners/settlement/disputes"
 UNKNOWN = "3f0b6c1e-1f7a-4c52-9a35-2f1f0c8e7d11"
 
 
-class Scene:
-    """Ann disputes at two exchanges: settled, closed, open and retracted. Bob's one dispute is open."""
+class Scenario:
+    """Ann's disputes at two exchanges are settled, closed, open and retracted. Bob's one dispute is open."""
 
-    def __init__(self, floor: Floor) -> None:
-        self.floor = floor
-        network = floor.network
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed = testbed
+        network = testbed.network
         self.one = network.partner("one", autoApproveClientClosures=True)
         self.two = network.partner("two")
         self.ann = network.funded(self.one, {"ofcbtc": 100}, name="ann")
@@ -36,29 +36,29 @@ class Scene:
         self.ids["S-later"] = stage(self.one, {self.ann.id: {"BTC": "1"}}, externalId="number later")["id"]
         self._raise("retracted", self.ann, self.ids["S-later"])
         ok(change_dispute(self.ann, self.ids["retracted"], retracted=True))
-        floor.pass_minutes(10)
+        testbed.pass_minutes(10)
         self._close("closed-not-settled")
 
     def _settled(self) -> None:
         self.ids["S-first"] = stage(self.one, {self.ann.id: {"BTC": "-5"}}, externalId="number first")["id"]
         self._raise("settled", self.ann, self.ids["S-first"])
-        self.floor.pass_minutes(20)
+        self.testbed.pass_minutes(20)
         self._close("settled")
         taking = stage(self.one, {self.ann.id: {"BTC": "-1"}}, externalId="number taking")
         assert len(taking["settlingDisputes"]) == 1
         self.ids["S-taking"] = taking["id"]
-        self.floor.pass_minutes(20)
+        self.testbed.pass_minutes(20)
 
     def _raise(self, name: str, connection: ConnectionHandle, settlement_id: str) -> None:
         self.ids[name] = ok(dispute(connection, settlement_id))["dispute"]["id"]
-        self.floor.clock.advance(minutes=0.1)
+        self.testbed.clock.advance(minutes=0.1)
 
     def _close(self, name: str) -> None:
         closed = ok(close_dispute(self.ann, self.ids[name]))["disputeClosure"]
         self.ids[f"closure of {name}"] = closed["id"]
 
     def named(self, api: NetworkClient, path: str, filters: dict[str, Any]) -> list[str]:
-        """The names of the disputes that are listed; the same by query and by body."""
+        """Returns the names of the listed disputes, the same by query and by body."""
         places = {
             "ann": self.ann.id,
             "bob": self.bob.id,
@@ -84,8 +84,8 @@ class Scene:
         return places.get(value, value) if isinstance(value, str) else value
 
 
-def test_the_clients_filters(floor: Floor) -> None:
-    scene = Scene(floor)
+def test_filters_of_the_clients_list(testbed: Testbed) -> None:
+    scenario = Scenario(testbed)
     everything = ["retracted", "open", "closed-not-settled", "settled"]
     cases: list[tuple[dict[str, Any], list[str]]] = [
         ({}, everything),
@@ -109,11 +109,11 @@ def test_the_clients_filters(floor: Floor) -> None:
         ({"closed": "true", "partnerIds": "one", "settlementIds": "S-open"}, ["closed-not-settled"]),
     ]
     for filters, expected in cases:
-        assert scene.named(scene.ann.client.api, CLIENTS, filters) == expected, filters
+        assert scenario.named(scenario.ann.client.api, CLIENTS, filters) == expected, filters
 
 
-def test_the_partners_filters(floor: Floor) -> None:
-    scene = Scene(floor)
+def test_filters_of_the_partners_list(testbed: Testbed) -> None:
+    scenario = Scenario(testbed)
     standing = ["of bob", "closed-not-settled", "settled"]
     cases: list[tuple[dict[str, Any], list[str]]] = [
         ({}, standing),
@@ -142,8 +142,8 @@ def test_the_partners_filters(floor: Floor) -> None:
         ({"showRetracted": True, "clientIds": "client ann", "closed": False}, ["retracted"]),
     ]
     for filters, expected in cases:
-        assert scene.named(scene.one.api, PARTNERS, filters) == expected, filters
-    assert scene.named(scene.two.api, PARTNERS, {}) == ["open"]
+        assert scenario.named(scenario.one.api, PARTNERS, filters) == expected, filters
+    assert scenario.named(scenario.two.api, PARTNERS, {}) == ["open"]
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_the_partners_filters(floor: Floor) -> None:
         {"color": "red"},
     ],
 )
-def test_filters_that_make_no_sense_are_refused(floor: Floor, filters: dict[str, str]) -> None:
-    partner, client = floor.network.partner(), floor.network.client()
+def test_invalid_filters_are_refused(testbed: Testbed, filters: dict[str, str]) -> None:
+    partner, client = testbed.network.partner(), testbed.network.client()
     for api, path in ((partner.api, PARTNERS), (client.api, CLIENTS)):
         for answer in (api.get(path, **filters), api.get(path, body=filters)):
             assert (answer.status_code, answer.json()["name"]) == (400, "request_invalid"), answer.text

@@ -1,4 +1,4 @@
-"""Initiating an on-chain settlement: who may, what is refused, and what a repeat answers. Protocol §7, §10.4."""
+"""Starting an on-chain settlement: who may, what is refused, and what a repeat gets. Protocol §7, §10.4."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 from tests.support.chains import PATH, ChainDesk, chain_desk
 from tests.support.networks import Json, new_nonce, ok, sign_body
 from tests.support.operators import make_key
-from tests.support.racing import at_once
-from tests.support.refusing import nothing_written
-from tests.support.settling import Floor, try_stage
+from tests.support.races import at_once
+from tests.support.refusals import nothing_written
+from tests.support.settlements import Testbed, try_stage
 
 
 @pytest.fixture
-def desk(floor: Floor) -> ChainDesk:
-    return chain_desk(floor)
+def desk(testbed: Testbed) -> ChainDesk:
+    return chain_desk(testbed)
 
 
 def refuses(desk: ChainDesk, body: Json, status: int, name: str, mentions: str = "") -> Json:
-    with nothing_written(desk.floor.runtime):
+    with nothing_written(desk.testbed.runtime):
         answer = desk.post(body)
     assert (answer.status_code, answer.json()["name"]) == (status, name), answer.text
     assert mentions in answer.json()["error"], answer.text
@@ -43,14 +43,14 @@ def refuses(desk: ChainDesk, body: Json, status: int, name: str, mentions: str =
         ({"BTC": "1"}, "request_invalid", "BTC"),
     ],
 )
-def test_an_amount_that_is_not_base_units_is_refused(
+def test_amount_that_is_not_base_units_is_refused(
     desk: ChainDesk, amount: object, name: str, mentions: str
 ) -> None:
     fields = desk.fields({}) | {"settlementAmounts": {desk.ann.id: {"BTC": amount}}}
     refuses(desk, desk.partner.enterprise.sign(fields), 400, name, mentions)
 
 
-def test_entries_that_cannot_be_transfers_are_refused(desk: ChainDesk) -> None:
+def test_invalid_amounts_are_refused(desk: ChainDesk) -> None:
     sign = desk.partner.enterprise.sign
     unknown = str(uuid4())
     refuses(desk, sign(desk.fields({})), 400, "request_invalid", "settlementAmounts")
@@ -59,78 +59,80 @@ def test_entries_that_cannot_be_transfers_are_refused(desk: ChainDesk) -> None:
     refuses(desk, sign(desk.fields({desk.ann.id: {"DOGE": "1"}})), 400, "currency_unmapped", "DOGE")
     with_cutoff = desk.fields({desk.ann.id: {"BTC": "1"}}, cutoffAt="2026-01-05T11:59:00.000Z")
     refuses(desk, sign(with_cutoff), 400, "request_invalid", "cutoffAt")
-    other = desk.floor.network.partner("other", onchainEnabled=True)
-    foreign = desk.floor.network.connect(desk.ann.client, other)
+    other = desk.testbed.network.partner("other", onchainEnabled=True)
+    foreign = desk.testbed.network.connect(desk.ann.client, other)
     refuses(desk, sign(desk.fields({foreign.id: {"BTC": "1"}})), 400, "connection_unknown")
 
 
-def test_losses_beyond_what_is_available_name_every_shortfall_and_write_nothing(desk: ChainDesk) -> None:
+def test_uncovered_losses_are_all_named_and_nothing_is_written(desk: ChainDesk) -> None:
     amounts = {desk.ann.id: {"BTC": "-1001", "ETH": "-1000"}, desk.bob.id: {"ETH": "-1700", "BTC": "5"}}
     body = desk.partner.enterprise.sign(desk.fields(amounts))
     problem = refuses(desk, body, 400, "liabilities_exceed_balance")
     named = {(one["connectionId"], one["currency"], one["shortfall"]) for one in problem["details"]["shortfalls"]}
     assert named == {(desk.ann.id, "ofcbtc", "1"), (desk.bob.id, "ofceth", "700")}
-    # The nonce is not burnt: the same request is taken once the client has allocated more.
+    # The nonce is not used up: the same request is accepted once the client has allocated more.
     for connection, currency in ((desk.ann, "ofcbtc"), (desk.bob, "ofceth")):
         account = connection.client.enterprise.account.id
-        desk.floor.operator.deposit(account, currency, 700)
+        desk.testbed.operator.deposit(account, currency, 700)
         ok(connection.allocate(currency, 700))
     assert desk.post(body).status_code == 202
-    desk.floor.assert_proven()
+    desk.testbed.assert_proven()
 
 
-def test_only_an_active_partner_with_it_enabled_settles_on_chain(desk: ChainDesk) -> None:
+def test_inactive_or_not_enabled_partner_is_refused(desk: ChainDesk) -> None:
     body = desk.partner.enterprise.sign(desk.fields({desk.ann.id: {"BTC": "-1"}}))
-    ok(desk.floor.operator.patch(f"/partners/{desk.partner.id}", {"active": False}))
+    ok(desk.testbed.operator.patch(f"/partners/{desk.partner.id}", {"active": False}))
     refuses(desk, body, 403, "partner_inactive")
     assert desk.try_deposit("x", ("BTC", "t")).json()["name"] == "partner_inactive"
-    ok(desk.floor.operator.patch(f"/partners/{desk.partner.id}", {"active": True}))
-    desk.floor.network.configure("exchange", onchainEnabled=False)
+    ok(desk.testbed.operator.patch(f"/partners/{desk.partner.id}", {"active": True}))
+    desk.testbed.network.configure("exchange", onchainEnabled=False)
     refuses(desk, body, 403, "onchain_not_enabled")
     assert desk.try_deposit("x", ("BTC", "t")).json()["name"] == "onchain_not_enabled"
     answer = desk.partner.api.get(f"{PATH}/deposits/signing", body=deposit_fields())
     assert (answer.status_code, answer.json()["name"]) == (403, "onchain_not_enabled")
     client = desk.ann.client.api.post(PATH, body)
     assert (client.status_code, client.json()["name"]) == (403, "not_a_partner")
-    configured = desk.floor.network.configure("exchange", onchainEnabled=True, lossSlaMinutes=5, gainSlaMinutes=7.5)
+    configured = desk.testbed.network.configure(
+        "exchange", onchainEnabled=True, lossSlaMinutes=5, gainSlaMinutes=7.5
+    )
     shown = configured["partnerConfiguration"]
     assert (shown["onchainEnabled"], shown["lossSlaMinutes"], shown["gainSlaMinutes"]) == (True, 5, 7.5)
     assert desk.post(body).status_code == 202
 
 
 @pytest.mark.parametrize("minutes", [0, -1, 525_601, "5"])
-def test_a_time_that_cannot_be_promised_is_refused(floor: Floor, minutes: object) -> None:
-    floor.network.enterprise("exchange")
+def test_invalid_sla_minutes_are_refused(testbed: Testbed, minutes: object) -> None:
+    testbed.network.enterprise("exchange")
     for side in ("lossSlaMinutes", "gainSlaMinutes"):
         body = {"currencies": {"BTC": "ofcbtc"}, "amountUnit": "base", side: minutes}
-        answer = floor.operator.put("/enterprises/exchange/partner-configuration", body)
+        answer = testbed.operator.put("/enterprises/exchange/partner-configuration", body)
         assert answer.status_code == 400, answer.text
 
 
-def test_another_signature_or_payload_is_refused(desk: ChainDesk) -> None:
+def test_wrong_signature_or_payload_is_refused(desk: ChainDesk) -> None:
     fields = desk.fields({desk.ann.id: {"BTC": "-1"}})
     refuses(desk, sign_body(fields, make_key(77)), 401, "signature_invalid")
     signed = desk.partner.enterprise.sign(fields)
     refuses(desk, signed | {"notes": "not signed"}, 400, "payload_differs", "notes")
 
 
-def test_the_same_request_again_is_answered_by_how_far_the_settlement_is(desk: ChainDesk) -> None:
+def test_repeat_is_answered_by_the_state_of_the_settlement(desk: ChainDesk) -> None:
     body = desk.partner.enterprise.sign(desk.fields({desk.ann.id: {"BTC": "-1"}}))
     first = desk.post(body)
-    desk.floor.run_due()
-    with nothing_written(desk.floor.runtime):
+    desk.testbed.run_due()
+    with nothing_written(desk.testbed.runtime):
         again = desk.post(body)
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (202, "true")
     assert again.content == first.content
     desk.confirm_all()
-    with nothing_written(desk.floor.runtime):
+    with nothing_written(desk.testbed.runtime):
         ended = desk.post(body)
     assert (ended.status_code, ended.headers["Idempotent-Replayed"]) == (200, "true")
     assert ended.json()["settlement"]["status"] == "completed"
     assert ended.json()["settlement"]["id"] == first.json()["settlement"]["id"]
 
 
-def test_the_same_request_again_tries_a_failed_settlement_again(desk: ChainDesk) -> None:
+def test_repeat_retries_a_failed_settlement(desk: ChainDesk) -> None:
     body = desk.partner.enterprise.sign(desk.fields({desk.ann.id: {"BTC": "-1"}}))
     settlement_id = desk.post(body).json()["settlement"]["id"]
     desk.fail_to_the_end()
@@ -140,10 +142,10 @@ def test_the_same_request_again_tries_a_failed_settlement_again(desk: ChainDesk)
     desk.confirm_all()
     assert desk.status(settlement_id) == "completed"
     assert desk.ann.balances()["ofcbtc"] == (999, 0)
-    desk.floor.assert_proven()
+    desk.testbed.assert_proven()
 
 
-def test_an_external_id_or_nonce_of_another_request_is_refused(desk: ChainDesk) -> None:
+def test_external_id_or_nonce_of_another_request_is_refused(desk: ChainDesk) -> None:
     taken = desk.fields({desk.ann.id: {"BTC": "-1"}})
     assert desk.post(desk.partner.enterprise.sign(taken)).status_code == 202
     other = taken | {"nonce": new_nonce(), "notes": "other"}
@@ -156,14 +158,14 @@ def test_an_external_id_or_nonce_of_another_request_is_refused(desk: ChainDesk) 
     refuses(desk, desk.partner.enterprise.sign(off_chain), 409, "external_id_taken")
 
 
-def test_fifty_identical_requests_make_one_settlement(desk: ChainDesk) -> None:
+def test_fifty_identical_requests_create_one_settlement(desk: ChainDesk) -> None:
     body = desk.partner.enterprise.sign(desk.fields({desk.ann.id: {"BTC": "-7"}}))
     answers = at_once([partial(desk.post, body)] * 50)
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.content for answer in answers}) == 1
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     assert desk.ann.balances()["ofcbtc"] == (993, 7)
-    desk.floor.assert_proven()
+    desk.testbed.assert_proven()
 
 
 def deposit_fields() -> Json:

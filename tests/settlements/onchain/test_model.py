@@ -1,4 +1,4 @@
-"""Random courses: a chain that fails, workers that die, operators that act, against plain sums. Protocol §10."""
+"""Random runs with a failing chain, dying workers and operators, against plain sums. Protocol §10."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.settlements.test_model import fresh_floor
+from tests.settlements.test_model import isolated_testbed
 from tests.support.chains import ChainDesk, chain_desk, unsteady_worker
 from tests.support.databases import TestCluster
 from tests.support.networks import Json, ok
@@ -30,8 +30,8 @@ STEPS = st.one_of(
 )
 
 
-class Course:
-    """What was asked for and accepted, beside the network that does it."""
+class RandomRun:
+    """A network and the settlements that it has accepted."""
 
     def __init__(self, desk: ChainDesk) -> None:
         self.desk = desk
@@ -39,9 +39,9 @@ class Course:
         self.accepted: dict[str, tuple[str, dict[str, dict[str, int]]]] = {}
         self.sent: Counter[str] = Counter()
 
-    def take(self, what: str, given: object) -> None:
+    def do(self, what: str, given: object) -> None:
         getattr(self, what if what != "pass" else "pass_seconds")(given)
-        self.desk.floor.assert_proven()
+        self.desk.testbed.assert_proven()
 
     def initiate(self, amounts: dict[str, dict[str, int]]) -> None:
         wire = {
@@ -61,16 +61,16 @@ class Course:
             self.accepted[settlement["id"]] = (settlement["externalId"], amounts)
 
     def pass_seconds(self, seconds: int) -> None:
-        self.desk.floor.pass_minutes(seconds / 60)
+        self.desk.testbed.pass_minutes(seconds / 60)
 
     def fail(self, choice: int) -> None:
-        self._tell(choice, "fail")
+        self._decide(choice, "fail")
 
     def withhold(self, choice: int) -> None:
-        self._tell(choice, "withhold")
+        self._decide(choice, "withhold")
 
     def confirm(self, choice: int) -> None:
-        self._tell(choice, "confirm")
+        self._decide(choice, "confirm")
 
     def reject(self, choice: int) -> None:
         self._act(choice, "reject")
@@ -88,12 +88,12 @@ class Course:
             self._send(name, tx_id, 50 * (choice + 1))
 
     def die(self, where: str) -> None:
-        worker, chain = unsteady_worker(self.desk.floor)
+        worker, chain = unsteady_worker(self.desk.testbed)
         chain.breaks.add(where)
         worker.run_due()
 
     def finish(self) -> None:
-        """Everybody does what is needed: then every settlement ends."""
+        """Funds, confirms and retries everything, so that every settlement ends."""
         for settlement_id, (external_id, amounts) in self.accepted.items():
             for name in NAMES:
                 gained = sum(max(0, own.get(name, 0)) for own in amounts.values())
@@ -106,14 +106,14 @@ class Course:
             for transaction in self.desk.transactions(states="pending", pageSize=500):
                 self.desk.tell(transaction, "confirm")
             for settlement_id in self.accepted:
-                self.desk.floor.operator.post(f"/settlements/{settlement_id}/retry")
-            self.desk.floor.pass_minutes(11)
-        self.desk.floor.assert_proven()
+                self.desk.testbed.operator.post(f"/settlements/{settlement_id}/retry")
+            self.desk.testbed.pass_minutes(11)
+        self.desk.testbed.assert_proven()
 
     def assert_sums(self) -> None:
-        """Of a completed settlement everything has happened, of a rejected one nothing."""
+        """Asserts that completed settlements have moved everything and rejected ones nothing."""
         left = {(who, currency): START for who in WHO for currency in NAMES.values()}
-        of_the_partner: Counter[str] = Counter(self.sent)
+        partner_sums: Counter[str] = Counter(self.sent)
         for settlement_id, (_, amounts) in self.accepted.items():
             status = self.desk.status(settlement_id)
             assert status in ("completed", "rejected")
@@ -121,36 +121,36 @@ class Course:
                 for name, quantity in own.items():
                     if status == "completed":
                         left[who, NAMES[name]] += quantity
-                        of_the_partner[NAMES[name]] -= max(0, quantity)
+                        partner_sums[NAMES[name]] -= max(0, quantity)
         for (who, currency), quantity in left.items():
             assert self.connections[who].balances()[currency] == (quantity, 0)
         actual = self.desk.partner_balances()
-        assert {name: actual.get(name, (0, 0)) for name in of_the_partner} == {
-            name: (quantity, 0) for name, quantity in of_the_partner.items()
+        assert {name: actual.get(name, (0, 0)) for name in partner_sums} == {
+            name: (quantity, 0) for name, quantity in partner_sums.items()
         }
 
     def _send(self, name: str, tx_id: str, quantity: int) -> None:
         self.desk.send(NAMES[name], tx_id, quantity)
         self.sent[NAMES[name]] += quantity
 
-    def _tell(self, choice: int, verdict: str) -> None:
+    def _decide(self, choice: int, action: str) -> None:
         pending = self.desk.pending()
         if pending:
             chosen: Json = pending[choice % len(pending)]
-            answer = self.desk.floor.operator.post(f"/chain/transactions/{chosen['id']}/{verdict}")
-            # The chain may have confirmed it in the moment in which it was told otherwise.
+            answer = self.desk.testbed.operator.post(f"/chain/transactions/{chosen['id']}/{action}")
+            # The chain may have confirmed it in the meantime.
             assert answer.status_code in (200, 409), answer.text
 
     def _act(self, choice: int, what: str) -> None:
         if self.accepted:
             settlement_id = list(self.accepted)[choice % len(self.accepted)]
-            answer = self.desk.floor.operator.post(f"/settlements/{settlement_id}/{what}")
+            answer = self.desk.testbed.operator.post(f"/settlements/{settlement_id}/{what}")
             assert answer.status_code in (200, 409), answer.text
             if what == "reject" and answer.status_code == 200:
                 assert ok(answer)["settlement"]["status"] == "rejected"
 
 
-def test_whatever_happens_each_transfer_is_paid_once_or_not_at_all(
+def test_each_transfer_is_paid_at_most_once_in_random_runs(
     cluster: TestCluster, served_app: tuple[FastAPI, str]
 ) -> None:
     @settings(
@@ -158,12 +158,12 @@ def test_whatever_happens_each_transfer_is_paid_once_or_not_at_all(
     )
     @given(first=AMOUNTS, steps=st.lists(STEPS, min_size=8, max_size=24))
     def run(first: dict[str, dict[str, int]], steps: list[tuple[str, object]]) -> None:
-        with fresh_floor(cluster, *served_app) as (floor, _):
-            course = Course(chain_desk(floor))
-            course.take("initiate", first)
+        with isolated_testbed(cluster, *served_app) as (testbed, _):
+            random_run = RandomRun(chain_desk(testbed))
+            random_run.do("initiate", first)
             for what, given_ in steps:
-                course.take(what, given_)
-            course.finish()
-            course.assert_sums()
+                random_run.do(what, given_)
+            random_run.finish()
+            random_run.assert_sums()
 
     run()

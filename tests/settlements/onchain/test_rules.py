@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearwindow.onchain import rules
-from clearwindow.onchain.chain import Side
-from clearwindow.onchain.rules import PAYMENTS_UNDER_WAY, TRIES, Step
-from clearwindow.onchain.values import Phase, Tally
+from clearwindow.settlements.onchain import rules
+from clearwindow.settlements.onchain.chain import Side
+from clearwindow.settlements.onchain.models import Phase, Tally
+from clearwindow.settlements.onchain.rules import PAYMENTS_UNDER_WAY, TRIES, Step
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 COUNTS = st.integers(0, 3)
@@ -27,7 +27,7 @@ def tallies(draw: st.DrawFn) -> Tally:
 
 
 @given(phase=st.sampled_from(Phase), losses=tallies(), gains=tallies(), funded=st.booleans())
-def test_a_settlement_always_has_something_to_do_or_to_wait_for(
+def test_each_settlement_has_a_next_step_or_a_time_to_wait_for(
     *, phase: Phase, losses: Tally, gains: Tally, funded: bool
 ) -> None:
     of = {Side.LOSS: losses, Side.GAIN: gains}
@@ -47,25 +47,25 @@ def test_a_settlement_always_has_something_to_do_or_to_wait_for(
     assert rules.next_look_at(NOW, phase, tally, []) >= NOW
 
 
-def test_while_the_chain_is_full_nothing_is_looked_at_at_once() -> None:
+def test_settlement_is_not_due_at_once_while_the_chain_is_full() -> None:
     full = Tally(pending=5, initiated=PAYMENTS_UNDER_WAY, failed=1, retry_at=NOW - timedelta(minutes=1))
     assert rules.next_look_at(NOW, Phase.LOSSES, full, []) > NOW
     assert rules.next_look_at(NOW, Phase.LOSSES, Tally(pending=5), []) == NOW
 
 
 @given(st.decimals(Decimal("0.001"), 525_600, places=3))
-def test_a_delay_is_told_in_the_last_fifth_of_the_time(minutes: Decimal) -> None:
+def test_alert_is_due_in_the_last_fifth_of_the_time(minutes: Decimal) -> None:
     sla = rules.sla(NOW, minutes)
     assert sla is not None
     assert NOW <= sla.alert_at <= sla.breach_at
     assert abs((sla.breach_at - NOW) * 4 - (sla.alert_at - NOW) * 5) <= timedelta(milliseconds=5)
 
 
-def test_what_is_not_promised_is_not_told() -> None:
+def test_no_alert_without_an_sla() -> None:
     assert rules.sla(NOW, None) is None
 
 
-def test_tries_are_made_ever_more_rarely() -> None:
+def test_waiting_time_grows_with_each_failure() -> None:
     waits = [rules.retry_seconds(failures) for failures in range(1, TRIES + 1)]
     assert waits == sorted(waits) == [30, 60, 120, 240, 480]
     assert [rules.unseen_seconds(attempts) for attempts in (0, 1, 6, 1_000)] == [10, 20, 600, 600]

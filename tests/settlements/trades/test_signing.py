@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.support.networks import ConnectionHandle, Json, Network, new_nonce, ok
-from tests.support.refusing import nothing_written
-from tests.support.settling import Floor
+from tests.support.refusals import nothing_written
+from tests.support.settlements import Testbed
 
 PATH = "/partners/trades/signing"
 UNKNOWN = "3f0b6c1e-1f7a-4c52-9a35-2f1f0c8e7d11"
@@ -33,7 +33,7 @@ def fields(connection: ConnectionHandle, **changes: object) -> Json:
     return {"trade": {name: value for name, value in trade.items() if value is not None}, "nonce": new_nonce()}
 
 
-def test_the_text_is_exactly_what_was_given(connection: ConnectionHandle) -> None:
+def test_text_to_sign_has_exactly_the_given_fields(connection: ConnectionHandle) -> None:
     api = connection.partner.api
     counterparty = connection.id
     bought = fields(connection)
@@ -54,8 +54,8 @@ def test_the_text_is_exactly_what_was_given(connection: ConnectionHandle) -> Non
         assert payload == json.dumps(given, ensure_ascii=False, separators=(",", ":"))
 
 
-def test_a_trade_that_could_not_be_is_refused(floor: Floor, connection: ConnectionHandle) -> None:
-    network = floor.network
+def test_invalid_trade_is_refused(testbed: Testbed, connection: ConnectionHandle) -> None:
+    network = testbed.network
     foreign = network.connect(connection.client, network.partner("rival"), "elsewhere")
     good = fields(connection)
     correction = {"correctingUser": "ann", "reason": "wrong price"}
@@ -88,14 +88,14 @@ def test_a_trade_that_could_not_be_is_refused(floor: Floor, connection: Connecti
         ({"nonce": "n"}, "request_invalid", "trade"),
     ]
     for given, name, mentions in cases:
-        with nothing_written(floor.runtime):
+        with nothing_written(testbed.runtime):
             refused = connection.partner.api.get(PATH, body=given)
         assert (refused.status_code, refused.json()["name"]) == (400, name), (given, refused.text)
         assert mentions in refused.json()["error"], refused.text
     assert connection.partner.api.get(PATH).status_code == 400
 
 
-def test_base_units_have_no_decimals(network: Network) -> None:
+def test_base_units_with_decimals_are_refused(network: Network) -> None:
     partner = network.partner(amountUnit="base")
     connection = network.connect(network.client(), partner)
     refused = partner.api.get(PATH, body=fields(connection))
@@ -104,6 +104,6 @@ def test_base_units_have_no_decimals(network: Network) -> None:
     ok(partner.api.get(PATH, body=fields(connection, base={"currency": "BTC", "quantity": "5"}, quote=whole)))
 
 
-def test_only_a_partner_asks(connection: ConnectionHandle) -> None:
+def test_caller_that_is_no_partner_is_refused(connection: ConnectionHandle) -> None:
     refused = connection.client.api.get(PATH, body=fields(connection))
     assert (refused.status_code, refused.json()["name"]) == (403, "not_a_partner")

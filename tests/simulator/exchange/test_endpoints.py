@@ -1,4 +1,4 @@
-"""The simulated exchange's endpoints, called as the network calls them and as it never would."""
+"""The simulated exchange's endpoints, with valid and invalid calls."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from clearwindow.sandbox.exchange.accounts import Accounts
-from clearwindow.sandbox.exchange.calls import Calls, Finalization
-from clearwindow.sandbox.exchange.endpoints import SMALL_BODY_BYTES, Endpoints, serving
-from clearwindow.sandbox.exchange.events import Event
-from clearwindow.sandbox.exchange.faults import Fault, Faults
-from clearwindow.sandbox.exchange.money import Denomination
-from clearwindow.sandbox.exchange.signatures import Checker
-from tests.sandbox.exchange.test_signatures import AUDIENCE, Network, token
+from clearwindow.simulator.exchange.accounts import Accounts
+from clearwindow.simulator.exchange.calls import Calls, Finalization
+from clearwindow.simulator.exchange.endpoints import SMALL_BODY_BYTES, Endpoints, serving
+from clearwindow.simulator.exchange.events import Event
+from clearwindow.simulator.exchange.faults import Fault, Faults
+from clearwindow.simulator.exchange.money import Denomination
+from clearwindow.simulator.exchange.signatures import Checker
+from tests.simulator.exchange.test_signatures import AUDIENCE, Network, token
 
 BASE = "/partner/bitgo/v1"
 HELD = {"clientId": "c-1", "connectionId": "n-1", "partnersClientId": "client-c-1"}
@@ -34,7 +34,7 @@ FINAL = {
 
 
 class Exchange:
-    """The endpoints of an exchange that counts in base units, and what it was told to be final."""
+    """The endpoints of an exchange with amounts in base units, and the final amounts that it got."""
 
     def __init__(self, faults: Faults) -> None:
         self.network = Network("first")
@@ -48,7 +48,7 @@ class Exchange:
         self.app = Endpoints(calls, checker, faults, self.events.append).app("http://exchange.example/partner/")
 
     async def call(self, path: str, body: object, /, *, method: str = "POST", **claims: Any) -> tuple[int, Any]:  # noqa: ANN401 - JSON
-        """A call with a signature of its own; the status and what was answered."""
+        """Makes a signed call. Returns the status and the body of the answer."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         signed = {
             "method": method,
@@ -68,23 +68,23 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def play(scene: Callable[[Exchange], Awaitable[None]], faults: Faults | None = None) -> None:
-    async def played() -> None:
+def run_scenario(scenario: Callable[[Exchange], Awaitable[None]], faults: Faults | None = None) -> None:
+    async def run() -> None:
         exchange = Exchange(faults or Faults("7"))
         async with serving(exchange.app, "127.0.0.1", 0) as exchange.url:
-            await scene(exchange)
+            await scenario(exchange)
 
-    asyncio.run(played())
+    asyncio.run(run())
 
 
-def test_calls_are_answered_as_the_protocol_says() -> None:
-    async def scene(exchange: Exchange) -> None:
+def test_valid_calls_get_the_answers_of_the_protocol() -> None:
+    async def scenario(exchange: Exchange) -> None:
         key = {"connectionToken": "from-us", "clientWalletId": "w", "partnerId": "p"}
         new = {"clientId": "c-1", "connectionId": "n-1"}
         named = {"partnersClientId": "client-c-1", "partnersConnectionId": "account-n-1"}
         assert await exchange.call("/connections", {**new, **key}) == (200, {**new, **named})
         status, refused = await exchange.call("/connections", {"clientId": "c-2", "connectionId": "n-2"})
-        assert (status, refused["rejectionReason"]) == (200, "the connection has no key of ours")
+        assert (status, refused["rejectionReason"]) == (200, "the connection key is missing")
         asked = {name: ASKED[name] for name in ("allocationId", "amount", "clientId", "connectionId")}
         yes = (200, {**asked, **named, "partnersAllocationId": "allocation-a-1"})
         assert await exchange.call("/allocations", ASKED) == yes
@@ -110,13 +110,13 @@ def test_calls_are_answered_as_the_protocol_says() -> None:
             status, answer = await exchange.call("/deallocations", {**leaving, **HELD})
             assert (status, bool(answer["rejectionReason"])) == (200, True)
         assert (await exchange.call("/settlements/s-1/finalize", FINAL))[0] == 200
-        assert [told.external_id for told in exchange.finals] == ["x-round-1"]
+        assert [final.external_id for final in exchange.finals] == ["x-round-1"]
 
-    play(scene)
+    run_scenario(scenario)
 
 
-def test_what_is_not_the_networks_or_not_a_call_changes_nothing() -> None:
-    async def scene(exchange: Exchange) -> None:
+def test_unsigned_and_malformed_calls_change_nothing() -> None:
+    async def scenario(exchange: Exchange) -> None:
         await exchange.call("/connections", {"clientId": "c-1", "connectionId": "n-1", "connectionToken": "k"})
         assert (await exchange.call("/allocations", ASKED, key="forged"))[0] == 401
         assert (await exchange.call("/allocations", ASKED, exp=1))[0] == 401
@@ -141,19 +141,19 @@ def test_what_is_not_the_networks_or_not_a_call_changes_nothing() -> None:
         assert (await exchange.call("/allocations", ASKED))[0] == 503
         account = exchange.accounts.find("n-1")
         assert account is not None
-        assert account.asked == {}
+        assert account.pending == {}
         assert (await exchange.call("/connections", b"{}", kid="first", jti="used"))[0] == 503
         exchange.network.content = Network("first").content
         exchange.network.seconds += 5
         assert (await exchange.call("/allocations", ASKED, jti="used"))[0] == 200
         assert (await exchange.call("/allocations", ASKED, jti="used"))[0] == 401
 
-    play(scene)
+    run_scenario(scenario)
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR_500, Fault.GARBAGE, Fault.TIMEOUT_AFTER_WORK])
-def test_a_fault_is_no_answer_and_a_repeat_of_its_work_does_no_harm(fault: Fault) -> None:
-    async def scene(exchange: Exchange) -> None:
+def test_a_call_with_a_fault_is_carried_out_at_most_once(fault: Fault) -> None:
+    async def scenario(exchange: Exchange) -> None:
         exchange.accounts.open("n-1", "c-1")
         for number in range(3):
             try:
@@ -163,7 +163,7 @@ def test_a_fault_is_no_answer_and_a_repeat_of_its_work_does_no_harm(fault: Fault
             assert status == 500 or not isinstance(answer, dict)
         account = exchange.accounts.find("n-1")
         assert account is not None
-        assert len(account.asked) == (0 if fault is Fault.ERROR_500 else 1)
+        assert len(account.pending) == (0 if fault is Fault.ERROR_500 else 1)
         assert [event.fields["fault"] for event in exchange.events if event.name == "fault"] == [fault.value] * 3
 
-    play(scene, Faults("7", frozenset({fault}), percent=100, late_seconds=0.01))
+    run_scenario(scenario, Faults("7", frozenset({fault}), percent=100, late_seconds=0.01))

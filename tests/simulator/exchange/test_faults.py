@@ -1,33 +1,33 @@
-"""What goes wrong is drawn from the seed, and rounds are drawn with it."""
+"""Faults and rounds follow from the seed."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from clearwindow.sandbox.exchange.accounts import Accounts, NetworkBalance
-from clearwindow.sandbox.exchange.faults import Fault, Faults, altered
-from clearwindow.sandbox.exchange.rounds import demanded, draw, expected_finals
-from clearwindow.sandbox.market import Market
+from clearwindow.simulator.exchange.accounts import Accounts, NetworkBalance
+from clearwindow.simulator.exchange.faults import Fault, Faults, altered
+from clearwindow.simulator.exchange.rounds import draw, expected_finals, required_funds
+from clearwindow.simulator.market import Market
 
 MARKET = Market.of("7", {"BTC": "ofcbtc", "USDC": "ofcusdc"})
 CUTOFF = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ALL = frozenset(Fault)
 
 
-def test_the_same_run_meets_the_same_faults() -> None:
+def test_the_same_seed_gives_the_same_faults() -> None:
     calls = [f"call {number}" for number in range(300)] * 2
     first, again, other = (Faults(seed, ALL, percent=25) for seed in ("7", "7", "8"))
     drawn = [first.of_call(call) for call in calls]
     assert drawn == [again.of_call(call) for call in calls]
     assert drawn != [other.of_call(call) for call in calls]
     hit = [fault for fault in drawn if fault is not None]
-    # A call that has gone through once goes through again: a quarter of all, and of those a quarter a second time.
+    # A call without a fault has none when repeated: a quarter of all fail, and a quarter of these fail again.
     assert 75 < len(hit) < 115
     assert {fault for fault, _ in hit} == ALL - {Fault.WRONG_SETTLEMENT}
 
 
-def test_faults_come_only_where_they_are_switched_on() -> None:
+def test_only_faults_that_are_on_happen() -> None:
     assert Faults("7", frozenset(), percent=100).of_call("a") is None
     assert Faults("7", ALL, percent=0).of_call("a") is None
     only = Faults("7", frozenset({Fault.WRONG_SETTLEMENT}), percent=100)
@@ -38,7 +38,7 @@ def test_faults_come_only_where_they_are_switched_on() -> None:
     assert not every.of_amounts("a", 1)
 
 
-def test_wrong_amounts_are_whole_base_units_and_not_the_right_ones() -> None:
+def test_wrong_amounts_are_whole_base_units_and_differ_from_the_right_ones() -> None:
     for number in range(1, 50):
         net = MARKET.net("a", number)
         wrong = altered(net, MARKET.currencies)
@@ -48,11 +48,11 @@ def test_wrong_amounts_are_whole_base_units_and_not_the_right_ones() -> None:
             currency.base_units(wrong.get(currency.name, Decimal(0)))
 
 
-def test_a_round_leaves_out_who_cannot_pay() -> None:
+def test_a_round_leaves_out_connections_that_cannot_pay() -> None:
     accounts = Accounts()
     for name, quantity in (("rich", 10**6), ("poor", 0)):
         balance = NetworkBalance(Decimal(quantity), Decimal(0))
-        accounts.open(name, "client").adopt({"BTC": balance, "USDC": balance})
+        accounts.open(name, "client").set_balances({"BTC": balance, "USDC": balance})
     drawn = draw(1, "x", list(accounts), MARKET, Faults("7"), CUTOFF)
     assert drawn.amounts == {"rich": MARKET.net("rich", 1)}
     assert (drawn.withheld, drawn.wrong, drawn.fills) == (("poor",), (), len(MARKET.fills("rich", 1)))
@@ -64,7 +64,7 @@ def test_a_round_leaves_out_who_cannot_pay() -> None:
     assert wrong.amounts["rich"] == altered(MARKET.net("rich", 1), MARKET.currencies)
 
 
-def test_what_is_final_is_what_was_staged_less_what_is_disputed() -> None:
+def test_expected_final_amounts_are_the_staged_ones_without_disputed_connections() -> None:
     staged = {"a": {"BTC": Decimal(2)}, "b": {"BTC": Decimal(-1), "USDC": Decimal(-5)}, "c": {"USDC": Decimal(4)}}
     assert expected_finals(staged, ["a"]) == {"b": staged["b"], "c": staged["c"]}
-    assert demanded(staged) == {"BTC": Decimal(1)}
+    assert required_funds(staged) == {"BTC": Decimal(1)}

@@ -1,4 +1,4 @@
-"""The words of an exchange that answers later, against a scripted network."""
+"""The decisions of an exchange that answers later, against a scripted network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import httpx2
 
 from clearwindow.client import AsyncPartner, HttpOptions, KeySigner
-from clearwindow.sandbox.exchange.accounts import Accounts
-from clearwindow.sandbox.exchange.answering import Answerer
-from clearwindow.sandbox.exchange.events import Event
-from clearwindow.sandbox.exchange.faults import Faults
-from clearwindow.sandbox.exchange.money import Denomination
+from clearwindow.simulator.exchange.accounts import Accounts
+from clearwindow.simulator.exchange.events import Event
+from clearwindow.simulator.exchange.faults import Faults
+from clearwindow.simulator.exchange.later_answers import Answerer
+from clearwindow.simulator.exchange.money import Denomination
 from tests.support.operators import make_key
 
 Json = dict[str, Any]
@@ -35,21 +35,21 @@ def reserved(number: int) -> Json:
     }
 
 
-def test_a_word_that_is_not_taken_keeps_none_of_the_others_waiting() -> None:
+def test_a_rejected_decision_does_not_delay_the_others() -> None:
     events: list[Event] = []
     waiting = [reserved(number) for number in (2, 1, 3)]
 
     def network(request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":
             return httpx2.Response(200, json={"allocations": waiting}, headers={"X-Total-Count": "3"})
-        told = json.loads(request.content)
-        if told["allocationId"] == "allocation-1":
+        decision = json.loads(request.content)
+        if decision["allocationId"] == "allocation-1":
             return httpx2.Response(409, json={"error": "it was released", "name": "allocation_ended"})
         return httpx2.Response(
-            200, json={name: told[name] for name in told if name not in ("payload", "signature")}
+            200, json={name: decision[name] for name in decision if name not in ("payload", "signature")}
         )
 
-    async def play() -> None:
+    async def run_steps() -> None:
         accounts = Accounts()
         accounts.open("k", "c")
         denomination = Denomination({"BTC": "BTC"}, {"BTC": 8}, "decimal")
@@ -61,7 +61,7 @@ def test_a_word_that_is_not_taken_keeps_none_of_the_others_waiting() -> None:
         ) as us:
             await Answerer(us, accounts, denomination, Faults("7"), events.append).step()
 
-    asyncio.run(play())
+    asyncio.run(run_steps())
     assert [(event.name, event.fields["allocationId"]) for event in events] == [
         ("network.refused", "allocation-1"),
         ("allocation.cleared", "allocation-2"),

@@ -1,4 +1,4 @@
-"""What the simulated exchange sends again, what it leaves out, and what it gives up, against a scripted network."""
+"""Which settlements the simulated exchange repeats, reduces and gives up, against a scripted network."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import httpx2
 import pytest
 
 from clearwindow.client import AsyncPartner, HttpOptions, KeySigner
-from clearwindow.sandbox.exchange.accounts import Accounts
-from clearwindow.sandbox.exchange.calls import Finalization
-from clearwindow.sandbox.exchange.events import Event
-from clearwindow.sandbox.exchange.faults import Faults
-from clearwindow.sandbox.exchange.money import Denomination
-from clearwindow.sandbox.exchange.settling import Plan, Settler
-from clearwindow.sandbox.market import Market
+from clearwindow.simulator.exchange.accounts import Accounts
+from clearwindow.simulator.exchange.calls import Finalization
+from clearwindow.simulator.exchange.events import Event
+from clearwindow.simulator.exchange.faults import Faults
+from clearwindow.simulator.exchange.money import Denomination
+from clearwindow.simulator.exchange.settlement import Plan, Settler
+from clearwindow.simulator.market import Market
 from tests.support.operators import make_key
 
 NAMES = {"BTC": "ofcbtc", "USDC": "ofcusdc"}
@@ -49,23 +49,23 @@ def settlement(external_id: str, status: str = "pending", **more: object) -> Jso
 
 
 class Network:
-    """Answers what the exchange asks; ``staging`` says how the next requests for a settlement end."""
+    """Answers the exchange's requests; ``staging`` has the answers to the next staging requests."""
 
     def __init__(self, *connections: str) -> None:
         self.connections = connections
         self.settlements: list[Json] = []
         self.staging: list[Callable[[Json], httpx2.Response]] = []
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
         if request.method == "POST":
-            self.asked.append(request.content)
+            self.requests.append(request.content)
             return self.staging.pop(0)(json.loads(request.content))
         if path.endswith("/connections"):
             return listed("connections", [connection(name) for name in self.connections])
         if path.endswith("/balances"):
-            rich = {name: {"available": "1000000", "held": "0"} for name in NAMES}
+            rich = {name: {"available": str(10**14), "held": "0"} for name in NAMES}
             found = {name: {"clientId": "c", "partnerId": "p", "balances": rich} for name in self.connections}
             return httpx2.Response(200, json={"networkBalances": found}, headers={"X-Total-Count": str(len(found))})
         return listed("settlements", self.settlements)
@@ -80,7 +80,7 @@ def staged(body: Json) -> httpx2.Response:
 
 
 def lost(_: Json) -> httpx2.Response:
-    raise httpx2.ReadTimeout("nothing came")
+    raise httpx2.ReadTimeout("no answer")
 
 
 def short_of(*connections: str) -> Callable[[Json], httpx2.Response]:
@@ -94,8 +94,8 @@ def conflict(_: Json) -> httpx2.Response:
 
 
 def final(external_id: str, amounts: Mapping[str, Json], disputes: Sequence[Json] = ()) -> Finalization:
-    told = {"settlementId": "s", "externalId": external_id, "settlementAmounts": amounts, "disputes": disputes}
-    return Finalization.model_validate({**told, "settlingDisputes": [], "topUpDeadline": MOMENT})
+    fields = {"settlementId": "s", "externalId": external_id, "settlementAmounts": amounts, "disputes": disputes}
+    return Finalization.model_validate({**fields, "settlingDisputes": [], "topUpDeadline": MOMENT})
 
 
 def run(network: Network, steps: int, *, rounds: int | None = None) -> tuple[Settler, list[Event], Accounts]:
@@ -103,7 +103,7 @@ def run(network: Network, steps: int, *, rounds: int | None = None) -> tuple[Set
     accounts = Accounts()
     denomination = Denomination({name: name for name in NAMES}, {"BTC": 8, "USDC": 6}, "decimal")
 
-    async def play() -> Settler:
+    async def run_steps() -> Settler:
         options = HttpOptions(repeats=0, trust_env=False)
         transport = httpx2.MockTransport(network.answer)
         signer = KeySigner(make_key().xprv)
@@ -111,56 +111,58 @@ def run(network: Network, steps: int, *, rounds: int | None = None) -> tuple[Set
             "http://n.test", "t", "x", signer=signer, options=options, transport=transport
         ) as us:
             settler = Settler(us, accounts, MARKET, denomination, Plan("x", 1, Faults("7"), rounds), events.append)
-            await settler.learn()
+            await settler.load_state()
             for _ in range(steps):
                 await settler.step()
             return settler
 
-    return asyncio.run(play()), events, accounts
+    return asyncio.run(run_steps()), events, accounts
 
 
 def names(events: list[Event]) -> list[str]:
     return [event.name for event in events]
 
 
-def test_a_lost_answer_is_asked_for_again_with_the_same_bytes() -> None:
+def test_after_a_lost_answer_the_same_bytes_are_sent_again() -> None:
     network = Network("a", "b")
     network.staging = [lost, lost, staged]
     settler, events, _ = run(network, 3, rounds=1)
-    assert len(network.asked) == 3
-    assert len(set(network.asked)) == 1
+    assert len(network.requests) == 3
+    assert len(set(network.requests)) == 1
     assert names(events) == ["round.traded", "network.silent", "network.silent", "settlement.staged"]
     assert settler.is_done
-    body = json.loads(network.asked[0])
+    body = json.loads(network.requests[0])
     assert body["externalId"] == "x-round-1"
     assert body["settlementAmounts"] == {
         name: {currency: format(amount, "f") for currency, amount in MARKET.net(name, 1).items()} for name in "ab"
     }
 
 
-def test_who_is_short_is_left_out_and_the_others_are_settled() -> None:
+def test_connections_that_are_short_are_left_out_and_the_others_are_settled() -> None:
     network = Network("a", "b", "c")
     network.staging = [short_of("b"), short_of("c"), staged]
     _, events, accounts = run(network, 1)
-    bodies = [json.loads(content) for content in network.asked]
+    bodies = [json.loads(content) for content in network.requests]
     assert [sorted(body["settlementAmounts"]) for body in bodies] == [["a", "b", "c"], ["a", "c"], ["a"]]
     assert {body["externalId"] for body in bodies} == {"x-round-1"}
     assert len({body["nonce"] for body in bodies}) == 3
     assert names(events) == ["round.traded", "round.withheld", "round.withheld", "settlement.staged"]
-    assert [account.connection_id for account in accounts if account.owed] == ["a"]
+    assert [account.connection_id for account in accounts if account.expected_losses] == ["a"]
 
 
-def test_a_round_that_cannot_be_settled_is_given_up_and_the_next_one_follows() -> None:
+def test_after_a_round_that_cannot_be_settled_the_next_one_follows() -> None:
     network = Network("a")
     network.staging = [short_of("a"), short_of("elsewhere"), conflict, staged]
     settler, events, accounts = run(network, 4, rounds=1)
-    assert [json.loads(content)["externalId"] for content in network.asked] == [f"x-round-{n}" for n in range(1, 5)]
+    assert [json.loads(content)["externalId"] for content in network.requests] == [
+        f"x-round-{n}" for n in range(1, 5)
+    ]
     assert names(events).count("settlement.refused") == 2
     assert settler.is_done
-    assert [list(account.owed) for account in accounts] == [["x-round-4"]]
+    assert [list(account.expected_losses) for account in accounts] == [["x-round-4"]]
 
 
-def test_it_goes_on_where_it_was_and_notices_what_has_ended() -> None:
+def test_it_continues_after_the_last_round_and_reports_ended_settlements() -> None:
     network = Network("a")
     network.settlements = [
         settlement("x-round-7", "failed"),
@@ -174,12 +176,12 @@ def test_it_goes_on_where_it_was_and_notices_what_has_ended() -> None:
 
     network.staging = [stage_and_end_the_first]
     _, events, _ = run(network, 3, rounds=1)
-    assert json.loads(network.asked[0])["externalId"] == "x-round-8"
+    assert json.loads(network.requests[0])["externalId"] == "x-round-8"
     assert names(events) == ["round.traded", "settlement.staged", "settlement.completed"]
     assert events[-1].fields["externalId"] == "x-round-7"
 
 
-def test_what_is_final_is_held_against_what_was_staged() -> None:
+def test_final_amounts_are_compared_with_the_staged_amounts() -> None:
     network = Network("a", "b")
     network.staging = [staged]
     settler, events, _ = run(network, 1)
@@ -189,18 +191,18 @@ def test_what_is_final_is_held_against_what_was_staged() -> None:
     wrong = {**right, "a": {"BTC": "1"}}
     dispute = {"id": "d", "connectionId": "a"}
     for amounts, disputes in ((right, []), ({"b": right["b"]}, [dispute]), (right, [dispute]), (wrong, [])):
-        settler.finalized(final("x-round-1", amounts, disputes))
-    settler.finalized(final("day-1", {"z": {"PTS": "1"}}))
+        settler.check_finalization(final("x-round-1", amounts, disputes))
+    settler.check_finalization(final("day-1", {"z": {"PTS": "1"}}))
     finals = [event.fields for event in events if event.name == "settlement.final"]
     assert [fields["agrees"] for fields in finals] == [True, True, False, False, None]
-    demanded = finals[1]["demanded"]
-    assert demanded == {currency: amount for currency, amount in MARKET.net("b", 1).items() if amount > Decimal(0)}
+    required_funds = finals[1]["demanded"]
+    assert required_funds == {
+        currency: amount for currency, amount in MARKET.net("b", 1).items() if amount > Decimal(0)
+    }
 
 
 @pytest.mark.parametrize(("status", "agrees"), [("completed", [True, None]), ("rejected", [None, None])])
-def test_a_round_is_remembered_until_it_has_ended_and_was_told_final(
-    status: str, agrees: list[bool | None]
-) -> None:
+def test_a_round_is_kept_until_it_has_ended_and_was_finalized(status: str, agrees: list[bool | None]) -> None:
     network = Network("a")
 
     def stage_and_end(body: Json) -> httpx2.Response:
@@ -210,9 +212,9 @@ def test_a_round_is_remembered_until_it_has_ended_and_was_told_final(
     network.staging = [stage_and_end]
     settler, events, accounts = run(network, 2, rounds=1)
     assert names(events)[-1] == f"settlement.{status}"
-    # What it kept back for the round is the network's to say from now on.
-    assert [account.owed for account in accounts] == [{}]
+    # The reserved losses are released; the network's balances count from now on.
+    assert [account.expected_losses for account in accounts] == [{}]
     amounts = {"a": {currency: format(amount, "f") for currency, amount in MARKET.net("a", 1).items()}}
     for _ in range(2):
-        settler.finalized(final("x-round-1", amounts))
+        settler.check_finalization(final("x-round-1", amounts))
     assert [event.fields["agrees"] for event in events if event.name == "settlement.final"] == agrees

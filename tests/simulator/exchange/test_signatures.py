@@ -1,4 +1,4 @@
-"""A call is the network's only if everything about its signature says so."""
+"""Only calls with a valid signature of the network are accepted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from clearwindow.sandbox.exchange.signatures import (
+from clearwindow.simulator.exchange.signatures import (
     Checker,
     KeySet,
     KeysUnavailableError,
@@ -35,13 +35,13 @@ def private_key(_name: str) -> RSAPrivateKey:
 
 
 def key_set(*names: str) -> bytes:
-    """A key set as the network serves it, with one of another kind in it."""
+    """Returns a key set as the network serves it, with one key of another type in it."""
     keys = [RSAAlgorithm.to_jwk(private_key(name).public_key(), as_dict=True) | {"kid": name} for name in names]
     return json.dumps({"keys": [{"kty": "EC", "kid": "other"}, *keys]}).encode()
 
 
 class Network:
-    """The network's key page: what it says, how often it was read, and what time it is."""
+    """The network's key set: its content, how often it was read, and the current time."""
 
     def __init__(self, *names: str) -> None:
         self.content: bytes | None = key_set(*names)
@@ -59,7 +59,7 @@ class Network:
 
 
 def claims(*, now: int = 0, lifetime: float = 60, **changed: Any) -> dict[str, Any]:  # noqa: ANN401 - a forger's
-    """Good ones, but for what is changed; ``now`` is how many seconds from now they were made."""
+    """Returns valid claims except for the changed ones; ``now`` shifts their times by so many seconds."""
     now += int(time.time())
     good = {
         "iss": "clearwindow",
@@ -103,7 +103,7 @@ def checker(network: Network) -> Checker:
     return Checker(network.keys(), issuer="clearwindow", audience=AUDIENCE)
 
 
-def test_a_good_signature_is_good_once(checker: Checker) -> None:
+def test_a_valid_signature_is_accepted_once(checker: Checker) -> None:
     check(checker, token())
     with pytest.raises(RefusedSignatureError, match="used before"):
         check(checker, token())
@@ -113,29 +113,29 @@ def test_a_good_signature_is_good_once(checker: Checker) -> None:
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"key": "forged"}, "not good"),
-        ({"iss": "somebody"}, "not good"),
-        ({"aud": "http://127.0.0.1:9102"}, "not good"),
-        ({"aud": [AUDIENCE, "http://127.0.0.1:9102"]}, "not good"),
-        ({"now": -120}, "not good"),
-        ({"now": 3_000}, "not good"),
+        ({"key": "forged"}, "not valid"),
+        ({"iss": "somebody"}, "not valid"),
+        ({"aud": "http://127.0.0.1:9102"}, "not valid"),
+        ({"aud": [AUDIENCE, "http://127.0.0.1:9102"]}, "not valid"),
+        ({"now": -120}, "not valid"),
+        ({"now": 3_000}, "not valid"),
         ({"lifetime": 61}, "more than 60 seconds"),
         ({"lifetime": 30.5}, "whole seconds"),
         ({"method": "PUT"}, "another request"),
         ({"path": "/bitgo/v1/deallocations"}, "another request"),
         ({"bodySha256": hashlib.sha256(b"{}").hexdigest()}, "another body"),
         ({"kid": None}, "name its key"),
-        *[({name: None}, "not good") for name in claims()],
+        *[({name: None}, "not valid") for name in claims()],
     ],
 )
-def test_a_signature_that_is_not_of_this_call_is_refused(
+def test_a_signature_with_a_wrong_claim_or_key_is_refused(
     checker: Checker, changed: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(RefusedSignatureError, match=why):
         check(checker, token(**changed))
 
 
-def test_what_is_no_signature_is_refused(checker: Checker) -> None:
+def test_an_invalid_token_is_refused(checker: Checker) -> None:
     public = private_key("first").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     unsigned = f"{part({'alg': 'none', 'kid': 'first'})}.{part(claims())}."
     signed = f"{part({'alg': 'HS256', 'kid': 'first'})}.{part(claims())}"
@@ -145,7 +145,7 @@ def test_what_is_no_signature_is_refused(checker: Checker) -> None:
     for forged in (*not_texts, unsigned, with_the_public_key, token()[:-4] + "AAAA"):
         with pytest.raises(RefusedSignatureError):
             check(checker, forged)
-    # None of them has used up the good one.
+    # None of them has used up the valid one.
     check(checker, token())
 
 
@@ -156,7 +156,7 @@ def test_a_changed_body_or_path_is_refused(checker: Checker) -> None:
         check(checker, token(), path="/bitgo/v1/deallocations")
 
 
-def test_what_was_seen_is_remembered_until_it_has_expired(network: Network) -> None:
+def test_a_used_signature_is_remembered_until_it_expires(network: Network) -> None:
     seconds = time.time()
     checker = Checker(network.keys(), issuer="clearwindow", audience=AUDIENCE, now=lambda: seconds)
     check(checker, token(jti="old"))
@@ -167,12 +167,12 @@ def test_what_was_seen_is_remembered_until_it_has_expired(network: Network) -> N
     check(checker, token(jti="old"))
 
 
-def test_the_key_set_is_kept_and_read_anew_for_a_new_key(network: Network, checker: Checker) -> None:
+def test_the_key_set_is_cached_and_read_again_for_an_unknown_key(network: Network, checker: Checker) -> None:
     for number in range(3):
         check(checker, token(jti=f"{number}"))
     assert network.reads == 1
     network.content = key_set("first", "second")
-    # Read a moment ago: whether the key is new, or made up, cannot be said yet. The network asks again.
+    # The set was read just now, so the key may be new or invented. The network repeats the call.
     with pytest.raises(KeysUnavailableError):
         check(checker, token(key="second", kid="second", jti="new"))
     assert network.reads == 1
@@ -180,7 +180,7 @@ def test_the_key_set_is_kept_and_read_anew_for_a_new_key(network: Network, check
     check(checker, token(key="second", kid="second", jti="new"))
     assert network.reads == 2
     network.seconds += 5
-    with pytest.raises(RefusedSignatureError, match="no key of this id"):
+    with pytest.raises(RefusedSignatureError, match="no key with this id"):
         check(checker, token(kid="third", jti="third"))
     with pytest.raises(KeysUnavailableError):
         check(checker, token(kid="fourth", jti="fourth"))
@@ -188,20 +188,20 @@ def test_the_key_set_is_kept_and_read_anew_for_a_new_key(network: Network, check
     check(checker, token(jti="still good"))
 
 
-def test_a_key_that_was_taken_back_is_good_for_five_minutes_at_most(network: Network, checker: Checker) -> None:
+def test_a_removed_key_is_accepted_for_five_minutes_at_most(network: Network, checker: Checker) -> None:
     check(checker, token())
     network.content = key_set("second")
     network.seconds += 299
     check(checker, token(jti="in time"))
     network.seconds += 1
-    with pytest.raises(RefusedSignatureError, match="no key of this id"):
+    with pytest.raises(RefusedSignatureError, match="no key with this id"):
         check(checker, token(jti="too late"))
 
 
 @pytest.mark.parametrize(
     "content", [None, b"", b"<html>", b"[]", b'{"keys": 1}', b'{"keys": [{"kty":"RSA","kid":"x"}]}']
 )
-def test_without_the_keys_it_is_not_the_call_that_is_wrong(
+def test_without_the_key_set_the_call_is_not_refused(
     network: Network, checker: Checker, content: bytes | None
 ) -> None:
     network.content = content

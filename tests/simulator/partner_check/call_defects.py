@@ -1,49 +1,52 @@
-"""Partners whose books, or whose answers, are wrong in one way; ``finds`` says which checks find it."""
+"""Partners with one defect in their balances or answers. ``finds`` names the checks that find it."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from tests.conformance.exemplary import JSON, Exemplary, Held, Refusal
+from tests.simulator.partner_check.correct_partner import JSON, CorrectPartner, Held, Refusal
 from tests.support.partners import Json, Reaction
 
+OUTCOME_PARTS = 3
+"""The path parts of a reported outcome: kind, id, outcome."""
 
-class OtherEcho(Exemplary):
+
+class WrongEcho(CorrectPartner):
     finds = ("connections.echo",)
 
     def connect(self, body: Json) -> Json:
         return {**super().connect(body), "connectionId": body["clientId"]}
 
 
-class NoOwnIds(Exemplary):
+class NoOwnIds(CorrectPartner):
     finds = ("connections.own-ids",)
 
     def connect(self, body: Json) -> Json:
         return {name: value for name, value in super().connect(body).items() if name != "partnersClientId"}
 
 
-class NewNamesEachTime(Exemplary):
+class NewConnectionIdsOnRepeat(CorrectPartner):
     finds = ("connections.repeated",)
 
     def connect(self, body: Json) -> Json:
         return {**super().connect(body), "partnersClientId": f"client-{len(self.jtis)}"}
 
 
-class GivesNoIdOfItsOwn(Exemplary):
+class OmitsOwnId(CorrectPartner):
     finds = ("allocations.accepted",)
 
     def ask(self, kind: str, body: Json) -> Json:
         return {name: value for name, value in super().ask(kind, body).items() if name != "partnersAllocationId"}
 
 
-class NewIdEachTime(Exemplary):
+class NewIdOnRepeatedRequest(CorrectPartner):
     finds = ("allocations.repeated", "deallocations.repeated")
 
     def ask(self, kind: str, body: Json) -> Json:
         return {**super().ask(kind, body), f"partners{kind.capitalize()}Id": f"their-{len(self.jtis)}"}
 
 
-class RefusesARepeat(Exemplary):
+class RefusesRepeat(CorrectPartner):
     finds = (
         "allocations.repeated",
         "allocations.counted-once",
@@ -58,7 +61,7 @@ class RefusesARepeat(Exemplary):
         return super().ask(kind, body)
 
 
-class CountsARepeatTwice(Exemplary):
+class CountsRepeatTwice(CorrectPartner):
     finds = ("allocations.counted-once", "allocations.at-once", "deallocations.repeated", "deallocations.at-once")
 
     def ask(self, kind: str, body: Json) -> Json:
@@ -70,7 +73,7 @@ class CountsARepeatTwice(Exemplary):
         return answer
 
 
-class CountsAClearTwice(Exemplary):
+class CountsRepeatedClear(CorrectPartner):
     finds = ("allocations.counted-once", "deallocations.cleared-once")
 
     def clear(self, kind: str, subject_id: str) -> Json:
@@ -80,7 +83,7 @@ class CountsAClearTwice(Exemplary):
         return super().clear(kind, subject_id)
 
 
-class RefusesAClearAgain(Exemplary):
+class RefusesRepeatedClear(CorrectPartner):
     finds = ("allocations.clear-repeated", "deallocations.cleared-once")
 
     def clear(self, kind: str, subject_id: str) -> Json:
@@ -89,14 +92,14 @@ class RefusesAClearAgain(Exemplary):
         return super().clear(kind, subject_id)
 
 
-class ForgetsWhatItGranted(Exemplary):
+class RefusesClears(CorrectPartner):
     finds = ("allocations.cleared",)
 
     def clear(self, kind: str, subject_id: str) -> Json:
         raise Refusal(404, f"no {kind} {subject_id}")
 
 
-class GivesNothingBack(Exemplary):
+class RefusesDeallocations(CorrectPartner):
     finds = ("deallocations.accepted",)
 
     def grant(self, kind: str, body: Json) -> Held:
@@ -105,7 +108,7 @@ class GivesNothingBack(Exemplary):
         return super().grant(kind, body)
 
 
-class KeepsWhatWasReleased(Exemplary):
+class CountsReleasedAllocations(CorrectPartner):
     finds = ("allocations.released", "order.clear-after-release")
 
     def release(self, kind: str, subject_id: str) -> Json:
@@ -115,7 +118,7 @@ class KeepsWhatWasReleased(Exemplary):
         return super().release(kind, subject_id)
 
 
-class ForgetsWhatComesBack(Exemplary):
+class LosesReleasedDeallocations(CorrectPartner):
     finds = ("deallocations.released",)
 
     def release(self, kind: str, subject_id: str) -> Json:
@@ -126,7 +129,7 @@ class ForgetsWhatComesBack(Exemplary):
         return super().release(kind, subject_id)
 
 
-class UndoesWhatIsDone(Exemplary):
+class ReleasesAfterClear(CorrectPartner):
     finds = ("order.release-after-clear",)
 
     def release(self, kind: str, subject_id: str) -> Json:
@@ -137,7 +140,7 @@ class UndoesWhatIsDone(Exemplary):
         return super().release(kind, subject_id)
 
 
-class ClearsWhatIsUndone(Exemplary):
+class ClearsAfterRelease(CorrectPartner):
     finds = ("order.clear-after-release",)
 
     def clear(self, kind: str, subject_id: str) -> Json:
@@ -147,7 +150,7 @@ class ClearsWhatIsUndone(Exemplary):
         return super().clear(kind, subject_id)
 
 
-class GrantsEverything(Exemplary):
+class GrantsEverything(CorrectPartner):
     finds = (
         "allocations.released",
         "allocations.counted-once",
@@ -166,8 +169,8 @@ class GrantsEverything(Exemplary):
         return super().grant(kind, body)
 
 
-class HoldsNothing(Exemplary):
-    """Takes a deallocation's funds when it is cleared, not when it is granted."""
+class DoesNotHoldDeallocations(CorrectPartner):
+    """Deducts a deallocation when it is cleared, not when it is accepted."""
 
     finds = ("deallocations.held",)
 
@@ -190,15 +193,15 @@ class HoldsNothing(Exemplary):
         return super().release(kind, subject_id)
 
 
-class Floats(Exemplary):
+class ParsesFloats(CorrectPartner):
     finds = ("robustness.large", "robustness.fine")
 
     def quantity(self, text: str) -> Fraction:
         return Fraction(float(text))
 
 
-class RoundsLargeOnesDown(Exemplary):
-    """What it then has on its books, and gives back to nobody, is not held against it a second time."""
+class RoundsLargeAmounts(CorrectPartner):
+    """Rounds large amounts down. The rounded rest stays allocated, and other checks must not report it again."""
 
     finds = ("robustness.large",)
 
@@ -209,7 +212,7 @@ class RoundsLargeOnesDown(Exemplary):
         return held
 
 
-class FloatsInAnswers(Exemplary):
+class AnswersWithFloats(CorrectPartner):
     finds = ("robustness.large", "robustness.fine")
 
     def grant(self, kind: str, body: Json) -> Held:
@@ -218,14 +221,14 @@ class FloatsInAnswers(Exemplary):
         return held
 
 
-class TakesLessThanNothing(Exemplary):
+class AcceptsNegativeAmounts(CorrectPartner):
     finds = ("robustness.negative",)
 
     def quantity(self, text: str) -> Fraction:
         return abs(Fraction(text))
 
 
-class KnowsEveryConnection(Exemplary):
+class AcceptsUnknownConnection(CorrectPartner):
     finds = ("allocations.unknown-connection",)
 
     def grant(self, kind: str, body: Json) -> Held:
@@ -233,7 +236,7 @@ class KnowsEveryConnection(Exemplary):
         return super().grant(kind, body)
 
 
-class BreaksAtWhatIsUnknown(Exemplary):
+class FailsOnUnknownIds(CorrectPartner):
     finds = (
         "allocations.clear-unknown",
         "allocations.release-unknown",
@@ -254,15 +257,15 @@ class BreaksAtWhatIsUnknown(Exemplary):
         raise Refusal(500, f"it broke at {settlement_id}")
 
 
-class ClearsWhatIsUnknown(Exemplary):
+class AcknowledgesUnknownClear(CorrectPartner):
     finds = ("allocations.clear-unknown", "deallocations.clear-unknown")
 
     def clear(self, kind: str, subject_id: str) -> Json:
         return super().clear(kind, subject_id) if subject_id in self.held else {}
 
 
-class CountsWhatIsUnknown(Exemplary):
-    """Counts a clear by itself, and the allocation that comes behind it once more."""
+class CountsUnknownClear(CorrectPartner):
+    """Counts an early clear, and then the allocation too."""
 
     finds = ("allocations.clear-unknown", "deallocations.clear-unknown", "order.clear-first")
 
@@ -273,20 +276,19 @@ class CountsWhatIsUnknown(Exemplary):
         return super().clear(kind, subject_id) if subject_id in self.held else {}
 
 
-class DoubtsItsBooks(Exemplary):
-    """Grants every deallocation of a connection, once something was cleared there that it does not know."""
+class GrantsAllAfterUnknownClear(CorrectPartner):
+    """Accepts every deallocation of a connection after an unknown clear on it."""
 
     finds = ("allocations.clear-unknown", "deallocations.clear-unknown", "order.clear-first")
 
     def answer(self, place: list[str], body: Json) -> Json:
-        told = 3
-        if len(place) == told and place[2] == "clear" and place[1] not in self.held:
+        if len(place) == OUTCOME_PARTS and place[2] == "clear" and place[1] not in self.held:
             self.free[body["connectionId"]] = Fraction(10**30)
             return {}
         return super().answer(place, body)
 
 
-class EndsOnce(Exemplary):
+class FinalizesOnce(CorrectPartner):
     finds = ("finalize.repeated",)
 
     def finalize(self, settlement_id: str) -> Json:
@@ -296,14 +298,14 @@ class EndsOnce(Exemplary):
         return {}
 
 
-class SaysNothing(Exemplary):
+class RefusesWithoutReason(CorrectPartner):
     finds = ("deallocations.reason",)
 
     def refused(self, refusal: Refusal) -> Reaction:
         return Reaction(422 if refusal.status == 200 else refusal.status, {}, JSON)
 
 
-class StumblesOverNewFields(Exemplary):
+class RejectsUnknownFields(CorrectPartner):
     finds = ("robustness.unknown-fields",)
 
     def grant(self, kind: str, body: Json) -> Held:
@@ -312,7 +314,7 @@ class StumblesOverNewFields(Exemplary):
         return super().grant(kind, body)
 
 
-class BreaksAtWhatIsNotJson(Exemplary):
+class FailsOnInvalidJson(CorrectPartner):
     finds = ("robustness.malformed",)
 
     def read(self, raw: bytes) -> Json:
@@ -322,7 +324,7 @@ class BreaksAtWhatIsNotJson(Exemplary):
             raise Refusal(500, "it broke") from None
 
 
-class SpeaksOfText(Exemplary):
+class WrongContentType(CorrectPartner):
     finds = ("form.content-type",)
 
     def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:

@@ -1,4 +1,4 @@
-"""A partner that does everything right, made of small parts, so that a test can make any one of them wrong."""
+"""A correct partner, made of small methods, so that subclasses can have one defect each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(key_set_url: str) -> bytes:
         return content
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure
     def __init__(self, status: int, reason: str = "no") -> None:
         super().__init__(reason)
         self.status = status
@@ -34,7 +34,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
 @dataclass
 class Held:
-    """An allocation or deallocation that was granted."""
+    """An accepted allocation or deallocation."""
 
     connection_id: str
     quantity: Fraction
@@ -43,9 +43,9 @@ class Held:
 
 
 @dataclass
-class Exemplary:
+class CorrectPartner:
     finds: ClassVar[tuple[str, ...]] = ()
-    """Of one that is made wrong: the checks that find it."""
+    """The checks that find the defect of a subclass."""
 
     url: str
     read_key_set: Callable[[], bytes] = lambda: b""
@@ -70,12 +70,12 @@ class Exemplary:
     def refused(self, refusal: Refusal) -> Reaction:
         return Reaction(refusal.status, {"rejectionReason": refusal.reason}, JSON)
 
-    # Who calls?
+    # The signature
 
     def verify(self, method: str, path: str, signature: str | None, raw: bytes) -> None:
-        assert signature is not None, "there is no signature"
+        assert signature is not None, "the signature is missing"
         claims = self.claims(signature)
-        assert claims["exp"] - claims["iat"] <= 60, "good for too long"
+        assert claims["exp"] - claims["iat"] <= 60, "valid for too long"
         self.compare(claims, method, path, hashlib.sha256(raw).hexdigest())
         self.remember(claims["jti"])
 
@@ -108,10 +108,10 @@ class Exemplary:
         assert claims["bodySha256"] == sha256, "for another body"
 
     def remember(self, jti: str) -> None:
-        assert jti not in self.jtis, "a signature twice"
+        assert jti not in self.jtis, "the signature was used before"
         self.jtis.add(jti)
 
-    # What does it ask?
+    # The call
 
     def read(self, raw: bytes) -> Json:
         try:

@@ -1,25 +1,25 @@
-"""Partners that are right, each in a way of its own that the protocol leaves open."""
+"""Correct partners that use freedoms of the protocol."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from tests.conformance.exemplary import Exemplary, Held, Refusal
+from tests.simulator.partner_check.correct_partner import CorrectPartner, Held, Refusal
 from tests.support.partners import Json, Reaction
 
 
-class OtherSpelling(Exemplary):
+class OtherSpelling(CorrectPartner):
     def answer(self, place: list[str], body: Json) -> Json:
         return {name.replace("partners", "partner"): value for name, value in super().answer(place, body).items()}
 
 
-class NeverStaged(Exemplary):
+class NeverStaged(CorrectPartner):
     def finalize(self, settlement_id: str) -> Json:
         raise Refusal(404, f"no settlement {settlement_id}")
 
 
-class OwnLimits(Exemplary):
-    """Keeps eight decimals and no more than a million, and says so."""
+class OwnLimits(CorrectPartner):
+    """Stores eight decimals and at most a million, and refuses other amounts."""
 
     def quantity(self, text: str) -> Fraction:
         if len(text.partition(".")[2]) > 8 or Fraction(text) > 1_000_000:
@@ -27,8 +27,8 @@ class OwnLimits(Exemplary):
         return super().quantity(text)
 
 
-class Busy(Exemplary):
-    """The second of two equal questions at the same moment is told to come again."""
+class Busy(CorrectPartner):
+    """Answers 503 to the second of two equal requests at the same moment."""
 
     def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
         if not self.lock.acquire(blocking=False):
@@ -37,8 +37,8 @@ class Busy(Exemplary):
         return super().react(method, path, signature, raw)
 
 
-class OneConnection(Exemplary):
-    """Takes a client once."""
+class OneConnection(CorrectPartner):
+    """Accepts one connection only."""
 
     def connect(self, body: Json) -> Json:
         if self.connections and body["connectionId"] not in self.connections:
@@ -46,8 +46,8 @@ class OneConnection(Exemplary):
         return super().connect(body)
 
 
-class OneAccount(Exemplary):
-    """All connections of a client are one account here."""
+class OneAccount(CorrectPartner):
+    """Keeps one account for all connections of a client."""
 
     def grant(self, kind: str, body: Json) -> Held:
         if body["connectionId"] not in self.connections:

@@ -1,17 +1,17 @@
-"""Partners whose answers are none; ``finds`` says which checks find it."""
+"""Partners with invalid answers. ``finds`` names the checks that find it."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from tests.conformance.exemplary import Exemplary
+from tests.simulator.partner_check.correct_partner import CorrectPartner
 from tests.support.partners import Reaction
 
 TIMEOUT_SECONDS = 0.6
 
 
-class Hangs(Exemplary):
-    """Never answers to the end of a dispute window."""
+class Hangs(CorrectPartner):
+    """Does not answer the final amounts in time."""
 
     finds = ("finalize.unknown", "finalize.acknowledged", "form.in-time")
 
@@ -21,8 +21,8 @@ class Hangs(Exemplary):
         return Reaction(reaction.status, reaction.body, reaction.headers, delay_seconds=delay_seconds)
 
 
-class Hostile(Exemplary):
-    """Answers a new connection as nobody should; all else stands on it."""
+class InvalidAnswer(CorrectPartner):
+    """Gives the same invalid answer to every call."""
 
     finds: ClassVar[tuple[str, ...]] = ("connections.accepted", "form.in-time")
     reaction = Reaction()
@@ -33,32 +33,32 @@ class Hostile(Exemplary):
         return self.reaction
 
 
-class Redirects(Hostile):
+class Redirects(InvalidAnswer):
     reaction = Reaction(307, {}, (("Location", "/elsewhere"),))
 
 
-class Endless(Hostile):
+class AnswersEndlessly(InvalidAnswer):
     reaction = Reaction(endless=True)
 
 
-class Cuts(Hostile):
+class CutsAnswer(InvalidAnswer):
     reaction = Reaction(body={"partnersClientId": "c"}, cut=True)
 
 
-class Late(Hostile):
+class AnswersTooLate(InvalidAnswer):
     reaction = Reaction(delay_seconds=2 * TIMEOUT_SECONDS)
 
 
-class Page(Hostile):
+class AnswersWithPage(InvalidAnswer):
     finds = ("connections.accepted",)
     reaction = Reaction(body=b"<!doctype html><title>Welcome</title>", headers=(("Content-Type", "text/html"),))
 
 
-class Empty(Hostile):
+class AnswersEmpty(InvalidAnswer):
     finds = ("connections.accepted",)
     reaction = Reaction(204, b"")
 
 
-class Unavailable(Hostile):
+class AnswersUnavailable(InvalidAnswer):
     finds = ("connections.accepted",)
     reaction = Reaction(503)

@@ -1,13 +1,13 @@
-"""Partners that answer later: what they are asked they only acknowledge. ``finds`` as in the others."""
+"""Partners that answer later, so they only acknowledge requests. ``finds`` names the checks that find a defect."""
 
 from __future__ import annotations
 
-from tests.conformance.exemplary import Exemplary, Refusal
+from tests.simulator.partner_check.correct_partner import CorrectPartner, Refusal
 from tests.support.partners import Json, Reaction
 
 
-class AnswersLater(Exemplary):
-    """Serves no outcomes, which it is never told, and says nothing of its own at first."""
+class AnswersLater(CorrectPartner):
+    """Acknowledges requests without an own id, and serves no outcomes, because it gets none."""
 
     def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
         if method == "PUT":
@@ -19,14 +19,14 @@ class AnswersLater(Exemplary):
         return {}
 
 
-class TakesAReplay(AnswersLater):
+class AcceptsReplay(AnswersLater):
     finds = ("authentication.replayed",)
 
     def remember(self, jti: str) -> None:
         """Remembers nothing."""
 
 
-class RefusesARepeat(AnswersLater):
+class RefusesRepeat(AnswersLater):
     finds = ("allocations.repeated",)
 
     def ask(self, kind: str, body: Json) -> Json:
@@ -35,7 +35,7 @@ class RefusesARepeat(AnswersLater):
         return super().ask(kind, body)
 
 
-class NamesItOtherwiseTheSecondTime(AnswersLater):
+class NewIdOnRepeat(AnswersLater):
     finds = ("allocations.repeated",)
 
     def ask(self, kind: str, body: Json) -> Json:

@@ -1,10 +1,10 @@
-"""Partners that believe one signature which they should not; ``finds`` says which checks find it."""
+"""Partners that accept one kind of invalid signature. ``finds`` names the checks that find it."""
 
 from __future__ import annotations
 
 import jwt
 
-from tests.conformance.exemplary import Exemplary
+from tests.simulator.partner_check.correct_partner import CorrectPartner
 from tests.support.partners import Json
 
 _ALL = (
@@ -13,42 +13,42 @@ _ALL = (
 )
 
 
-class AsksNobody(Exemplary):
+class SkipsVerification(CorrectPartner):
     finds = tuple(f"authentication.{name}" for name in _ALL.split())
 
     def verify(self, method: str, path: str, signature: str | None, raw: bytes) -> None:
-        """Looks at nothing."""
+        """Verifies nothing."""
 
 
-class TakesAReplay(Exemplary):
+class AcceptsReplay(CorrectPartner):
     finds = ("authentication.replayed",)
 
     def remember(self, jti: str) -> None:
         """Remembers nothing."""
 
 
-class IgnoresTheBody(Exemplary):
+class IgnoresTheBody(CorrectPartner):
     finds = ("authentication.body",)
 
     def compare(self, claims: Json, method: str, path: str, sha256: str) -> None:
         super().compare({**claims, "bodySha256": sha256}, method, path, sha256)
 
 
-class IgnoresThePath(Exemplary):
+class IgnoresThePath(CorrectPartner):
     finds = ("authentication.path",)
 
     def compare(self, claims: Json, method: str, path: str, sha256: str) -> None:
         super().compare({**claims, "path": path}, method, path, sha256)
 
 
-class IgnoresTheMethod(Exemplary):
+class IgnoresTheMethod(CorrectPartner):
     finds = ("authentication.method",)
 
     def compare(self, claims: Json, method: str, path: str, sha256: str) -> None:
         super().compare({**claims, "method": method}, method, path, sha256)
 
 
-class IgnoresTheAudience(Exemplary):
+class IgnoresTheAudience(CorrectPartner):
     finds = ("authentication.audience",)
 
     def decode(self, signature: str, key: jwt.PyJWK, **changed: object) -> Json:
@@ -56,14 +56,14 @@ class IgnoresTheAudience(Exemplary):
         return super().decode(signature, key, audience=None, options=options, **changed)
 
 
-class IgnoresTheIssuer(Exemplary):
+class IgnoresTheIssuer(CorrectPartner):
     finds = ("authentication.issuer",)
 
     def decode(self, signature: str, key: jwt.PyJWK, **changed: object) -> Json:
         return super().decode(signature, key, issuer=None, **changed)
 
 
-class IgnoresTheClock(Exemplary):
+class IgnoresTheClock(CorrectPartner):
     finds = ("authentication.expired",)
 
     def decode(self, signature: str, key: jwt.PyJWK, **changed: object) -> Json:
@@ -71,7 +71,7 @@ class IgnoresTheClock(Exemplary):
         return super().decode(signature, key, options=options, **changed)
 
 
-class AllowsAnHour(Exemplary):
+class AcceptsLongValidity(CorrectPartner):
     finds = ("authentication.long-lived",)
 
     def decode(self, signature: str, key: jwt.PyJWK, **changed: object) -> Json:
@@ -79,14 +79,14 @@ class AllowsAnHour(Exemplary):
         return {**claims, "exp": claims["iat"]}
 
 
-class WantsTheSecond(Exemplary):
+class AllowsNoClockSkew(CorrectPartner):
     finds = ("authentication.ahead",)
 
     def decode(self, signature: str, key: jwt.PyJWK, **changed: object) -> Json:
         return super().decode(signature, key, leeway=0, **changed)
 
 
-class BelievesAnyAlgorithm(Exemplary):
+class AcceptsAnyAlgorithm(CorrectPartner):
     finds = ("authentication.unsigned",)
 
     def claims(self, signature: str) -> Json:
@@ -96,7 +96,7 @@ class BelievesAnyAlgorithm(Exemplary):
         return super().claims(signature)
 
 
-class BelievesAnyKey(Exemplary):
+class AcceptsAnyKey(CorrectPartner):
     finds = (
         "authentication.forged",
         "authentication.unknown-key",
@@ -121,14 +121,14 @@ class BelievesAnyKey(Exemplary):
             return next(iter(self.keys.values()))
 
 
-class ReadsKeysOnce(Exemplary):
+class ReadsKeysOnce(CorrectPartner):
     finds = ("authentication.rotated",)
 
     def read_keys(self) -> dict[str, jwt.PyJWK]:
         return self.keys or super().read_keys()
 
 
-class ForgetsToCheckClears(Exemplary):
+class SkipsVerificationOfClears(CorrectPartner):
     finds = ("authentication.missing",)
 
     def verify(self, method: str, path: str, signature: str | None, raw: bytes) -> None:
@@ -136,7 +136,7 @@ class ForgetsToCheckClears(Exemplary):
             super().verify(method, path, signature, raw)
 
 
-class ActsBeforeItChecks(Exemplary):
+class ActsBeforeVerification(CorrectPartner):
     finds = ("authentication.no-effect",)
 
     def verify(self, method: str, path: str, signature: str | None, raw: bytes) -> None:

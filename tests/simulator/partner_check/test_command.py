@@ -1,4 +1,4 @@
-"""``clearwindow partner-check`` as it is called: what it prints, how it ends, and what it refuses to begin."""
+"""``clearwindow partner-check``: its output, its exit codes and its errors."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner
 
 from clearwindow.cli.main import app
-from tests.checks_page import PAGE, page
-from tests.conformance.exemplary import JSON, Exemplary, Refusal
-from tests.conformance.hostile import Hostile
+from tests.simulator.partner_check.correct_partner import JSON, CorrectPartner, Refusal
+from tests.simulator.partner_check.invalid_answers import InvalidAnswer
 from tests.support.certificates import self_signed
 from tests.support.partners import Json, Reaction, answering
+from tools.checks_page import PAGE, page
 
 runner = CliRunner()
 SECRET = "a-token-that-nobody-else-may-read"
 
 
-class Repeats(Exemplary):
-    """Repeats all that it was sent, the connection key too, and takes any key for the network's."""
+class RepeatsBody(CorrectPartner):
+    """Repeats the whole body in its answer, including the connection key, with a wrong connectionId."""
 
     def connect(self, body: Json) -> Json:
         return {**body, **super().connect(body), "connectionId": "another"}
 
 
-class NamesTheKey(Exemplary):
-    """Says in a refusal which key it does not know, and would have a terminal do something."""
+class QuotesKey(CorrectPartner):
+    """Quotes the connection key in a refusal, with a control character."""
 
     def connect(self, body: Json) -> Json:
         raise Refusal(422, f"no account of \x9b2J{body['connectionToken']}")
 
 
-class Page(Hostile):
+class AnswersWithPage(InvalidAnswer):
     reaction = Reaction(body=b"<!doctype html>\x1b[2J", headers=JSON)
 
 
@@ -57,11 +57,11 @@ def connection_key_file(tmp_path: Path) -> Path:
     return file
 
 
-def test_an_endpoint_that_is_right_with_a_key_set_of_its_own(key_file: Path) -> None:
+def test_a_correct_endpoint_passes_with_a_printed_key_set(key_file: Path) -> None:
     shown = runner.invoke(app, ["partner-check", "--key-file", str(key_file), "--print-jwks"])
     assert shown.exit_code == 0
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
-    with answering(Exemplary) as partner:
+    with answering(CorrectPartner) as partner:
         partner.read_key_set = shown.stdout.encode
         options = ["--url", partner.url, "--key-file", str(key_file), "--no-serve-jwks", "--only", "authentication"]
         ran = runner.invoke(app, ["partner-check", *options, "--skip", "authentication.ahead", "--json"])
@@ -73,47 +73,48 @@ def test_an_endpoint_that_is_right_with_a_key_set_of_its_own(key_file: Path) -> 
     assert not {"authentication.ahead", "robustness.fine"} & set(outcomes)
 
 
-def test_what_is_found_is_shown_without_any_secret(key_file: Path, connection_key_file: Path) -> None:
+def test_findings_are_printed_without_secrets(key_file: Path, connection_key_file: Path) -> None:
     shown = runner.invoke(app, ["partner-check", "--key-file", str(key_file), "--print-jwks"])
-    with answering(Repeats) as partner:
+    with answering(RepeatsBody) as partner:
         partner.read_key_set = shown.stdout.encode
         options = ["--url", partner.url, "--key-file", str(key_file), "--no-serve-jwks", "--only", "connections"]
         ran = runner.invoke(app, ["partner-check", *options, "--connection-key-file", str(connection_key_file)])
     assert ran.exit_code == 1
     assert "failed: connections.echo" in ran.output
-    assert "connectionId is not the one that was sent" in ran.output
+    assert "connectionId differs from the one that was sent" in ran.output
     assert '"connectionToken":"•••"' in ran.output
     assert "1 failed" in ran.output
     assert SECRET not in ran.output
     assert "eyJ" not in ran.output
 
 
-def test_a_key_in_a_refusal_is_not_shown_either(key_file: Path, connection_key_file: Path) -> None:
+def test_a_key_in_a_refusal_is_not_printed(key_file: Path, connection_key_file: Path) -> None:
     shown = runner.invoke(app, ["partner-check", "--key-file", str(key_file), "--print-jwks"])
-    with answering(NamesTheKey) as partner:
+    with answering(QuotesKey) as partner:
         partner.read_key_set = shown.stdout.encode
         options = ["--url", partner.url, "--key-file", str(key_file), "--no-serve-jwks", "--only", "connections"]
         options += ["--connection-key-file", str(connection_key_file)]
         for form in ([], ["--json"]):
             ran = runner.invoke(app, ["partner-check", *options, *form])
             assert ran.exit_code == 1
-            assert "the answer was no: no account of  2J•••" in ran.output
+            said = json.dumps(json.loads(ran.output), ensure_ascii=False) if form else ran.output
+            assert "it was refused: no account of  2J•••" in said
             assert SECRET not in ran.output
 
 
-def test_a_page_is_shown_without_what_a_terminal_would_obey() -> None:
-    with answering(Page) as partner:
+def test_an_answer_is_printed_without_control_characters() -> None:
+    with answering(AnswersWithPage) as partner:
         ran = runner.invoke(app, ["partner-check", "--url", partner.url, "--jwks-port", "0"])
     assert ran.exit_code == 1
     assert "HTTP 200 without a JSON object" in ran.output
     assert "<!doctype html> [2J" in ran.output
-    assert "that stand on connections.accepted, which did not pass" in ran.output
+    assert "checks that need connections.accepted, which did not pass" in ran.output
     assert "The key set is at http://127.0.0.1:" in ran.output
 
 
 @pytest.fixture
 def tls_port(tmp_path: Path) -> Iterator[int]:
-    """Speaks TLS with a certificate that it made itself, for another name."""
+    """Serves TLS with a self-signed certificate for another name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed("exchange.example", tmp_path))
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
@@ -130,7 +131,7 @@ def tls_port(tmp_path: Path) -> Iterator[int]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_certificate_that_nobody_vouches_for(tls_port: int) -> None:
+def test_a_self_signed_certificate_fails(tls_port: int) -> None:
     ran = runner.invoke(
         app, ["partner-check", "--url", f"https://127.0.0.1:{tls_port}", "--jwks-port", "0", "--json"]
     )
@@ -139,12 +140,12 @@ def test_a_certificate_that_nobody_vouches_for(tls_port: int) -> None:
     }
     assert ran.exit_code == 1
     assert found["transport.tls"] == "self-signed certificate"
-    assert found["connections.accepted"].endswith("its certificate is not one that is trusted for this name")
+    assert found["connections.accepted"].endswith("its certificate is not trusted for this name")
 
 
 @pytest.fixture(scope="module")
 def silent_port() -> Iterator[int]:
-    """Somebody listens there, and says nothing."""
+    """A server that accepts connections and never answers."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         yield listening.getsockname()[1]
 
@@ -152,19 +153,19 @@ def silent_port() -> Iterator[int]:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "Say which endpoint with --url."),
+        ([], "Name the endpoint with --url."),
         (["--url", "ftp://127.0.0.1"], "--url must be an address that begins with https or http:// and a host."),
-        (["--url", "http://exchange.example"], "https:// and a host, unless --allow-private is said."),
-        (["--url", "http://10.0.0.1"], "https:// and a host, unless --allow-private is said."),
+        (["--url", "http://exchange.example"], "https:// and a host, unless --allow-private is given."),
+        (["--url", "http://10.0.0.1"], "https:// and a host, unless --allow-private is given."),
         (["--url", "http://a..b", "--allow-private"], "--url must name its host, or give the whole of its IP"),
-        (["--url", "http://127.0.0.1:1"], "There is nobody at http://127.0.0.1:1: Connection refused."),
+        (["--url", "http://127.0.0.1:1"], "Cannot connect to http://127.0.0.1:1: Connection refused."),
         (
             ["--url", "http://127.0.0.1:{port}", "--jwks-port", "{port}"],
             "The key set cannot be served on 127.0.0.1:",
         ),
         (
             ["--url", "http://127.0.0.1:{port}", "--only", "allocation"],
-            "There is no check allocation: name one by its id",
+            "There is no check allocation: use the id of a check",
         ),
         (["--url", "http://127.0.0.1:{port}", "--callback-path", "x"], "--callback-path must be CALL=PATH"),
         (["--url", "http://127.0.0.1:{port}", "--callback-path", "x=/y"], "--callback-path: there is no call x"),
@@ -172,16 +173,16 @@ def silent_port() -> Iterator[int]:
         (["--url", "http://127.0.0.1:{port}", "--currency", "BTC=0.0"], "--currency must be NAME=AMOUNT"),
         (["--url", "http://127.0.0.1:{port}", "--amount-unit", "base"], "in whole base units"),
         (["--url", "http://127.0.0.1:{port}", "--client-id", "me"], "--client-id must be a UUID in lowercase."),
-        (["--url", "http://127.0.0.1:{port}", "--settlement-file", "{file}"], "does not hold JSON."),
-        (["--url", "http://127.0.0.1:{port}", "--connection-key-file", "{file}"], "does not hold JSON."),
+        (["--url", "http://127.0.0.1:{port}", "--settlement-file", "{file}"], "does not contain valid JSON."),
+        (["--url", "http://127.0.0.1:{port}", "--connection-key-file", "{file}"], "does not contain valid JSON."),
         (["--url", "http://127.0.0.1:{port}", "--connection-key-file", "/nowhere"], "cannot be read: No such file"),
-        (["--key-file", "{file}", "--print-jwks"], "holds no private key in PEM"),
-        (["--key-file", "{ec}", "--print-jwks"], "holds no RSA key of 2048 bits or more."),
-        (["--print-jwks"], "Say which key is shown with --key-file."),
-        (["--url", "http://127.0.0.1:{port}", "--no-serve-jwks"], "Say which key is shown with --key-file."),
+        (["--key-file", "{file}", "--print-jwks"], "has no private key in PEM format"),
+        (["--key-file", "{ec}", "--print-jwks"], "has no RSA key of 2048 bits or more."),
+        (["--print-jwks"], "Name the key with --key-file."),
+        (["--url", "http://127.0.0.1:{port}", "--no-serve-jwks"], "Name the key with --key-file."),
     ],
 )
-def test_what_cannot_be_begun_is_said_in_one_sentence(
+def test_invalid_options_get_a_one_sentence_error(
     options: list[str], said: str, silent_port: int, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text(f"{{{SECRET}")
@@ -196,5 +197,5 @@ def test_what_cannot_be_begun_is_said_in_one_sentence(
     assert SECRET not in ran.stderr
 
 
-def test_the_page_is_made_of_the_checks() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.checks_page"
+def test_the_reference_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tools.checks_page"

@@ -1,4 +1,4 @@
-"""The kit finds nothing in a partner that is right, and in one that is wrong exactly what is wrong."""
+"""partner-check finds nothing wrong in correct partners, and exactly the defect in partners with one defect."""
 
 from __future__ import annotations
 
@@ -11,29 +11,35 @@ from typing import TypeAlias
 
 import pytest
 
-from clearwindow.conformance import catalogue
-from clearwindow.conformance.keys import KeySet, fresh_key, serving
-from clearwindow.conformance.network import Network
-from clearwindow.conformance.run import LATER, is_conformant, run
-from clearwindow.conformance.values import Outcome, Result, Terms, of_decisions
-from clearwindow.outgoing.client import Outgoing
-from clearwindow.outgoing.values import NoAnswerError, Reply, Request
-from clearwindow.partnercalls.signatures import SigningKey
-from clearwindow.partnercalls.values import Endpoint
-from tests.conformance import credulous, hostile, later, otherwise, wrong_books
-from tests.conformance.exemplary import Exemplary, read
-from tests.conformance.hostile import TIMEOUT_SECONDS, Hangs
+from clearwindow.outbound.client import Outgoing
+from clearwindow.outbound.models import NoAnswerError, Reply, Request
+from clearwindow.partner_calls.models import Endpoint
+from clearwindow.partner_calls.signatures import SigningKey
+from clearwindow.simulator.partner_check import catalogue
+from clearwindow.simulator.partner_check.keys import KeySet, fresh_key, serving
+from clearwindow.simulator.partner_check.models import Outcome, Result, Terms, needing_decision
+from clearwindow.simulator.partner_check.network import Network
+from clearwindow.simulator.partner_check.run import NOT_DECIDED, is_conformant, run
+from tests.simulator.partner_check import (
+    call_defects,
+    correct_variants,
+    invalid_answers,
+    later_answers,
+    signature_defects,
+)
+from tests.simulator.partner_check.correct_partner import CorrectPartner, read
+from tests.simulator.partner_check.invalid_answers import TIMEOUT_SECONDS, Hangs
 from tests.support.partners import HEADER, Reaction, answering
 
 Check: TypeAlias = Callable[..., list[Result]]
-HTTP_ONLY = {"transport.tls": "the address is http, which a network calls only where private addresses are allowed"}
+HTTP_ONLY = {"transport.tls": "the URL is http, which a network calls only if it allows private addresses"}
 URL = "http://checked.example"
 
 
 class Direct:
-    """Carries calls to a partner without a network in between."""
+    """Sends calls to a partner in the same process."""
 
-    def __init__(self, partner: Exemplary) -> None:
+    def __init__(self, partner: CorrectPartner) -> None:
         self.partner = partner
 
     def send(self, request: Request, *, lane: str, timeout_seconds: float | None = None) -> Reply:
@@ -48,7 +54,7 @@ class Direct:
 
 @pytest.fixture(scope="module")
 def pool() -> list[SigningKey]:
-    """Making keys takes longer than checking a partner."""
+    """Makes keys once for all tests, because that is slow."""
     return [fresh_key() for _ in range(3)]
 
 
@@ -68,7 +74,7 @@ def terms(url: str = URL, *, prompt_seconds: float = 10, answers_later: bool = F
 @pytest.fixture
 def check(pool: list[SigningKey]) -> Check:
     def checked(
-        kind: type[Exemplary],
+        kind: type[CorrectPartner],
         *,
         only: Collection[str] = (),
         skip: Collection[str] = (),
@@ -78,18 +84,18 @@ def check(pool: list[SigningKey]) -> Check:
         keys = KeySet(make=itertools.cycle(pool).__next__)
         partner = kind(URL)
         partner.read_key_set = keys.document
-        asked = terms(prompt_seconds=prompt_seconds, answers_later=answers_later)
-        return run(Network(asked, keys, Direct(partner)), catalogue.chosen(only, skip))
+        options = terms(prompt_seconds=prompt_seconds, answers_later=answers_later)
+        return run(Network(options, keys, Direct(partner)), catalogue.chosen(only, skip))
 
     return checked
 
 
 @pytest.fixture(scope="module")
-def at_an_address(pool: list[SigningKey]) -> Iterator[Check]:
-    """The same over HTTP."""
+def check_over_http(pool: list[SigningKey]) -> Iterator[Check]:
+    """Checks a partner over HTTP."""
     outgoing = Outgoing(allow_private=True)
 
-    def checked(kind: type[Exemplary]) -> list[Result]:
+    def checked(kind: type[CorrectPartner]) -> list[Result]:
         keys = KeySet(make=itertools.cycle(pool).__next__)
         with answering(kind) as partner, serving(keys, "127.0.0.1", 0) as key_set_url:
             partner.read_key_set = lambda: read(key_set_url)
@@ -99,45 +105,45 @@ def at_an_address(pool: list[SigningKey]) -> Iterator[Check]:
     outgoing.close()
 
 
-def _classes(module: ModuleType) -> list[type[Exemplary]]:
-    """The partners of a module; what has others made of it is none itself."""
-    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Exemplary)]
-    return [kind for kind in kinds if kind is not Exemplary and not kind.__subclasses__()]
+def _classes(module: ModuleType) -> list[type[CorrectPartner]]:
+    """Returns the partners of a module, without base classes."""
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, CorrectPartner)]
+    return [kind for kind in kinds if kind is not CorrectPartner and not kind.__subclasses__()]
 
 
-CREDULOUS = _classes(credulous)
-DEFECTS = [*_classes(wrong_books), *CREDULOUS, Hangs]
-ANSWER_LATER = [later.AnswersLater, *_classes(later)]
-HOSTILE = [kind for kind in _classes(hostile) if kind is not Hangs]
+SIGNATURE_DEFECTS = _classes(signature_defects)
+DEFECTS = [*_classes(call_defects), *SIGNATURE_DEFECTS, Hangs]
+LATER_PARTNERS = [later_answers.AnswersLater, *_classes(later_answers)]
+INVALID_ANSWERS = [kind for kind in _classes(invalid_answers) if kind is not Hangs]
 
 
 def found(results: list[Result]) -> set[str]:
-    """The checks that found something."""
+    """Returns the ids of the checks that failed or warned."""
     return {result.check.id for result in results if result.outcome in (Outcome.FAILED, Outcome.WARNED)}
 
 
-def test_nothing_is_found_where_all_is_right(at_an_address: Check) -> None:
-    results = at_an_address(Exemplary)
+def test_a_correct_partner_passes_all_checks(check_over_http: Check) -> None:
+    results = check_over_http(CorrectPartner)
     assert {result.check.id: result.why for result in results if result.outcome is not Outcome.PASSED} == HTTP_ONLY
     assert is_conformant(results)
 
 
-def test_what_is_slow_is_warned_of(check: Check) -> None:
-    results = check(Exemplary, prompt_seconds=0)
+def test_a_slow_answer_is_a_warning(check: Check) -> None:
+    results = check(CorrectPartner, prompt_seconds=0)
     assert found(results) == {"form.promptly"}
     assert is_conformant(results)
 
 
-@pytest.mark.parametrize("kind", _classes(otherwise))
-def test_what_the_protocol_leaves_open_is_right_too(check: Check, kind: type[Exemplary]) -> None:
+@pytest.mark.parametrize("kind", _classes(correct_variants))
+def test_variants_that_the_protocol_allows_pass_all_checks(check: Check, kind: type[CorrectPartner]) -> None:
     assert found(check(kind)) == set()
 
 
 @pytest.mark.parametrize("kind", DEFECTS)
-def test_a_defect_is_found_by_the_checks_that_are_about_it(check: Check, kind: type[Exemplary]) -> None:
-    # What a partner believes has nothing to do with its books.
-    believes = kind in CREDULOUS
-    results = check(kind, only=["authentication"]) if believes else check(kind, skip=["authentication"])
+def test_each_defect_is_found_by_exactly_its_checks(check: Check, kind: type[CorrectPartner]) -> None:
+    # Signature defects concern only the authentication checks, other defects only the others.
+    is_signature_defect = kind in SIGNATURE_DEFECTS
+    results = check(kind, only=["authentication"]) if is_signature_defect else check(kind, skip=["authentication"])
     assert found(results) == set(kind.finds)
     for result in results:
         if result.outcome in (Outcome.FAILED, Outcome.WARNED):
@@ -146,47 +152,51 @@ def test_a_defect_is_found_by_the_checks_that_are_about_it(check: Check, kind: t
             assert result.call is not None
 
 
-def test_what_stands_on_a_check_that_does_not_apply_is_said_not_to_have_been_run(check: Check) -> None:
-    why = {result.check.id: result.why for result in check(otherwise.NeverStaged, only=["finalize"])}
-    assert why["finalize.repeated"] == "it stands on finalize.acknowledged, which was not run"
+def test_a_check_that_needs_a_check_that_does_not_apply_is_not_run(check: Check) -> None:
+    why = {result.check.id: result.why for result in check(correct_variants.NeverStaged, only=["finalize"])}
+    assert why["finalize.repeated"] == "it needs finalize.acknowledged, which was not run"
 
 
-@pytest.mark.parametrize("kind", ANSWER_LATER)
-def test_who_answers_later_is_held_to_what_can_be_said_at_once(check: Check, kind: type[Exemplary]) -> None:
+@pytest.mark.parametrize("kind", LATER_PARTNERS)
+def test_a_partner_that_answers_later_gets_only_checks_without_decisions(
+    check: Check, kind: type[CorrectPartner]
+) -> None:
     results = check(kind, answers_later=True)
     assert found(results) == set(kind.finds)
-    said_later = {result.check.id for result in results if result.why == LATER}
-    assert said_later == of_decisions(catalogue.all_checks())
-    assert {"allocations.cleared", "deallocations.held", "order.clear-first", "robustness.large"} < said_later
-    assert not {"allocations.repeated", "authentication.no-effect", "finalize.repeated"} & said_later
+    undecided = {result.check.id for result in results if result.why == NOT_DECIDED}
+    assert undecided == needing_decision(catalogue.all_checks())
+    assert {"allocations.cleared", "deallocations.held", "order.clear-first", "robustness.large"} < undecided
+    assert not {"allocations.repeated", "authentication.no-effect", "finalize.repeated"} & undecided
     assert is_conformant(results) is not bool(kind.finds)
 
 
-def test_who_answers_later_is_told_no_outcome(check: Check) -> None:
-    told: list[str] = []
+def test_a_partner_that_answers_later_gets_no_outcomes(check: Check) -> None:
+    outcomes: list[str] = []
 
-    class Listens(later.AnswersLater):
+    class RecordsOutcomes(later_answers.AnswersLater):
         def react(self, method: str, path: str, signature: str | None, raw: bytes) -> Reaction:
-            told.extend([path] * (method == "PUT" and signature is not None))
+            outcomes.extend([path] * (method == "PUT" and signature is not None))
             return super().react(method, path, signature, raw)
 
-    check(Listens, answers_later=True)
-    assert told == []
+    check(RecordsOutcomes, answers_later=True)
+    assert outcomes == []
 
 
-def test_a_new_key_that_is_not_taken_up_spoils_nothing_else(check: Check) -> None:
-    assert found(check(credulous.ReadsKeysOnce)) == {"authentication.rotated"}
+def test_a_partner_that_ignores_new_keys_fails_only_that_check(check: Check) -> None:
+    assert found(check(signature_defects.ReadsKeysOnce)) == {"authentication.rotated"}
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_an_answer_that_is_none_ends_the_run_soon(at_an_address: Check, kind: type[Exemplary]) -> None:
-    results = at_an_address(kind)
+@pytest.mark.parametrize("kind", INVALID_ANSWERS)
+def test_after_an_invalid_answer_to_the_connection_the_other_checks_do_not_run(
+    check_over_http: Check, kind: type[CorrectPartner]
+) -> None:
+    results = check_over_http(kind)
     assert found(results) == set(kind.finds)
     assert all(result.outcome is not Outcome.PASSED for result in results if result.check.group != "form")
 
 
-def test_every_check_finds_something() -> None:
-    """A check that no defect needs checks nothing. Those that are missing here have tests of their own."""
-    wrong: list[type[Exemplary]] = [*DEFECTS, *HOSTILE]
+def test_every_check_finds_a_defect() -> None:
+    """Each check has a partner whose defect it finds. The two exceptions have their own tests."""
+    wrong: list[type[CorrectPartner]] = [*DEFECTS, *INVALID_ANSWERS]
     needed = {name for kind in wrong for name in kind.finds}
     assert {check.id for check in catalogue.all_checks()} - needed == {"transport.tls", "form.promptly"}

@@ -1,4 +1,4 @@
-"""What a rehearsal makes of disputes, and what it does not let pass: decided on values alone."""
+"""How a rehearsal classifies disputes, and which outcomes it reports as problems; without processes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import pytest
 
 from clearwindow.client.answers.base import Meta
 from clearwindow.client.answers.disputes import Dispute
-from clearwindow.sandbox.rehearsal.outcome import Outcome
-from clearwindow.sandbox.rehearsal.truth import Mending, Truth, mending
+from clearwindow.simulator.rehearsal.expected_settlements import (
+    DisputeResults,
+    ExpectedSettlements,
+    dispute_results,
+)
+from clearwindow.simulator.rehearsal.outcome import Outcome
 
 WRONG, RIGHT = ("settlement", "wrong"), ("settlement", "right")
 EXPECTED = {"ofcbtc": 5}
-TRUTH = Truth({}, expected={WRONG: EXPECTED, RIGHT: EXPECTED}, wrong={WRONG})
+EXPECTED_SETTLEMENTS = ExpectedSettlements({}, amounts={WRONG: EXPECTED, RIGHT: EXPECTED}, wrong={WRONG})
 AT = "2026-01-05T12:00:00.000Z"
 
 
@@ -65,32 +69,34 @@ def dispute(
 
 
 @pytest.mark.parametrize(
-    ("given", "made"),
+    ("disputes", "results"),
     [
-        ([], Mending(frozenset({WRONG}), 0, 0, 0, 0, 0)),
-        ([dispute(WRONG, adjusted=EXPECTED)], Mending(frozenset(), 1, 0, 0, 0, 0)),
-        ([dispute(WRONG)], Mending(frozenset(), 0, 1, 0, 0, 0)),
-        ([dispute(WRONG, adjusted={"ofcbtc": 4})], Mending(frozenset(), 0, 1, 0, 0, 0)),
-        ([dispute(WRONG, adjusted=EXPECTED, settled_in=None)], Mending(frozenset(), 0, 1, 0, 0, 0)),
-        ([dispute(WRONG, adjusted=EXPECTED, status="pending")], Mending(frozenset(), 0, 1, 0, 0, 0)),
-        # Retracted, the wrong amounts have run: that is as if nobody had disputed them.
-        ([dispute(WRONG, retracted=True)], Mending(frozenset({WRONG}), 0, 1, 0, 0, 0)),
+        ([], DisputeResults(frozenset({WRONG}), 0, 0, 0, 0, 0)),
+        ([dispute(WRONG, adjusted=EXPECTED)], DisputeResults(frozenset(), 1, 0, 0, 0, 0)),
+        ([dispute(WRONG)], DisputeResults(frozenset(), 0, 1, 0, 0, 0)),
+        ([dispute(WRONG, adjusted={"ofcbtc": 4})], DisputeResults(frozenset(), 0, 1, 0, 0, 0)),
+        ([dispute(WRONG, adjusted=EXPECTED, settled_in=None)], DisputeResults(frozenset(), 0, 1, 0, 0, 0)),
+        ([dispute(WRONG, adjusted=EXPECTED, status="pending")], DisputeResults(frozenset(), 0, 1, 0, 0, 0)),
+        # After a retraction the wrong amounts are executed, as without a dispute.
+        ([dispute(WRONG, retracted=True)], DisputeResults(frozenset({WRONG}), 0, 1, 0, 0, 0)),
         (
             [dispute(WRONG, adjusted=EXPECTED), dispute(RIGHT, retracted=True)],
-            Mending(frozenset(), 1, 0, 1, 0, 0),
+            DisputeResults(frozenset(), 1, 0, 1, 0, 0),
         ),
         (
             [dispute(WRONG, adjusted=EXPECTED), dispute(RIGHT, adjusted=EXPECTED)],
-            Mending(frozenset(), 1, 0, 0, 1, 0),
+            DisputeResults(frozenset(), 1, 0, 0, 1, 0),
         ),
         (
             [dispute(WRONG, adjusted=EXPECTED), dispute(RIGHT, adjusted={})],
-            Mending(frozenset(), 1, 0, 0, 0, 1),
+            DisputeResults(frozenset(), 1, 0, 0, 0, 1),
         ),
     ],
 )
-def test_what_became_of_what_was_wrong(given: list[Dispute], made: Mending) -> None:
-    assert mending(TRUTH, given) == made
+def test_disputes_are_classified_by_the_amounts_of_the_market(
+    disputes: list[Dispute], results: DisputeResults
+) -> None:
+    assert dispute_results(EXPECTED_SETTLEMENTS, disputes) == results
 
 
 def outcome(**changed: Any) -> Outcome:  # noqa: ANN401 - fields of an outcome
@@ -99,14 +105,14 @@ def outcome(**changed: Any) -> Outcome:  # noqa: ANN401 - fields of an outcome
         "settlements": {"completed": 3},
         "entries": 2,
         "wrong": 1,
-        "mending": Mending(frozenset(), 1, 0, 0, 0, 0),
+        "dispute_results": DisputeResults(frozenset(), 1, 0, 0, 0, 0),
         "exchange_lines": {},
         "trader_lines": [],
         "worker_starts": 1,
         "accounts": 1,
-        "accounts_that_differ": [],
-        "check_clean": True,
-        "check_said": "  ok  all",
+        "account_differences": [],
+        "check_ok": True,
+        "check_output": "  ok  all",
     }
     return Outcome(**fields | changed)
 
@@ -114,17 +120,26 @@ def outcome(**changed: Any) -> Outcome:  # noqa: ANN401 - fields of an outcome
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"mending": Mending(frozenset({WRONG}), 0, 0, 0, 0, 0)}, "a wrong settlement was not disputed"),
-        ({"mending": Mending(frozenset(), 0, 2, 0, 0, 0)}, "2 disputes were not put right"),
-        ({"mending": Mending(frozenset(), 1, 0, 0, 0, 1)}, "1 disputes of right settlements ended otherwise"),
+        (
+            {"dispute_results": DisputeResults(frozenset({WRONG}), 0, 0, 0, 0, 0)},
+            "a wrong settlement was not disputed",
+        ),
+        (
+            {"dispute_results": DisputeResults(frozenset(), 0, 2, 0, 0, 0)},
+            "2 disputes of wrong amounts were not corrected",
+        ),
+        (
+            {"dispute_results": DisputeResults(frozenset(), 1, 0, 0, 0, 1)},
+            "1 disputes of right amounts ended with other amounts",
+        ),
         ({"settlements": {"completed": 2, "failed": 1}}, "not every settlement is completed"),
         ({"settlements": {}}, "not every settlement is completed"),
-        ({"accounts_that_differ": ["exchange-001 keeps"]}, "exchange-001 keeps"),
-        ({"accounts": 0}, "no exchange has said what it keeps"),
-        ({"check_clean": False, "check_said": "BROKEN"}, "clearwindow check: BROKEN"),
+        ({"account_differences": ["exchange-001 has"]}, "exchange-001 has"),
+        ({"accounts": 0}, "no exchange reported its accounts"),
+        ({"check_ok": False, "check_output": "BROKEN"}, "clearwindow check: BROKEN"),
     ],
 )
-def test_nothing_that_is_not_as_it_must_be_passes(changed: dict[str, Any], problem: str) -> None:
+def test_each_problem_is_reported(changed: dict[str, Any], problem: str) -> None:
     assert outcome().problems == []
     (found,) = outcome(**changed).problems
     assert found.startswith(problem)

@@ -1,4 +1,4 @@
-"""The smallest rehearsal, as whoever tries it sees it through a pipe; `make rehearsal` is the whole one."""
+"""The smallest rehearsal, with its output in a pipe. `make rehearsal` runs a full one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import threading
 from tests.support.processes import COMMAND, environment
 
 LINES = (
-    r"1 exchanges, 1 traders, 1 connections +→ 20 of 100 calls go wrong, seed 3",
+    r"1 exchanges, 1 traders, 1 connections +→ 20 of 100 calls fail, seed 3",
     r"settlements completed +2$",
-    r"entries settled \(a connection in a settlement\) +2$",
-    r"accounts that exchange and network agree on +1$",
-    r"clearwindow check +→ the ledger is in order: (\d+) of \1 hold",
-    r"Everything that went wrong was put right: \d+ s, seed 3",
+    r"entries \(a connection in a settlement\) +2$",
+    r"accounts on which exchange and network agree +1$",
+    r"clearwindow check +→ the ledger is correct: (\d+) of \1 invariants hold",
+    r"All faults were handled and all balances are correct: \d+ s, seed 3",
 )
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 def _rehearse(*arguments: str, **settings: str) -> tuple[int, str]:
-    """The exit code, and all that was printed. One that takes too long is ended in order, with what it started."""
+    """Returns the exit code and the output. If it takes too long, SIGTERM ends it and its processes."""
     with subprocess.Popen(  # noqa: S603 - our own program
         [*COMMAND, "rehearsal", *arguments],
         stdout=subprocess.PIPE,
@@ -29,7 +29,7 @@ def _rehearse(*arguments: str, **settings: str) -> tuple[int, str]:
         text=True,
         env=environment(**settings),
     ) as process:
-        overdue = threading.Timer(PATIENCE_SECONDS, process.terminate)
+        overdue = threading.Timer(TIMEOUT_SECONDS, process.terminate)
         overdue.start()
         try:
             printed, _ = process.communicate()
@@ -38,9 +38,9 @@ def _rehearse(*arguments: str, **settings: str) -> tuple[int, str]:
     return process.returncode, printed
 
 
-def test_the_smallest_rehearsal_ends_well() -> None:
+def test_smallest_rehearsal_succeeds() -> None:
     small = ("--exchanges", "1", "--traders", "1", "--rounds", "1", "--every-seconds", "1", "--seed", "3")
-    # A setting of whoever rehearses must not lead it to a database that is in use.
+    # The user's settings must not make the rehearsal use the user's database.
     code, printed = _rehearse(*small, "--no-kills", database_url="postgresql://nobody@nowhere.invalid/nothing")
     assert code == 0, printed
     at = 0

@@ -1,4 +1,4 @@
-"""Traders in a thread of the test process, and what they said."""
+"""Traders in a thread of the test process, and the lines that they wrote."""
 
 from __future__ import annotations
 
@@ -13,69 +13,69 @@ from decimal import Decimal
 from typing import Any
 
 from clearwindow.client import KeySigner
-from clearwindow.sandbox.market import Market, external_id
-from clearwindow.sandbox.trader.reports import Reports
-from clearwindow.sandbox.trader.running import Place, trade
-from clearwindow.sandbox.trader.trader import Access, Terms
+from clearwindow.simulator.market import Market, external_id
+from clearwindow.simulator.trader.reports import Reports
+from clearwindow.simulator.trader.run import ListenAddress, trade
+from clearwindow.simulator.trader.trader import Access, Terms
 from tests.support.networks import ClientHandle, ConnectionHandle, Network, PartnerHandle
-from tests.support.settling import Floor, stage
+from tests.support.settlements import Testbed, stage
 
 SEED = "1"
 NAMES = {"BTC": "ofcbtc", "USD": "ofcusd"}
 MARKET = Market.of(SEED, NAMES)
-PATIENCE_SECONDS = 20
-Said = dict[str, Any]
+TIMEOUT_SECONDS = 120
+Line = dict[str, Any]
 
 
 @dataclass
 class Trading:
-    """Traders at work; ``said`` is every line that they wrote."""
+    """Running traders; ``lines`` has every line that they wrote."""
 
-    said: list[Said] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     address: str = ""
 
-    def of(self, happened: str, **details: object) -> list[Said]:
-        """What was said of this, with these details."""
+    def find(self, happened: str, **details: object) -> list[Line]:
+        """Returns the lines about this, with these details."""
         return [
             line
-            for line in self.said
+            for line in self.lines
             if line["happened"] == happened and all(line.get(name) == want for name, want in details.items())
         ]
 
-    def wait_for(self, happened: str, count: int = 1, **details: object) -> list[Said]:
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while len(found := self.of(happened, **details)) < count:
-            assert time.monotonic() < give_up_at, (happened, details, self.said)
+    def wait_for(self, happened: str, count: int = 1, **details: object) -> list[Line]:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while len(found := self.find(happened, **details)) < count:
+            assert time.monotonic() < deadline, (happened, details, self.lines)
             time.sleep(0.01)
         return found
 
     @property
-    def tally(self) -> Said:
-        """After the end: what the only trader has seen and done."""
-        (line,) = self.of("tally")
+    def tally(self) -> Line:
+        """The tally of the only trader, after its end."""
+        (line,) = self.find("tally")
         return line
 
 
 @contextmanager
 def trading(accesses: Sequence[Access], **terms: Any) -> Iterator[Trading]:  # noqa: ANN401 - terms of a trader
-    """Traders that are ready, until the block ends."""
+    """Runs traders until the block ends; they are ready when it begins."""
     trading = Trading()
     started = threading.Event()
     given: Mapping[str, Any] = {"seed": SEED, "worth": Decimal(10_000), **terms}
     loop = asyncio.new_event_loop()
     stopping = asyncio.Event()
-    reports = Reports(lambda line: trading.said.append(json.loads(line)), as_json=True)
+    reports = Reports(lambda line: trading.lines.append(json.loads(line)), as_json=True)
 
     def run() -> None:
         loop.call_soon(started.set)
-        loop.run_until_complete(trade(accesses, Terms(**given), reports, Place(), stopping))
+        loop.run_until_complete(trade(accesses, Terms(**given), reports, ListenAddress(), stopping))
 
     thread = threading.Thread(target=run)
     thread.start()
     started.wait()
     try:
         trading.wait_for("ready", len(accesses))
-        trading.address = trading.of("serving")[0]["address"]
+        trading.address = trading.find("serving")[0]["address"]
         yield trading
     finally:
         loop.call_soon_threadsafe(stopping.set)
@@ -88,23 +88,23 @@ def exchange_of(network: Network) -> PartnerHandle:
 
 
 def connected(network: Network, partner: PartnerHandle) -> ConnectionHandle:
-    """A client with funds that it has not allocated."""
+    """Connects a client with funds that it has not allocated."""
     client = network.client("trader", deposits={"ofcbtc": 10**8, "ofcusd": 10**7})
     return network.connect(client, partner)
 
 
-def access_of(floor: Floor, client: ClientHandle) -> Access:
+def access_of(testbed: Testbed, client: ClientHandle) -> Access:
     return Access(
         name=client.enterprise.id,
-        url=floor.operator.base_url,
+        url=testbed.operator.base_url,
         enterprise_id=client.enterprise.id,
-        token=floor.operator.user_token(client.enterprise.id),
+        token=testbed.operator.user_token(client.enterprise.id),
         signer=KeySigner(client.enterprise.account.key.xprv),
     )
 
 
 def stage_round(connection: ConnectionHandle, number: int, **wrong: str) -> str:
-    """Stages the settlement of a round, with ``wrong`` amounts instead of the market's; gives its id."""
+    """Stages the settlement of a round, with ``wrong`` amounts instead of the market's, and returns its id."""
     amounts = {name: format(amount, "f") for name, amount in MARKET.net(connection.id, number).items()} | wrong
     made = stage(connection.partner, {connection.id: amounts}, externalId=external_id("exchange", number))
     return str(made["id"])

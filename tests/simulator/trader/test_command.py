@@ -1,4 +1,4 @@
-"""``clearwindow trader``: what is wrong with what it is started with is said in a line."""
+"""``clearwindow trader``: errors in its options are reported in one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clearwindow.cli.main import run
-from clearwindow.sandbox.network.file import Network, Trader, write_network
+from clearwindow.simulator.network.file import Network, Trader, write_network
 
 
 def ended_with(
@@ -25,11 +25,15 @@ def ended_with(
     [
         ((), 2, "--network, or --url and --enterprise"),
         (("--network", "nowhere.json"), 1, "The network file nowhere.json cannot be read"),
-        (("--url", "http://127.0.0.1:1", "--enterprise", "x"), 1, "No token: name a --token-file, or set"),
-        (("--network", "nowhere.json", "--faults", "slow,fast"), 2, "slow"),
+        (
+            ("--url", "http://127.0.0.1:1", "--enterprise", "x"),
+            1,
+            "There is no token: name its file with --token-file, or set",
+        ),
+        (("--network", "nowhere.json", "--faults", "slow,fast"), 2, "unknown fault fast; the faults are slow"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(
+def test_wrong_options_get_a_one_line_error(
     arguments: tuple[str, ...],
     code: int,
     said: str,
@@ -37,12 +41,12 @@ def test_what_is_wrong_is_said_in_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("CLEARWINDOW_TOKEN", raising=False)
-    ended, told = ended_with(monkeypatch, capsys, *arguments)
+    ended, printed = ended_with(monkeypatch, capsys, *arguments)
     assert ended == code
-    assert said in told
+    assert said in printed
 
 
-def test_a_key_that_is_none_is_named_by_its_owner_and_not_shown(
+def test_an_invalid_key_is_named_by_its_owner_and_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trader = Trader(
@@ -56,7 +60,7 @@ def test_a_key_that_is_none_is_named_by_its_owner_and_not_shown(
     )
     file = tmp_path / "network.json"
     write_network(file, Network(url="http://127.0.0.1:1", operators=(), exchanges=(), traders=(trader,)))
-    ended, told = ended_with(monkeypatch, capsys, "--network", str(file))
+    ended, printed = ended_with(monkeypatch, capsys, "--network", str(file))
     assert ended == 1
-    assert "The key of trader-001 in the network file cannot be used" in told
-    assert "no-key-at-all" not in told
+    assert "The key of trader-001 in the network file cannot be used" in printed
+    assert "no-key-at-all" not in printed

@@ -1,1 +1,1 @@
-"""The asynchronous clients, which are the source: ``clearwindow.client.sync`` is made from this package."""
+"""The asynchronous clients. ``clearwindow.client.sync`` is generated from this package."""

@@ -1,4 +1,4 @@
-"""What waits for a second user of the client's enterprise, and above which quantities allocations do."""
+"""Approvals by a second user of the client's enterprise, and the quantities above which allocations need one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class AsyncClientApprovals:
         self._desk = desk
 
     def list(self, **filters: Unpack[ApprovalFilters]) -> AsyncPages[PendingApproval]:
-        """What waits, and what was decided; the newest first."""
+        """Lists pending and decided approvals, newest first."""
         path = self._desk.path("/clients/pending-approvals")
         return self._desk.pages(path, "pendingApprovals", PendingApproval, filters)
 
     async def get(self, approval_id: Id) -> PendingApproval:
-        """One of them; an allocation names it as its ``pending_approval_id``."""
+        """Returns one approval. An allocation has its id as ``pending_approval_id``."""
         path = self._desk.path("/clients/pending-approvals/{}", approval_id)
         return await self._desk.get(path, value_of(PendingApproval, "pendingApproval"))
 
@@ -35,24 +35,24 @@ class AsyncClientApprovals:
         """Approves or rejects. The same decision again, by the same user, changes nothing.
 
         Raises:
-            PermissionDeniedError: whoever asked may only reject.
-            ConflictError: it was decided otherwise.
+            PermissionDeniedError: the user who asked may only reject.
+            ConflictError: it was decided differently.
         """
         path = self._desk.path("/clients/pending-approvals/{}", approval_id)
         asked = fields(decision=decision, notes=notes)
         return await self._desk.send("PUT", path, value_of(DecidedApproval), asked, repeatable=True)
 
     async def thresholds(self) -> Thresholds:
-        """Above which quantities allocations need a second user."""
+        """Returns the quantities above which allocations need a second user."""
         return await self._desk.get(self._desk.path("/clients/approval-thresholds"), value_of(Thresholds))
 
     async def change_thresholds(self, thresholds: Mapping[str, Quantity | None]) -> ChangedThresholds:
-        """Sets thresholds, or takes them away with None; currencies that are not named keep theirs.
+        """Sets thresholds; None removes one. Currencies that are not named keep theirs.
 
-        A new or lower one counts at once; a higher one, or none, waits until another user approves it.
+        A new or lower threshold applies at once. A higher threshold or a removal waits for another user's approval.
 
         Raises:
-            ConflictError: another change of one of them waits.
+            ConflictError: another change of one of these thresholds is pending.
         """
         wanted = {
             currency: None if quantity is None else quantity_text(quantity)

@@ -1,4 +1,4 @@
-"""Sends calls: with time limits, repeats where they are safe, and every refusal as its own error."""
+"""Sends calls with time limits, repeats them if that is safe, and raises an error for every refusal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from clearwindow.client.calls import (
     REPLAY_HEADER,
     REQUEST_ID_HEADER,
     TOTAL_COUNT_HEADER,
+    WARNING_HEADER,
     Answer,
     Call,
     parse_body,
@@ -29,7 +30,7 @@ from clearwindow.client.errors import (
     UnexpectedAnswerError,
     error_type,
 )
-from clearwindow.client.options import HttpOptions
+from clearwindow.client.options import HttpOptions, usable_environment
 from clearwindow.client.retries import Failure, Harm, failure_of_status, parse_retry_after, wait_seconds
 from clearwindow.client.signing import AsyncSigner, UnsignedRequest
 
@@ -42,7 +43,7 @@ _NEVER_LEFT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTim
 
 
 class AsyncCaller:
-    """One server, one bearer token, and the connections to it."""
+    """The connections to one server with one bearer token."""
 
     def __init__(
         self,
@@ -55,40 +56,42 @@ class AsyncCaller:
     ) -> None:
         self._options = options or HttpOptions()
         self._signer = signer
-        self._http = httpx2.AsyncClient(
-            base_url=_root(base_url),
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            verify=self._options.tls(),
-            trust_env=self._options.trust_env,
-            transport=transport,
-            follow_redirects=False,
-        )
+        root, headers = _root(base_url), _headers(token)
+        with usable_environment():
+            self._http = httpx2.AsyncClient(
+                base_url=root,
+                headers=headers,
+                verify=self._options.tls(),
+                trust_env=self._options.may_use_proxy(root),
+                transport=transport,
+                follow_redirects=False,
+            )
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
     async def sign(self, unsigned: UnsignedRequest) -> bytes:
-        """The body of a request, signed.
+        """Signs a request and returns its body.
 
         Raises:
-            SigningError: there is no signer, or what it gave is no signature.
+            SigningError: there is no signer, or it did not return a signature.
         """
         if self._signer is None:
-            raise SigningError("This request must be signed: give the client a signer.")
+            raise SigningError("This request must be signed: pass a signer to the client.")
         signature = await waiting.signature_of(self._signer, unsigned.payload)
         if not isinstance(signature, str):
-            raise SigningError(f"The signer must give a text, not a {type(signature).__name__}.")
+            raise SigningError(f"The signer must return a str, not a {type(signature).__name__}.")
         return unsigned.body(signature)
 
     async def send(self, call: Call[T]) -> T:
-        """Sends the call, again where that is safe, and reads its answer.
+        """Sends the call, repeats it if that is safe, and reads its answer.
 
         Raises:
             ApiError: the server refused.
             NoAnswerError: no answer came in time.
-            UnexpectedAnswerError: the answer is none that a server of this wire gives.
+            UnexpectedAnswerError: a Clearwindow server does not give such an answer.
         """
-        ends_at = time.monotonic() + max(self._options.total_timeout_seconds, call.patience_seconds)
+        ends_at = time.monotonic() + max(self._options.total_timeout_seconds, call.min_timeout_seconds)
         repeat = 0
         harmless = True
         while True:
@@ -122,12 +125,12 @@ class AsyncCaller:
             await waiting.sleep(wait)
 
     async def _exchange(self, call: Call[T], ends_at: float) -> Answer:
-        """One attempt.
+        """Makes one attempt.
 
         Raises:
             ApiError: the server refused.
-            httpx2.RequestError, TimeoutError: no whole answer came.
-            UnexpectedAnswerError: too large, a redirect, or not JSON.
+            httpx2.RequestError, TimeoutError: no complete answer came.
+            UnexpectedAnswerError: the answer is too large, a redirect, or not JSON.
         """
         left_seconds = ends_at - time.monotonic()
         headers = {} if call.content is None else {"Content-Type": "application/json"}
@@ -138,7 +141,7 @@ class AsyncCaller:
                 params=list(call.query) or None,
                 content=call.content,
                 headers=headers,
-                timeout=self._timeout(left_seconds, call.patience_seconds),
+                timeout=self._timeout(left_seconds, call.min_timeout_seconds),
             ) as response:
                 raw = await self._read(response, ends_at)
         return _answer(call, response, raw)
@@ -157,12 +160,18 @@ class AsyncCaller:
                 raise TimeoutError("the answer took too long")
         return bytes(raw)
 
-    def _timeout(self, left_seconds: float, patience_seconds: float) -> httpx2.Timeout:
-        # Zero would mean that even a byte that is there already is too late.
+    def _timeout(self, left_seconds: float, min_timeout_seconds: float) -> httpx2.Timeout:
+        # With zero, even a byte that has arrived already would be too late.
         left = max(0.001, left_seconds)
         connect = min(self._options.connect_timeout_seconds, left)
-        read = min(max(self._options.read_timeout_seconds, patience_seconds), left)
+        read = min(max(self._options.read_timeout_seconds, min_timeout_seconds), left)
         return httpx2.Timeout(connect=connect, read=read, write=read, pool=connect)
+
+
+def _headers(token: str) -> dict[str, str]:
+    if not token.isascii() or not token.isprintable():
+        raise ValueError("token must be printable ASCII characters")
+    return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
 
 def _root(base_url: str) -> str:
@@ -171,7 +180,7 @@ def _root(base_url: str) -> str:
     except httpx2.InvalidURL:
         url = httpx2.URL("")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
-        raise ValueError("base_url must be an address such as https://network.example, without a query or a user")
+        raise ValueError("base_url must be an address such as https://network.example, without query and user")
     return base_url.rstrip("/")
 
 
@@ -182,14 +191,15 @@ def _answer(call: Call[T], response: httpx2.Response, raw: bytes) -> Answer:
     meta = Meta(
         request_id=headers.get(REQUEST_ID_HEADER),
         replayed=headers.get(REPLAY_HEADER) == "true",
+        warnings=tuple(name.strip() for name in headers.get(WARNING_HEADER, "").split(",") if name.strip()),
         total=int(total) if total.isascii() and total.isdigit() and len(total) <= _MAX_TOTAL_DIGITS else None,
     )
     if status >= HTTPStatus.BAD_REQUEST:
         raise _refusal(response, raw, meta)
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         raise UnexpectedAnswerError(
-            f"{call.method} {call.path} was answered {status}; redirects are not followed, as they would lead the"
-            " token and the signed request elsewhere",
+            f"{call.method} {call.path}: the answer is {status}. Redirects are not followed, because they would"
+            " send the token and the signed request to another address",
             status=status,
             request_id=meta.request_id,
         )
@@ -197,7 +207,7 @@ def _answer(call: Call[T], response: httpx2.Response, raw: bytes) -> Answer:
         body = parse_body(raw) if raw else None
     except ValueError:
         raise UnexpectedAnswerError(
-            f"{call.method} {call.path} was answered {status} with something else than JSON",
+            f"{call.method} {call.path}: the answer {status} is not JSON",
             status=status,
             request_id=meta.request_id,
         ) from None
@@ -220,7 +230,7 @@ def _refusal(response: httpx2.Response, raw: bytes, meta: Meta) -> ApiError:
 def _no_answer(call: Call[T], error: Exception, *, harmless: bool, attempts: int) -> NoAnswerError:
     reason = str(error) or type(error).__name__
     tried = "once" if attempts == 1 else f"{attempts} times"
-    done = "it never left" if harmless else "it may have been carried out"
+    done = "it was never sent" if harmless else "it may have been carried out"
     problem = NoAnswerError(
         f"{call.method} {call.path}: no answer, tried {tried} ({reason}); {done}",
         may_have_been_carried_out=not harmless,

@@ -1,4 +1,4 @@
-"""What an enterprise's calls share: its paths, its nonces, its signature."""
+"""What the calls of an enterprise share: paths, nonces, signatures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 SigningMethod: TypeAlias = Literal["GET", "POST"]
-"""Signing helpers answer to both: GET needs no right to write, and not every proxy lets its body through."""
+"""The method for a signing helper. GET needs no write scope, but some proxies drop its body; then use POST."""
 
 
 class AsyncDesk:
@@ -28,7 +28,7 @@ class AsyncDesk:
         self._new_nonce = new_nonce
 
     def path(self, path: str, *ids: Id, version: int = 1) -> str:
-        """The whole path; each ``{}`` in it stands for an id."""
+        """Returns the whole path, with an id in place of each ``{}``."""
         own = f"/api/network/v{version}/enterprises/{segment(self._enterprise_id)}"
         return own + path.format(*(segment(given) for given in ids))
 
@@ -52,7 +52,7 @@ class AsyncDesk:
         return await self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))
 
     async def payload(self, method: SigningMethod, path: str, fields: Mapping[str, object]) -> str:
-        """Asks a signing helper for the exact text to sign; it writes nothing, so it may be asked again."""
+        """Asks a signing helper for the exact text to sign. It writes nothing and may be repeated."""
         return await self.send(method, path, text_of("payload"), fields, repeatable=True)
 
     async def signed(
@@ -71,5 +71,5 @@ class AsyncDesk:
         return await self._caller.send(Call(method, path, read, content=content, repeatable=True))
 
     def nonce(self, given: str | None) -> str:
-        """The caller's own nonce, or a new one."""
+        """Returns the given nonce, or a new one."""
         return self._new_nonce() if given is None else given

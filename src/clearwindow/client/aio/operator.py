@@ -1,4 +1,4 @@
-"""The operator's API: whoever runs the network."""
+"""The operator's API, for those who run the network."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorSettlements,
 )
 from clearwindow.client.aio.pages import AsyncPages
+from clearwindow.client.aio.signed_requests import AsyncOperatorSignedRequests
 from clearwindow.client.answers.network import ClientRecord
 from clearwindow.client.answers.operator import (
     AuditRecord,
@@ -28,6 +29,7 @@ from clearwindow.client.answers.operator import (
     LedgerEntry,
     OperatorPartner,
     PartnerConfiguration,
+    PartnerLicence,
     RecordedEvent,
     WorkItem,
 )
@@ -37,13 +39,13 @@ from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import ConfigurationFields, PartnerChanges
 from clearwindow.client.text import Id, Minutes, changes, fields
 
-_CLOCK_PATIENCE_SECONDS: Final = 330
-"""A server moves its clock for five minutes at most before it answers."""
-_RESET_PATIENCE_SECONDS: Final = 60
+_CLOCK_TIMEOUT_SECONDS: Final = 330
+"""The server answers after at most five minutes of moving the clock."""
+_RESET_TIMEOUT_SECONDS: Final = 60
 
 
 class AsyncOperator:
-    """One operator of the network. Close it when it is done, or use it as a context manager."""
+    """One operator of the network. Close it at the end, or use it as a context manager."""
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class AsyncOperator:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends the connections to the server."""
+        """Closes the connections to the server."""
         await self._caller.aclose()
 
     @property
@@ -107,20 +109,30 @@ class AsyncOperator:
     def onchain_deposits(self) -> AsyncOperatorOnchainDeposits:
         return AsyncOperatorOnchainDeposits(self._desk)
 
+    @property
+    def signed_requests(self) -> AsyncOperatorSignedRequests:
+        return AsyncOperatorSignedRequests(self._desk)
+
     async def revoke_token(self, token_id: Id) -> None:
-        """Revokes a token at once and for good."""
+        """Revokes a token at once. This cannot be undone."""
         await self._desk.send("DELETE", self._desk.path("/tokens/{}", token_id), nothing, repeatable=True)
 
     async def configure_partner(
         self, enterprise_id: str, **configuration: Unpack[ConfigurationFields]
     ) -> PartnerConfiguration:
-        """Says how an enterprise names currencies and counts amounts, so that it may become a partner."""
+        """Sets how an enterprise names currencies and counts amounts. It can then become a partner."""
         path = self._desk.path("/enterprises/{}/partner-configuration", enterprise_id)
         read = value_of(PartnerConfiguration, "partnerConfiguration")
         return await self._desk.send("PUT", path, read, fields(**configuration), repeatable=True)
 
+    async def update_partner_licence(self, enterprise_id: Id, partner_id: Id, *, licensed: bool) -> PartnerLicence:
+        """Gives an enterprise the licence for a partner, or takes it away. What exists already goes on."""
+        path = self._desk.path("/enterprises/{}/partner-licences/{}", enterprise_id, partner_id)
+        read = value_of(PartnerLicence, "partnerLicence")
+        return await self._desk.send("PATCH", path, read, fields(licensed=licensed), repeatable=True)
+
     async def update_partner(self, partner_id: Id, **changed: Unpack[PartnerChanges]) -> OperatorPartner:
-        """Starts or stops a partner, sets its windows, or takes them away with None."""
+        """Starts or stops a partner, and sets its windows. None removes a window."""
         path = self._desk.path("/partners/{}", partner_id)
         return await self._desk.send(
             "PATCH", path, value_of(OperatorPartner, "partner"), changes(changed), repeatable=True
@@ -133,49 +145,49 @@ class AsyncOperator:
         return await self._desk.send("PATCH", path, read, fields(active=active), repeatable=True)
 
     def audit_log(self, **filters: Unpack[AuditFilters]) -> AsyncPages[AuditRecord]:
-        """Who did what, when, in which request; the newest first."""
+        """Lists who did what, when and in which request, newest first."""
         return self._desk.pages("/audit-log", "records", AuditRecord, filters)
 
     def ledger_entries(self, **filters: Unpack[EntryFilters]) -> AsyncPages[LedgerEntry]:
-        """The journal, the newest first."""
+        """Lists the entries of the journal, newest first."""
         return self._desk.pages("/ledger/entries", "entries", LedgerEntry, filters)
 
     def events(self, **filters: Unpack[EventFilters]) -> AsyncPages[RecordedEvent]:
-        """The events of all enterprises, the newest first."""
+        """Lists the events of all enterprises, newest first."""
         return self._desk.pages("/events", "events", RecordedEvent, filters)
 
     def work(self, **filters: Unpack[PageFilters]) -> AsyncPages[WorkItem]:
-        """What the worker will do: waiting, due and failing."""
+        """Returns the work of the worker: waiting, due and failing."""
         return self._desk.pages("/work", "work", WorkItem, filters)
 
     async def check_ledger(self) -> LedgerCheck:
-        """Has every balance recomputed from the journal, and everything verified that must always hold."""
+        """Recomputes every balance from the journal, and verifies everything that must always hold."""
         return await self._desk.get(self._desk.path("/ledger/check"), value_of(LedgerCheck))
 
     async def clock(self) -> Clock:
-        """The network's time, and the world's."""
+        """Returns the network's time and the real time."""
         return await self._desk.get(self._desk.path("/clock"), value_of(Clock))
 
     async def set_clock(self, now: datetime) -> Clock:
-        """Moves a sandbox's clock forwards to a moment; all that falls due on the way is done when it answers.
+        """Moves a sandbox's clock forward to a time. Work that becomes due on the way is done before the answer.
 
-        It may take minutes, for which this call waits, whatever the options say. A `ConflictError` with the name
-        ``clock_held_up`` says that it takes longer still: the same call again goes on.
+        This may take minutes. The call waits for them, whatever the options say. A `ConflictError` with the name
+        ``clock_held_up`` means that it takes longer: repeat the call to continue.
         """
         return await self._move_clock(fields(now=now), repeatable=True)
 
     async def advance_clock(self, advance_minutes: Minutes) -> Clock:
-        """Moves a sandbox's clock on, as `set_clock` does. Not repeated after a lost answer: it could move twice.
+        """Advances a sandbox's clock, as `set_clock` does. Not repeated after a lost answer: it could move twice.
 
-        Where it was held up or its answer was lost, `clock` names the ``target``, and `set_clock` goes on to it.
+        If it was held up or its answer was lost, `clock` returns the ``target``: continue with `set_clock`.
         """
         return await self._move_clock(fields(advance_minutes=advance_minutes), repeatable=False)
 
     async def reset_sandbox(self) -> Clock:
-        """Empties a sandbox and puts its clock back; operators, their tokens and the currencies stay."""
+        """Empties a sandbox and resets its clock. Operators, their tokens and the currencies stay."""
         path = self._desk.path("/sandbox/reset")
         return await self._desk.send(
-            "POST", path, value_of(Clock), repeatable=False, patience_seconds=_RESET_PATIENCE_SECONDS
+            "POST", path, value_of(Clock), repeatable=False, min_timeout_seconds=_RESET_TIMEOUT_SECONDS
         )
 
     async def _move_clock(self, asked: Mapping[str, object], *, repeatable: bool) -> Clock:
@@ -185,5 +197,5 @@ class AsyncOperator:
             value_of(Clock),
             asked,
             repeatable=repeatable,
-            patience_seconds=_CLOCK_PATIENCE_SECONDS,
+            min_timeout_seconds=_CLOCK_TIMEOUT_SECONDS,
         )

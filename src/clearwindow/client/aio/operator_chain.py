@@ -1,4 +1,4 @@
-"""The simulated chain, and the deposits that partners gave for settlements on it."""
+"""The simulated chain, and the deposits of partners for on-chain settlements."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from clearwindow.client.text import Id, Quantity, fields, quantity_text
 
 
 class AsyncOperatorChain:
-    """The simulated chain does what it is told here. Amounts are base units under the network's names."""
+    """Controls the simulated chain. Amounts are base units under the network's names."""
 
     def __init__(self, desk: AsyncOperatorDesk) -> None:
         self._desk = desk
 
     def transactions(self, **filters: Unpack[ChainFilters]) -> AsyncPages[ChainTransaction]:
-        """What is on it, the newest first."""
+        """Lists the transactions, newest first."""
         return self._desk.pages("/chain/transactions", "transactions", ChainTransaction, filters)
 
     async def send_deposit(
         self, *, partner_id: Id, currency: str, quantity: Quantity, tx_id: str, withheld: bool = False
     ) -> ChainTransaction:
-        """Has a partner send so much to its deposit address; the same again is the same transaction.
+        """Sends a partner's transaction to its deposit address. The same again returns the same transaction.
 
         Args:
-            partner_id: who sends.
+            partner_id: of the sender.
             currency: such as ``ofcbtc``.
-            quantity: base units, above 0.
+            quantity: in base units, above 0.
             tx_id: of the transaction.
-            withheld: it confirms only when it is told to, and not by itself after a while.
+            withheld: whether it waits for `confirm` instead of confirming after a while.
         """
         asked = fields(
             partner_id=partner_id,
@@ -45,15 +45,15 @@ class AsyncOperatorChain:
         return await self._desk.send("POST", path, read, asked, repeatable=True)
 
     async def confirm(self, transaction_id: Id) -> ChainTransaction:
-        """Confirms a transaction now, also one that was withheld."""
+        """Confirms a transaction now, even if it is withheld."""
         return await self._decide("confirm", transaction_id)
 
     async def withhold(self, transaction_id: Id) -> ChainTransaction:
-        """Keeps it from being confirmed by itself."""
+        """Withholds a transaction: it waits for `confirm`."""
         return await self._decide("withhold", transaction_id)
 
     async def fail(self, transaction_id: Id, *, reason: str | None = None) -> ChainTransaction:
-        """Gives it up, while it is pending; what it carried is sent again in a new one."""
+        """Fails a pending transaction. Its payment is sent again in a new one."""
         return await self._decide("fail", transaction_id, fields(reason=reason))
 
     async def _decide(
@@ -65,20 +65,20 @@ class AsyncOperatorChain:
 
 
 class AsyncOperatorOnchainDeposits:
-    """The deposits that partners gave for settlements on chain."""
+    """The deposits of partners for on-chain settlements."""
 
     def __init__(self, desk: AsyncOperatorDesk) -> None:
         self._desk = desk
 
     def list(self, **filters: Unpack[KeptDepositFilters]) -> AsyncPages[KeptDeposit]:
-        """The newest first, with what became of them."""
+        """Lists the deposits with their status, newest first."""
         return self._desk.pages("/onchain-deposits", "deposits", KeptDeposit, filters)
 
     async def release(self, deposit_id: Id) -> KeptDeposit:
         """Makes a deposit available on the partner's Go Account.
 
         Raises:
-            ConflictError: it is not held, or its settlement needs it.
+            ConflictError: the deposit is not held, or its settlement needs it.
         """
         path = self._desk.path("/onchain-deposits/{}/release", deposit_id)
         return await self._desk.send("POST", path, value_of(KeptDeposit, "deposit"), repeatable=True)

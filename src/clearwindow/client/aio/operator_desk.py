@@ -1,4 +1,4 @@
-"""What an operator's calls share."""
+"""What the calls of an operator share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AsyncOperatorDesk:
         self._caller = caller
 
     def path(self, path: str, *ids: Id) -> str:
-        """The whole path; each ``{}`` in it stands for an id."""
+        """Returns the whole path, with an id in place of each ``{}``."""
         return OPERATOR_API + path.format(*(segment(given) for given in ids))
 
     def pages(self, path: str, name: str, model: type[V], filters: Mapping[str, object]) -> AsyncPages[V]:
@@ -41,9 +41,11 @@ class AsyncOperatorDesk:
         fields: Mapping[str, object] | None = None,
         *,
         repeatable: bool,
-        patience_seconds: float = 0,
+        min_timeout_seconds: float = 0,
     ) -> T:
-        """Sends a mutation; ``repeatable`` where the caller's own key, or the path, says which one it is."""
+        """Sends a change; ``repeatable`` if a key of the caller or the path identifies it."""
         content = None if fields is None else json_body(fields)
-        call = Call(method, path, read, content=content, repeatable=repeatable, patience_seconds=patience_seconds)
+        call = Call(
+            method, path, read, content=content, repeatable=repeatable, min_timeout_seconds=min_timeout_seconds
+        )
         return await self._caller.send(call)

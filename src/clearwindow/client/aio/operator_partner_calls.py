@@ -1,4 +1,4 @@
-"""Calls to partners' own endpoints: what is owed, how they answer, and the keys that sign."""
+"""Calls to partners' own endpoints: outstanding calls, the answers, and the signing keys."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class AsyncOperatorPartnerCalls:
         self._desk = desk
 
     def list(self, **filters: Unpack[PartnerCallFilters]) -> AsyncPages[PartnerCall]:
-        """The newest first; ``owed=True`` gives those that have not been answered."""
+        """Lists the calls, newest first; ``owed=True`` lists those without an answer."""
         return self._desk.pages("/partner-calls", "partnerCalls", PartnerCall, filters)
 
     def endpoints(self, **filters: Unpack[PageFilters]) -> AsyncPages[PartnerEndpoint]:
-        """How partners' endpoints answer, those that are owed most first."""
+        """Lists how partners' endpoints answer; those with most outstanding calls come first."""
         return self._desk.pages("/partner-endpoints", "partnerEndpoints", PartnerEndpoint, filters)
 
     async def keys(self) -> tuple[PartnerCallKey, ...]:
-        """The keys that calls are or were signed with, the newest first; this list has no pages."""
+        """Returns the present and former signing keys, newest first; this list has no pages."""
         path = self._desk.path("/partner-call-keys")
         return await self._desk.get(path, values_of(PartnerCallKey, "partnerCallKeys"))
 
     async def rotate_key(self, *, reference: str) -> PartnerCallKey:
-        """Makes a key that signs in a few minutes, when partners know it; the same reference is the same key."""
+        """Makes a key that signs in a few minutes, when partners know it. The same reference gives the same key."""
         path, read = self._desk.path("/partner-call-keys"), value_of(PartnerCallKey, "partnerCallKey")
         return await self._desk.send("POST", path, read, fields(reference=reference), repeatable=True)

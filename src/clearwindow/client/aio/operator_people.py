@@ -16,13 +16,13 @@ TokenKind: TypeAlias = Literal["bearer", "v2x"]
 
 
 class AsyncOperatorOperators:
-    """Those who run the network; four eyes need two of them."""
+    """Those who run the network. A review needs two of them."""
 
     def __init__(self, desk: AsyncOperatorDesk) -> None:
         self._desk = desk
 
     async def create(self, *, name: str) -> OperatorRecord:
-        """Makes an operator; the same name again is the same operator."""
+        """Makes an operator. The same name again returns the same operator."""
         read = value_of(OperatorRecord, "operator")
         return await self._desk.send(
             "POST", self._desk.path("/operators"), read, fields(name=name), repeatable=True
@@ -31,14 +31,14 @@ class AsyncOperatorOperators:
     async def create_token(
         self, operator_id: Id, *, label: str | None = None, expires_at: datetime | None = None
     ) -> Token:
-        """Makes a token; each request makes another, so it is not repeated after a lost answer."""
+        """Makes a token. Each request makes another one: it is not repeated after a lost answer."""
         path = self._desk.path("/operators/{}/tokens", operator_id)
         asked = fields(label=label, expires_at=expires_at)
         return await self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)
 
 
 class AsyncOperatorEnterprises:
-    """Organisations and their members."""
+    """Enterprises and their members."""
 
     def __init__(self, desk: AsyncOperatorDesk) -> None:
         self._desk = desk
@@ -51,7 +51,7 @@ class AsyncOperatorEnterprises:
         enterprise_id: str | None = None,
         trust_org: str | None = None,
     ) -> Enterprise:
-        """Makes an enterprise. With an id it may be repeated: the same again is the same enterprise."""
+        """Makes an enterprise. With an id it may be repeated: it then returns the same enterprise."""
         asked = fields(id=enterprise_id, name=name, trust_org=trust_org, licensed=licensed)
         path = self._desk.path("/enterprises")
         repeatable = enterprise_id is not None
@@ -60,7 +60,7 @@ class AsyncOperatorEnterprises:
     async def update(
         self, enterprise_id: str, *, name: str | None = None, licensed: bool | None = None
     ) -> Enterprise:
-        """Renames it, gives or takes its licence."""
+        """Renames an enterprise, and grants or withdraws its licence."""
         path = self._desk.path("/enterprises/{}", enterprise_id)
         asked = fields(name=name, licensed=licensed)
         return await self._desk.send("PATCH", path, value_of(Enterprise, "enterprise"), asked, repeatable=True)
@@ -73,7 +73,7 @@ class AsyncOperatorEnterprises:
         user_id: str | None = None,
         email: str | None = None,
     ) -> User:
-        """Makes a user, or a known user a member of one more enterprise. With an id it may be repeated."""
+        """Makes a user, or makes a known user a member of this enterprise too. With an id it may be repeated."""
         path = self._desk.path("/enterprises/{}/users", enterprise_id)
         asked = fields(id=user_id, name=name, email=email)
         return await self._desk.send("POST", path, value_of(User, "user"), asked, repeatable=user_id is not None)
@@ -89,16 +89,16 @@ class AsyncOperatorEnterprises:
         label: str | None = None,
         kind: TokenKind | None = None,
     ) -> Token:
-        """Makes a token for a member; each request makes another, so it is not repeated after a lost answer.
+        """Makes a token for a member. Each request makes another one: it is not repeated after a lost answer.
 
         Args:
-            enterprise_id: where the user is a member.
-            user_id: whose it is.
-            scopes: what it may do; writing needs both.
-            expires_at: never, where it is not given.
-            ip_allow_list: the networks it may be used from, such as ``10.0.0.0/8``.
+            enterprise_id: the enterprise; the user must be a member.
+            user_id: of the user.
+            scopes: what the token allows; writing needs both scopes.
+            expires_at: when the token expires; never if omitted.
+            ip_allow_list: the networks that may use it, such as ``10.0.0.0/8``.
             label: any name.
-            kind: a bearer token, which is what this SDK uses, or one of those that sign each request.
+            kind: a bearer token, which this SDK uses, or a kind that signs each request.
         """
         path = self._desk.path("/enterprises/{}/tokens", enterprise_id)
         allowed = None if ip_allow_list is None else [*ip_allow_list]

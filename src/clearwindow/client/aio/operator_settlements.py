@@ -1,4 +1,4 @@
-"""Settlements, disputes and closures as operators see them: everything, of everybody."""
+"""Settlements, disputes and closures of all enterprises, as operators see them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal, Unpack
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.answers.disputes import Dispute, OperatorDisputeClosure
+from clearwindow.client.answers.proposals import OperatorProposal, value_or_proposal
 from clearwindow.client.answers.settlements import OperatorSettlement, OperatorSettlementDetail
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import (
@@ -28,23 +29,29 @@ class AsyncOperatorSettlements:
         return self._desk.pages("/settlements", "settlements", OperatorSettlement, filters)
 
     async def get(self, settlement_id: Id, **filters: Unpack[TransferPageFilters]) -> OperatorSettlementDetail:
-        """One settlement with its disputes and one page of its transfers."""
+        """Returns one settlement with its disputes and one page of its transfers."""
         path = self._desk.path("/settlements/{}", settlement_id)
         return await self._desk.get(path, value_of(OperatorSettlementDetail), filters)
 
     async def retry(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
-        """Has a failed settlement tried again at once.
+        """Retries a failed settlement at once.
 
-        Not repeated after a lost answer: the first request may have completed it, and the second be a conflict.
+        Not repeated after a lost answer: if the first request completed it, the second is a conflict.
         """
         path = self._desk.path("/settlements/{}/retry", settlement_id)
         read = value_of(OperatorSettlement, "settlement")
         return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=False)
 
-    async def reject(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
-        """Ends a settlement without executing it."""
+    async def reject(
+        self, settlement_id: Id, *, reason: str | None = None
+    ) -> OperatorSettlement | OperatorProposal:
+        """Ends a settlement without executing it.
+
+        Returns a proposal if the settlement is disputed or carries closures: it is rejected once another operator
+        makes the same call.
+        """
         path = self._desk.path("/settlements/{}/reject", settlement_id)
-        read = value_of(OperatorSettlement, "settlement")
+        read = value_or_proposal(OperatorSettlement, "settlement")
         return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
 
 
@@ -58,12 +65,12 @@ class AsyncOperatorDisputes:
         return self._desk.pages("/disputes", "disputes", Dispute, filters)
 
     async def close(self, dispute_id: Id, *, adjusted_transfers: Amounts, notes: str) -> OperatorDisputeClosure:
-        """Closes a dispute that was right, after the window; another operator reviews the closure.
+        """Closes a dispute in favour of the client, after the window. Another operator reviews the closure.
 
         Args:
-            dispute_id: which one.
-            adjusted_transfers: what moves instead: base units, + the client receives; empty: nothing moves.
-            notes: why.
+            dispute_id: of the dispute.
+            adjusted_transfers: what moves instead, in base units: + the client receives; empty if nothing moves.
+            notes: the reason.
         """
         path = self._desk.path("/disputes/{}/close", dispute_id)
         asked = fields(adjusted_transfers=amounts_text(adjusted_transfers), notes=notes)
@@ -83,7 +90,18 @@ class AsyncOperatorClosures:
     async def review(
         self, closure_id: Id, *, decision: Literal["approved", "rejected"], notes: str | None = None
     ) -> OperatorDisputeClosure:
-        """Approves or rejects a closure that another operator, or the client, made."""
+        """Approves or rejects a closure that another operator or the client made."""
         path = self._desk.path("/dispute-closures/{}/review", closure_id)
         read = value_of(OperatorDisputeClosure, "disputeClosure")
         return await self._desk.send("POST", path, read, fields(decision=decision, notes=notes), repeatable=True)
+
+    async def cancel(
+        self, closure_id: Id, *, reason: str | None = None
+    ) -> OperatorDisputeClosure | OperatorProposal:
+        """Ends the transfers of a closure in the settlement that has taken it and cannot carry it out.
+
+        Returns a proposal first: the closure is cancelled once another operator makes the same call.
+        """
+        path = self._desk.path("/dispute-closures/{}/cancel", closure_id)
+        read = value_or_proposal(OperatorDisputeClosure, "disputeClosure")
+        return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)

@@ -1,4 +1,4 @@
-"""Lists that are read page by page, as far as they are walked through."""
+"""Lists that are read page by page during the iteration."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ V = TypeVar("V", bound=Value)
 
 
 class AsyncPages(Generic[V]):
-    """A list that stays on the server until it is walked through; each walk reads it anew.
+    """A list that is read from the server while you iterate. Each iteration reads it anew.
 
-    An entry that comes to the front of the list during a walk moves the others on, so that one of them may be
-    seen twice, and one that leaves it may hide another. A walk that must see all looks at the ids.
+    If the list changes during an iteration, an entry may appear twice or be skipped: a new entry at the front moves
+    the others on, and a removed entry moves them back. If you need every entry exactly once, compare the ids.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class AsyncPages(Generic[V]):
         self._query = query(filters)
 
     async def page(self, page_number: int = 0) -> Page[V]:
-        """One page; they count from 0."""
+        """Returns one page; pages count from 0."""
         numbered = (*self._query, ("pageNumber", str(page_number)))
         read = page_of(self._model, self._name, page_number)
         return await self._caller.send(Call("GET", self._path, read, numbered, repeatable=True))
 
     async def __aiter__(self) -> AsyncIterator[V]:
-        """All entries, a page at a time."""
+        """Yields all entries, page by page."""
         page_number = 0
         seen = 0
         while True:
@@ -44,7 +44,7 @@ class AsyncPages(Generic[V]):
             for entry in page.items:
                 yield entry
             seen += len(page.items)
-            # The server may give fewer on a page than were asked for: only an empty page, or the count, ends it.
+            # The server may return fewer entries than requested: only an empty page or the total ends the list.
             if not page.items or (page.total is not None and seen >= page.total):
                 return
             page_number += 1

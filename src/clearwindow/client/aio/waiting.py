@@ -1,4 +1,4 @@
-"""What differs between waiting in a coroutine and waiting in a thread. Written by hand for both."""
+"""The differences between waiting in a coroutine and waiting in a thread. Written by hand for both."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ async def sleep(seconds: float) -> None:
 
 
 def time_limit(seconds: float) -> AbstractContextManager[object]:
-    """Raises `TimeoutError` in what takes longer."""
+    """Raises `TimeoutError` if the block takes longer."""
     return anyio.fail_after(max(0.0, seconds))
 
 
 async def signature_of(signer: AsyncSigner, payload: str) -> object:
-    """What the signer gives: not trusted to be a text."""
+    """Returns what the signer returned, which may be anything."""
     if isinstance(signer, KeySigner):
         return signer(payload)
     given: object

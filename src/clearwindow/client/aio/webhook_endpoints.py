@@ -1,4 +1,4 @@
-"""Webhook endpoints: where an enterprise hears of what happens. What comes in, `verify_webhook` checks."""
+"""Webhook endpoints, which receive the events of an enterprise. `verify_webhook` checks what they receive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AsyncWebhookEndpoints:
         self._desk = desk
 
     def list(self, **filters: Unpack[PageFilters]) -> AsyncPages[WebhookEndpoint]:
-        """All of them, the oldest first."""
+        """Lists the endpoints, oldest first."""
         return self._desk.pages(self._desk.path(_ALL), "webhookEndpoints", WebhookEndpoint, filters)
 
     async def get(self, endpoint_id: Id) -> WebhookEndpoint:
@@ -40,16 +40,16 @@ class AsyncWebhookEndpoints:
     async def create(
         self, *, url: str, event_types: Sequence[str] | None = None, description: str | None = None
     ) -> WebhookEndpointWithSecret:
-        """Makes an endpoint. Each request makes another, so it is not repeated after a lost answer.
+        """Makes an endpoint. Each request makes another one: it is not repeated after a lost answer.
 
         Args:
-            url: where events are posted, from now on.
-            event_types: of which it hears; all that are not opt-in, where they are not given.
-            description: any words.
+            url: new events are posted to this address.
+            event_types: the types of events to send; all that are not opt-in if omitted.
+            description: any text.
 
         Raises:
-            InvalidRequestError: the address is none that may be called.
-            UnprocessableError: the enterprise has as many endpoints as it may have.
+            InvalidRequestError: the address must not be called.
+            UnprocessableError: the enterprise has the maximum number of endpoints.
         """
         types = None if event_types is None else [*event_types]
         asked = fields(url=url, event_types=types, description=description)
@@ -57,7 +57,7 @@ class AsyncWebhookEndpoints:
         return await self._desk.send("POST", self._desk.path(_ALL), read, asked)
 
     async def update(self, endpoint_id: Id, **changed: Unpack[WebhookEndpointChanges]) -> WebhookEndpoint:
-        """Changes what is named. One that is enabled again hears of what happens from then on."""
+        """Changes the given fields. An endpoint that is enabled again gets only later events."""
         named = dict(changed)
         if changed.get("event_types") is not None:
             named["event_types"] = [*(changed["event_types"] or ())]
@@ -66,22 +66,22 @@ class AsyncWebhookEndpoints:
         return await self._desk.send("PATCH", path, read, changes(named), repeatable=True)
 
     async def delete(self, endpoint_id: Id) -> None:
-        """Deletes it; what it is still owed is dropped.
+        """Deletes an endpoint and drops its outstanding deliveries.
 
-        Not repeated after a lost answer: the first request may have deleted it, and the second not find it.
+        Not repeated after a lost answer: if the first request deleted it, the second does not find it.
         """
         await self._desk.send("DELETE", self._desk.path(_ONE, endpoint_id), nothing)
 
     async def rotate_secret(self, endpoint_id: Id) -> WebhookEndpointWithSecret:
-        """Makes a new secret; the one before it signs, too, for another day.
+        """Makes a new secret. For one more day, the previous secret signs too.
 
-        Not repeated after a lost answer: the secret of a first request would be retired by the second.
+        Not repeated after a lost answer: the second request would retire the secret of the first.
         """
         path = self._desk.path(_ONE + "/rotate-secret", endpoint_id)
         return await self._desk.send("POST", path, value_of(WebhookEndpointWithSecret))
 
     async def send_test(self, endpoint_id: Id) -> str:
-        """Owes the endpoint a test event, and gives its id. Not repeated after a lost answer.
+        """Sends a test event to the endpoint and returns its id. Not repeated after a lost answer.
 
         Raises:
             ConflictError: the endpoint is disabled.
@@ -89,9 +89,9 @@ class AsyncWebhookEndpoints:
         return await self._desk.send("POST", self._desk.path(_ONE + "/test", endpoint_id), text_of("eventId"))
 
     async def replay(self, endpoint_id: Id, event_id: Id) -> None:
-        """Has one event sent again under its own id, after what is owed already.
+        """Sends one event again under its own id, after all outstanding deliveries.
 
-        Not repeated after a lost answer: each request owes it once more.
+        Not repeated after a lost answer: each request sends it once more.
 
         Raises:
             NotFoundError: the enterprise has no such event, or no such endpoint.
@@ -103,19 +103,19 @@ class AsyncWebhookEndpoints:
     async def replay_range(
         self, endpoint_id: Id, *, from_at: datetime, until_at: datetime | None = None, only_missed: bool = False
     ) -> int:
-        """Has the events of a time sent again, and gives how many.
+        """Sends the events of a period again and returns their number.
 
-        Not repeated after a lost answer: what was delivered in the meantime would be owed once more.
+        Not repeated after a lost answer: events that were delivered in the meantime would be sent once more.
 
         Args:
-            endpoint_id: to which endpoint.
-            from_at: from when on.
-            until_at: before when; now, where it is not given.
-            only_missed: leave out what was delivered.
+            endpoint_id: of the endpoint.
+            from_at: the beginning of the period, included.
+            until_at: the end of the period, excluded; now if omitted.
+            only_missed: whether to leave out the events that were delivered.
 
         Raises:
             ConflictError: the endpoint is disabled.
-            UnprocessableError: there are too many in this time.
+            UnprocessableError: the period has too many events.
         """
         asked: dict[str, object] = {
             "from": time_text(from_at),
@@ -125,11 +125,11 @@ class AsyncWebhookEndpoints:
         return await self._desk.send("POST", path, number_of("replayed"), asked)
 
     def deliveries(self, endpoint_id: Id, **filters: Unpack[DeliveryFilters]) -> AsyncPages[WebhookDelivery]:
-        """What it was and is owed, the latest first."""
+        """Lists the deliveries to an endpoint, made and outstanding, latest first."""
         path = self._desk.path(_ONE + "/deliveries", endpoint_id)
         return self._desk.pages(path, "deliveries", WebhookDelivery, filters)
 
     def attempts(self, endpoint_id: Id, **filters: Unpack[AttemptFilters]) -> AsyncPages[WebhookAttempt]:
-        """Every try to deliver to it, the latest first."""
+        """Lists the attempts to deliver to an endpoint, latest first."""
         path = self._desk.path(_ONE + "/attempts", endpoint_id)
         return self._desk.pages(path, "attempts", WebhookAttempt, filters)

@@ -1,1 +1,1 @@
-"""What the server answers, as typed values; one file for each noun."""
+"""The answers of the server as typed values, one file for each subject."""

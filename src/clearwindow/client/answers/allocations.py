@@ -1,4 +1,4 @@
-"""Allocations, deallocations, and what both sides see of them."""
+"""Allocations and deallocations, as clients and partners see them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PartnerAmount(Value):
 
 
 class AllocationTerms(Value):
-    """What both sides see; ``type`` where the record is read, ``reason`` where it did not clear."""
+    """What both sides see. ``type`` is set if the record is read; ``reason`` is set if it did not clear."""
 
     id: str
     connection_id: str
@@ -54,13 +54,13 @@ class Allocation(AllocationTerms):
 
 
 class PartnerAllocation(AllocationTerms):
-    """The same in the partner's own terms."""
+    """An allocation or deallocation as its partner sees it, in the partner's names and unit."""
 
     amount: PartnerAmount
 
 
 class PartnerUpdate(Value):
-    """What a partner's word on an allocation or deallocation was taken as."""
+    """The result of a partner's decision on an allocation or deallocation."""
 
     amount: PartnerAmount
     client_id: str

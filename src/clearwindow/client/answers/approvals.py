@@ -1,4 +1,4 @@
-"""What waits for a second user of a client's enterprise, and the thresholds above which it does."""
+"""Approvals by a second user of a client's enterprise, and the thresholds above which they are needed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ ApprovalStatus = Annotated[Literal["pending", "approved", "rejected"], OpenText]
 
 
 class PendingApproval(Value):
-    """An allocation, or a laxer threshold, that waits for a second user, or did.
+    """An allocation or a higher threshold that needs, or needed, a second user.
 
-    ``quantity`` is what is allocated, or the wanted threshold, None for none; ``threshold`` is the one that stood.
+    ``quantity`` is the allocated quantity, or the new threshold (None to remove it); ``threshold`` is the one that
+    was in force.
     """
 
     id: str
@@ -36,19 +37,19 @@ class PendingApproval(Value):
 
 
 class DecidedApproval(Value):
-    """A decision, and the allocation that it was about, as it now stands."""
+    """A decision, and the allocation in its new state."""
 
     pending_approval: PendingApproval
     allocation: Allocation | None = None
 
 
 class Thresholds(Value):
-    """By currency; one that is not there has no threshold."""
+    """The thresholds by currency. A currency that is missing has none."""
 
     thresholds: dict[str, BaseUnits]
 
 
 class ChangedThresholds(Thresholds):
-    """The thresholds that hold now, and the changes that wait for another user."""
+    """The thresholds in force, and the changes that wait for another user."""
 
     pending_approvals: tuple[PendingApproval, ...]

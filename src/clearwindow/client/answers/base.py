@@ -1,4 +1,4 @@
-"""What every answer is made of: frozen values that ignore what they do not know, with exact amounts and times."""
+"""The base of all answers: frozen values with exact amounts and times, which ignore unknown fields."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ _DECIMAL: Final = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?")
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What an answer's headers say.
+    """Values from the headers of an answer.
 
-    Two answers that say the same are equal whichever request they came with, so nothing here is compared.
+    They are not compared: two answers with the same content are equal, whatever request they belong to.
 
     Attributes:
-        request_id: the server's own id of the request, to quote when something is unclear.
-        replayed: whether the answer repeats that of an earlier request, which this one only repeated.
-        total: of a list, how many entries there are on all pages.
+        request_id: the server's id of the request, to quote in questions.
+        replayed: whether this request repeated an earlier one and got its answer.
+        warnings: what the server accepted and may be a mistake, such as ``cutoff_went_back``.
+        total: for a list, the number of entries on all pages.
     """
 
     request_id: str | None = field(default=None, compare=False)
     replayed: bool = field(default=False, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
     total: int | None = field(default=None, compare=False)
 
 
 class Value(BaseModel):
-    """A part of an answer: camelCase on the wire, frozen here; fields that are not known here are left out."""
+    """A part of an answer: camelCase on the wire, frozen here. Unknown fields are ignored."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
@@ -40,7 +42,7 @@ class Value(BaseModel):
         validate_by_name=True,
         extra="ignore",
         frozen=True,
-        # Importing the SDK builds none of the hundred models; using one builds that one.
+        # The import of the SDK builds none of the hundred models; the first use of a model builds it.
         defer_build=True,
         hide_input_in_errors=True,
     )
@@ -49,10 +51,10 @@ class Value(BaseModel):
 
     @classmethod
     def read(cls, body: object, meta: Meta) -> Self:
-        """The value of a part of an answer.
+        """Reads the value from a part of an answer.
 
         Raises:
-            pydantic.ValidationError: it has not this form.
+            pydantic.ValidationError: the part has another form.
         """
         value = cls.model_validate(body)
         value._meta = meta  # noqa: SLF001 - its own kind, while it is made
@@ -60,12 +62,12 @@ class Value(BaseModel):
 
     @property
     def meta(self) -> Meta:
-        """What came beside the answer; empty for a value inside another one."""
+        """The values from the headers; empty for a value inside another value."""
         return self._meta
 
     @property
     def replayed(self) -> bool:
-        """Whether the request had been carried out before, and this is what was answered then."""
+        """Whether the request was carried out before, and this is its first answer."""
         return self._meta.replayed
 
 
@@ -86,31 +88,24 @@ def _decimal(value: object) -> object:
 
 
 def any_text(value: object) -> str:
-    """Takes a text that is not among the known ones: a newer server must not break an older caller."""
+    """Accepts unknown texts, so that a newer server does not break an older caller."""
     if not isinstance(value, str):
         raise ValueError("must be a text")  # noqa: TRY004 - pydantic turns this kind into its own error
     return value
 
 
 BaseUnits = Annotated[int, BeforeValidator(_whole)]
-"""Satoshi, wei and the like: whole numbers of any size."""
+"""Satoshi, wei and so on: whole numbers of any size."""
 
 Exact = Annotated[Decimal, BeforeValidator(_decimal)]
 """An amount in a partner's own unit, or a rate. Sums of long amounts need ``decimal.localcontext``."""
 
 OpenText = PlainValidator(any_text)
-"""Beside a ``Literal``: these are known, and others pass."""
+"""For use with a ``Literal``: its texts are known, and others are accepted too."""
 
 
 class Balance(Value):
-    """Base units that may be spent, and that are set aside."""
+    """The available and the held base units."""
 
     available: BaseUnits
     held: BaseUnits
-
-
-class PartnerBalance(Value):
-    """The same in the partner's own unit."""
-
-    available: Exact
-    held: Exact

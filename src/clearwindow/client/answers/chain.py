@@ -1,4 +1,4 @@
-"""The simulated chain, and the deposits that partners gave, as operators see them."""
+"""The simulated chain and the deposits of partners, as operators see them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DepositStatus = Annotated[Literal["pending", "confirmed", "spent", "released", "
 
 
 class ChainTransaction(Value):
-    """A transaction on the simulated chain; a payment names the transfer that it carries."""
+    """A transaction on the simulated chain. A payment names the transfer that it pays."""
 
     id: str
     kind: TransactionKind
@@ -34,7 +34,7 @@ class ChainTransaction(Value):
 
 
 class KeptDeposit(Value):
-    """A deposit for a settlement on chain, as the network keeps it."""
+    """A deposit for an on-chain settlement."""
 
     id: str
     partner_id: str

@@ -1,4 +1,4 @@
-"""Disputes and how they ended."""
+"""Disputes and their closures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ClosedBy = Annotated[Literal["client", "admin"], OpenText]
 
 
 class DisputedTransfer(Value):
-    """A transfer that a closure made; a negative quantity moves from the destination to the source."""
+    """A transfer of a closure. A negative quantity moves from the destination to the source."""
 
     id: str
     source_trading_account_id: str
@@ -44,7 +44,7 @@ class DisputedTransfer(Value):
 
 
 class ClosureTerms(Value):
-    """What all views of a closure share."""
+    """The fields that all views of a closure share."""
 
     id: str
     closed_by: ClosedBy
@@ -57,14 +57,14 @@ class ClosureTerms(Value):
 
 
 class DisputeClosure(ClosureTerms):
-    """How a dispute ended, with the transfers that this made."""
+    """A closure of a dispute, with its transfers."""
 
     adjusted_settlement_transfers: tuple[DisputedTransfer, ...]
     created_at: AwareDatetime
 
 
 class ClientDisputeClosure(ClosureTerms):
-    """A closure as the client gets it that made it."""
+    """A closure as the client that made it sees it."""
 
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -78,12 +78,13 @@ class OperatorDisputeClosure(ClosureTerms):
     dispute_id: str
     partner_id: str
     reviewed_at: AwareDatetime | None = None
+    cancelled_at: AwareDatetime | None = None
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
 
 class Dispute(Value):
-    """A client's objection; ``expected_transfers``: + the client receives, - it sends."""
+    """A client's dispute. ``expected_transfers``: + the client receives, - it sends."""
 
     id: str
     created_at: AwareDatetime

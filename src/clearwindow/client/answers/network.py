@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime
 
 from clearwindow.client.answers.allocations import PolicyResult
-from clearwindow.client.answers.base import Balance, Exact, OpenText, PartnerBalance, Value
+from clearwindow.client.answers.base import Balance, Exact, OpenText, Value
 
 ConnectionKeySchema = Annotated[Literal["token", "tokenAndSignature", "apiKeyAndSecret", "clearloop"], OpenText]
 
 
 class ClientRecord(Value):
-    """An enterprise as a trader; ``wallet_id`` is its Go Account."""
+    """An enterprise as a client; ``wallet_id`` is its Go Account."""
 
     id: str
     enterprise_id: str
@@ -25,7 +25,7 @@ class ClientRecord(Value):
 
 
 class PartnerTerms(Value):
-    """What everybody sees of a partner; ``enterprise_id`` of another's may be absent."""
+    """The public fields of a partner. ``enterprise_id`` may be missing for partners of other enterprises."""
 
     id: str
     name: str
@@ -45,6 +45,7 @@ class ListedPartner(PartnerTerms):
     """A partner in the list."""
 
     stable_partner: bool
+    is_licensed_for_partner: bool
 
 
 class PartnerRecord(PartnerTerms):
@@ -58,7 +59,7 @@ class PartnerRecord(PartnerTerms):
 
 
 class Connection(Value):
-    """One client account at one partner; the partner's own ids are absent until it has given them."""
+    """One account of a client at one partner. The partner's own ids are missing until it has given them."""
 
     id: str
     name: str
@@ -89,7 +90,7 @@ class ClientNetworkBalance(Value):
 
 
 class ClientBalances(Value):
-    """The Go Account's balances, and per connection id what is allocated to the partner there."""
+    """The Go Account's balances, and what is allocated on each connection, by connection id."""
 
     client_id: str
     balances: dict[str, Balance]
@@ -97,23 +98,23 @@ class ClientBalances(Value):
 
 
 class PartnerNetworkBalance(Value):
-    """What one connection has allocated to the partner, in the partner's own terms."""
+    """What is allocated on one connection, by the partner's names of currencies."""
 
     client_id: str
     partner_id: str
     partners_connection_id: str | None = None
-    balances: dict[str, PartnerBalance]
+    balances: dict[str, Balance]
 
 
 class PartnerBalances(Value):
-    """Per connection id what is allocated, and the partner's own balances."""
+    """What is allocated on each connection, by connection id, and the partner's own balances."""
 
     network_balances: dict[str, PartnerNetworkBalance]
-    balances: dict[str, PartnerBalance] | None = None
+    balances: dict[str, Balance] | None = None
 
 
 class SupportedCurrency(Value):
-    """A currency that a partner takes, and the partner's own names of it."""
+    """A currency of a partner, with the partner's own names of it."""
 
     ofc_currency: str | None = None
     backing_currency: str | None = None
@@ -121,7 +122,7 @@ class SupportedCurrency(Value):
 
 
 class SupportedCurrencies(Value):
-    """Per partner id; ``domain`` says whose names of currencies these are."""
+    """Currencies by partner id. ``domain`` says whose names the currencies have."""
 
     supported_currencies: dict[str, tuple[SupportedCurrency, ...]]
     domain: str

@@ -1,4 +1,4 @@
-"""What an operator is answered: people, accounts, custody, the journal and its proof."""
+"""Answers to operators: people, accounts, custody, the journal and its check."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class User(Value):
 
 
 class Token(Value):
-    """A token as it is made; ``value`` is shown this once. Without a ``kind`` it is a bearer token."""
+    """A new token. ``value`` is shown only once. Without a ``kind`` it is a bearer token."""
 
     id: str
     value: str
@@ -48,7 +48,7 @@ class Token(Value):
     expires_at: AwareDatetime | None = None
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        """Everything but the secret."""
+        """All fields but the secret."""
         return [(name, value) for name, value in super().__repr_args__() if name != "value"]
 
 
@@ -85,7 +85,7 @@ class CurrencyBalance(Balance):
 
 
 class CustodyMovement(Value):
-    """A deposit or withdrawal, and the balance after it."""
+    """A deposit or withdrawal, with the balance after it."""
 
     entry: CustodyEntry
     balance: CurrencyBalance
@@ -102,7 +102,7 @@ class Currency(Value):
 
 
 class PartnerConfiguration(Value):
-    """What makes an enterprise's partner; fields of a server that knows more are left out."""
+    """The partner configuration of an enterprise. Fields of newer servers are ignored."""
 
     enterprise_id: str
     currencies: dict[str, str]
@@ -119,9 +119,18 @@ class PartnerConfiguration(Value):
 
 
 class OperatorPartner(PartnerRecord):
-    """A partner as it sees itself, and its standing."""
+    """A partner as it sees itself, and its status."""
 
     stable_partner: bool
+
+
+class PartnerLicence(Value):
+    """Whether an enterprise may open connections and allocate to a partner."""
+
+    enterprise_id: str
+    partner_id: str
+    licensed: bool
+    updated_at: AwareDatetime | None = None
 
 
 class AuditRecord(Value):
@@ -137,7 +146,7 @@ class AuditRecord(Value):
 
 
 class Posting(Value):
-    """One side of an entry; the outside world is an account without an id."""
+    """One side of an entry. Without an account id it is the outside of the network."""
 
     account_kind: str
     account_id: str | None = None
@@ -173,7 +182,7 @@ class Finding(Value):
 
 
 class LedgerCheck(Value):
-    """Whether everything that must always hold does, and what does not."""
+    """The result of the ledger check: whether everything holds, and what does not."""
 
     ok: bool
     checked_at: AwareDatetime
@@ -181,7 +190,7 @@ class LedgerCheck(Value):
 
 
 class WorkItem(Value):
-    """Something the worker will do: waiting for its time, due, or failing and tried again."""
+    """Work of the worker: waiting for its time, due, or failing and retried."""
 
     kind: str
     id: str
@@ -193,7 +202,7 @@ class WorkItem(Value):
 
 
 class Clock(Value):
-    """The network's time. ``target`` is where a sandbox's clock was last asked to go."""
+    """The network's time. ``target`` is the time that was last requested for a sandbox's clock."""
 
     now: AwareDatetime
     wall: AwareDatetime | None = None

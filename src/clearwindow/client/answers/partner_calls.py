@@ -12,7 +12,7 @@ Circuit = Annotated[Literal["closed", "open", "half-open"], OpenText]
 
 
 class PartnerCall(Value):
-    """One call that a partner was or is owed; ``due_at`` is None once it has been answered."""
+    """One call to a partner. ``due_at`` is None after it was answered."""
 
     id: str
     partner_id: str
@@ -26,7 +26,7 @@ class PartnerCall(Value):
 
 
 class PartnerEndpoint(Value):
-    """How a partner's endpoint has answered of late, and how many calls it is owed."""
+    """How a partner's endpoint has answered recently, and how many calls are outstanding."""
 
     partner_id: str
     name: str
@@ -40,7 +40,7 @@ class PartnerEndpoint(Value):
 
 
 class PartnerCallKey(Value):
-    """A key that calls are signed with until ``retired_at``; None where no key comes after it."""
+    """A key that signs calls until ``retired_at``, which is None if there is no later key."""
 
     id: str
     reference: str

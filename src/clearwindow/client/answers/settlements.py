@@ -15,7 +15,10 @@ TransferDirection = Annotated[Literal["send", "receive", "send-and-receive"], Op
 
 
 class Settlement(Value):
-    """One signed instruction of a partner; ``reason`` while failed or rejected, ``finalized_at`` once ended."""
+    """A signed instruction of a partner; ``reason`` if it failed or was rejected, ``finalized_at`` at its end.
+
+    ``stage`` is the part of its life: dispute_window, top_up_window, onchain, failed, completed or rejected.
+    """
 
     id: str
     partner_id: str
@@ -34,10 +37,13 @@ class Settlement(Value):
     gain_sla_alert_sent: Annotated[bool, Field(alias="gainSLAAlertSent")]
     cutoff_at: AwareDatetime | None = None
     disputed: bool | None = None
+    stage: str | None = None
+    dispute_deadline_at: AwareDatetime | None = None
+    top_up_deadline_at: AwareDatetime | None = None
 
 
 class StagedSettlement(Settlement):
-    """A settlement as it is answered when it is staged, with the closed disputes that it settles."""
+    """A settlement as staging returns it, with the closed disputes that it settles."""
 
     settling_disputes: tuple[Dispute, ...]
 
@@ -49,18 +55,16 @@ class ClientSettlement(Settlement):
 
 
 class OperatorSettlement(Settlement):
-    """A settlement with its course: the stage it is in, its deadlines, and what the worker last met."""
+    """A settlement with the last error of the worker."""
 
     stage: str
-    dispute_deadline_at: AwareDatetime | None = None
-    top_up_deadline_at: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
     attempts: int
     last_error: str | None = None
 
 
 class SettlementTransfer(Value):
-    """One movement of one currency; a negative quantity moves from the destination to the source."""
+    """One movement of one currency. A negative quantity moves from the destination to the source."""
 
     id: str
     settlement_id: str
@@ -78,7 +82,7 @@ class SettlementTransfer(Value):
 
 
 class ClientTransfer(Value):
-    """A transfer as its client sees it: the other side stays unnamed."""
+    """A transfer as its client sees it, without the name of the other side."""
 
     id: str
     settlement_id: str
@@ -103,7 +107,7 @@ class ClientTransfer(Value):
 
 
 class SettlementDetail(Value):
-    """One settlement with a page of its transfers; ``meta.total`` says how many there are."""
+    """One settlement with a page of its transfers; ``meta.total`` is their number."""
 
     settlement: Settlement
     settlement_transfers: tuple[SettlementTransfer, ...]
@@ -112,7 +116,7 @@ class SettlementDetail(Value):
 
 
 class ClientSettlementDetail(Value):
-    """The same for a client: its own transfers and disputes only."""
+    """One settlement as a client sees it, with its own transfers and disputes only."""
 
     settlement: Settlement
     settlement_transfers: tuple[ClientTransfer, ...]
@@ -121,7 +125,7 @@ class ClientSettlementDetail(Value):
 
 
 class OperatorSettlementDetail(Value):
-    """The same for an operator."""
+    """One settlement as an operator sees it."""
 
     settlement: OperatorSettlement
     settlement_transfers: tuple[SettlementTransfer, ...]
@@ -130,7 +134,7 @@ class OperatorSettlementDetail(Value):
 
 
 class OnchainDeposit(Value):
-    """A transaction on a chain that a partner says it made for a settlement."""
+    """A transaction on a chain that a partner named for a settlement."""
 
     id: str
     settlement_id: str

@@ -1,4 +1,4 @@
-"""Webhook endpoints of an enterprise, what they are owed, and every try to deliver it."""
+"""Webhook endpoints of an enterprise, the deliveries to them, and every attempt."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ DeliveryStatus = Annotated[Literal["owed", "delivered", "dropped"], OpenText]
 
 
 class WebhookEndpoint(Value):
-    """Where an enterprise hears of events; ``event_types`` of None are all that are not opt-in.
+    """An endpoint that receives events. If ``event_types`` is None, it gets all types that are not opt-in.
 
-    ``public_keys`` are what `verify_webhook` takes for ``v1a``: several while a rotated secret is still valid.
+    `verify_webhook` takes the ``public_keys`` for ``v1a``. There are several while a rotated secret is still valid.
     """
 
     id: str
@@ -33,21 +33,21 @@ class WebhookEndpoint(Value):
 
 
 class WebhookEndpointWithSecret(Value):
-    """An endpoint and the secret that was just made for it; ``secret`` is shown this once."""
+    """An endpoint with its new secret. ``secret`` is shown only once."""
 
     webhook_endpoint: WebhookEndpoint
     secret: str
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        """Everything but the secret."""
+        """All fields but the secret."""
         return [(name, value) for name, value in super().__repr_args__() if name != "secret"]
 
 
 class WebhookDelivery(Value):
-    """An event that an endpoint was or is owed.
+    """A delivery of an event to an endpoint, made or outstanding.
 
-    ``position`` is where it stands in the endpoint's order; ``is_replay`` says that somebody asked for it again: it
-    is ``replayed`` on the wire, a name that has another meaning in every answer.
+    ``position`` is its place in the endpoint's order. ``is_replay`` says that somebody requested the event again.
+    It is ``replayed`` on the wire, a name that means something else in all answers.
     """
 
     event_id: str
@@ -61,7 +61,7 @@ class WebhookDelivery(Value):
 
 
 class WebhookAttempt(Value):
-    """One try to deliver: what was answered, or why there was no answer."""
+    """One attempt to deliver: the answer, or the reason why there was none."""
 
     event_id: str
     event_type: str

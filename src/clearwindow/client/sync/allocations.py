@@ -26,11 +26,11 @@ class ClientAllocations:
         self._desk = desk
 
     def list(self, **filters: Unpack[ClientAllocationFilters]) -> Pages[Allocation]:
-        """The client's allocations and deallocations."""
+        """Lists the client's allocations and deallocations."""
         return self._desk.pages(self._desk.path("/clients/allocations"), "allocations", Allocation, filters)
 
     def get(self, allocation_id: Id) -> Allocation:
-        """One allocation or deallocation."""
+        """Returns one allocation or deallocation."""
         path = self._desk.path("/clients/allocations/{}", allocation_id)
         return self._desk.get(path, value_of(Allocation, "allocation"))
 
@@ -47,15 +47,15 @@ class ClientAllocations:
         """Moves funds from the Go Account to the connection.
 
         Args:
-            connection_id: where to.
+            connection_id: of the connection.
             currency: such as ``ofcbtc``.
-            quantity: base units, above 0.
-            client_external_id: the caller's own key: the same once more is the same allocation.
-            notes: the caller's own.
-            nonce: made here where it is not given.
+            quantity: in base units, above 0.
+            client_external_id: the caller's own key. The same request again returns the same allocation.
+            notes: any text.
+            nonce: a new one if omitted.
 
         Returns:
-            Cleared, or reserved where the partner, or a second person, decides later.
+            The allocation: cleared, or reserved if the partner or a second person decides later.
 
         Raises:
             UnprocessableError: released; the record is its ``allocation``.
@@ -76,7 +76,7 @@ class ClientAllocations:
         notes: str | None = None,
         nonce: str | None = None,
     ) -> Allocation:
-        """Moves funds from the connection back to the Go Account; arguments and errors as for `allocate`."""
+        """Moves funds from the connection back to the Go Account. Arguments and errors are those of `allocate`."""
         asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections/{}/deallocations", connection_id)
         read = value_of(Allocation, "deallocation")
@@ -93,7 +93,7 @@ class ClientAllocations:
         nonce: str | None = None,
         method: SigningMethod = "POST",
     ) -> str:
-        """The exact text to sign for an allocation, as the server writes it; `allocate` makes its own."""
+        """Returns the exact text to sign for an allocation. The server writes it; `allocate` does not need it."""
         asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections/{}/allocations/signing", connection_id)
         return self._desk.payload(method, path, asked)
@@ -109,34 +109,34 @@ class ClientAllocations:
         nonce: str | None = None,
         method: SigningMethod = "POST",
     ) -> str:
-        """The exact text to sign for a deallocation."""
+        """Returns the exact text to sign for a deallocation."""
         asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections/{}/deallocations/signing", connection_id)
         return self._desk.payload(method, path, asked)
 
 
 class PartnerAllocations:
-    """What clients allocate to the partner, in its own names and unit."""
+    """Allocations of clients to the partner, in its own names and unit."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def list(self, **filters: Unpack[PartnerAllocationFilters]) -> Pages[PartnerAllocation]:
-        """All allocations and deallocations at this partner."""
+        """Lists all allocations and deallocations at this partner."""
         return self._desk.pages(self._desk.path("/partners/allocations"), "allocations", PartnerAllocation, filters)
 
     def get(self, allocation_id: Id) -> PartnerAllocation:
-        """One allocation or deallocation."""
+        """Returns one allocation or deallocation."""
         path = self._desk.path("/partners/allocations/{}", allocation_id)
         return self._desk.get(path, value_of(PartnerAllocation, "allocation"))
 
     def update_allocation(
         self, *, allocation_id: Id, partners_allocation_id: str, **word: Unpack[PartnersWord]
     ) -> AllocationUpdate:
-        """Says how an allocation ended that the partner had taken for later.
+        """Reports the outcome of an allocation that the partner left undecided at first.
 
         Raises:
-            ConflictError: it has ended the other way.
+            ConflictError: it has another outcome already.
         """
         ids = fields(allocation_id=allocation_id, partners_allocation_id=partners_allocation_id)
         path = self._desk.path("/partners/allocations")
@@ -145,7 +145,7 @@ class PartnerAllocations:
     def update_deallocation(
         self, *, deallocation_id: Id, partners_deallocation_id: str, **word: Unpack[PartnersWord]
     ) -> DeallocationUpdate:
-        """The same of a deallocation."""
+        """Reports the outcome of a deallocation, as `update_allocation` does."""
         ids = fields(deallocation_id=deallocation_id, partners_deallocation_id=partners_deallocation_id)
         path = self._desk.path("/partners/deallocations")
         return self._desk.signed("PUT", path, value_of(DeallocationUpdate), ids | self._word(word))

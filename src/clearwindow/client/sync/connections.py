@@ -1,5 +1,5 @@
 # Made from ../aio by `make sdk`: change it there.
-"""Connections: one client account at one partner."""
+"""Connections: one account of a client at one partner."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class ClientConnections:
     def create(
         self, *, partner_id: Id, name: str, connection_key: ConnectionKey, nonce: str | None = None
     ) -> Connection:
-        """Connects to a partner, with the key that the partner gave for it.
+        """Connects to a partner, with the key that the partner gave the client.
 
         Raises:
-            UnprocessableError: the partner does not take it, or something of this name is there.
+            UnprocessableError: the partner refuses the connection, or one with this name exists.
         """
         asked = _fields(partner_id, name, connection_key, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections")
         return self._desk.signed("POST", path, value_of(Connection, "connection"), asked)
 
     def update(self, connection_id: Id, *, active: bool | None = None, name: str | None = None) -> Connection:
-        """Renames it, or stops and starts it: an inactive one takes no allocations, and still gives back."""
+        """Renames, stops or starts a connection. A stopped one takes no allocations but still deallocates."""
         path = self._desk.path("/clients/connections/{}", connection_id)
         asked = fields(active=active, name=name)
         return self._desk.send("PUT", path, value_of(Connection, "connection"), asked, repeatable=True)
@@ -54,7 +54,7 @@ class ClientConnections:
         nonce: str | None = None,
         method: SigningMethod = "POST",
     ) -> str:
-        """The exact text to sign for a new connection, as the server writes it; `create` makes its own."""
+        """Returns the exact text to sign for a new connection. The server writes it; `create` does not need it."""
         asked = _fields(partner_id, name, connection_key, self._desk.nonce(nonce))
         return self._desk.payload(method, self._desk.path("/clients/connections/signing"), asked)
 

@@ -1,5 +1,5 @@
 # Made from ../aio by `make sdk`: change it there.
-"""What an enterprise's calls share: its paths, its nonces, its signature."""
+"""What the calls of an enterprise share: paths, nonces, signatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 SigningMethod: TypeAlias = Literal["GET", "POST"]
-"""Signing helpers answer to both: GET needs no right to write, and not every proxy lets its body through."""
+"""The method for a signing helper. GET needs no write scope, but some proxies drop its body; then use POST."""
 
 
 class Desk:
@@ -29,7 +29,7 @@ class Desk:
         self._new_nonce = new_nonce
 
     def path(self, path: str, *ids: Id, version: int = 1) -> str:
-        """The whole path; each ``{}`` in it stands for an id."""
+        """Returns the whole path, with an id in place of each ``{}``."""
         own = f"/api/network/v{version}/enterprises/{segment(self._enterprise_id)}"
         return own + path.format(*(segment(given) for given in ids))
 
@@ -53,7 +53,7 @@ class Desk:
         return self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))
 
     def payload(self, method: SigningMethod, path: str, fields: Mapping[str, object]) -> str:
-        """Asks a signing helper for the exact text to sign; it writes nothing, so it may be asked again."""
+        """Asks a signing helper for the exact text to sign. It writes nothing and may be repeated."""
         return self.send(method, path, text_of("payload"), fields, repeatable=True)
 
     def signed(
@@ -72,5 +72,5 @@ class Desk:
         return self._caller.send(Call(method, path, read, content=content, repeatable=True))
 
     def nonce(self, given: str | None) -> str:
-        """The caller's own nonce, or a new one."""
+        """Returns the given nonce, or a new one."""
         return self._new_nonce() if given is None else given

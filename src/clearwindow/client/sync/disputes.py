@@ -14,7 +14,7 @@ from clearwindow.client.text import Amounts, Id, amounts_text, fields
 
 
 class ClientDisputes:
-    """The client's objections. Amounts are base units: + the client receives, - it sends."""
+    """The client's disputes. Amounts are base units: + the client receives, - it sends."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -31,18 +31,18 @@ class ClientDisputes:
         reason: str | None = None,
         nonce: str | None = None,
     ) -> Dispute:
-        """Objects to a settlement on one connection, inside the dispute window.
+        """Disputes a settlement on one connection, inside the dispute window.
 
         Args:
-            settlement_id: which settlement.
-            connection_id: which connection of the client's.
-            expected_transfers: what the client holds to be right, per currency; empty: nothing should move.
-            reason: why, in words.
-            nonce: made here where it is not given.
+            settlement_id: of the settlement.
+            connection_id: of the client's connection.
+            expected_transfers: the amounts that the client expects, per currency; empty if nothing should move.
+            reason: of the dispute, in words.
+            nonce: a new one if omitted.
 
         Raises:
             ConflictError: there is a dispute on this connection already.
-            UnprocessableError: outside of the window.
+            UnprocessableError: the dispute window is not open.
         """
         asked = fields(
             connection_id=connection_id,
@@ -63,7 +63,7 @@ class ClientDisputes:
         expected_transfers: Amounts | None = None,
         nonce: str | None = None,
     ) -> Dispute:
-        """Retracts a dispute, takes a retraction back, or changes what is expected; inside the window only."""
+        """Retracts a dispute, withdraws a retraction, or changes the expected transfers. Only inside the window."""
         expected = None if expected_transfers is None else amounts_text(expected_transfers)
         asked = fields(
             connection_id=connection_id,
@@ -76,7 +76,7 @@ class ClientDisputes:
         return self._desk.signed("PUT", path, value_of(Dispute, "dispute"), asked, disputeId=dispute_id)
 
     def close(self, dispute_id: Id, *, notes: str, nonce: str | None = None) -> ClientDisputeClosure:
-        """Gives up a dispute after the window: the original transfers stand, once an operator approves."""
+        """Closes the client's dispute after the window. If an operator approves, the original transfers stand."""
         path = self._desk.path("/clients/settlements/disputes/{}/close", dispute_id)
         asked = fields(notes=notes, nonce=self._desk.nonce(nonce))
         read = value_of(ClientDisputeClosure, "disputeClosure")
@@ -84,7 +84,7 @@ class ClientDisputes:
 
 
 class PartnerDisputes:
-    """The disputes of all clients with the partner's settlements."""
+    """All disputes about the partner's settlements."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk

@@ -1,5 +1,5 @@
 # Made from ../aio by `make sdk`: change it there.
-"""An enterprise of the network: as a client, who trades, and as a partner, who settles."""
+"""An enterprise of the network: as a client, which trades, and as a partner, which settles."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.disputes import ClientDisputes, PartnerDisputes
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
+from clearwindow.client.sync.signed_requests import SignedRequests
 from clearwindow.client.sync.webhook_endpoints import WebhookEndpoints
 from clearwindow.client.text import Id, fields
 
@@ -39,7 +40,7 @@ def _random_nonce() -> str:
 
 
 class Member:
-    """What both sides can do. Close it when it is done, or use it as a context manager."""
+    """What clients and partners share. Close it at the end, or use it as a context manager."""
 
     def __init__(
         self,
@@ -57,12 +58,12 @@ class Member:
         Args:
             base_url: the server's address, such as ``https://network.example``.
             token: the bearer token of a member of the enterprise.
-            enterprise_id: for whom to act.
-            signer: signs what must be signed; see `clearwindow.client.KeySigner`. Without one, such requests fail
-                before they are sent.
+            enterprise_id: the enterprise to act for.
+            signer: signs requests; see `clearwindow.client.KeySigner`. Without a signer, requests that must be
+                signed fail before they are sent.
             options: time limits and repeats.
-            new_nonce: makes a new one for every signed request that is given none.
-            transport: for tests, and for what the options do not cover.
+            new_nonce: makes the nonce of a signed request if the call has none.
+            transport: for tests, and for settings that the options do not cover.
         """
         self.enterprise_id = enterprise_id
         self._caller = Caller(base_url, token, signer=signer, options=options, transport=transport)
@@ -75,19 +76,23 @@ class Member:
         self.close()
 
     def close(self) -> None:
-        """Ends the connections to the server."""
+        """Closes the connections to the server."""
         self._caller.close()
 
     @property
     def webhook_endpoints(self) -> WebhookEndpoints:
         return WebhookEndpoints(self._desk)
 
+    @property
+    def signed_requests(self) -> SignedRequests:
+        return SignedRequests(self._desk)
+
     def partners(self, **filters: Unpack[PartnerFilters]) -> Pages[ListedPartner]:
         """The partners of the network."""
         return self._desk.pages(self._desk.path("/partners"), "partners", ListedPartner, filters)
 
     def supported_currencies(self, partner_ids: Sequence[Id]) -> SupportedCurrencies:
-        """Which currencies these partners take, and how they call them."""
+        """Returns the currencies of these partners, with the partners' names of them."""
         read = value_of(SupportedCurrencies)
         return self._desk.get(self._desk.path("/supportedCurrencies"), read, {"partner_ids": partner_ids})
 
@@ -116,11 +121,11 @@ class Client(Member):
         return ClientDisputes(self._desk)
 
     def register(self) -> ClientRecord:
-        """Makes the enterprise a client. It has no key of its own, so it is not repeated after a lost answer."""
+        """Makes the enterprise a client. Not repeated after a lost answer, as the request has no key of its own."""
         return self._desk.send("POST", self._desk.path("/clients"), value_of(ClientRecord, "client"))
 
     def balances(self, **filters: Unpack[ClientBalanceFilters]) -> ClientBalances:
-        """The balances of the Go Account and of all connections, read page by page."""
+        """Returns the balances of the Go Account and of all connections. It reads page by page."""
         path, read = self._desk.path("/clients/balances"), value_of(ClientBalances)
         whole = self._desk.get(path, read, filters)
         page_number = 0
@@ -153,12 +158,12 @@ class Partner(Member):
         return PartnerDisputes(self._desk)
 
     def register(self, **partner: Unpack[NewPartner]) -> PartnerRecord:
-        """Makes the enterprise a partner, once an operator has configured it. Not repeated after a lost answer."""
+        """Makes the enterprise a partner, after an operator has configured it. Not repeated after a lost answer."""
         read = value_of(PartnerRecord, "partner")
         return self._desk.send("POST", self._desk.path("/partners"), read, fields(**partner))
 
     def balances(self, **filters: Unpack[PartnerBalanceFilters]) -> PartnerBalances:
-        """The partner's own balances and those of all its connections, in its terms, read page by page."""
+        """Returns the partner's balances and those of all its connections, in its unit. It reads page by page."""
         path, read = self._desk.path("/partners/balances"), value_of(PartnerBalances)
         whole = self._desk.get(path, read, filters)
         page_number = 0

@@ -33,48 +33,48 @@ class OperatorGoAccounts:
         label: str | None = None,
         custodian_key: bool | None = None,
     ) -> GoAccount:
-        """Opens an account; the enterprise's first is its default. Not repeated after a lost answer.
+        """Opens an account. The first one of an enterprise is its default. Not repeated after a lost answer.
 
         Args:
-            enterprise_id: whose it is.
-            keys: the public keys that verify for it.
+            enterprise_id: of the owner.
+            keys: the public keys that verify the owner's signatures.
             label: any name.
-            custodian_key: whether it also gets a key that the network holds, and signs with on request.
+            custodian_key: whether the network also makes and holds a key, and signs with it on request.
         """
         path = self._desk.path("/enterprises/{}/go-accounts", enterprise_id)
         asked = fields(label=label, keys=[key.wire() for key in keys], custodian_key=custodian_key)
         return self._desk.send("POST", path, value_of(GoAccount, "goAccount"), asked, repeatable=False)
 
     def add_key(self, go_account_id: Id, key: NewKey) -> GoAccountKey:
-        """Adds a signing key; the same key again is the same key."""
+        """Adds a signing key. The same key again changes nothing."""
         path = self._desk.path("/go-accounts/{}/keys", go_account_id)
         return self._desk.send("POST", path, value_of(GoAccountKey, "key"), key.wire(), repeatable=True)
 
     def add_custodian_key(self, go_account_id: Id) -> GoAccountKey:
-        """Adds a key that the network makes and holds; each request makes one, so it is not repeated."""
+        """Adds a key that the network makes and holds. Each request makes another one: it is not repeated."""
         path = self._desk.path("/go-accounts/{}/keys", go_account_id)
         asked = fields(custodian_key=True)
         return self._desk.send("POST", path, value_of(GoAccountKey, "key"), asked, repeatable=False)
 
     def revoke_key(self, go_account_id: Id, key_id: Id) -> None:
-        """Revokes a signing key at once and for good."""
+        """Revokes a signing key at once. This cannot be undone."""
         path = self._desk.path("/go-accounts/{}/keys/{}", go_account_id, key_id)
         self._desk.send("DELETE", path, nothing, repeatable=True)
 
     def deposit(self, go_account_id: Id, *, currency: str, quantity: Quantity, reference: str) -> CustodyMovement:
-        """Records money that came in; once for each reference."""
+        """Records a deposit, once for each reference."""
         path = self._desk.path("/go-accounts/{}/deposits", go_account_id)
         asked = fields(currency=currency, quantity=quantity_text(quantity), reference=reference)
         return self._desk.send("POST", path, value_of(CustodyMovement), asked, repeatable=True)
 
     def withdraw(self, go_account_id: Id, *, currency: str, quantity: Quantity, reference: str) -> CustodyMovement:
-        """Records money that went out, within what is available; once for each reference."""
+        """Records a withdrawal of available money, once for each reference."""
         path = self._desk.path("/go-accounts/{}/withdrawals", go_account_id)
         asked = fields(currency=currency, quantity=quantity_text(quantity), reference=reference)
         return self._desk.send("POST", path, value_of(CustodyMovement), asked, repeatable=True)
 
     def balances(self, go_account_id: Id) -> dict[str, Balance]:
-        """Per currency what is available and held."""
+        """Returns what is available and held, per currency."""
         path = self._desk.path("/go-accounts/{}/balances", go_account_id)
         return (self._desk.get(path, value_of(GoAccountBalances))).balances
 
@@ -86,11 +86,11 @@ class OperatorCurrencies:
         self._desk = desk
 
     def list(self) -> tuple[Currency, ...]:
-        """All of them; this list has no pages."""
+        """Returns all currencies; this list has no pages."""
         return self._desk.get(self._desk.path("/currencies"), values_of(Currency, "currencies"))
 
     def create(self, *, name: str, backing: str, decimals: int) -> Currency:
-        """Makes a currency known; the same again is the same currency."""
+        """Adds a currency. The same request again returns the same currency."""
         asked = fields(name=name, backing=backing, decimals=decimals)
         read = value_of(Currency, "currency")
         return self._desk.send("POST", self._desk.path("/currencies"), read, asked, repeatable=True)

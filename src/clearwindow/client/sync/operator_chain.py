@@ -1,5 +1,5 @@
 # Made from ../aio by `make sdk`: change it there.
-"""The simulated chain, and the deposits that partners gave for settlements on it."""
+"""The simulated chain, and the deposits of partners for on-chain settlements."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from clearwindow.client.text import Id, Quantity, fields, quantity_text
 
 
 class OperatorChain:
-    """The simulated chain does what it is told here. Amounts are base units under the network's names."""
+    """Controls the simulated chain. Amounts are base units under the network's names."""
 
     def __init__(self, desk: OperatorDesk) -> None:
         self._desk = desk
 
     def transactions(self, **filters: Unpack[ChainFilters]) -> Pages[ChainTransaction]:
-        """What is on it, the newest first."""
+        """Lists the transactions, newest first."""
         return self._desk.pages("/chain/transactions", "transactions", ChainTransaction, filters)
 
     def send_deposit(
         self, *, partner_id: Id, currency: str, quantity: Quantity, tx_id: str, withheld: bool = False
     ) -> ChainTransaction:
-        """Has a partner send so much to its deposit address; the same again is the same transaction.
+        """Sends a partner's transaction to its deposit address. The same again returns the same transaction.
 
         Args:
-            partner_id: who sends.
+            partner_id: of the sender.
             currency: such as ``ofcbtc``.
-            quantity: base units, above 0.
+            quantity: in base units, above 0.
             tx_id: of the transaction.
-            withheld: it confirms only when it is told to, and not by itself after a while.
+            withheld: whether it waits for `confirm` instead of confirming after a while.
         """
         asked = fields(
             partner_id=partner_id,
@@ -46,15 +46,15 @@ class OperatorChain:
         return self._desk.send("POST", path, read, asked, repeatable=True)
 
     def confirm(self, transaction_id: Id) -> ChainTransaction:
-        """Confirms a transaction now, also one that was withheld."""
+        """Confirms a transaction now, even if it is withheld."""
         return self._decide("confirm", transaction_id)
 
     def withhold(self, transaction_id: Id) -> ChainTransaction:
-        """Keeps it from being confirmed by itself."""
+        """Withholds a transaction: it waits for `confirm`."""
         return self._decide("withhold", transaction_id)
 
     def fail(self, transaction_id: Id, *, reason: str | None = None) -> ChainTransaction:
-        """Gives it up, while it is pending; what it carried is sent again in a new one."""
+        """Fails a pending transaction. Its payment is sent again in a new one."""
         return self._decide("fail", transaction_id, fields(reason=reason))
 
     def _decide(self, verdict: str, transaction_id: Id, asked: dict[str, object] | None = None) -> ChainTransaction:
@@ -64,20 +64,20 @@ class OperatorChain:
 
 
 class OperatorOnchainDeposits:
-    """The deposits that partners gave for settlements on chain."""
+    """The deposits of partners for on-chain settlements."""
 
     def __init__(self, desk: OperatorDesk) -> None:
         self._desk = desk
 
     def list(self, **filters: Unpack[KeptDepositFilters]) -> Pages[KeptDeposit]:
-        """The newest first, with what became of them."""
+        """Lists the deposits with their status, newest first."""
         return self._desk.pages("/onchain-deposits", "deposits", KeptDeposit, filters)
 
     def release(self, deposit_id: Id) -> KeptDeposit:
         """Makes a deposit available on the partner's Go Account.
 
         Raises:
-            ConflictError: it is not held, or its settlement needs it.
+            ConflictError: the deposit is not held, or its settlement needs it.
         """
         path = self._desk.path("/onchain-deposits/{}/release", deposit_id)
         return self._desk.send("POST", path, value_of(KeptDeposit, "deposit"), repeatable=True)

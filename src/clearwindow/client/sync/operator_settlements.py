@@ -1,11 +1,12 @@
 # Made from ../aio by `make sdk`: change it there.
-"""Settlements, disputes and closures as operators see them: everything, of everybody."""
+"""Settlements, disputes and closures of all enterprises, as operators see them."""
 
 from __future__ import annotations
 
 from typing import Literal, Unpack
 
 from clearwindow.client.answers.disputes import Dispute, OperatorDisputeClosure
+from clearwindow.client.answers.proposals import OperatorProposal, value_or_proposal
 from clearwindow.client.answers.settlements import OperatorSettlement, OperatorSettlementDetail
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import (
@@ -29,23 +30,27 @@ class OperatorSettlements:
         return self._desk.pages("/settlements", "settlements", OperatorSettlement, filters)
 
     def get(self, settlement_id: Id, **filters: Unpack[TransferPageFilters]) -> OperatorSettlementDetail:
-        """One settlement with its disputes and one page of its transfers."""
+        """Returns one settlement with its disputes and one page of its transfers."""
         path = self._desk.path("/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(OperatorSettlementDetail), filters)
 
     def retry(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
-        """Has a failed settlement tried again at once.
+        """Retries a failed settlement at once.
 
-        Not repeated after a lost answer: the first request may have completed it, and the second be a conflict.
+        Not repeated after a lost answer: if the first request completed it, the second is a conflict.
         """
         path = self._desk.path("/settlements/{}/retry", settlement_id)
         read = value_of(OperatorSettlement, "settlement")
         return self._desk.send("POST", path, read, fields(reason=reason), repeatable=False)
 
-    def reject(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
-        """Ends a settlement without executing it."""
+    def reject(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement | OperatorProposal:
+        """Ends a settlement without executing it.
+
+        Returns a proposal if the settlement is disputed or carries closures: it is rejected once another operator
+        makes the same call.
+        """
         path = self._desk.path("/settlements/{}/reject", settlement_id)
-        read = value_of(OperatorSettlement, "settlement")
+        read = value_or_proposal(OperatorSettlement, "settlement")
         return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
 
 
@@ -59,12 +64,12 @@ class OperatorDisputes:
         return self._desk.pages("/disputes", "disputes", Dispute, filters)
 
     def close(self, dispute_id: Id, *, adjusted_transfers: Amounts, notes: str) -> OperatorDisputeClosure:
-        """Closes a dispute that was right, after the window; another operator reviews the closure.
+        """Closes a dispute in favour of the client, after the window. Another operator reviews the closure.
 
         Args:
-            dispute_id: which one.
-            adjusted_transfers: what moves instead: base units, + the client receives; empty: nothing moves.
-            notes: why.
+            dispute_id: of the dispute.
+            adjusted_transfers: what moves instead, in base units: + the client receives; empty if nothing moves.
+            notes: the reason.
         """
         path = self._desk.path("/disputes/{}/close", dispute_id)
         asked = fields(adjusted_transfers=amounts_text(adjusted_transfers), notes=notes)
@@ -84,7 +89,16 @@ class OperatorClosures:
     def review(
         self, closure_id: Id, *, decision: Literal["approved", "rejected"], notes: str | None = None
     ) -> OperatorDisputeClosure:
-        """Approves or rejects a closure that another operator, or the client, made."""
+        """Approves or rejects a closure that another operator or the client made."""
         path = self._desk.path("/dispute-closures/{}/review", closure_id)
         read = value_of(OperatorDisputeClosure, "disputeClosure")
         return self._desk.send("POST", path, read, fields(decision=decision, notes=notes), repeatable=True)
+
+    def cancel(self, closure_id: Id, *, reason: str | None = None) -> OperatorDisputeClosure | OperatorProposal:
+        """Ends the transfers of a closure in the settlement that has taken it and cannot carry it out.
+
+        Returns a proposal first: the closure is cancelled once another operator makes the same call.
+        """
+        path = self._desk.path("/dispute-closures/{}/cancel", closure_id)
+        read = value_or_proposal(OperatorDisputeClosure, "disputeClosure")
+        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)

@@ -1,5 +1,5 @@
 # Made from ../aio by `make sdk`: change it there.
-"""Settlements: staged by a partner, seen by it and by its clients."""
+"""Settlements: a partner stages them; the partner and its clients read them."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Amounts, Id, amounts_text, fields
 
 FlatAmounts: TypeAlias = Mapping[str, Amounts]
-"""Per connection id and currency: + the connection gains, - it loses; in the partner's own names and unit."""
+"""Per connection id and currency: + the connection gains, - it loses. In the partner's names and unit."""
 
 PairAmounts: TypeAlias = Mapping[str, Mapping[str, Amounts]]
-"""Of a broker: per source connection, destination connection and currency; + the destination gains."""
+"""For a broker: per source connection, destination connection and currency; + the destination gains."""
 
 
 class PartnerSettlements:
     """The partner's settlements.
 
-    A settlement is known by the partner's own ``external_id``: exactly the same request once more is answered as
-    the first time, and ``replayed`` is true. "The same" are the same bytes; so whoever may have to ask again after
-    a crash chooses ``nonce`` and ``cutoff_at`` and keeps them.
+    The partner's ``external_id`` identifies a settlement. If the same request is sent again, it gets the first
+    answer, and ``replayed`` is true. "The same" means the same bytes. To be able to repeat a request after a crash,
+    choose ``nonce`` and ``cutoff_at`` yourself and keep them.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -60,15 +60,15 @@ class PartnerSettlements:
         """Stages a settlement with a dispute window (v2).
 
         Args:
-            external_id: the partner's own name of it.
-            settlement_amounts: who gains and who loses.
-            cutoff_at: the moment up to which trades are in it.
-            notes: anything.
-            nonce: made here where it is not given.
+            external_id: the partner's own id of the settlement.
+            settlement_amounts: the gains and losses.
+            cutoff_at: trades up to this time are included.
+            notes: any text.
+            nonce: a new one if omitted.
 
         Raises:
             UnprocessableError: losses are not covered; ``details`` names every connection that is short.
-            ConflictError: the external id is that of another settlement.
+            ConflictError: another settlement has this external id.
         """
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
         path = self._desk.path("/partners/settlements", version=2)
@@ -85,9 +85,10 @@ class PartnerSettlements:
         """Settles at once, all or nothing, for a partner without a dispute window (v1).
 
         Raises:
-            NotAuthenticatedError: short of funds, where its ``settlement`` is the failed one; the same
-                again retries.
-            ServerError: nothing has moved; its ``settlement`` is pending, and the same again goes on with it.
+            NotAuthenticatedError: if it has a ``settlement``, which failed: the partner is short of funds. Send
+                the same request again to retry.
+            ServerError: nothing has moved, and its ``settlement`` is pending. Send the same request again to
+                continue.
         """
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements")
@@ -101,7 +102,7 @@ class PartnerSettlements:
         notes: str | None = None,
         nonce: str | None = None,
     ) -> Settlement:
-        """The wire's old name of `create_v1`."""
+        """The older name of `create_v1` on the wire."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements/nonReconciled")
         return self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
@@ -129,7 +130,7 @@ class PartnerSettlements:
         nonce: str | None = None,
         method: SigningMethod = "POST",
     ) -> str:
-        """The exact text to sign for a settlement, as the server writes it; `create` makes its own."""
+        """Returns the exact text to sign for a settlement. The server writes it; `create` does not need it."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
         return self._desk.payload(method, self._desk.path("/partners/settlements-signing"), asked)
 
@@ -138,14 +139,14 @@ class PartnerSettlements:
         return self._desk.pages(path, "settlements", Settlement, filters)
 
     def get(self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]) -> SettlementDetail:
-        """One settlement with its disputes and one page of its transfers; `transfers` has all of them."""
+        """Returns one settlement with its disputes and one page of its transfers; `transfers` reads all of them."""
         path = self._desk.path("/partners/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(SettlementDetail), filters)
 
     def transfers(
         self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]
     ) -> Iterator[SettlementTransfer]:
-        """All transfers of a settlement, read page by page from ``page_number`` on."""
+        """Reads all transfers of a settlement, page by page from ``page_number`` on."""
         page_number = filters.pop("page_number", 0)
         first, seen = page_number, 0
         while True:
@@ -162,10 +163,10 @@ class PartnerSettlements:
     def record_deposits(
         self, *, external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None = None
     ) -> tuple[OnchainDeposit, ...]:
-        """Names the transactions that pay for an on-chain settlement, before or after it is started.
+        """Names the transactions that pay for an on-chain settlement, before or after its start.
 
         Raises:
-            ConflictError: a transaction was given for another settlement.
+            ConflictError: a transaction belongs to another settlement.
         """
         asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
         path = self._desk.path("/partners/settlements/onchain/deposits")
@@ -174,21 +175,21 @@ class PartnerSettlements:
     def deposits_payload(
         self, *, external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None = None
     ) -> str:
-        """The exact text to sign for deposits."""
+        """Returns the exact text to sign for deposits."""
         asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
         return self._desk.payload("GET", self._desk.path("/partners/settlements/onchain/deposits/signing"), asked)
 
     def trade_payload(
         self, *, trade: Trade, trade_correction: TradeCorrection | None = None, nonce: str | None = None
     ) -> str:
-        """The exact text to sign for a trade."""
+        """Returns the exact text to sign for a trade."""
         correction = None if trade_correction is None else trade_correction.wire()
         asked = fields(trade=trade.wire(), trade_correction=correction, nonce=self._desk.nonce(nonce))
         return self._desk.payload("GET", self._desk.path("/partners/trades/signing"), asked)
 
 
 class ClientSettlements:
-    """Settlements that the client's connections are in."""
+    """The settlements with connections of the client."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -198,12 +199,12 @@ class ClientSettlements:
         return self._desk.pages(path, "settlements", ClientSettlement, filters)
 
     def get(self, settlement_id: Id, **filters: Unpack[TransferPageFilters]) -> ClientSettlementDetail:
-        """One settlement with one page of the client's own transfers in it, and its disputes."""
+        """Returns one settlement with the client's disputes and one page of the client's transfers."""
         path = self._desk.path("/clients/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(ClientSettlementDetail), filters)
 
     def transfers(self, **filters: Unpack[ClientTransferFilters]) -> Pages[ClientTransfer]:
-        """The client's transfers of all settlements."""
+        """Lists the client's transfers of all settlements."""
         path = self._desk.path("/clients/settlementTransfers")
         return self._desk.pages(path, "settlementTransfers", ClientTransfer, filters)
 

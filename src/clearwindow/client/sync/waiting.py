@@ -1,4 +1,4 @@
-"""What differs between waiting in a coroutine and waiting in a thread. Written by hand for both."""
+"""The differences between waiting in a coroutine and waiting in a thread. Written by hand for both."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def sleep(seconds: float) -> None:
 
 
 def time_limit(_seconds: float) -> AbstractContextManager[object]:
-    """A thread cannot be interrupted: the time is looked at whenever a part of an answer arrives."""
+    """A thread cannot be interrupted: the time is checked when a part of an answer arrives."""
     return nullcontext()
 
 
 def signature_of(signer: Signer, payload: str) -> object:
-    """What the signer gives: not trusted to be a text."""
+    """Returns what the signer returned, which may be anything."""
     return signer(payload)

@@ -1,15 +1,15 @@
-"""Wallets as values."""
+"""Wallets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clearwindow.accounts.values import GoAccount, GoAccountKey
+from clearwindow.custody.models import GoAccount, GoAccountKey
 
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """A Go Account with its keys in force, in the order in which a client tries them."""
+    """A Go Account with its active keys, in the order in which a client tries them."""
 
     account: GoAccount
     keys: tuple[GoAccountKey, ...]

@@ -6,23 +6,24 @@ from typing import Annotated, Final, Literal
 
 from pydantic import StringConstraints
 
-from clearwindow.accounts.values import GoAccountKey
-from clearwindow.clock import wire_time
-from clearwindow.http.wire import RequestModel, WireModel, present
-from clearwindow.wallets.values import Wallet
+from clearwindow.api.schema import RequestModel, WireModel
+from clearwindow.core.clock import wire_time
+from clearwindow.core.text import present
+from clearwindow.custody.models import GoAccountKey
+from clearwindow.custody.wallets.models import Wallet
 
 CONSTANTS_TTL_SECONDS: Final = 3600
 
 
 class ClientConstants(WireModel):
-    """Nothing that a client of this network needs to be told; it asks again after ``ttl`` seconds."""
+    """The constants, none in this network. A client asks again after ``ttl`` seconds."""
 
     constants: dict[str, str]
     ttl: int
 
 
 class WalletView(WireModel):
-    """``keys`` has the owner's keys first, those with a ciphertext before the others, and the custodian's last."""
+    """``keys`` lists the owner's keys with a ciphertext, then the owner's other keys, then the custodian's key."""
 
     id: str
     coin: Literal["ofc"]
@@ -42,7 +43,7 @@ class WalletView(WireModel):
 
 
 class KeychainView(WireModel):
-    """``encryptedPrv`` is the owner's own ciphertext, as it was given."""
+    """``encryptedPrv`` is the owner's own ciphertext of the private key, unchanged."""
 
     id: str
     pub: str

@@ -1,5 +1,5 @@
--- What must always hold (protocol §10), each as the rows that break it. Every statement reads tables of all nouns on
--- purpose: a proof that went through the code it checks would share its mistakes.
+-- Each statement finds the rows that violate one invariant (protocol §10). The statements read the tables of all rooms
+-- directly: a check that used the code it checks would repeat its mistakes.
 
 -- name: begin_snapshot
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
@@ -89,7 +89,7 @@ LEFT JOIN allocation
  AND (allocation.currency, allocation.quantity) = (hold.currency, hold.quantity)
 LEFT JOIN settlement
   ON (settlement.id, hold.cause_kind) = (hold.cause_id, 'settlement')
- AND settlement.state NOT IN ('completed', 'rejected')
+ AND (settlement.state NOT IN ('completed', 'rejected') OR settlement.closures_wait)
 LEFT JOIN dispute
   ON (dispute.id, hold.cause_kind) = (hold.cause_id, 'dispute')
  AND NOT dispute.retracted AND dispute.settled_in_settlement_id IS NULL
@@ -170,18 +170,24 @@ WITH executed AS (
     LEFT JOIN settlement_party AS counterparty
         ON (counterparty.settlement_id, counterparty.connection_id)
          = (transfer.settlement_id, transfer.counterparty_connection_id)
-    WHERE transfer.dispute_closure_id IS NOT NULL
-       OR NOT (party.disputed OR coalesce(counterparty.disputed, false))
+    JOIN settlement ON settlement.id = transfer.settlement_id
+    LEFT JOIN dispute_closure AS closure ON closure.id = transfer.dispute_closure_id
+    WHERE CASE
+        WHEN transfer.dispute_closure_id IS NOT NULL THEN closure.cancelled_at IS NULL
+        ELSE settlement.state <> 'rejected' AND NOT (party.disputed OR coalesce(counterparty.disputed, false))
+    END
     GROUP BY transfer.settlement_id
 )
 SELECT settlement_id, settlement.state, coalesce(executed.entries, 0) AS executed,
        coalesce(final.transfers, 0) AS final_transfers, count(*) OVER () AS total
-FROM (SELECT id AS settlement_id, state, settlement_type = 'offchain' AS at_once FROM settlement) AS settlement
+FROM (SELECT id AS settlement_id, state,
+             settlement_type = 'offchain' AND (state = 'completed' OR (state = 'rejected' AND NOT closures_wait)) AS ended
+      FROM settlement) AS settlement
 FULL JOIN executed USING (settlement_id)
 LEFT JOIN final USING (settlement_id)
 WHERE coalesce(executed.entries, 0) NOT BETWEEN
-      CASE WHEN settlement.state = 'completed' AND at_once AND final.transfers IS NOT NULL THEN 1 ELSE 0 END
-  AND CASE WHEN settlement.state = 'completed' AND at_once THEN 1 ELSE 0 END
+      CASE WHEN ended AND final.transfers IS NOT NULL THEN 1 ELSE 0 END
+  AND CASE WHEN ended AND (settlement.state = 'completed' OR final.transfers IS NOT NULL) THEN 1 ELSE 0 END
 ORDER BY settlement_id
 LIMIT %(limit)s
 
@@ -222,7 +228,7 @@ ORDER BY settlement_id, side, account_id, currency
 LIMIT %(limit)s
 
 -- name: onchain_settlement_holds_what_it_still_moves
--- Losses from the beginning, gains from the moment on in which the deposits are spent on them.
+-- Losses are held from the start, gains once deposits are spent on them.
 WITH held AS (
     SELECT hold.cause_id AS settlement_id, CASE account.kind WHEN 'network' THEN 'loss' ELSE 'gain' END AS side,
            CASE account.kind WHEN 'network' THEN hold.account_id END AS network_account_id, hold.currency, hold.quantity
@@ -268,7 +274,7 @@ ORDER BY deposit_id
 LIMIT %(limit)s
 
 -- name: chain_paid_each_transfer_once
--- Holds against the built-in chain only what was ever sent over it: a real one would be asked itself.
+-- Checks only transfers that were sent over the simulated chain.
 WITH paid AS (
     SELECT transfer_id, count(*) AS payments, min(payment_id::text) AS payment_id, min(quantity) AS quantity,
            min(currency) AS currency, min(tx_id) AS tx_id
@@ -284,7 +290,7 @@ ORDER BY transfer_id
 LIMIT %(limit)s
 
 -- name: executed_settlement_posts_its_transfers
--- On network accounts; what is left of the entry, which sums to zero, is the partner's.
+-- Compares network accounts only: an entry sums to zero, so the rest of it is the partner's.
 WITH side AS (
     SELECT settlement_id, dispute_closure_id, connection_id, counterparty_connection_id AS other_id,
            network_account_id AS account_id, currency, quantity
@@ -297,11 +303,16 @@ WITH side AS (
     SELECT side.settlement_id, side.account_id, side.currency, sum(side.quantity) AS quantity
     FROM side
     JOIN settlement ON settlement.id = side.settlement_id
-    WHERE settlement.state = 'completed' AND settlement.settlement_type = 'offchain'
-      AND (side.dispute_closure_id IS NOT NULL
-           OR NOT EXISTS (SELECT FROM settlement_party AS party
-                          WHERE party.settlement_id = side.settlement_id AND party.disputed
-                            AND party.connection_id IN (side.connection_id, side.other_id)))
+    LEFT JOIN dispute_closure AS closure ON closure.id = side.dispute_closure_id
+    WHERE settlement.settlement_type = 'offchain'
+      AND (settlement.state = 'completed' OR (settlement.state = 'rejected' AND NOT settlement.closures_wait))
+      AND CASE
+          WHEN side.dispute_closure_id IS NOT NULL THEN closure.cancelled_at IS NULL
+          ELSE settlement.state = 'completed'
+               AND NOT EXISTS (SELECT FROM settlement_party AS party
+                               WHERE party.settlement_id = side.settlement_id AND party.disputed
+                                 AND party.connection_id IN (side.connection_id, side.other_id))
+      END
     GROUP BY side.settlement_id, side.account_id, side.currency
 ), posted AS (
     SELECT entry.cause_id AS settlement_id, posting.account_id, posting.currency, sum(posting.quantity) AS quantity
@@ -319,9 +330,52 @@ WHERE coalesce(final.quantity, 0) <> coalesce(posted.quantity, 0)
 ORDER BY settlement_id, account_id, currency
 LIMIT %(limit)s
 
+-- name: settlement_holds_what_its_transfers_take
+-- For each balance: the losses to each counterparty that still run, less what the taken closures bring.
+WITH side AS (
+    SELECT settlement_id, dispute_closure_id, connection_id, counterparty_connection_id AS other_id,
+           network_account_id AS account_id, currency, quantity
+    FROM settlement_transfer
+    UNION ALL
+    SELECT settlement_id, dispute_closure_id, counterparty_connection_id, connection_id,
+           counterparty_account_id, currency, -quantity
+    FROM settlement_transfer WHERE counterparty_connection_id IS NOT NULL
+), against AS (
+    SELECT side.settlement_id, side.account_id, side.currency, side.dispute_closure_id IS NOT NULL AS pulls_in,
+           sum(side.quantity) AS quantity
+    FROM side
+    JOIN settlement ON settlement.id = side.settlement_id
+    LEFT JOIN dispute_closure AS closure ON closure.id = side.dispute_closure_id
+    WHERE settlement.settlement_type = 'offchain' AND NOT settlement.immediate
+      AND (settlement.state NOT IN ('completed', 'rejected') OR settlement.closures_wait)
+      AND CASE
+          WHEN side.dispute_closure_id IS NOT NULL THEN closure.cancelled_at IS NULL
+          ELSE settlement.state <> 'rejected'
+               AND NOT EXISTS (SELECT FROM settlement_party AS party
+                               WHERE party.settlement_id = side.settlement_id AND party.disputed
+                                 AND party.connection_id IN (side.connection_id, side.other_id))
+      END
+    GROUP BY side.settlement_id, side.account_id, side.currency, side.other_id, side.dispute_closure_id IS NOT NULL
+), takes AS (
+    SELECT settlement_id, account_id, currency,
+           greatest(0, sum(CASE WHEN pulls_in THEN -quantity ELSE greatest(0, -quantity) END)) AS quantity
+    FROM against GROUP BY settlement_id, account_id, currency
+), held AS (
+    SELECT hold.cause_id AS settlement_id, hold.account_id, hold.currency, hold.quantity
+    FROM hold
+    JOIN settlement ON settlement.id = hold.cause_id AND settlement.settlement_type = 'offchain'
+    WHERE hold.cause_kind = 'settlement'
+)
+SELECT settlement_id, account_id, currency, held.quantity AS held, takes.quantity AS takes, count(*) OVER () AS total
+FROM takes FULL JOIN held USING (settlement_id, account_id, currency)
+WHERE coalesce(held.quantity, 0) <> coalesce(takes.quantity, 0)
+ORDER BY settlement_id, account_id, currency
+LIMIT %(limit)s
+
 -- name: dispute_holds_what_its_transfers_take
--- While it stands, a dispute holds no more than what the transfers that it answers for would take: of two disputes on
--- one transfer, the earlier one. Once closed, it holds exactly what the closure's transfers will take.
+-- An open dispute holds at most what its transfers would take. If two disputes concern one transfer, it counts for the
+-- earlier one. A closed dispute holds exactly what the closure's transfers will take. A dispute of a rejected settlement
+-- holds nothing for the settlement's own transfers.
 WITH objection AS (
     SELECT dispute.id, dispute.settlement_id, dispute.connection_id, dispute.created_at, closure.id AS closure_id,
            closure.id IS NULL AS stands, coalesce(closure.closed_by = 'admin', false) AS upheld,
@@ -350,6 +404,7 @@ WITH objection AS (
         ON (own.settlement_id, own.connection_id) = (side.settlement_id, side.connection_id)
     LEFT JOIN objection AS theirs
         ON (theirs.settlement_id, theirs.connection_id) = (side.settlement_id, side.other_id)
+    JOIN settlement ON settlement.id = side.settlement_id AND settlement.state <> 'rejected'
     WHERE side.dispute_closure_id IS NULL AND (own.stands OR theirs.stands)
       AND own.upheld IS NOT TRUE AND theirs.upheld IS NOT TRUE
     GROUP BY 1, side.other_id, side.account_id, side.currency
@@ -370,6 +425,19 @@ SELECT dispute_id, account_id, currency, held.quantity AS held, takes.least, tak
 FROM takes FULL JOIN held USING (dispute_id, account_id, currency)
 WHERE coalesce(held.quantity, 0) NOT BETWEEN coalesce(takes.least, 0) AND coalesce(takes.most, 0)
 ORDER BY dispute_id, account_id, currency
+LIMIT %(limit)s
+
+-- name: settlement_event_is_for_its_clients
+SELECT event.id AS event_id, event.subject_id AS settlement_id, event.clients,
+       coalesce(involved.clients, 0) AS clients_involved, count(*) OVER () AS total
+FROM event
+LEFT JOIN (
+    SELECT party.settlement_id, count(DISTINCT connection.client_id) AS clients
+    FROM settlement_party AS party JOIN connection ON connection.id = party.connection_id
+    GROUP BY party.settlement_id
+) AS involved ON involved.settlement_id = event.subject_id
+WHERE event.clients > 0 AND event.clients IS DISTINCT FROM involved.clients
+ORDER BY event.sequence
 LIMIT %(limit)s
 
 -- name: transfer_has_its_party

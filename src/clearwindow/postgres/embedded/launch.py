@@ -1,11 +1,11 @@
-"""Become the given user, tie this process's life to its parent's, and turn into the given program.
+"""Becomes the given user, makes this process end with its parent, and replaces it by the given program.
 
 Run by path as `python -I -S launch.py PARENT_PID SIGNAL UID GID PROGRAM ARGUMENT...`; UID -1 changes nobody.
 
-Why a program of its own and not `subprocess`'s `preexec_fn` and `user=`: code between fork and exec of a
-process with threads may deadlock; the signal is forgotten at every change of user, so it has to be set after
-that change; and with the interpreter under /root the unprivileged user could not start Python at all, while a
-Python that already runs can become that user and then start PostgreSQL.
+This is a separate program instead of `preexec_fn` and `user=` of `subprocess`, for three reasons. In a process with
+threads, code between fork and exec may deadlock. The signal is lost when the user changes, so it must be set after
+that. If the interpreter lies under /root, the unprivileged user cannot start Python, but a running Python can
+become that user and then start PostgreSQL.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ CANNOT_START = 126
 
 
 def main(arguments: list[str]) -> None:
-    """Never returns: either this process is the program afterwards, or it ends with a message on stderr."""
+    """Never returns: this process becomes the program, or it ends with a message on stderr."""
     parent_pid, death_signal, uid, gid = map(int, arguments[:4])
     program = arguments[4:]
     try:
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
         os.umask(0o077)
         if sys.platform == "linux":
             _die_with_parent(death_signal)
-        # The parent may have died before the signal was set; nobody would ever send it then.
+        # If the parent died before the signal was set, nobody would ever send it.
         if os.getppid() != parent_pid:
             raise SystemExit(CANNOT_START)
         os.execv(program[0], program)  # noqa: S606 - becoming this program is the purpose

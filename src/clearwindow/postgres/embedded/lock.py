@@ -1,4 +1,4 @@
-"""Who holds a data folder: a lock that ends with its process, whatever ends that process."""
+"""The lock of a data folder. It ends with its process, however that process ends."""
 
 import fcntl
 import os
@@ -9,11 +9,11 @@ LOCK_NAME = "postgres.lock"
 
 
 def open_private(path: Path) -> int:
-    """Open a file of ours for reading and appending, made where missing; returns the descriptor.
+    """Opens a file of ours for reading and appending, and makes it if it is missing. Returns the descriptor.
 
-    What root makes in a normal user's folder belongs to that user, who could otherwise not start there again.
+    A file that root makes in a normal user's folder gets that user as its owner, who can then start there again.
     """
-    # Root must not be led elsewhere by a link in a folder that somebody else owns.
+    # Another user owns the folder and must not lead root elsewhere by a link.
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o600)
     status, folder = os.fstat(descriptor), path.parent.stat()
@@ -23,7 +23,7 @@ def open_private(path: Path) -> int:
 
 
 class FolderLock:
-    """A folder held by this process, until `release` or the process's end, whatever ends it."""
+    """A folder that this process holds until `release` or until the process ends."""
 
     _held: "set[FolderLock]" = set()  # noqa: RUF012 - of the process, on purpose: see _forget_in_child
 
@@ -33,8 +33,8 @@ class FolderLock:
 
     @classmethod
     def take(cls, folder: Path) -> Self | None:
-        """Lock the folder, or return None when another holder has it."""
-        # The file is never removed: a lock on a removed file would exclude nobody.
+        """Locks the folder. Returns None if another process holds it."""
+        # The file is never removed: a lock on a removed file would keep nobody out.
         descriptor = open_private(folder / LOCK_NAME)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,7 +46,7 @@ class FolderLock:
         return cls(descriptor)
 
     def release(self) -> None:
-        """Let go; harmless when repeated."""
+        """Releases the lock. May be repeated."""
         if self in self._held:
             self._held.discard(self)
             os.ftruncate(self._descriptor, 0)
@@ -54,7 +54,7 @@ class FolderLock:
 
     @classmethod
     def _forget_in_child(cls) -> None:
-        # A forked child shares the lock, and would keep it after our death.
+        # A forked child shares the lock, and would keep it after our process has ended.
         for lock in cls._held:
             os.close(lock._descriptor)  # noqa: SLF001 - of the same class
         cls._held.clear()
@@ -64,6 +64,6 @@ os.register_at_fork(after_in_child=FolderLock._forget_in_child)  # noqa: SLF001 
 
 
 def holder_pid(folder: Path) -> int | None:
-    """The process that holds the folder's lock, as far as it has said so."""
+    """Returns the process that holds the folder's lock, if it has written its number."""
     text = (folder / LOCK_NAME).read_text().strip()
     return int(text) if text.isdecimal() else None

@@ -1,4 +1,4 @@
-"""The PostgreSQL server process: start it, watch it, end it, and end those that outlived their owner."""
+"""The PostgreSQL server process: starts it, watches it, stops it, and ends servers that outlived their owner."""
 
 import contextlib
 import os
@@ -7,17 +7,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from clearwindow.database.account import Account
-from clearwindow.database.binaries import EmbeddedPostgresError
-from clearwindow.database.home import Home
-from clearwindow.database.lock import open_private
+from clearwindow.postgres.embedded.account import Account
+from clearwindow.postgres.embedded.binaries import EmbeddedPostgresError
+from clearwindow.postgres.embedded.environment import server_environment
+from clearwindow.postgres.embedded.home import Home
+from clearwindow.postgres.embedded.lock import open_private
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 
-# Fast shutdown, then immediate shutdown, which recovery at the next start makes good.
+# Fast shutdown, then immediate shutdown. After that one, recovery runs at the next start.
 _SHUTDOWN_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 15.0))
 _POLL_SECONDS = 0.01
 
@@ -26,24 +27,18 @@ _OUR_SIGNS = (b"cluster_name=clearwindow-", b"postgres: clearwindow-")
 
 
 def launch_command(program: Sequence[str], account: Account | None, death_signal: signal.Signals) -> list[str]:
-    """The command that runs the program as the account and signals it when the calling thread ends."""
+    """Returns the command that runs the program as the account and signals it when the calling thread ends."""
     uid, gid = (-1, -1) if account is None else (account.uid, account.gid)
     who = (str(os.getpid()), str(int(death_signal)), str(uid), str(gid))
     return [sys.executable, "-I", "-S", str(_LAUNCHER), *who, *program]
 
 
-def clean_environment() -> Mapping[str, str]:
-    """Our environment without what would steer PostgreSQL's programs elsewhere, with messages in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-    return kept | {"LC_ALL": "C"}
-
-
 class Postmaster:
-    """A server process of ours.
+    """A server process.
 
-    Linux sends the death signal when the *thread* that started a process ends. The server is therefore
-    started by a thread of its own, which then waits for it: it ends with the server or with our whole
-    process, never with the caller's thread.
+    Linux sends the death signal when the *thread* that started a process ends. So a thread of its own starts the
+    server and then waits for it. That thread ends with the server or with our whole process, and not when the
+    caller's thread ends.
     """
 
     def __init__(self, program: Sequence[str], home: Home) -> None:
@@ -68,8 +63,8 @@ class Postmaster:
                     stdout=log,
                     stderr=log,
                     cwd="/",
-                    env=clean_environment(),
-                    # Ctrl-C in a terminal goes to a whole session; the server has to outlive its clients.
+                    env=server_environment(),
+                    # Ctrl-C in a terminal goes to the whole session. The server must outlive its clients.
                     start_new_session=True,
                 )
             finally:
@@ -87,7 +82,7 @@ class Postmaster:
         return not self._ended.is_set()
 
     def wait(self, patience_seconds: float) -> bool:
-        """Whether the server has ended, after waiting for that at most so long."""
+        """Waits at most so long for the server to end. Returns whether it has ended."""
         return self._ended.wait(patience_seconds)
 
     @property
@@ -97,10 +92,10 @@ class Postmaster:
         return self._process.pid
 
     def stop(self) -> None:
-        """End the server within a bounded time; harmless when it has ended.
+        """Stops the server within a limited time. Does nothing if it has ended.
 
         Raises:
-            EmbeddedPostgresError: it does not end.
+            EmbeddedPostgresError: it does not stop.
         """
         for step, patience_seconds in _SHUTDOWN_STEPS:
             if self._process is not None and self.running:
@@ -108,22 +103,22 @@ class Postmaster:
             if self._ended.wait(patience_seconds):
                 return
         raise EmbeddedPostgresError(
-            f"PostgreSQL (process {self.pid}) does not stop: see {self._log}, and end that process by hand."
+            f"PostgreSQL (process {self.pid}) does not stop: see {self._log}, and end that process yourself."
         )
 
 
 def stop_leftovers(home: Home) -> None:
-    """End the cluster's processes that outlived their owner, and make a stale postmaster.pid harmless.
+    """Ends the cluster's processes that outlived their owner, and makes a stale postmaster.pid harmless.
 
-    The caller holds the data folder's lock, so that none of these processes has a living owner.
+    The caller must hold the data folder's lock: then none of these processes has a running owner.
 
     Raises:
-        EmbeddedPostgresError: some process does not end.
+        EmbeddedPostgresError: a process does not end.
     """
     postmaster = _recorded_pid(home.cluster)
     for step, patience_seconds in (*_SHUTDOWN_STEPS, (signal.SIGKILL, 5.0)):
         left = set(_processes(home.marker))
-        # A living server ends its own children in order; without it each has to be told.
+        # A running server ends its own children in order. Without it, each gets the signal.
         for pid in {postmaster} if postmaster in left else left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, step)
@@ -132,7 +127,7 @@ def stop_leftovers(home: Home) -> None:
     else:
         raise EmbeddedPostgresError(
             f"A PostgreSQL server without an owner still runs on {home.cluster} (processes "
-            f"{', '.join(map(str, sorted(_processes(home.marker))))}) and does not stop: end it by hand."
+            f"{', '.join(map(str, sorted(_processes(home.marker))))}) and does not stop: end it yourself."
         )
     # Read again: a server that ended in order has removed the file.
     stale = _recorded_pid(home.cluster)
@@ -150,13 +145,13 @@ def _all_gone(marker: str, patience_seconds: float) -> bool:
 
 
 def _disown_pid_file(pid_file: Path) -> None:
-    """Put our own number into a stale postmaster.pid.
+    """Writes our own process number into a stale postmaster.pid.
 
-    After a reboot the recorded number may belong to any process, and PostgreSQL would take that for a running
-    server. It knows its parent to be none. The file is not removed: its other lines let PostgreSQL find out
-    whether some orphan still uses the cluster's shared memory.
+    After a reboot, the recorded number may belong to any process, and PostgreSQL would take that for a running
+    server. PostgreSQL ignores the number of its own parent. The file is not removed: from its other lines,
+    PostgreSQL finds out whether an orphan still uses the cluster's shared memory.
     """
-    # Root must not be led elsewhere by a link in a folder that somebody else owns.
+    # Another user may own the folder and must not lead root elsewhere by a link.
     with os.fdopen(os.open(pid_file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), "r+") as file:
         lines = file.read().splitlines(keepends=True)
         file.seek(0)
@@ -165,7 +160,7 @@ def _disown_pid_file(pid_file: Path) -> None:
 
 
 def _recorded_pid(cluster: Path) -> int | None:
-    """The number in postmaster.pid; negative for a server in single-user mode."""
+    """Returns the number in postmaster.pid. It is negative for a server in single-user mode."""
     try:
         first, *_ = (cluster / "postmaster.pid").read_text().splitlines()
         return int(first)
@@ -174,7 +169,7 @@ def _recorded_pid(cluster: Path) -> int | None:
 
 
 def _is_foreign_server(pid: int) -> bool:
-    """Whether the process is a PostgreSQL server that somebody started by other means than ours."""
+    """Returns whether the process is a PostgreSQL server that Clearwindow has not started."""
     return any(
         number == pid and _is_postgres(command) and not any(sign in command for sign in _OUR_SIGNS)
         for number, command in _command_lines()
@@ -182,7 +177,7 @@ def _is_foreign_server(pid: int) -> bool:
 
 
 def _processes(marker: str) -> Iterator[int]:
-    """The cluster's processes: the server has the marker in its arguments, its children in their titles."""
+    """Yields the cluster's processes: the server has the marker in its arguments, its children in their titles."""
     for pid, command in _command_lines():
         if marker.encode() in command and _is_postgres(command):
             yield pid

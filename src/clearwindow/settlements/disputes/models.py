@@ -1,12 +1,14 @@
-"""Disputes and closures as values."""
+"""Disputes and closures; and the filters of their lists."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from clearwindow.settlements.transfers.models import TradingAccounts, Transfer
 
 
 class ClosureStatus(StrEnum):
@@ -21,7 +23,7 @@ class ClosedBy(StrEnum):
 
 
 AUTO_APPROVAL = "auto-approval"
-"""Who reviewed a closure that the partner's configuration approves by itself."""
+"""The reviewer of a client's closure if the partner's configuration approves such closures without a review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +46,32 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """How a dispute ended. ``adjusted_transfers``: our currency names, base units, + the client receives."""
+    """The end of a dispute. ``adjusted_transfers``: our currency names, base units, + the client receives."""
 
     id: UUID
     partner_id: UUID
     dispute_id: UUID
-    status: str
-    closed_by: str
+    status: ClosureStatus
+    closed_by: ClosedBy
     user_id: str
     notes: str
     adjusted_transfers: dict[str, str]
-    payload: str | None
-    signature: str | None
     request_sha256: bytes
     reviewed_by: str | None
     review_notes: str | None
     reviewed_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    cancelled_at: datetime | None = None
+    """When its transfers ended in the settlement that had taken them."""
+    payload: str | None = None
+    """What the client signed: from the request's evidence, or from the closure itself if that is older."""
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AssignedClosure:
-    """An approved closure that a settlement takes over."""
+    """An approved closure whose transfers run with a new settlement."""
 
     dispute_id: UUID
     closure_id: UUID
@@ -75,17 +80,64 @@ class AssignedClosure:
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
-    """A dispute that was not retracted, and who made its closure where that is approved."""
+class NewDispute:
+    """What a client objects to. ``expected_transfers``: base units by currency, + the client receives."""
 
-    dispute_id: UUID
     connection_id: UUID
-    closed_by: str | None
+    reason: str | None
+    expected_transfers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedWith:
+    """What a dispute was raised with: updates may change both. ``expected_transfers`` have our currency names."""
+
+    reason: str | None
+    expected_transfers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeChange:
+    """A retraction, its reversal, or another expectation. None: the expected transfers stay as they are."""
+
+    connection_id: UUID
+    retracted: bool
+    reason: str | None
+    expected_transfers: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeResult:
+    """A dispute with its closure, and whether the request repeated an earlier one."""
+
+    dispute: Dispute
+    closure: Closure | None
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeDetail:
+    """A dispute with its closure, the closure's transfers, and the accounts that the reader may know."""
+
+    dispute: Dispute
+    closure: Closure | None
+    transfers: Sequence[Transfer]
+    accounts: TradingAccounts
+
+
+@dataclass(frozen=True, slots=True)
+class ClosureFilter:
+    """What a list of closures shows."""
+
+    dispute_ids: Sequence[UUID] | None = None
+    statuses: Sequence[str] | None = None
+    limit: int = 100
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DisputeFilter:
-    """What a list of disputes shows; ``own_connection_ids`` limits a client to its own."""
+    """What a list of disputes shows. ``own_connection_ids`` limits a client to its own."""
 
     partner_ids: Sequence[UUID] | None = None
     own_connection_ids: Sequence[UUID] | None = None

@@ -1,22 +1,37 @@
+-- columns: closure
+id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers, request_sha256, reviewed_by,
+       review_notes, reviewed_at, created_at, updated_at, cancelled_at,
+       -- Only a closure from before evidence was kept has its own.
+       coalesce(payload, (SELECT kept.payload FROM signed_request AS kept
+                          WHERE kept.subject_id = dispute_closure.id
+                            AND kept.request_sha256 = dispute_closure.request_sha256)) AS payload,
+       coalesce(signature, (SELECT kept.signature FROM signed_request AS kept
+                            WHERE kept.subject_id = dispute_closure.id
+                              AND kept.request_sha256 = dispute_closure.request_sha256)) AS signature
+
+-- columns: dispute
+id, partner_id, settlement_id, connection_id, user_id, reason, expected_transfers, retracted, retracted_by,
+       retracted_at, retracted_reason, settled_in_settlement_id, created_at, updated_at
+
 -- name: insert_dispute
 INSERT INTO dispute (id, partner_id, settlement_id, connection_id, user_id, reason, expected_transfers, retracted,
-                     created_at, updated_at)
+                     created_at, updated_at, raised_with)
 VALUES (%(id)s, %(partner_id)s, %(settlement_id)s, %(connection_id)s, %(user_id)s, %(reason)s,
-        %(expected_transfers)s, false, %(now)s, %(now)s)
+        %(expected_transfers)s, false, %(now)s, %(now)s, %(raised_with)s)
+
+-- name: find_raised_with
+SELECT raised_with FROM dispute WHERE id = %(id)s
 
 -- name: find_dispute
-SELECT id, partner_id, settlement_id, connection_id, user_id, reason, expected_transfers, retracted, retracted_by,
-       retracted_at, retracted_reason, settled_in_settlement_id, created_at, updated_at
+SELECT {dispute}
 FROM dispute WHERE id = %(id)s
 
 -- name: lock_dispute
-SELECT id, partner_id, settlement_id, connection_id, user_id, reason, expected_transfers, retracted, retracted_by,
-       retracted_at, retracted_reason, settled_in_settlement_id, created_at, updated_at
+SELECT {dispute}
 FROM dispute WHERE id = %(id)s FOR UPDATE
 
 -- name: find_dispute_of_party
-SELECT id, partner_id, settlement_id, connection_id, user_id, reason, expected_transfers, retracted, retracted_by,
-       retracted_at, retracted_reason, settled_in_settlement_id, created_at, updated_at
+SELECT {dispute}
 FROM dispute WHERE settlement_id = %(settlement_id)s AND connection_id = %(connection_id)s
 
 -- name: retract_dispute
@@ -37,24 +52,21 @@ UPDATE dispute SET updated_at = %(now)s WHERE id = %(id)s
 
 -- name: insert_closure
 INSERT INTO dispute_closure (id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers,
-                             payload, signature, request_sha256, created_at, updated_at)
+                             request_sha256, created_at, updated_at)
 VALUES (%(id)s, %(partner_id)s, %(dispute_id)s, 'pending_review', %(closed_by)s, %(user_id)s, %(notes)s,
-        %(adjusted_transfers)s, %(payload)s, %(signature)s, %(request_sha256)s, %(now)s, %(now)s)
+        %(adjusted_transfers)s, %(request_sha256)s, %(now)s, %(now)s)
 
 -- name: find_closure
-SELECT id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers, payload, signature,
-       request_sha256, reviewed_by, review_notes, reviewed_at, created_at, updated_at
+SELECT {closure}
 FROM dispute_closure WHERE id = %(id)s
 
 -- name: find_closure_of_request
-SELECT id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers, payload, signature,
-       request_sha256, reviewed_by, review_notes, reviewed_at, created_at, updated_at
+SELECT {closure}
 FROM dispute_closure WHERE dispute_id = %(dispute_id)s AND request_sha256 = %(request_sha256)s
-ORDER BY created_at DESC LIMIT 1
+ORDER BY created_at DESC, id DESC LIMIT 1
 
 -- name: standing_closures
-SELECT id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers, payload, signature,
-       request_sha256, reviewed_by, review_notes, reviewed_at, created_at, updated_at
+SELECT {closure}
 FROM dispute_closure WHERE dispute_id = ANY(%(dispute_ids)s) AND status <> 'rejected'
 
 -- name: review_closure
@@ -62,6 +74,13 @@ UPDATE dispute_closure
 SET status = %(status)s, reviewed_by = %(reviewed_by)s, review_notes = %(review_notes)s, reviewed_at = %(now)s,
     updated_at = %(now)s
 WHERE id = %(id)s AND status = 'pending_review'
+
+-- name: cancel_closure
+UPDATE dispute_closure SET cancelled_at = %(now)s, updated_at = %(now)s
+WHERE id = %(id)s AND status = 'approved' AND cancelled_at IS NULL
+
+-- name: settles_disputes
+SELECT EXISTS (SELECT FROM dispute WHERE settled_in_settlement_id = %(settlement_id)s)
 
 -- name: take_approved_closures
 SELECT dispute.id AS dispute_id, closure.id AS closure_id, dispute.connection_id,
@@ -117,8 +136,7 @@ ORDER BY dispute.created_at DESC, dispute.id
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_closures
-SELECT id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers, payload, signature,
-       request_sha256, reviewed_by, review_notes, reviewed_at, created_at, updated_at, count(*) OVER () AS total
+SELECT {closure}, count(*) OVER () AS total
 FROM dispute_closure
 WHERE (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
   AND (%(dispute_ids)s::uuid[] IS NULL OR dispute_id = ANY(%(dispute_ids)s))

@@ -1,20 +1,20 @@
-"""When a dispute may be raised, retracted, closed and reviewed, and what it holds. Pure; protocol §6."""
+"""When a dispute may be raised, retracted, closed and reviewed, and what it holds. Protocol §6."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from clearwindow.accounts.values import Balance, BalanceKey, Balances, Hold, HoldCause, Movement, Shortfall
-from clearwindow.clock import wire_time
-from clearwindow.disputes.values import ClosedBy, Closure, ClosureStatus, Dispute
-from clearwindow.errors import ConflictError, InvalidRequestError, PermissionDeniedError, UnprocessableError
-from clearwindow.money import canonical_currency
-from clearwindow.transfers.values import Objections, Party, Quantity
+from clearwindow.core.clock import wire_time
+from clearwindow.core.errors import ConflictError, InvalidRequestError, PermissionDeniedError, UnprocessableError
+from clearwindow.core.money import canonical_currency
+from clearwindow.ledger.models import Balance, BalanceKey, Balances, Hold, HoldCause, Movement, Shortfall
+from clearwindow.settlements.disputes.models import ClosedBy, Closure, ClosureStatus, Dispute, RaisedWith
+from clearwindow.settlements.transfers.models import Objections, Party, Quantity
+from clearwindow.signing import repeats
 
 CLOSURE_TRANSITIONS: Final[dict[ClosureStatus, frozenset[ClosureStatus]]] = {
     ClosureStatus.PENDING_REVIEW: frozenset({ClosureStatus.APPROVED, ClosureStatus.REJECTED}),
@@ -22,9 +22,23 @@ CLOSURE_TRANSITIONS: Final[dict[ClosureStatus, frozenset[ClosureStatus]]] = {
     ClosureStatus.REJECTED: frozenset(),
 }
 
+_WHERE: Final = {"custody": "in custody", "connection": "on the connection"}
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """The base units of one currency that may pay an adjustment, available and held.
+
+    A partner pays in what it owes when its settlement runs, so that its present balance is no limit. It cannot pay
+    in more than there is in custody.
+    """
+
+    custody: int
+    connection: int
+
 
 def canonical_amounts(amounts: Mapping[str, str], known: Iterable[str]) -> dict[str, int]:
-    """Amounts under our own currency names.
+    """Returns the amounts by our own currency names.
 
     Raises:
         InvalidRequestError: a currency is unknown, or is given under two names.
@@ -41,6 +55,102 @@ def canonical_amounts(amounts: Mapping[str, str], known: Iterable[str]) -> dict[
     return canonical
 
 
+def require_not_rejected(*, rejected: bool) -> None:
+    if rejected:
+        raise UnprocessableError(
+            "settlement_rejected",
+            "the settlement was rejected and none of its own transfers runs: nothing is left to dispute or close",
+        )
+
+
+def require_carriable(adjusted: Mapping[str, int], own: Mapping[str, int], paying: Mapping[str, Paying]) -> None:
+    """Requires that somebody could pay each adjusted amount.
+
+    The client pays out of its connection, the partner out of what there is in custody. ``own`` is how much of each
+    currency the settlement's own transfers move; it is added to both.
+    """
+    beyond = []
+    for currency, quantity in sorted(adjusted.items()):
+        pays = paying[currency].custody if quantity > 0 else paying[currency].connection
+        moves = own.get(currency, 0)
+        if abs(quantity) > pays + moves:
+            beyond.append(
+                {
+                    "currency": currency,
+                    "adjusted": str(quantity),
+                    "account": "custody" if quantity > 0 else "connection",
+                    "balance": str(pays),
+                    "settlementAmounts": str(moves),
+                }
+            )
+    if beyond:
+        first = beyond[0]
+        where = _WHERE[first["account"]]
+        raise UnprocessableError(
+            "adjustment_out_of_reach",
+            f"{first['currency']}: {first['adjusted']} is more than there is {where} ({first['balance']})"
+            f" and the settlement moves ({first['settlementAmounts']}) together: give a smaller amount",
+            {"adjustments": beyond},
+        )
+
+
+def require_cancellable(closure: Closure, dispute: Dispute, *, ran: bool) -> None:
+    """Requires a closure that a settlement has taken and not carried out."""
+    if dispute.settled_in_settlement_id is None:
+        raise ConflictError(
+            "closure_not_taken",
+            f"the closure is {closure.status} and no settlement has taken it: there is nothing to cancel",
+        )
+    if ran:
+        raise ConflictError(
+            "closure_settled", f"the settlement {dispute.settled_in_settlement_id} has carried out the closure"
+        )
+
+
+def as_texts(amounts: Mapping[str, int]) -> dict[str, str]:
+    return {currency: str(quantity) for currency, quantity in amounts.items()}
+
+
+def differing_fields(first: RaisedWith, asked: RaisedWith) -> list[str]:
+    """Returns the fields in which a request differs from the one that raised the dispute. Empty: it is the same."""
+    differing = {
+        "reason": first.reason != asked.reason,
+        "expectedTransfers": first.expected_transfers != asked.expected_transfers,
+    }
+    return [name for name, differs in differing.items() if differs]
+
+
+def require_same_request(dispute: Dispute, first: RaisedWith | None, asked: RaisedWith) -> None:
+    """Requires that a second request for a dispute on the connection is the first one, signed anew.
+
+    ``first`` is None if only bytes can be compared, and they differ.
+
+    Raises:
+        ConflictError: it differs.
+    """
+    fields = [] if first is None else differing_fields(first, asked)
+    if first is None or fields:
+        raise ConflictError("dispute_exists", *repeats.differs("connectionId", "dispute", dispute.id, fields))
+
+
+def require_same_closing(standing: Closure, notes: str) -> None:
+    """Requires that a second request of the client to close the dispute is the first one, signed anew.
+
+    Raises:
+        ConflictError: it differs, or an operator made the standing closure.
+    """
+    if standing.closed_by is not ClosedBy.CLIENT:
+        raise _closed(standing)
+    if standing.notes != notes:
+        raise ConflictError("dispute_closed", *repeats.differs("disputeId", "closure", standing.id, ["notes"]))
+
+
+def _closed(standing: Closure) -> ConflictError:
+    return ConflictError(
+        "dispute_closed", f"the dispute already has the closure {standing.id}, which is {standing.status}"
+    )
+
+
 def require_window_open(party: Party, now: datetime) -> None:
     if party.disputed or now >= party.dispute_deadline_at:
         raise UnprocessableError(
@@ -55,7 +165,7 @@ def require_disputable(party: Party, now: datetime) -> None:
     if not party.has_new_transfers:
         raise UnprocessableError(
             "nothing_to_dispute",
-            "on this connection the settlement only carries out closed disputes, which cannot be disputed again",
+            "the settlement only settles closed disputes on this connection: these cannot be disputed again",
         )
 
 
@@ -66,13 +176,11 @@ def require_change(dispute: Dispute, *, retracted: bool, has_new_expectation: bo
 
 
 def require_closable(dispute: Dispute, party: Party, standing: Closure | None, now: datetime) -> None:
-    """A dispute is closed after its window, once, and only while it stands."""
+    """Requires a dispute that is not retracted, has no closure yet, and whose window has ended."""
     if dispute.retracted:
         raise ConflictError("dispute_retracted", "the dispute is retracted: there is nothing to close")
     if standing is not None:
-        raise ConflictError(
-            "dispute_closed", f"the dispute has the closure {standing.id}, which is {standing.status}"
-        )
+        raise _closed(standing)
     if now < party.dispute_deadline_at:
         raise ConflictError(
             "dispute_window_open",
@@ -81,22 +189,22 @@ def require_closable(dispute: Dispute, party: Party, standing: Closure | None, n
     if not party.disputed:
         raise ConflictError(
             "settlement_finalising",
-            "the dispute window has just ended and is being evaluated: try again in a moment",
+            "the dispute window has just ended and the settlement is being finalised: try again in a few seconds",
         )
 
 
 def require_reviewable(closure: Closure, reviewer_id: str, decision: ClosureStatus) -> None:
-    if decision not in CLOSURE_TRANSITIONS[ClosureStatus(closure.status)]:
+    if decision not in CLOSURE_TRANSITIONS[closure.status]:
         raise ConflictError("closure_reviewed", f"the closure is {closure.status} already")
-    if closure.closed_by == ClosedBy.OPERATOR and closure.user_id == reviewer_id:
+    if closure.closed_by is ClosedBy.OPERATOR and closure.user_id == reviewer_id:
         raise PermissionDeniedError(
-            "four_eyes", "a closure is reviewed by another operator than the one who made it"
+            "four_eyes", "an operator cannot review its own closure: another operator must review it"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Who closes a dispute, and how. ``adjusted``: our currency names, base units, + the client receives."""
+    """Who closes a dispute, and how. ``adjusted``: base units by our currency names, + the client receives."""
 
     closed_by: ClosedBy
     user_id: str
@@ -105,16 +213,8 @@ class Closing:
     request_sha256: bytes
 
 
-def new_closure(
-    closure_id: UUID,
-    dispute: Dispute,
-    closing: Closing,
-    now: datetime,
-    *,
-    payload: str | None = None,
-    signature: str | None = None,
-) -> Closure:
-    """A closure as it starts: awaiting review."""
+def new_closure(closure_id: UUID, dispute: Dispute, closing: Closing, now: datetime) -> Closure:
+    """Returns a closure that waits for its review."""
     return Closure(
         id=closure_id,
         partner_id=dispute.partner_id,
@@ -124,8 +224,6 @@ def new_closure(
         user_id=closing.user_id,
         notes=closing.notes,
         adjusted_transfers={currency: str(quantity) for currency, quantity in closing.adjusted.items()},
-        payload=payload,
-        signature=signature,
         request_sha256=closing.request_sha256,
         reviewed_by=None,
         review_notes=None,
@@ -140,10 +238,11 @@ Holds = Mapping[BalanceKey, int]
 
 @dataclass(frozen=True, slots=True)
 class OtherDispute:
-    """Another standing dispute of the same settlement, as approving a closure changes it.
+    """Another standing dispute of the same settlement.
 
-    ``before`` and ``after`` are what the transfers it answers for would take: more, where it takes over what the
-    closed dispute answered for and it disputes as well; less, where an adjustment replaces such a transfer.
+    ``before`` and ``after`` are what the transfers that it stops would take, before and after the approval. It is
+    more if both disputes stopped a transfer, which this one now stops alone. It is less if the adjustment replaces
+    such a transfer.
     """
 
     id: UUID
@@ -152,47 +251,48 @@ class OtherDispute:
     after: Holds
 
     def changes(self) -> set[BalanceKey]:
+        """Returns the balances on which the approval changes what this dispute stops."""
         return {key for key in {*self.before, *self.after} if self.before.get(key, 0) != self.after.get(key, 0)}
 
 
 def sums(quantities: Iterable[Quantity]) -> dict[str, int]:
-    """What a connection gains or loses in all, per currency."""
+    """Returns what a connection gains or loses in all, by currency."""
     found: dict[str, int] = {}
     for given in quantities:
-        found[given.currency] = found.get(given.currency, 0) + int(given.quantity)
+        found[given.currency] = found.get(given.currency, 0) + given.quantity
     return {currency: quantity for currency, quantity in sorted(found.items()) if quantity != 0}
 
 
 def with_partner(adjusted: Mapping[str, str]) -> list[Quantity]:
-    """An operator's adjustment names no counterparty: the partner stands behind its trades."""
-    return [Quantity(None, None, currency, Decimal(quantity)) for currency, quantity in adjusted.items()]
+    """Returns an operator's adjustment as quantities with the partner: it names no counterparty."""
+    return [Quantity(None, None, currency, int(quantity)) for currency, quantity in adjusted.items()]
 
 
 def running(quantities: Iterable[Quantity], objections: Objections) -> list[Quantity]:
-    """Of the original quantities of a disputed connection, those that its own closure lets run.
+    """Returns the original quantities of a disputed connection that run once its own dispute is closed.
 
-    ``objections`` are the other ones. What a counterparty disputes too waits for its closure, which takes it along
-    if it comes last; what an operator has replaced by an adjustment never runs.
+    ``objections`` are the other disputes. What a counterparty disputes too runs with the last of the two closures.
+    What an operator's adjustment has replaced never runs.
     """
     kept_back = {*objections.standing.values(), *objections.upheld}
     return [given for given in quantities if given.counterparty_connection_id not in kept_back]
 
 
 def needs(account_id: UUID, quantities: Iterable[Quantity]) -> dict[BalanceKey, int]:
-    """What the transfers of a closure take from each balance; 0 where they take nothing."""
+    """Returns what the transfers of a closure take from each balance, 0 if they take nothing."""
     sums: dict[BalanceKey, int] = {}
     for given in quantities:
         own = BalanceKey(account_id, given.currency)
-        sums[own] = sums.get(own, 0) + int(given.quantity)
+        sums[own] = sums.get(own, 0) + given.quantity
         if given.counterparty_account_id is not None:
             theirs = BalanceKey(given.counterparty_account_id, given.currency)
-            sums[theirs] = sums.get(theirs, 0) - int(given.quantity)
+            sums[theirs] = sums.get(theirs, 0) - given.quantity
     return {key: max(0, -quantity) for key, quantity in sums.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class HoldChange:
-    """How a dispute's holds become what its adjusted transfers need."""
+    """What makes a dispute's holds equal to what its adjusted transfers need."""
 
     movements: list[Movement]
     holds: list[Hold]
@@ -200,18 +300,18 @@ class HoldChange:
 
 
 def touched(held: Holds, needed: Holds, others: Iterable[OtherDispute]) -> list[BalanceKey]:
-    """The balances that approving a closure may change, in the order of locking."""
+    """Returns the balances that approving a closure may change, in the order of locking."""
     return sorted({*held, *needed}.union(*(other.changes() for other in others)))
 
 
 def adjust_holds(
     dispute: Dispute, held: Holds, needed: Holds, others: Sequence[OtherDispute], balances: Balances
 ) -> HoldChange:
-    """What is held becomes exactly the losses among the adjusted transfers; the rest is given back.
+    """Returns the change after which the dispute holds exactly the losses of its adjusted transfers.
 
-    Other disputes take over what they answer for from now on, out of what this one held for it. A loss beyond what
-    the dispute holds comes from the available balance; where that does not cover it, the shortfall is named and
-    nothing may be written.
+    The rest becomes available, or goes to other disputes for the transfers that only they stop from now on. A loss
+    beyond what the dispute holds comes from the available balance. If that does not cover it, the change has
+    shortfalls and must not be written.
     """
     change = HoldChange([], [], [])
     for key in touched(held, needed, others):
@@ -233,7 +333,7 @@ def adjust_holds(
 
 
 def _shared(key: BalanceKey, free: int, others: Iterable[OtherDispute]) -> dict[UUID, tuple[int, int]]:
-    """What the other disputes held on one balance and hold from now on; ``free`` is what they may take over."""
+    """Returns what each other dispute held and will hold on one balance. ``free`` is what they may take over."""
     shared = {}
     for other in others:
         had, after = other.held.get(key, 0), other.after.get(key, 0)

@@ -1,49 +1,107 @@
-"""Disputes and closures on the wire."""
+"""Disputes and closures on the wire, and the filters of their lists."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
-from clearwindow.clock import wire_time
-from clearwindow.disputes.values import Closure, Dispute
-from clearwindow.http.wire import LongText, ShortText, WireModel, present
-from clearwindow.ids import WireUuid
-from clearwindow.money import SignedBaseUnits
-from clearwindow.signing.wire import Signed
-from clearwindow.transfers.wire import DisputedTransferOutput
+from clearwindow.api.filters import Flag, Page, Texts, Uuids
+from clearwindow.api.schema import LongText, Omittable, ShortText, WireModel
+from clearwindow.core.clock import wire_time
+from clearwindow.core.ids import WireUuid
+from clearwindow.core.money import SignedBaseUnits
+from clearwindow.core.text import present
+from clearwindow.settlements.disputes.models import (
+    Closure,
+    Dispute,
+    DisputeChange,
+    DisputeDetail,
+    DisputeFilter,
+    DisputeResult,
+    NewDispute,
+)
+from clearwindow.settlements.transfers.schemas import DisputedTransferOutput, disputed_transfer
+from clearwindow.signing.schemas import Signed
 
 MAX_CURRENCIES = 1_000
 ExpectedTransfers = Annotated[dict[ShortText, SignedBaseUnits], Field(max_length=MAX_CURRENCIES)]
 
 
 class RaiseDisputeRequest(Signed):
-    """A client's objection. ``expectedTransfers``: base units, + the client receives, - it sends; may be empty."""
+    """A client's dispute. ``expectedTransfers``: base units, + the client receives, - it sends; may be empty."""
 
     connection_id: WireUuid
-    reason: LongText | None = None
+    reason: Omittable[LongText] = None
     expected_transfers: ExpectedTransfers
-    settlement_id: WireUuid | None = None
+    settlement_id: Omittable[WireUuid] = None
+
+    def to_model(self) -> NewDispute:
+        return NewDispute(self.connection_id, self.reason, self.expected_transfers)
 
 
 class UpdateDisputeRequest(Signed):
-    """Retracts a dispute, takes a retraction back, or changes what is expected; inside the window only."""
+    """Retracts a dispute, reverses a retraction, or changes the expected transfers. Inside the window only."""
 
     connection_id: WireUuid
     retracted: bool
-    reason: LongText | None = None
-    expected_transfers: ExpectedTransfers | None = None
-    dispute_id: WireUuid | None = None
+    reason: Omittable[LongText] = None
+    expected_transfers: Omittable[ExpectedTransfers] = None
+    dispute_id: Omittable[WireUuid] = None
+    settlement_id: Omittable[WireUuid] = None
+
+    def to_model(self) -> DisputeChange:
+        return DisputeChange(self.connection_id, self.retracted, self.reason, self.expected_transfers)
 
 
 class CloseDisputeRequest(Signed):
-    """The client withdraws its objection after the window: the original transfers stand."""
+    """The client gives up its dispute after the window: the original transfers run."""
 
     notes: LongText
-    dispute_id: WireUuid | None = None
+    dispute_id: Omittable[WireUuid] = None
+    settlement_id: Omittable[WireUuid] = None
+
+
+class ClientDisputeFilters(Page):
+    settlement_ids: Uuids = None
+    settled_in_settlement_ids: Uuids = None
+    connection_ids: Uuids = None
+    partner_ids: Uuids = None
+    closed: Flag = None
+    dispute_ids: Uuids = None
+    dispute_closure_ids: Uuids = None
+
+    def to_model(self) -> DisputeFilter:
+        return DisputeFilter(
+            partner_ids=self.partner_ids,
+            settlement_ids=self.settlement_ids,
+            settled_in_settlement_ids=self.settled_in_settlement_ids,
+            connection_ids=self.connection_ids,
+            closed=self.closed,
+            dispute_ids=self.dispute_ids,
+            closure_ids=self.dispute_closure_ids,
+            limit=self.limit,
+            offset=self.offset,
+        )
+
+
+class PartnerDisputeFilters(ClientDisputeFilters):
+    settlement_external_ids: Texts = None
+    settled_in_settlement_external_ids: Texts = None
+    show_retracted: Flag = None
+    client_ids: Uuids = None
+
+    def to_model(self) -> DisputeFilter:
+        return replace(
+            super().to_model(),
+            client_ids=self.client_ids,
+            settlement_external_ids=self.settlement_external_ids,
+            settled_in_settlement_external_ids=self.settled_in_settlement_external_ids,
+            show_retracted=bool(self.show_retracted),
+        )
 
 
 class DisputeOutput(WireModel):
@@ -64,7 +122,7 @@ class DisputeOutput(WireModel):
 
 
 class DisputeClosureOutput(WireModel):
-    """A closure with the transfers it made, which exist once it is approved."""
+    """A closure with its transfers, which exist once it is approved."""
 
     id: str
     closed_by: str
@@ -91,7 +149,7 @@ class DisputesAnswer(WireModel):
 
 
 class ClosureOutput(WireModel):
-    """A closure as the one who made it gets it. Times are milliseconds since 1970: the contract's form here."""
+    """A closure as the answer to closing. The contract wants its times in milliseconds since 1970."""
 
     id: str
     created_at: int
@@ -111,7 +169,7 @@ class ClosureAnswer(WireModel):
     dispute_closure: ClosureOutput
 
 
-def dispute_fields(dispute: Dispute, closure: Closure | None) -> dict[str, object]:
+def _dispute_fields(dispute: Dispute, closure: Closure | None) -> dict[str, object]:
     return present(
         id=str(dispute.id),
         created_at=wire_time(dispute.created_at),
@@ -130,31 +188,34 @@ def dispute_fields(dispute: Dispute, closure: Closure | None) -> dict[str, objec
     )
 
 
-def dispute_output(dispute: Dispute, closure: Closure | None) -> DisputeOutput:
-    return DisputeOutput.model_validate(dispute_fields(dispute, closure))
+def dispute_output(result: DisputeResult) -> DisputeOutput:
+    return DisputeOutput.model_validate(_dispute_fields(result.dispute, result.closure))
 
 
-def dispute_with_closure(
-    dispute: Dispute, closure: Closure | None, transfers: Sequence[DisputedTransferOutput]
-) -> DisputeWithClosureOutput:
+def dispute_with_closure(detail: DisputeDetail) -> DisputeWithClosureOutput:
     output = None
+    closure = detail.closure
     if closure is not None:
         output = DisputeClosureOutput.model_validate(
             present(
                 id=str(closure.id),
-                closed_by=closure.closed_by,
+                closed_by=closure.closed_by.value,
                 user_id=closure.user_id,
                 notes=closure.notes,
-                adjusted_settlement_transfers=list(transfers),
+                adjusted_settlement_transfers=[disputed_transfer(one, detail.accounts) for one in detail.transfers],
                 created_at=wire_time(closure.created_at),
-                status=closure.status,
+                status=closure.status.value,
                 adjusted_transfers=closure.adjusted_transfers,
                 reviewed_by=closure.reviewed_by,
                 review_notes=closure.review_notes,
             )
         )
-    fields: Mapping[str, object] = dispute_fields(dispute, closure) | present(dispute_closure=output)
+    fields = _dispute_fields(detail.dispute, closure) | present(dispute_closure=output)
     return DisputeWithClosureOutput.model_validate(fields)
+
+
+def disputes_answer(details: Sequence[DisputeDetail]) -> DisputesAnswer:
+    return DisputesAnswer(disputes=[dispute_with_closure(detail) for detail in details])
 
 
 def closure_output(closure: Closure) -> ClosureOutput:
@@ -163,12 +224,12 @@ def closure_output(closure: Closure) -> ClosureOutput:
             id=str(closure.id),
             created_at=int(closure.created_at.timestamp() * 1000),
             updated_at=int(closure.updated_at.timestamp() * 1000),
-            closed_by=closure.closed_by,
+            closed_by=closure.closed_by.value,
             user_id=closure.user_id,
             notes=closure.notes,
             payload=closure.payload,
             signature=closure.signature,
-            status=closure.status,
+            status=closure.status.value,
             reviewed_by=closure.reviewed_by,
             review_notes=closure.review_notes,
             adjusted_transfers=closure.adjusted_transfers,

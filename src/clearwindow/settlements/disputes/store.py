@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from clearwindow.database.listing import Listing, list_page
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.disputes.values import AssignedClosure, Closure, ClosureStatus, Dispute, DisputeFilter, Objection
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
+from clearwindow.settlements.disputes.models import (
+    AssignedClosure,
+    ClosedBy,
+    Closure,
+    ClosureFilter,
+    ClosureStatus,
+    Dispute,
+    DisputeFilter,
+    RaisedWith,
+)
+from clearwindow.settlements.transfers.models import Objections
 
-sql: Final = Queries("clearwindow.disputes")
+sql: Final = Queries("clearwindow.settlements.disputes")
 
 
-def insert_dispute(tx: Transaction, dispute: Dispute) -> None:
+@dataclass(frozen=True, slots=True)
+class _Objection:
+    """A dispute that was not retracted. ``closed_by``: who made its closure, if that is approved."""
+
+    dispute_id: UUID
+    connection_id: UUID
+    closed_by: ClosedBy | None
+
+
+def insert_dispute(tx: Transaction, dispute: Dispute, raised_with: RaisedWith) -> None:
     tx.run(
         sql["insert_dispute"],
         id=dispute.id,
@@ -26,12 +46,23 @@ def insert_dispute(tx: Transaction, dispute: Dispute) -> None:
         user_id=dispute.user_id,
         reason=dispute.reason,
         expected_transfers=Jsonb(dispute.expected_transfers),
+        raised_with=Jsonb(asdict(raised_with)),
         now=dispute.created_at,
     )
 
 
+def find_raised_with(tx: Transaction, dispute_id: UUID) -> RaisedWith | None:
+    """Returns what the dispute was raised with, None if an older version recorded it."""
+    (raised_with,) = tx.scalars(object, sql["find_raised_with"], id=dispute_id)
+    return RaisedWith(**raised_with) if isinstance(raised_with, dict) else None
+
+
 def find_dispute(tx: Transaction, dispute_id: UUID) -> Dispute | None:
     return tx.first(Dispute, sql["find_dispute"], id=dispute_id)
+
+
+def existing_dispute(tx: Transaction, dispute_id: UUID) -> Dispute:
+    return tx.one(Dispute, sql["find_dispute"], id=dispute_id)
 
 
 def lock_dispute(tx: Transaction, dispute_id: UUID) -> Dispute:
@@ -48,7 +79,7 @@ def retract(tx: Transaction, dispute_id: UUID, user_id: str, reason: str | None)
 
 
 def restore(tx: Transaction, dispute_id: UUID, reason: str | None, expected: Mapping[str, str] | None) -> None:
-    """Takes a retraction back, or changes what the client expects."""
+    """Reverses a retraction, or changes what the client expects."""
     transfers = None if expected is None else Jsonb(dict(expected))
     values = {"id": dispute_id, "reason": reason, "expected_transfers": transfers}
     tx.run(sql["restore_dispute"], **values, now=tx.now())
@@ -68,8 +99,6 @@ def insert_closure(tx: Transaction, closure: Closure) -> None:
         user_id=closure.user_id,
         notes=closure.notes,
         adjusted_transfers=Jsonb(closure.adjusted_transfers),
-        payload=closure.payload,
-        signature=closure.signature,
         request_sha256=closure.request_sha256,
         now=closure.created_at,
     )
@@ -85,7 +114,7 @@ def find_closure_of_request(tx: Transaction, dispute_id: UUID, request_sha256: b
 
 
 def standing_closures(tx: Transaction, dispute_ids: Sequence[UUID]) -> dict[UUID, Closure]:
-    """By dispute, the closure that is not rejected."""
+    """Returns the closure of each dispute, unless it was rejected."""
     rows = tx.all(Closure, sql["standing_closures"], dispute_ids=list(dispute_ids))
     return {closure.dispute_id: closure for closure in rows}
 
@@ -98,7 +127,21 @@ def review_closure(
         raise AssertionError("a locked closure under review changed")
 
 
+def cancel_closure(tx: Transaction, closure_id: UUID) -> None:
+    if tx.run(sql["cancel_closure"], id=closure_id, now=tx.now()) != 1:
+        raise AssertionError("a locked closure that stood changed")
+
+
+def settles_disputes(tx: Transaction, settlement_id: UUID) -> bool:
+    """Returns whether the settlement has taken closures."""
+    return tx.scalars(bool, sql["settles_disputes"], settlement_id=settlement_id)[0]
+
+
 def take_approved_closures(tx: Transaction, partner_id: UUID, settlement_id: UUID) -> list[AssignedClosure]:
+    """Assigns all approved, unassigned closures of the partner to a settlement. Protocol §5.3.
+
+    The caller holds the partner's lock and has stored the settlement.
+    """
     taken = tx.all(AssignedClosure, sql["take_approved_closures"], partner_id=partner_id)
     if taken:
         dispute_ids = [closure.dispute_id for closure in taken]
@@ -108,13 +151,29 @@ def take_approved_closures(tx: Transaction, partner_id: UUID, settlement_id: UUI
     return taken
 
 
-def objections(tx: Transaction, settlement_id: UUID) -> list[Objection]:
-    return tx.all(Objection, sql["objections"], settlement_id=settlement_id)
+def objections(tx: Transaction, settlement_id: UUID, *, as_standing: UUID | None = None) -> Objections:
+    """Returns the disputes of a settlement that count. None has a closure before the dispute window has ended.
+
+    The closure of the dispute ``as_standing`` is taken as not approved.
+    """
+    standing, upheld = {}, set()
+    for objection in tx.all(_Objection, sql["objections"], settlement_id=settlement_id):
+        if objection.closed_by is None or objection.dispute_id == as_standing:
+            standing[objection.dispute_id] = objection.connection_id
+        elif objection.closed_by is ClosedBy.OPERATOR:
+            upheld.add(objection.connection_id)
+    return Objections(standing, frozenset(upheld))
+
+
+def is_disputed(tx: Transaction, settlement_id: UUID) -> bool:
+    """Returns whether the settlement has a dispute that was not retracted, closed or not."""
+    return bool(disputed_among(tx, [settlement_id]))
 
 
 def disputed_among(
-    tx: Transaction, settlement_ids: Sequence[UUID], connection_ids: Sequence[UUID] | None
+    tx: Transaction, settlement_ids: Sequence[UUID], connection_ids: Sequence[UUID] | None = None
 ) -> set[UUID]:
+    """Returns which of the settlements are disputed. For a client, only disputes on its connections count."""
     own = None if connection_ids is None else list(connection_ids)
     values = {"settlement_ids": list(settlement_ids), "connection_ids": own}
     return set(tx.scalars(UUID, sql["disputed_among"], **values))
@@ -138,16 +197,9 @@ def list_disputes(tx: Transaction, wanted: DisputeFilter) -> Listing[Dispute]:
     return list_page(tx, Dispute, sql["list_disputes"], filters, limit=wanted.limit, offset=wanted.offset)
 
 
-def list_closures(
-    tx: Transaction,
-    *,
-    statuses: Sequence[str] | None,
-    dispute_ids: Sequence[UUID] | None,
-    limit: int,
-    offset: int,
-) -> Listing[Closure]:
-    filters = {"statuses": _array(statuses), "dispute_ids": _array(dispute_ids)}
-    return list_page(tx, Closure, sql["list_closures"], filters, limit=limit, offset=offset)
+def list_closures(tx: Transaction, wanted: ClosureFilter) -> Listing[Closure]:
+    filters = {"statuses": _array(wanted.statuses), "dispute_ids": _array(wanted.dispute_ids)}
+    return list_page(tx, Closure, sql["list_closures"], filters, limit=wanted.limit, offset=wanted.offset)
 
 
 def _array(values: Sequence[object] | None) -> list[object] | None:

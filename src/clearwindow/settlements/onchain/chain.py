@@ -1,7 +1,7 @@
-"""What a chain must do for us. A simulated one is built in; a real one goes in the same place.
+"""What a chain must do for us. A simulated chain is built in; a real one implements the same ``Chain``.
 
-Every call goes out of the process and is made outside any transaction. A call may be repeated at any time: a
-payment is known by our id of it, and handing the same id over twice pays once.
+Calls leave the process and are made outside of any transaction. Each may be repeated at any time: a payment has an
+id of ours, and a payment that is handed over twice is paid once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID
 
 
 class ChainState(StrEnum):
-    """What the chain says of a transaction; ``confirmed`` and ``failed`` never change again."""
+    """The state of a transaction on the chain. ``confirmed`` and ``failed`` are final."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -22,7 +22,7 @@ class ChainState(StrEnum):
 
 
 class Side(StrEnum):
-    """Which way a transfer goes: from a client to the partner, or from the partner to a client."""
+    """The direction of a transfer: from a client to the partner, or from the partner to a client."""
 
     LOSS = "loss"
     GAIN = "gain"
@@ -30,7 +30,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One try to carry one transfer. ``id`` is this try's alone; ``route_id`` groups those of one settlement.
+    """One attempt to pay one transfer. Each attempt has its own ``id``; ``route_id`` is common to a settlement.
 
     A loss goes from the custody of the network account to the partner's own wallet, a gain from the custody of the
     partner's Go Account to that of the network account. ``quantity`` is in base units.
@@ -48,7 +48,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentReport:
-    """What became of a payment. ``tx_id`` is the chain's own name of the transaction that carries it."""
+    """The state of a payment. ``tx_id`` is the chain's id of the transaction."""
 
     payment_id: UUID
     state: ChainState
@@ -58,7 +58,7 @@ class PaymentReport:
 
 @dataclass(frozen=True, slots=True)
 class DepositReport:
-    """What a partner's transaction brought to its deposit address, in base units of one currency."""
+    """What a partner's transaction paid to its deposit address, in base units of one currency."""
 
     state: ChainState
     quantity: int
@@ -67,13 +67,13 @@ class DepositReport:
 
 class Chain(Protocol):
     def pay(self, payments: Sequence[Payment]) -> None:
-        """Hands payments over; those that the chain has already are left as they are."""
+        """Hands payments over. Those that the chain already has stay as they are."""
         ...
 
     def payments(self, payment_ids: Sequence[UUID]) -> list[PaymentReport]:
-        """What became of each; a payment that the chain does not have is left out."""
+        """Returns the state of each payment that the chain has."""
         ...
 
     def deposit(self, partner_id: UUID, currency: str, tx_id: str) -> DepositReport | None:
-        """What this transaction brought to the partner's deposit address; None where the chain has none such."""
+        """Returns what the transaction paid to the partner's deposit address. None: the chain does not have it."""
         ...

@@ -1,4 +1,4 @@
-"""The partner's deposits for the gains of an on-chain settlement: given by the partner, found on the chain."""
+"""The partner's deposits for the gains of an on-chain settlement: submitted, confirmed, spent or released."""
 
 from __future__ import annotations
 
@@ -7,85 +7,96 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from clearwindow.access.values import Member
-from clearwindow.accounts import service as accounts
-from clearwindow.accounts.values import BalanceKey, Entry, EntryKind, Hold, HoldCause, Movement
-from clearwindow.audit import service as audit
-from clearwindow.database.pool import Transaction
-from clearwindow.errors import ConflictError, InvalidRequestError, NotFoundError
-from clearwindow.ids import NIL
-from clearwindow.network import lookups
-from clearwindow.network import service as network
-from clearwindow.network.values import CurrencyMap, Partner
-from clearwindow.notices import service as notices
-from clearwindow.notices.values import Event, EventType
-from clearwindow.onchain import initiating, rules, store, wire
-from clearwindow.onchain.chain import Chain, ChainState, DepositReport
-from clearwindow.onchain.values import Deposit, DepositStatus
+from clearwindow.core.errors import ConflictError, InvalidRequestError, NotFoundError
+from clearwindow.core.ids import NIL
+from clearwindow.custody import signatures
+from clearwindow.events import outbox
+from clearwindow.events.models import Event, EventType
+from clearwindow.identity import audit
+from clearwindow.identity.models import Member
+from clearwindow.ledger import store as ledger
+from clearwindow.ledger.models import BalanceKey, Entry, EntryKind, Hold, HoldCause, Movement
+from clearwindow.network import parties
+from clearwindow.network import store as network
+from clearwindow.network.models import CurrencyMap, Partner
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import funding
-from clearwindow.settlements import service as settlements
-from clearwindow.settlements.values import Settlement, SettlementState, SettlementType
-from clearwindow.signing import service as signing
-from clearwindow.signing.values import SignedRequest
+from clearwindow.settlements import store as settlements
+from clearwindow.settlements.models import Settlement, SettlementState, SettlementType
+from clearwindow.settlements.onchain import initiation, rules, store
+from clearwindow.settlements.onchain.chain import Chain, ChainState, DepositReport
+from clearwindow.settlements.onchain.models import Deposit, DepositStatus, NewDeposits
+from clearwindow.signing.evidence import store as evidence
+from clearwindow.signing.models import SignedRequest
 
 
 @dataclass(frozen=True, slots=True)
-class GivenDeposits:
-    """The deposits in the order in which they were given; ``replayed`` where all were known already."""
+class SubmittedDeposits:
+    """The deposits in the order of the request. ``replayed``: all were known already."""
 
     deposits: list[Deposit]
     replayed: bool
 
 
-def give(runtime: Runtime, member: Member, body: wire.DepositsRequest, signed: SignedRequest) -> GivenDeposits:
-    """Takes note of the transactions that fund a settlement, which may come later than they do.
+def submit(runtime: Runtime, member: Member, asked: NewDeposits, signed: SignedRequest) -> SubmittedDeposits:
+    """Stores the transactions that fund a settlement. The settlement may not exist yet.
 
     Raises:
-        PermissionDeniedError: no active partner with on-chain settlement enabled.
-        InvalidRequestError: an unmapped currency, the same transaction twice, or a payload that says otherwise.
-        NotFoundError: the settlementId is not of a settlement of the partner.
+        PermissionDeniedError: the caller is no active partner with on-chain settlement enabled.
+        InvalidRequestError: a currency is unmapped, a transaction is there twice, or the payload differs.
+        NotFoundError: the partner has no settlement with this settlementId.
         NotAuthenticatedError: the signature is not the partner's.
-        ConflictError: a transaction was given for another settlement, or the settlement takes none (any more).
+        ConflictError: a transaction belongs to another settlement, or the settlement takes no deposits.
     """
+    signatures.require_match(signed)
     with runtime.transaction() as tx:
-        partner = initiating.allowed_onchain(network.require_partner(tx, member.enterprise_id))
-        wanted = _in_our_names(network.currency_map(tx, partner), body.deposits)
-        if body.settlement_id is not None:
-            _require_known(tx, partner, body)
-        signing.verify(tx, partner.go_account_id, signed)
-        partner = initiating.allowed_onchain(network.lock_partner(tx, partner.id))
-        settlement_id = _settlement_id(runtime, tx, partner, body)
+        partner = parties.require_partner(tx, member.enterprise_id)
+        stored = store.find_deposits_of_request(tx, partner.id, signed.sha256, asked.transactions)
+        if stored:
+            return SubmittedDeposits(stored, replayed=True)
+        partner = initiation.allowed_onchain(partner)
+        wanted = _in_our_names(network.currency_map(tx, partner), asked.transactions)
+        if asked.settlement_id is not None:
+            _require_known(tx, partner, asked)
+        verified = signatures.verify(tx, partner.go_account_id, signed)
+        partner = initiation.allowed_onchain(parties.lock_partner(tx, partner.id))
+        settlement_id = _settlement_id(tx, partner, asked)
         known = store.find_deposits(tx, partner.id, list(wanted))
         _require_same_settlement(known.values(), settlement_id)
         new = {key: name for key, name in wanted.items() if key not in known}
         if new:
             _require_open(tx, settlement_id)
-            given = {runtime.ids.new(): (currency, name, tx_id) for (currency, tx_id), name in new.items()}
-            store.insert_deposits(tx, partner.id, settlement_id, body.external_settlement_id, given)
+            given = {tx.new_id(): (currency, name, tx_id) for (currency, tx_id), name in new.items()}
+            external_id = asked.external_settlement_id
+            store.insert_deposits(tx, partner.id, settlement_id, external_id, given, signed.sha256)
             audit.record(
                 tx,
                 member,
                 "settlement.deposits_given",
                 settlement_id,
-                externalSettlementId=body.external_settlement_id,
+                externalSettlementId=external_id,
                 transactions=[[currency, tx_id] for currency, tx_id in new],
             )
             known = store.find_deposits(tx, partner.id, list(wanted))
-        return GivenDeposits([known[key] for key in wanted], replayed=not new)
+        evidence.keep_beside_nonce(tx, member.enterprise_id, verified, settlement_id)
+        return SubmittedDeposits([known[key] for key in wanted], replayed=not new)
 
 
 def require_onchain_partner(runtime: Runtime, member: Member) -> None:
-    """Whether deposits that are about to be signed come from a partner that settles on chain."""
+    """Requires that the caller is a partner that settles on chain, before it gets a text to sign."""
     with runtime.transaction() as tx:
-        initiating.allowed_onchain(network.require_partner(tx, member.enterprise_id))
+        initiation.allowed_onchain(parties.require_partner(tx, member.enterprise_id))
 
 
-def watch(runtime: Runtime, chain: Chain, due: Deposit) -> bool:
-    """Asks the chain for a deposit, and credits the partner once it is confirmed."""
+def check(runtime: Runtime, chain: Chain, due: Deposit) -> bool:
+    """Asks the chain for a deposit and credits the partner once it is confirmed.
+
+    Returns False if another worker has the partner.
+    """
     report = chain.deposit(due.partner_id, due.currency, due.on_chain_tx_id)
     with runtime.transaction() as tx:
-        partner = lookups.try_lock_partner(tx, due.partner_id)
+        partner = parties.claim_partner(tx, due.partner_id)
         if partner is None:
             return False
         settlement = settlements.find(tx, due.settlement_id)
@@ -97,12 +108,12 @@ def watch(runtime: Runtime, chain: Chain, due: Deposit) -> bool:
         if report is None or report.state is ChainState.PENDING:
             attempts = deposit.attempts + 1 if report is None else 0
             wait = timedelta(seconds=rules.unseen_seconds(attempts))
-            store.look_again(tx, deposit.id, tx.now() + wait, attempts)
+            store.postpone_deposit(tx, deposit.id, tx.now() + wait, attempts)
         elif report.state is ChainState.FAILED:
             failure = report.failure or "the chain gave no reason"
             store.decide_deposit(tx, deposit.id, DepositStatus.FAILED, failure=failure)
         else:
-            _credit(runtime, tx, partner, settlement, deposit, report)
+            _credit(tx, partner, settlement, deposit, report)
         return True
 
 
@@ -110,21 +121,19 @@ def postpone(runtime: Runtime, deposit: Deposit, error: str) -> None:
     with runtime.transaction() as tx:
         attempts = deposit.attempts + 1
         due_at = tx.now() + timedelta(seconds=rules.unseen_seconds(attempts))
-        store.look_again(tx, deposit.id, due_at, attempts, error)
+        store.postpone_deposit(tx, deposit.id, due_at, attempts, error)
 
 
-def spend_on_gains(
-    runtime: Runtime, tx: Transaction, partner: Partner, settlement: Settlement, gains: dict[str, int]
-) -> None:
-    """Holds the gains out of the confirmed deposits, which cover them; what is over becomes available."""
+def spend_on_gains(tx: Transaction, partner: Partner, settlement: Settlement, gains: dict[str, int]) -> None:
+    """Holds the gains out of the confirmed deposits, which cover them. The rest becomes available."""
     deposits = store.confirmed_deposits(tx, settlement.id)
     surplus = {
         currency: quantity - gains.get(currency, 0) for currency, quantity in confirmed_quantities(deposits).items()
     }
     keys = {currency: BalanceKey(partner.go_account_id, currency) for currency in surplus}
-    accounts.lock_balances(tx, keys.values())
-    accounts.drop_holds(tx, [deposit.id for deposit in deposits])
-    accounts.put_holds(
+    ledger.lock_balances(tx, keys.values())
+    ledger.drop_holds(tx, [deposit.id for deposit in deposits])
+    ledger.put_holds(
         tx,
         [
             Hold(HoldCause.SETTLEMENT, settlement.id, partner.id, keys[currency], quantity)
@@ -132,78 +141,78 @@ def spend_on_gains(
         ],
     )
     store.end_deposits(tx, deposits, DepositStatus.SPENT)
-    _make_available(runtime, tx, partner, settlement.id, {keys[c]: quantity for c, quantity in surplus.items()})
+    _make_available(tx, partner, settlement.id, {keys[c]: quantity for c, quantity in surplus.items()})
 
 
-def release(runtime: Runtime, tx: Transaction, partner: Partner, settlement_id: UUID) -> None:
-    """Gives the partner what its deposits hold for a settlement that does not need them."""
+def release(tx: Transaction, partner: Partner, settlement_id: UUID) -> None:
+    """Makes the deposits of a settlement that does not need them available to the partner."""
     deposits = store.confirmed_deposits(tx, settlement_id)
     if deposits:
-        _release(runtime, tx, partner, deposits)
+        _release(tx, partner, deposits)
 
 
-def release_one(runtime: Runtime, tx: Transaction, partner: Partner, deposit: Deposit) -> None:
-    """The same of one deposit, locked and confirmed."""
-    _release(runtime, tx, partner, [deposit])
+def release_one(tx: Transaction, partner: Partner, deposit: Deposit) -> None:
+    """Makes one locked, confirmed deposit available to the partner."""
+    _release(tx, partner, [deposit])
 
 
-def _release(runtime: Runtime, tx: Transaction, partner: Partner, deposits: Sequence[Deposit]) -> None:
+def _release(tx: Transaction, partner: Partner, deposits: Sequence[Deposit]) -> None:
     held = {
         BalanceKey(partner.go_account_id, currency): quantity
         for currency, quantity in confirmed_quantities(deposits).items()
     }
-    accounts.lock_balances(tx, held)
-    accounts.drop_holds(tx, [deposit.id for deposit in deposits])
+    ledger.lock_balances(tx, held)
+    ledger.drop_holds(tx, [deposit.id for deposit in deposits])
     store.end_deposits(tx, deposits, DepositStatus.RELEASED)
-    _make_available(runtime, tx, partner, deposits[0].settlement_id, held)
+    _make_available(tx, partner, deposits[0].settlement_id, held)
 
 
 def confirmed_quantities(deposits: Sequence[Deposit]) -> dict[str, int]:
-    """What confirmed deposits brought, per currency."""
+    """Returns what confirmed deposits brought, by currency."""
     quantities: dict[str, int] = {}
     for deposit in deposits:
         if deposit.quantity is None:
             raise AssertionError("a confirmed deposit has its quantity")
-        quantities[deposit.currency] = quantities.get(deposit.currency, 0) + int(deposit.quantity)
+        quantities[deposit.currency] = quantities.get(deposit.currency, 0) + deposit.quantity
     return quantities
 
 
-def _in_our_names(currency_map: CurrencyMap, given: Sequence[wire.GivenDeposit]) -> dict[tuple[str, str], str]:
-    """The partner's name of the currency, by our name and the transaction."""
+def _in_our_names(currency_map: CurrencyMap, given: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Returns the partner's names of the currencies, by our name and the transaction id."""
     wanted: dict[tuple[str, str], str] = {}
-    for position, deposit in enumerate(given):
-        ours = currency_map.to_ours(deposit.currency)
+    for position, (currency, tx_id) in enumerate(given):
+        ours = currency_map.to_ours(currency)
         if ours is None:
             raise InvalidRequestError(
                 "currency_unmapped", f"deposits.{position}.currency: your configuration maps no such currency"
             )
-        key = (ours[0], deposit.on_chain_tx_id)
+        key = (ours[0], tx_id)
         if key in wanted:
             raise InvalidRequestError(
-                "deposit_twice", f"deposits.{position}: this transaction and currency stand in the request twice"
+                "deposit_twice", f"deposits.{position}: this transaction and currency are in the request twice"
             )
-        wanted[key] = deposit.currency
+        wanted[key] = currency
     return wanted
 
 
-def _require_known(tx: Transaction, partner: Partner, body: wire.DepositsRequest) -> None:
-    """A settlementId must be the partner's own: that of a settlement, or of the deposits that came before it."""
-    if body.settlement_id is None or store.reserved_external_id(tx, partner.id, body.settlement_id) is not None:
+def _require_known(tx: Transaction, partner: Partner, asked: NewDeposits) -> None:
+    """Requires that a settlementId is of a settlement of the partner, or reserved by earlier deposits."""
+    if asked.settlement_id is None or store.reserved_external_id(tx, partner.id, asked.settlement_id) is not None:
         return
-    found = settlements.find(tx, body.settlement_id)
+    found = settlements.find(tx, asked.settlement_id)
     if found is None or found.partner_id != partner.id:
         raise NotFoundError("settlement_not_found", "settlementId: you have no such settlement")
 
 
-def _settlement_id(runtime: Runtime, tx: Transaction, partner: Partner, body: wire.DepositsRequest) -> UUID:
-    """The id that the settlement has, or will have when it comes."""
-    existing = settlements.find_by_external_id(tx, partner.id, body.external_settlement_id)
+def _settlement_id(tx: Transaction, partner: Partner, asked: NewDeposits) -> UUID:
+    """Returns the id that the settlement has or will have."""
+    existing = settlements.find_by_external_id(tx, partner.id, asked.external_settlement_id)
     if existing is not None and existing.settlement_type is not SettlementType.ONCHAIN:
         raise ConflictError(
             "settlement_offchain", "externalSettlementId: this settlement is not on chain and takes no deposits"
         )
-    settlement_id = store.reserve(tx, partner.id, body.external_settlement_id, runtime.ids.new())
-    if body.settlement_id not in (None, settlement_id):
+    settlement_id = store.reserve(tx, partner.id, asked.external_settlement_id, tx.new_id())
+    if asked.settlement_id not in (None, settlement_id):
         raise ConflictError(
             "settlement_differs", "settlementId and externalSettlementId name two different settlements"
         )
@@ -215,7 +224,7 @@ def _require_same_settlement(known: Iterable[Deposit], settlement_id: UUID) -> N
     if others:
         raise ConflictError(
             "deposit_taken",
-            f"the transaction {others[0].on_chain_tx_id} was given for another settlement already",
+            f"the transaction {others[0].on_chain_tx_id} already belongs to another settlement",
             {"transactions": [[other.partner_currency, other.on_chain_tx_id] for other in others]},
         )
 
@@ -227,25 +236,24 @@ def _require_open(tx: Transaction, settlement_id: UUID) -> None:
 
 
 def _credit(
-    runtime: Runtime,
     tx: Transaction,
     partner: Partner,
     settlement: Settlement | None,
     deposit: Deposit,
     report: DepositReport,
 ) -> None:
-    """The money came in; it is held for its settlement, unless that has all it needs or has ended."""
+    """Credits a confirmed deposit. Holds it for its settlement if that still needs deposits."""
     held = _still_needed(tx, settlement)
     key = BalanceKey(partner.go_account_id, deposit.currency)
     outside = BalanceKey(NIL, deposit.currency)
-    accounts.lock_balances(tx, [key, outside])
-    entry = Entry(runtime.ids.new(), EntryKind.ONCHAIN_DEPOSIT_CREDITED, deposit.id, partner.id)
+    ledger.lock_balances(tx, [key, outside])
+    entry = Entry(tx.new_id(), EntryKind.ONCHAIN_DEPOSIT_CREDITED, deposit.id, partner.id)
     came_in = Movement(key, held=report.quantity) if held else Movement(key, available=report.quantity)
     holds = [Hold(HoldCause.ONCHAIN_DEPOSIT, deposit.id, partner.id, key, report.quantity)] if held else []
-    accounts.post(tx, entry, [came_in, Movement(outside, available=-report.quantity)], holds)
+    ledger.post(tx, entry, [came_in, Movement(outside, available=-report.quantity)], holds)
     status = DepositStatus.CONFIRMED if held else DepositStatus.RELEASED
     store.decide_deposit(tx, deposit.id, status, quantity=report.quantity, entry_id=entry.id)
-    _tell(tx, partner, deposit.settlement_id)
+    _notify(tx, partner, deposit.settlement_id)
     if not held:
         funding.wake_waiting(tx, [partner.id])
     elif settlement is not None and settlement.state is SettlementState.ONCHAIN:
@@ -256,23 +264,23 @@ def _still_needed(tx: Transaction, settlement: Settlement | None) -> bool:
     if settlement is None:
         return True
     ended = settlement.state in (SettlementState.COMPLETED, SettlementState.REJECTED)
-    return not ended and not rules.has_its_deposits(store.course(tx, settlement.id).phase)
+    return not ended and not rules.has_its_deposits(store.progress(tx, settlement.id).phase)
 
 
 def _make_available(
-    runtime: Runtime, tx: Transaction, partner: Partner, settlement_id: UUID, quantities: dict[BalanceKey, int]
+    tx: Transaction, partner: Partner, settlement_id: UUID, quantities: dict[BalanceKey, int]
 ) -> None:
     movements = [
         Movement(key, available=quantity, held=-quantity) for key, quantity in quantities.items() if quantity
     ]
     if not movements:
         return
-    entry = Entry(runtime.ids.new(), EntryKind.ONCHAIN_DEPOSIT_RELEASED, settlement_id, partner.id)
-    accounts.post(tx, entry, movements)
-    _tell(tx, partner, settlement_id)
+    entry = Entry(tx.new_id(), EntryKind.ONCHAIN_DEPOSIT_RELEASED, settlement_id, partner.id)
+    ledger.post(tx, entry, movements)
+    _notify(tx, partner, settlement_id)
     funding.wake_waiting(tx, [partner.id])
 
 
-def _tell(tx: Transaction, partner: Partner, settlement_id: UUID) -> None:
+def _notify(tx: Transaction, partner: Partner, settlement_id: UUID) -> None:
     payload = {"cause": "settlement", "settlementId": str(settlement_id)}
-    notices.record(tx, [Event(EventType.BALANCE_CHANGED, partner.enterprise_id, settlement_id, payload)])
+    outbox.record(tx, [Event(EventType.BALANCE_CHANGED, partner.enterprise_id, settlement_id, payload)])

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from clearwindow.database.pool import Transaction
-from clearwindow.onchain import course, depositing, store
-from clearwindow.onchain.chain import Chain
-from clearwindow.onchain.values import Deposit
+from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import service as settlements
-from clearwindow.settlements.values import DueSettlement, SettlementType
+from clearwindow.settlements import store as settlements
+from clearwindow.settlements.models import DueSettlement, SettlementType
+from clearwindow.settlements.onchain import deposits, execution, store
+from clearwindow.settlements.onchain.chain import Chain
+from clearwindow.settlements.onchain.models import Deposit
 
 ChainOf = Callable[[Runtime], Chain]
-"""How the work comes to the chain it speaks to."""
+"""Returns the chain that the work uses."""
 
 
 class OnchainWork:
-    """Takes on-chain settlements from step to step. A step is claimed by its due time; twice does no harm."""
+    """Takes the steps of on-chain settlements. Moving the due time claims a step; taking it twice does no harm."""
 
     name = "onchain_settlements"
 
@@ -30,7 +30,7 @@ class OnchainWork:
             return settlements.list_due(tx, SettlementType.ONCHAIN, limit)
 
     def perform(self, runtime: Runtime, job: DueSettlement) -> bool:
-        return course.advance(runtime, self._chain_of(runtime), job)
+        return execution.advance(runtime, self._chain_of(runtime), job)
 
     def postpone(self, runtime: Runtime, job: DueSettlement, error: str) -> None:
         with runtime.transaction() as tx:
@@ -44,7 +44,7 @@ class OnchainWork:
 
 
 class DepositWork:
-    """Asks the chain for the deposits that partners have given."""
+    """Asks the chain for the deposits that partners have submitted."""
 
     name = "onchain_deposits"
 
@@ -56,10 +56,10 @@ class DepositWork:
             return store.due_deposits(tx, limit)
 
     def perform(self, runtime: Runtime, job: Deposit) -> bool:
-        return depositing.watch(runtime, self._chain_of(runtime), job)
+        return deposits.check(runtime, self._chain_of(runtime), job)
 
     def postpone(self, runtime: Runtime, job: Deposit, error: str) -> None:
-        depositing.postpone(runtime, job, error)
+        deposits.postpone(runtime, job, error)
 
     def next_due_at(self, tx: Transaction) -> datetime | None:
         return store.next_deposit_due_at(tx)

@@ -1,18 +1,25 @@
-"""The simulated chain and the partners' deposits as operators see them."""
+"""The simulated chain and the partners' deposits, as operators see them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clearwindow.clock import wire_time
-from clearwindow.http.filters import Many, Page, Uuids
-from clearwindow.http.wire import LongText, RequestModel, ShortText, WireModel, present
-from clearwindow.ids import WireUuid
-from clearwindow.money import PositiveBaseUnits
-from clearwindow.onchain.simulated import ChainTransaction
-from clearwindow.onchain.values import Deposit
+from clearwindow.api.filters import Many, Page, Uuids
+from clearwindow.api.schema import LongText, RequestModel, ShortText, WireModel
+from clearwindow.core.clock import wire_time
+from clearwindow.core.ids import WireUuid
+from clearwindow.core.money import PositiveBaseUnits
+from clearwindow.core.text import present
+from clearwindow.settlements.onchain.models import (
+    ChainDeposit,
+    ChainFilter,
+    ChainTransaction,
+    Deposit,
+    DepositFilter,
+)
 
 
 class ChainFilters(Page):
@@ -21,21 +28,30 @@ class ChainFilters(Page):
     kinds: Many[Literal["payment", "deposit"]] = None
     states: Many[Literal["pending", "confirmed", "failed"]] = None
 
+    def to_model(self) -> ChainFilter:
+        return ChainFilter(self.partner_ids, self.transfer_ids, self.kinds, self.states, self.limit, self.offset)
+
 
 class OnchainDepositFilters(Page):
     partner_ids: Uuids = None
     settlement_ids: Uuids = None
     statuses: Many[Literal["pending", "confirmed", "spent", "released", "failed"]] = None
 
+    def to_model(self) -> DepositFilter:
+        return DepositFilter(self.partner_ids, self.settlement_ids, self.statuses, self.limit, self.offset)
+
 
 class ChainDepositRequest(RequestModel):
-    """A transaction that a partner sends to its deposit address; our currency name, base units."""
+    """A transaction that a partner sends to its deposit address: our currency name, base units."""
 
     partner_id: WireUuid
     currency: ShortText
     quantity: PositiveBaseUnits
     tx_id: ShortText
-    withheld: Annotated[bool, Field(description="It confirms only when the chain is told to.")] = False
+    withheld: Annotated[bool, Field(description="Whether it confirms only when an operator confirms it.")] = False
+
+    def to_model(self) -> ChainDeposit:
+        return ChainDeposit(self.partner_id, self.currency, int(self.quantity), self.tx_id, self.withheld)
 
 
 class ChainFailRequest(RequestModel):
@@ -43,7 +59,7 @@ class ChainFailRequest(RequestModel):
 
 
 class ChainTransactionOutput(WireModel):
-    """A transaction on the simulated chain; a payment names the transfer that it carries."""
+    """A transaction on the simulated chain. A payment names its transfer."""
 
     id: str
     kind: str
@@ -71,7 +87,7 @@ class ChainTransactionsAnswer(WireModel):
 
 
 class OnchainDepositOutput(WireModel):
-    """A deposit as the network keeps it."""
+    """A deposit of a partner for an on-chain settlement."""
 
     id: str
     partner_id: str
@@ -82,8 +98,8 @@ class OnchainDepositOutput(WireModel):
     status: Annotated[
         str,
         Field(
-            description="pending: not confirmed yet; confirmed: held for its settlement; spent: part of what the"
-            " gains are paid from; released: the partner's to use; failed: the chain gave it up"
+            description="pending: not confirmed yet; confirmed: held for its settlement; spent: the gains are paid"
+            " from it; released: available to the partner; failed: the transaction failed on the chain"
         ),
     ]
     quantity: str | None = None
@@ -103,7 +119,23 @@ class OnchainDepositAnswer(WireModel):
     deposit: OnchainDepositOutput
 
 
-def chain_transaction(found: ChainTransaction) -> ChainTransactionOutput:
+def chain_transaction_answer(found: ChainTransaction) -> ChainTransactionAnswer:
+    return ChainTransactionAnswer(transaction=_chain_transaction(found))
+
+
+def chain_transactions_answer(found: Sequence[ChainTransaction]) -> ChainTransactionsAnswer:
+    return ChainTransactionsAnswer(transactions=[_chain_transaction(one) for one in found])
+
+
+def onchain_deposit_answer(deposit: Deposit) -> OnchainDepositAnswer:
+    return OnchainDepositAnswer(deposit=_onchain_deposit(deposit))
+
+
+def onchain_deposits_answer(deposits: Sequence[Deposit]) -> OnchainDepositsAnswer:
+    return OnchainDepositsAnswer(deposits=[_onchain_deposit(deposit) for deposit in deposits])
+
+
+def _chain_transaction(found: ChainTransaction) -> ChainTransactionOutput:
     return ChainTransactionOutput.model_validate(
         present(
             id=str(found.id),
@@ -125,7 +157,7 @@ def chain_transaction(found: ChainTransaction) -> ChainTransactionOutput:
     )
 
 
-def onchain_deposit(deposit: Deposit) -> OnchainDepositOutput:
+def _onchain_deposit(deposit: Deposit) -> OnchainDepositOutput:
     return OnchainDepositOutput.model_validate(
         present(
             id=str(deposit.id),

@@ -1,5 +1,5 @@
 -- name: reserve_settlement
--- The id that the on-chain settlement with this externalId has, or will have.
+-- The id that the on-chain settlement with this externalId has or will have.
 INSERT INTO onchain_reservation (partner_id, external_id, settlement_id, created_at)
 VALUES (%(partner_id)s, %(external_id)s, %(settlement_id)s, %(now)s)
 ON CONFLICT (partner_id, external_id) DO NOTHING
@@ -10,20 +10,20 @@ SELECT settlement_id FROM onchain_reservation WHERE partner_id = %(partner_id)s 
 -- name: reserved_external_id
 SELECT external_id FROM onchain_reservation WHERE partner_id = %(partner_id)s AND settlement_id = %(settlement_id)s
 
--- name: insert_course
+-- name: insert_progress
 INSERT INTO onchain_course (settlement_id, partner_id, phase, loss_alert_at, loss_sla_at, gain_alert_at, gain_sla_at)
 VALUES (%(settlement_id)s, %(partner_id)s, %(phase)s, %(loss_alert_at)s, %(loss_sla_at)s, %(gain_alert_at)s,
         %(gain_sla_at)s)
 
 -- name: insert_transfers
--- Reads the transfers that were just made of the request's amounts: each gets a course of its own.
+-- Reads the transfers that were just created from the request's amounts.
 INSERT INTO onchain_transfer (transfer_id, settlement_id, partner_id, network_account_id, side, currency, quantity,
                               status, updated_at)
 SELECT id, settlement_id, partner_id, network_account_id, CASE WHEN quantity < 0 THEN 'loss' ELSE 'gain' END,
        currency, abs(quantity), 'pending_onchain', %(now)s
 FROM settlement_transfer WHERE settlement_id = %(settlement_id)s
 
--- name: find_course
+-- name: find_progress
 SELECT settlement_id, partner_id, phase, loss_alert_at, loss_sla_at, gain_alert_at, gain_sla_at
 FROM onchain_course WHERE settlement_id = %(settlement_id)s
 
@@ -41,7 +41,7 @@ SELECT side,
 FROM onchain_transfer WHERE settlement_id = %(settlement_id)s GROUP BY side
 
 -- name: initiate
--- Writes down which payments are about to be handed over, before they are: the chain never has one that we forgot.
+-- Records payments before they are handed over: the chain never has a payment that we do not know.
 WITH due AS (
     SELECT transfer_id FROM onchain_transfer
     WHERE settlement_id = %(settlement_id)s AND side = %(side)s
@@ -63,15 +63,15 @@ ORDER BY transfer_id LIMIT %(limit)s
 -- name: count_under_way
 SELECT count(*) FROM onchain_transfer WHERE settlement_id = %(settlement_id)s AND status = 'onchain_initiated'
 
--- name: name_transactions
--- The chain's own names of payments that it has not decided yet.
+-- name: record_transaction_ids
+-- The chain's transaction ids of payments that are still pending.
 UPDATE onchain_transfer SET tx_id = given.tx_id, updated_at = %(now)s
 FROM unnest(%(payment_ids)s::uuid[], %(tx_ids)s::text[]) AS given (payment_id, tx_id)
 WHERE onchain_transfer.payment_id = given.payment_id AND onchain_transfer.status = 'onchain_initiated'
   AND onchain_transfer.tx_id IS DISTINCT FROM given.tx_id
 
 -- name: complete
--- What the chain confirmed is completed once; gives what that moves, per network account.
+-- Completes each confirmed payment once and returns what that moves on each network account.
 WITH completed AS (
     UPDATE onchain_transfer SET status = 'completed', tx_id = given.tx_id, updated_at = %(now)s
     FROM unnest(%(payment_ids)s::uuid[], %(tx_ids)s::text[]) AS given (payment_id, tx_id)
@@ -106,9 +106,9 @@ WHERE settlement_id = %(settlement_id)s AND side = 'gain' GROUP BY currency ORDE
 
 -- name: insert_deposits
 INSERT INTO onchain_deposit (id, partner_id, settlement_id, external_settlement_id, currency, partner_currency,
-                             on_chain_tx_id, status, due_at, created_at, updated_at)
+                             on_chain_tx_id, status, due_at, created_at, updated_at, request_sha256)
 SELECT given.id, %(partner_id)s, %(settlement_id)s, %(external_settlement_id)s, given.currency,
-       given.partner_currency, given.tx_id, 'pending', %(now)s, %(now)s, %(now)s
+       given.partner_currency, given.tx_id, 'pending', %(now)s, %(now)s, %(now)s, %(request_sha256)s
 FROM unnest(%(ids)s::uuid[], %(currencies)s::text[], %(partner_currencies)s::text[], %(tx_ids)s::text[])
     AS given (id, currency, partner_currency, tx_id)
 
@@ -118,6 +118,17 @@ SELECT id, partner_id, settlement_id, external_settlement_id, currency, partner_
 FROM onchain_deposit
 WHERE partner_id = %(partner_id)s
   AND (currency, on_chain_tx_id) IN (SELECT * FROM unnest(%(currencies)s::text[], %(tx_ids)s::text[]))
+
+-- name: find_deposits_of_request
+SELECT id, partner_id, settlement_id, external_settlement_id, currency, partner_currency, on_chain_tx_id, status,
+       quantity, entry_id, failure, due_at, attempts, last_error, created_at, updated_at
+FROM onchain_deposit
+WHERE partner_id = %(partner_id)s
+  AND (partner_currency, on_chain_tx_id) IN (SELECT * FROM unnest(%(partner_currencies)s::text[], %(tx_ids)s::text[]))
+  AND EXISTS (SELECT FROM onchain_deposit AS stored
+              WHERE stored.partner_id = %(partner_id)s AND stored.request_sha256 = %(request_sha256)s)
+-- If the partner's name has meant two currencies, the deposit that this request stored comes last and counts.
+ORDER BY request_sha256 IS NOT DISTINCT FROM %(request_sha256)s, id
 
 -- name: find_deposit
 SELECT id, partner_id, settlement_id, external_settlement_id, currency, partner_currency, on_chain_tx_id, status,
@@ -155,7 +166,7 @@ WHERE id = %(id)s AND status = 'pending'
 UPDATE onchain_deposit SET status = %(to)s, updated_at = %(now)s
 WHERE id = ANY(%(ids)s) AND status = 'confirmed'
 
--- name: look_again
+-- name: postpone_deposit
 UPDATE onchain_deposit SET due_at = %(due_at)s, attempts = %(attempts)s, last_error = %(error)s
 WHERE id = %(id)s AND status = 'pending'
 
@@ -189,7 +200,7 @@ VALUES (%(id)s, %(partner_id)s, 'deposit', %(tx_id)s, %(currency)s, %(quantity)s
 ON CONFLICT (partner_id, tx_id, currency) WHERE kind = 'deposit' DO NOTHING
 
 -- name: chain_pass_time
--- What has had its confirmations is confirmed in the moment in which it is looked at, and stays so.
+-- A transaction whose time has come is confirmed when it is read, and stays confirmed.
 WITH due AS (
     SELECT id FROM chain_transaction
     WHERE state = 'pending' AND NOT withheld AND confirms_at <= %(now)s

@@ -1,35 +1,59 @@
-"""Reads and writes of on-chain settlements: their courses, their transfers, and the partners' deposits."""
+"""Reads and writes of on-chain settlements: their progress, their transfers, and the partners' deposits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from clearwindow.database.listing import Listing, list_page
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.onchain import rules
-from clearwindow.onchain.chain import Payment, PaymentReport, Side
-from clearwindow.onchain.values import Course, Deposit, DepositStatus, Paid, Phase, Sla, Tally
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
+from clearwindow.settlements.onchain import rules
+from clearwindow.settlements.onchain.chain import Payment, PaymentReport, Side
+from clearwindow.settlements.onchain.models import (
+    Deposit,
+    DepositFilter,
+    DepositStatus,
+    Paid,
+    Phase,
+    Progress,
+    Sla,
+    Tally,
+)
 
-sql: Final = Queries("clearwindow.onchain")
+sql: Final = Queries("clearwindow.settlements.onchain")
 
 
 @dataclass(frozen=True, slots=True)
-class _CurrencyQuantity:
+class _Sum:
     currency: str
-    quantity: Decimal
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SideTally(Tally):
+    side: Side = Side.LOSS
+
+
+@dataclass(frozen=True, slots=True)
+class _PaymentRow:
+    payment_id: UUID
+    transfer_id: UUID
+    partner_id: UUID
+    network_account_id: UUID
+    side: Side
+    currency: str
+    quantity: int
 
 
 def reserve(tx: Transaction, partner_id: UUID, external_id: str, settlement_id: UUID) -> UUID:
-    """The id of the settlement with this externalId: the one given, unless it has one already."""
-    place = {"partner_id": partner_id, "external_id": external_id}
-    tx.run(sql["reserve_settlement"], **place, settlement_id=settlement_id, now=tx.now())
-    return tx.scalars(UUID, sql["reserved_settlement"], **place)[0]
+    """Returns the id for the settlement with this externalId: a reserved one, else the given one."""
+    key = {"partner_id": partner_id, "external_id": external_id}
+    tx.run(sql["reserve_settlement"], **key, settlement_id=settlement_id, now=tx.now())
+    return tx.scalars(UUID, sql["reserved_settlement"], **key)[0]
 
 
 def reserved_external_id(tx: Transaction, partner_id: UUID, settlement_id: UUID) -> str | None:
@@ -38,12 +62,12 @@ def reserved_external_id(tx: Transaction, partner_id: UUID, settlement_id: UUID)
     return found[0] if found else None
 
 
-def insert_course(
+def insert_progress(
     tx: Transaction, settlement_id: UUID, partner_id: UUID, *, losses: Sla | None, gains: Sla | None
 ) -> None:
-    """Makes the course of a settlement and those of its transfers."""
+    """Stores the progress of a settlement and of its transfers."""
     tx.run(
-        sql["insert_course"],
+        sql["insert_progress"],
         settlement_id=settlement_id,
         partner_id=partner_id,
         phase=Phase.LOSSES,
@@ -55,22 +79,21 @@ def insert_course(
     tx.run(sql["insert_transfers"], settlement_id=settlement_id, now=tx.now())
 
 
-def course(tx: Transaction, settlement_id: UUID) -> Course:
-    """The course of an on-chain settlement; the settlement is locked where it is about to be changed."""
-    found = tx.one(Course, sql["find_course"], settlement_id=settlement_id)
-    return replace(found, phase=Phase(found.phase))
+def progress(tx: Transaction, settlement_id: UUID) -> Progress:
+    """Returns the progress of a settlement. Lock the settlement first to change it."""
+    return tx.one(Progress, sql["find_progress"], settlement_id=settlement_id)
 
 
-def change_phase(tx: Transaction, course: Course, to: Phase) -> Course:
-    values = {"settlement_id": course.settlement_id, "from": course.phase, "to": to}
+def change_phase(tx: Transaction, progress: Progress, to: Phase) -> Progress:
+    values = {"settlement_id": progress.settlement_id, "from": progress.phase, "to": to}
     if tx.run(sql["change_phase"], **values) != 1:
         raise AssertionError("a locked settlement changed its phase")
-    return replace(course, phase=to)
+    return replace(progress, phase=to)
 
 
 def tallies(tx: Transaction, settlement_id: UUID) -> dict[Side, Tally]:
-    rows: list[dict[str, Any]] = tx.records(sql["tallies"], settlement_id=settlement_id, tries=rules.TRIES)
-    found = {Side(row.pop("side")): Tally(**row) for row in rows}
+    rows = tx.all(_SideTally, sql["tallies"], settlement_id=settlement_id, tries=rules.TRIES)
+    found = {row.side: row for row in rows}
     return {side: found.get(side, Tally()) for side in Side}
 
 
@@ -84,29 +107,29 @@ def count_under_way(tx: Transaction, settlement_id: UUID) -> int:
 
 
 def payments_under_way(tx: Transaction, settlement_id: UUID, route_id: str | None, limit: int) -> list[Payment]:
-    rows: list[dict[str, Any]] = tx.records(sql["payments_under_way"], settlement_id=settlement_id, limit=limit)
+    rows = tx.all(_PaymentRow, sql["payments_under_way"], settlement_id=settlement_id, limit=limit)
     return [
         Payment(
-            id=row["payment_id"],
-            transfer_id=row["transfer_id"],
-            partner_id=row["partner_id"],
-            network_account_id=row["network_account_id"],
-            side=Side(row["side"]),
-            currency=row["currency"],
-            quantity=int(row["quantity"]),
+            id=row.payment_id,
+            transfer_id=row.transfer_id,
+            partner_id=row.partner_id,
+            network_account_id=row.network_account_id,
+            side=row.side,
+            currency=row.currency,
+            quantity=row.quantity,
             route_id=route_id,
         )
         for row in rows
     ]
 
 
-def name_transactions(tx: Transaction, reports: Sequence[PaymentReport]) -> None:
+def record_transaction_ids(tx: Transaction, reports: Sequence[PaymentReport]) -> None:
     if reports:
-        tx.run(sql["name_transactions"], **_arrays(reports), now=tx.now())
+        tx.run(sql["record_transaction_ids"], **_arrays(reports), now=tx.now())
 
 
 def complete(tx: Transaction, settlement_id: UUID, reports: Sequence[PaymentReport]) -> list[Paid]:
-    """Completes what is still under way of these payments; gives what that moves."""
+    """Completes those of the payments that are still under way. Returns what they moved."""
     if not reports:
         return []
     return tx.all(Paid, sql["complete"], settlement_id=settlement_id, **_arrays(reports), now=tx.now())
@@ -135,9 +158,9 @@ def last_failure(tx: Transaction, settlement_id: UUID, side: Side) -> str:
 
 
 def gains(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
-    """What all clients together gain, per currency."""
-    rows = tx.all(_CurrencyQuantity, sql["gains"], settlement_id=settlement_id)
-    return {row.currency: int(row.quantity) for row in rows}
+    """Returns what all clients together gain, by currency."""
+    rows = tx.all(_Sum, sql["gains"], settlement_id=settlement_id)
+    return {row.currency: row.quantity for row in rows}
 
 
 def insert_deposits(
@@ -146,8 +169,9 @@ def insert_deposits(
     settlement_id: UUID,
     external_settlement_id: str,
     given: Mapping[UUID, tuple[str, str, str]],
+    request_sha256: bytes,
 ) -> None:
-    """``given``: by id our currency, the partner's name of it, and the chain's name of the transaction."""
+    """Stores deposits. ``given``: by id our currency, the partner's name of it, the chain's transaction id."""
     tx.run(
         sql["insert_deposits"],
         partner_id=partner_id,
@@ -157,14 +181,34 @@ def insert_deposits(
         currencies=[currency for currency, _, _ in given.values()],
         partner_currencies=[name for _, name, _ in given.values()],
         tx_ids=[tx_id for _, _, tx_id in given.values()],
+        request_sha256=request_sha256,
         now=tx.now(),
     )
+
+
+def find_deposits_of_request(
+    tx: Transaction, partner_id: UUID, request_sha256: bytes, transactions: Sequence[tuple[str, str]]
+) -> list[Deposit]:
+    """Returns the request's deposits in its order, if exactly this request has stored one of them. Else none.
+
+    ``transactions``: the partner's currency name and the chain's transaction id of each.
+    """
+    rows = tx.all(
+        Deposit,
+        sql["find_deposits_of_request"],
+        partner_id=partner_id,
+        request_sha256=request_sha256,
+        partner_currencies=[name for name, _ in transactions],
+        tx_ids=[tx_id for _, tx_id in transactions],
+    )
+    found = {(row.partner_currency, row.on_chain_tx_id): row for row in rows}
+    return [found[key] for key in transactions] if found.keys() == set(transactions) else []
 
 
 def find_deposits(
     tx: Transaction, partner_id: UUID, keys: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], Deposit]:
-    """The partner's deposits by our currency and the chain's name of the transaction."""
+    """Returns the partner's deposits, by our currency and the chain's transaction id."""
     rows = tx.all(
         Deposit,
         sql["find_deposits"],
@@ -172,21 +216,20 @@ def find_deposits(
         currencies=[currency for currency, _ in keys],
         tx_ids=[tx_id for _, tx_id in keys],
     )
-    return {(row.currency, row.on_chain_tx_id): row for row in _typed(rows)}
+    return {(row.currency, row.on_chain_tx_id): row for row in rows}
 
 
 def find_deposit(tx: Transaction, deposit_id: UUID) -> Deposit | None:
-    found = tx.first(Deposit, sql["find_deposit"], id=deposit_id)
-    return _typed([found])[0] if found else None
+    return tx.first(Deposit, sql["find_deposit"], id=deposit_id)
 
 
 def lock_deposit(tx: Transaction, deposit_id: UUID) -> Deposit:
-    return _typed([tx.one(Deposit, sql["lock_deposit"], id=deposit_id)])[0]
+    return tx.one(Deposit, sql["lock_deposit"], id=deposit_id)
 
 
 def confirmed_deposits(tx: Transaction, settlement_id: UUID) -> list[Deposit]:
-    """What is held for the settlement, locked."""
-    return _typed(tx.all(Deposit, sql["confirmed_deposits"], settlement_id=settlement_id))
+    """Locks and returns the deposits that are held for the settlement."""
+    return tx.all(Deposit, sql["confirmed_deposits"], settlement_id=settlement_id)
 
 
 def decide_deposit(
@@ -198,8 +241,7 @@ def decide_deposit(
     entry_id: UUID | None = None,
     failure: str | None = None,
 ) -> None:
-    amount = None if quantity is None else Decimal(quantity)
-    values = {"to": to, "quantity": amount, "entry_id": entry_id, "failure": failure}
+    values = {"to": to, "quantity": quantity, "entry_id": entry_id, "failure": failure}
     if tx.run(sql["decide_deposit"], id=deposit_id, **values, now=tx.now()) != 1:
         raise AssertionError("a locked deposit changed its status")
 
@@ -209,14 +251,14 @@ def end_deposits(tx: Transaction, deposits: Sequence[Deposit], to: DepositStatus
         raise AssertionError("a locked deposit changed its status")
 
 
-def look_again(
+def postpone_deposit(
     tx: Transaction, deposit_id: UUID, due_at: datetime, attempts: int, error: str | None = None
 ) -> None:
-    tx.run(sql["look_again"], id=deposit_id, due_at=due_at, attempts=attempts, error=error)
+    tx.run(sql["postpone_deposit"], id=deposit_id, due_at=due_at, attempts=attempts, error=error)
 
 
 def due_deposits(tx: Transaction, limit: int) -> list[Deposit]:
-    return _typed(tx.all(Deposit, sql["due_deposits"], now=tx.now(), limit=limit))
+    return tx.all(Deposit, sql["due_deposits"], now=tx.now(), limit=limit)
 
 
 def count_due_deposits(tx: Transaction) -> int:
@@ -227,22 +269,13 @@ def next_deposit_due_at(tx: Transaction) -> datetime | None:
     return tx.scalars(datetime, sql["next_deposit_due_at"])[0]
 
 
-def list_deposits(
-    tx: Transaction,
-    *,
-    partner_ids: Sequence[UUID] | None,
-    settlement_ids: Sequence[UUID] | None,
-    statuses: Sequence[str] | None,
-    limit: int,
-    offset: int,
-) -> Listing[Deposit]:
-    filters = {"partner_ids": partner_ids, "settlement_ids": settlement_ids, "statuses": statuses}
-    page = list_page(tx, Deposit, sql["list_deposits"], filters, limit=limit, offset=offset)
-    return Listing(_typed(page.items), page.total)
-
-
-def _typed(rows: Iterable[Deposit]) -> list[Deposit]:
-    return [replace(row, status=DepositStatus(row.status)) for row in rows]
+def list_deposits(tx: Transaction, wanted: DepositFilter) -> Listing[Deposit]:
+    filters = {
+        "partner_ids": wanted.partner_ids,
+        "settlement_ids": wanted.settlement_ids,
+        "statuses": wanted.statuses,
+    }
+    return list_page(tx, Deposit, sql["list_deposits"], filters, limit=wanted.limit, offset=wanted.offset)
 
 
 def _arrays(reports: Sequence[PaymentReport]) -> dict[str, list[object]]:

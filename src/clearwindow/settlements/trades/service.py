@@ -1,25 +1,26 @@
-"""Whether a trade that is about to be signed is one that the partner can report."""
+"""The check of a trade before the partner gets the text to sign."""
 
 from __future__ import annotations
 
-from clearwindow.access.values import Member
-from clearwindow.errors import InvalidRequestError
-from clearwindow.money import AmountUnit
-from clearwindow.network import service as network
-from clearwindow.network.values import CurrencyMap
+from clearwindow.core.errors import InvalidRequestError
+from clearwindow.core.money import AmountUnit
+from clearwindow.identity.models import Member
+from clearwindow.network import parties
+from clearwindow.network import store as network
+from clearwindow.network.models import CurrencyMap
 from clearwindow.runtime import Runtime
-from clearwindow.trades.wire import InboundTrade, TradedAmount
+from clearwindow.settlements.trades.models import Trade, TradedAmount
 
 
-def require_reportable(runtime: Runtime, member: Member, trade: InboundTrade) -> None:
-    """Refuses what could not be the partner's own trade.
+def require_reportable(runtime: Runtime, member: Member, trade: Trade) -> None:
+    """Requires that the trade is between the partner's own connections and has valid amounts.
 
     Raises:
         PermissionDeniedError: the caller is no partner.
-        InvalidRequestError: a connection that is not the partner's, or an amount that its currency cannot carry.
+        InvalidRequestError: a connection is not the partner's, or a currency cannot have the amount.
     """
     with runtime.transaction() as tx:
-        partner = network.require_partner(tx, member.enterprise_id)
+        partner = parties.require_partner(tx, member.enterprise_id)
         sides = {
             "partyConnectionId": trade.party_connection_id,
             "counterpartyConnectionId": trade.counterparty_connection_id,

@@ -1,4 +1,4 @@
-"""Transfers and parties as values."""
+"""Transfers and parties of settlements; and the filters of their lists."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from uuid import UUID
 
 
 class TransferStatus(StrEnum):
+    """The states of a transfer on the wire."""
+
     PENDING = "pending"
     PENDING_ONCHAIN = "pending_onchain"
     ONCHAIN_INITIATED = "onchain_initiated"
@@ -25,20 +27,20 @@ class TransferStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FinalAmount:
-    """What a settlement finally moves to a connection, or from it where negative, in base units of one currency.
+    """What a settlement moves once its disputes are known: + to the connection, - from it, in base units.
 
-    Without a counterparty connection, it is between the connection and the partner's Go Account.
+    Without a counterparty connection, the other side is the partner's Go Account.
     """
 
     counterparty_connection_id: UUID | None
     connection_id: UUID
     currency: str
-    quantity: Decimal
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One movement of one currency, in base units; positive to the connection, from the counterparty.
+    """One movement of one currency in base units: + from the counterparty to the connection, - the other way.
 
     Without a counterparty connection, the counterparty is the partner's Go Account.
     """
@@ -52,22 +54,22 @@ class Transfer:
     counterparty_connection_id: UUID | None
     counterparty_account_id: UUID | None
     currency: str
-    quantity: Decimal
-    status: str
+    quantity: int
+    status: TransferStatus
     created_at: datetime
     updated_at: datetime
     tx_ids: list[str]
 
     @property
     def connection_ids(self) -> tuple[UUID, ...]:
-        """The connections on its sides: one or two."""
+        """Returns the one or two connections that it moves money of."""
         other = self.counterparty_connection_id
         return (self.connection_id,) if other is None else (self.connection_id, other)
 
 
 @dataclass(frozen=True, slots=True)
 class TransferSearch:
-    """Which transfers of any settlements a client is shown; ``own_connection_ids`` limits them to its own."""
+    """What a list of a client's transfers shows. ``own_connection_ids`` limits it to the client's own."""
 
     own_connection_ids: Sequence[UUID] = ()
     partner_ids: Sequence[UUID] | None = None
@@ -97,20 +99,21 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What a connection gains or loses of one currency against one counterparty; None: against the partner."""
+    """What a connection gains (+) or loses (-) of one currency to one counterparty. None: to the partner."""
 
     counterparty_connection_id: UUID | None
     counterparty_account_id: UUID | None
     currency: str
-    quantity: Decimal
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
 class Objections:
-    """How the disputes of a settlement stand.
+    """The disputes of a settlement that were not retracted.
 
-    ``standing``: dispute to connection, of those without an approved closure, the earliest first.
-    ``upheld``: the connections whose dispute an operator's approved adjustment has replaced.
+    Attributes:
+        standing: disputes without an approved closure, earliest first, each with its connection.
+        upheld: connections whose transfers an operator's approved adjustment has replaced.
     """
 
     standing: Mapping[UUID, UUID]
@@ -122,19 +125,21 @@ NO_OBJECTIONS: Final = Objections({})
 
 @dataclass(frozen=True, slots=True)
 class DisputeTarget:
-    """What the transfers that a dispute keeps from running would take from one balance."""
+    """What the transfers that a dispute stops would take from one balance."""
 
     dispute_id: UUID
     account_id: UUID
     currency: str
-    quantity: Decimal
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
 class TransferFilter:
-    """Which transfers of a settlement are shown; ``own_connection_ids`` limits a client to its own, on either side.
+    """What a list of a settlement's transfers shows.
 
-    ``from_partner`` adds those from the partner's Go Account to those from the counterparty connections.
+    Attributes:
+        own_connection_ids: limits a client to its own transfers, on either side.
+        from_partner: also those from the partner's Go Account, beside those from the counterparty connections.
     """
 
     own_connection_ids: Sequence[UUID] | None = None
@@ -150,10 +155,40 @@ class TransferFilter:
 
 @dataclass(frozen=True, slots=True)
 class UnfitAmount:
-    """An amount that its currency cannot carry, as it was given."""
+    """An amount of a request that its currency cannot carry. ``amount`` is as the partner wrote it."""
 
     connection_id: UUID
     counterparty_connection_id: UUID | None
     currency_number: int
     amount: Decimal
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTransfers:
+    """Which transfers of a settlement a reader asks for, and which page of them."""
+
+    source_network_account_ids: Sequence[UUID] | None = None
+    source_trading_account_ids: Sequence[UUID] | None = None
+    destination_network_account_ids: Sequence[UUID] | None = None
+    destination_trading_account_ids: Sequence[UUID] | None = None
+    currencies: Sequence[str] | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """Whether the reader's connections receive or send in a settlement."""
+
+    settlement_id: UUID
+    receives: bool
+    sends: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TradingAccounts:
+    """The Go Accounts that a reader may know: the partner's, and those of clients by connection."""
+
+    partner: UUID
+    clients: Mapping[UUID, UUID]

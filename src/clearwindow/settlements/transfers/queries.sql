@@ -15,8 +15,9 @@ COPY staged_amount (counterparty_connection_id, counterparty_account_id, connect
 ANALYZE staged_amount (connection_id)
 
 -- name: unfit_amounts
--- Decimals count as written: 1.0 from a partner that sends base units is a whole coin meant, not one base unit.
--- The amounts are not scaled to be looked at: multiplying each of 100 000 costs more than the rest of this statement.
+-- The rule of from_partner_amount for all amounts: trailing zeros do not make a decimal amount inexact. A partner that
+-- sends base units and writes 1.0 means a coin, not one base unit, so that there decimals count as written. The amounts
+-- are not scaled here: multiplying each of 100 000 costs more than the rest of this statement.
 WITH unit AS (
     SELECT number, decimals, power(10::numeric, 78 - decimals) AS too_large_from
     FROM unnest(%(decimals)s::integer[]) WITH ORDINALITY AS given (decimals, number)
@@ -29,7 +30,7 @@ SELECT connection_id, counterparty_connection_id, currency_number, amount,
        END AS problem
 FROM staged_amount JOIN unit ON unit.number = currency_number
 WHERE amount = 0
-   OR scale(amount) > decimals
+   OR CASE WHEN %(digits_only)s THEN scale(amount) ELSE min_scale(amount) END > decimals
    OR abs(amount) >= too_large_from
 LIMIT 20
 
@@ -62,8 +63,24 @@ SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, %(partner_i
        trim_scale(amount * base_units), %(now)s, %(now)s
 FROM staged_amount JOIN unit ON unit.number = currency_number
 
+-- name: has_staged_amounts
+-- Whether the staged amounts are the settlement's own transfers: same sides, currencies and numbers, each as often. The
+-- transfers of closures that it took over are not among them.
+WITH unit AS (
+    SELECT number, currency, power(10::numeric, decimals) AS base_units
+    FROM unnest(%(currencies)s::text[], %(decimals)s::integer[])
+        WITH ORDINALITY AS given (currency, decimals, number)
+), staged AS (
+    SELECT connection_id, counterparty_connection_id, unit.currency, amount * base_units AS quantity
+    FROM staged_amount JOIN unit ON unit.number = currency_number
+), recorded AS (
+    SELECT connection_id, counterparty_connection_id, currency, quantity::numeric
+    FROM settlement_transfer WHERE settlement_id = %(settlement_id)s AND dispute_closure_id IS NULL
+)
+SELECT NOT EXISTS (TABLE staged EXCEPT ALL TABLE recorded) AND NOT EXISTS (TABLE recorded EXCEPT ALL TABLE staged)
+
 -- name: insert_parties_of_closures
--- An empty adjustment makes its connection a party too; a transfer between two connections both of them.
+-- A connection with an empty adjustment is a party, too. A transfer between two connections makes both parties.
 INSERT INTO settlement_party (settlement_id, partner_id, connection_id, dispute_deadline_at, disputed)
 SELECT %(settlement_id)s, %(partner_id)s, connection_id, %(dispute_deadline_at)s, false
 FROM (
@@ -97,6 +114,27 @@ FROM settlement_party AS party
 WHERE party.settlement_id = %(settlement_id)s AND party.connection_id = %(connection_id)s
 FOR UPDATE OF party
 
+-- name: is_rejected
+-- Read after the party is locked: a settlement is rejected under the locks of all its parties.
+SELECT state = 'rejected' FROM settlement WHERE id = %(settlement_id)s
+
+-- name: cancelled_closures
+SELECT closure.id
+FROM dispute
+JOIN dispute_closure AS closure ON closure.dispute_id = dispute.id
+WHERE dispute.settled_in_settlement_id = %(settlement_id)s AND closure.cancelled_at IS NOT NULL
+
+-- name: count_running_closures
+SELECT count(*) FROM settlement_transfer
+WHERE settlement_id = %(settlement_id)s AND dispute_closure_id IS NOT NULL
+  AND dispute_closure_id <> ALL(%(cancelled)s)
+
+-- name: own_amounts
+-- How much of each currency the settlement's own transfers move in all.
+SELECT currency, sum(abs(quantity)) AS quantity FROM settlement_transfer
+WHERE settlement_id = %(settlement_id)s AND dispute_closure_id IS NULL AND currency = ANY(%(currencies)s)
+GROUP BY currency
+
 -- name: lock_parties
 SELECT count(*) FROM (
     SELECT connection_id FROM settlement_party WHERE settlement_id = %(settlement_id)s
@@ -110,16 +148,12 @@ WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids
 -- name: parties
 SELECT connection_id FROM settlement_party WHERE settlement_id = %(settlement_id)s ORDER BY connection_id
 
--- name: create_informed_connection
-CREATE TEMPORARY TABLE informed_connection ON COMMIT DROP AS
-SELECT connection_id FROM settlement_party WHERE settlement_id = %(settlement_id)s
-
 -- name: parties_among
 SELECT connection_id FROM settlement_party
 WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids)s) ORDER BY connection_id
 
 -- name: new_quantities
--- What the connection gains from each counterparty: a group of transfers that runs together or not at all.
+-- What the connection gains from each counterparty. The transfers with one counterparty run together or not at all.
 SELECT counterparty_connection_id, counterparty_account_id, currency, sum(quantity) AS quantity FROM settlement_leg
 WHERE settlement_id = %(settlement_id)s AND connection_id = %(connection_id)s AND dispute_closure_id IS NULL
 GROUP BY counterparty_connection_id, counterparty_account_id, currency HAVING sum(quantity) <> 0
@@ -131,9 +165,9 @@ WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id = ANY(%(c
   AND dispute_closure_id IS NULL
 
 -- name: create_liability
--- What a settlement may come to take from each balance: the worst case over who disputes. Against each counterparty
--- apart the new transfers run together or not at all, so that no counterparty's gain counts for another's loss.
--- Where it takes nothing, a pulled-in dispute may still hold something that has to be given back.
+-- The most that a settlement can take from each balance, over all combinations of disputes. The new transfers with one
+-- counterparty run together or not at all, so that a gain from one counterparty does not cover a loss to another. A
+-- balance with a pulled-in dispute is listed even if nothing is taken: the dispute's hold may have to be released.
 CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
 WITH against_connection AS (
     SELECT account_id, currency, dispute_closure_id IS NOT NULL AS pulls_in, sum(quantity) AS quantity
@@ -162,8 +196,34 @@ FROM (
 ) AS quantities
 WHERE pulls_in OR new < 0 OR lost < 0
 
+-- name: create_remaining_liability
+-- The same for transfers that still run: without disputed ones after the window, without cancelled closures and, with
+-- `without_new`, without the settlement's own. Every balance of the settlement is listed: a hold may have to be released.
+CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
+WITH against AS (
+    SELECT leg.account_id, leg.currency, leg.dispute_closure_id IS NOT NULL AS pulls_in,
+           sum(leg.quantity) FILTER (
+               WHERE CASE
+                   WHEN leg.dispute_closure_id IS NULL
+                       THEN NOT (%(without_new)s OR party.disputed OR coalesce(counterparty.disputed, false))
+                   ELSE leg.dispute_closure_id <> ALL(%(cancelled)s)
+               END) AS quantity
+    FROM settlement_leg AS leg
+    JOIN settlement_party AS party
+        ON (party.settlement_id, party.connection_id) = (leg.settlement_id, leg.connection_id)
+    LEFT JOIN settlement_party AS counterparty
+        ON (counterparty.settlement_id, counterparty.connection_id)
+         = (leg.settlement_id, leg.counterparty_connection_id)
+    WHERE leg.settlement_id = %(settlement_id)s
+    GROUP BY leg.account_id, leg.currency, leg.counterparty_connection_id, leg.dispute_closure_id IS NOT NULL
+)
+SELECT account_id, currency,
+       greatest(0, coalesce(sum(CASE WHEN pulls_in THEN -quantity ELSE greatest(0, -quantity) END), 0)) AS needed
+FROM against
+GROUP BY account_id, currency
+
 -- name: create_losses
--- What a settlement takes from each balance where a gain cannot make up for a loss: on chain, losses go first.
+-- What a settlement takes from each balance if gains do not cover losses: on chain, losses are paid first.
 CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
 SELECT network_account_id AS account_id, currency, -sum(quantity) AS needed
 FROM settlement_transfer
@@ -177,9 +237,9 @@ ANALYZE liability (account_id)
 DROP TABLE IF EXISTS pg_temp.dispute_target
 
 -- name: create_dispute_target
--- What the transfers that each standing dispute keeps from running would take from each balance. Disputes are given the
--- earliest first; where both sides dispute, the earlier one answers for what is between them. What an operator has
--- replaced by an adjustment (`upheld`, the connections whose dispute was right) takes nothing any more.
+-- What the transfers that each standing dispute stops would take from each balance. Disputes are given earliest first.
+-- If both sides dispute, the transfers between them count for the earlier dispute. Transfers of the `upheld`
+-- connections take nothing: an operator's adjustment has replaced them.
 CREATE TEMPORARY TABLE dispute_target ON COMMIT DROP AS
 WITH standing AS (
     SELECT dispute_id, connection_id, rank
@@ -209,12 +269,16 @@ ANALYZE dispute_target (account_id, dispute_id)
 SELECT dispute_id, account_id, currency, quantity FROM dispute_target ORDER BY rank, account_id, currency
 
 -- name: create_run
--- What each balance gains or loses when the settlement executes: all but the new transfers that either side disputed.
+-- What each balance gains or loses when the settlement executes: all transfers but the new ones that a side disputed and
+-- those of cancelled closures. With `without_new`, the settlement is rejected: only the closures' transfers run.
 CREATE TEMPORARY TABLE run ON COMMIT DROP AS
 SELECT leg.account_id, leg.currency,
        coalesce(sum(leg.quantity)
-           FILTER (WHERE leg.dispute_closure_id IS NOT NULL
-                      OR NOT (party.disputed OR coalesce(counterparty.disputed, false))), 0) AS quantity
+           FILTER (WHERE CASE
+               WHEN leg.dispute_closure_id IS NULL
+                   THEN NOT (%(without_new)s OR party.disputed OR coalesce(counterparty.disputed, false))
+               ELSE leg.dispute_closure_id <> ALL(%(cancelled)s)
+           END), 0) AS quantity
 FROM settlement_leg AS leg
 JOIN settlement_party AS party
     ON (party.settlement_id, party.connection_id) = (leg.settlement_id, leg.connection_id)
@@ -231,10 +295,13 @@ ANALYZE run (account_id)
 SELECT currency, sum(quantity) AS quantity FROM run GROUP BY currency HAVING sum(quantity) <> 0 ORDER BY currency
 
 -- name: net_of_settlement
--- The same sums without making the run: for looking ahead to it. What is between two connections sums to zero.
+-- The same sums without the table. Transfers between two connections sum to zero and are left out.
 SELECT transfer.currency,
        coalesce(sum(transfer.quantity)
-           FILTER (WHERE transfer.dispute_closure_id IS NOT NULL OR NOT party.disputed), 0) AS quantity
+           FILTER (WHERE CASE
+               WHEN transfer.dispute_closure_id IS NULL THEN NOT party.disputed
+               ELSE transfer.dispute_closure_id <> ALL(%(cancelled)s)
+           END), 0) AS quantity
 FROM settlement_transfer AS transfer
 JOIN settlement_party AS party
     ON (party.settlement_id, party.connection_id) = (transfer.settlement_id, transfer.connection_id)
@@ -242,7 +309,7 @@ WHERE transfer.settlement_id = %(settlement_id)s AND transfer.counterparty_conne
 GROUP BY transfer.currency ORDER BY transfer.currency
 
 -- name: final_amounts
--- The settlement's own amounts as they were given: by connection, or by counterparty and connection.
+-- The settlement's own amounts in the form of the request: by connection, or by counterparty and connection.
 SELECT transfer.counterparty_connection_id, transfer.connection_id, transfer.currency,
        sum(transfer.quantity) AS quantity
 FROM settlement_transfer AS transfer
@@ -273,7 +340,8 @@ WHERE settlement_id = %(settlement_id)s
   AND (%(counterparty_account_ids)s::uuid[] IS NULL
        OR counterparty_account_id = ANY(%(counterparty_account_ids)s))
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
-ORDER BY connection_id, currency, id
+-- A transfer's id is random, and says nothing to a reader: it decides only between transfers that are equal in all else.
+ORDER BY connection_id, currency, counterparty_connection_id NULLS FIRST, dispute_closure_id NULLS FIRST, quantity, id
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: count_transfers
@@ -291,8 +359,8 @@ WHERE settlement_id = %(settlement_id)s
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
 
 -- name: search_transfers
--- The parties' index knows a connection's settlements, and either side of a transfer is found beside its settlement.
--- Asked for as one side or the other in one condition, every transfer there is would be read.
+-- The index of the parties finds a connection's settlements, and indexes find both sides of a transfer by settlement.
+-- One condition with OR for the two sides would read every transfer.
 WITH own AS MATERIALIZED (
     SELECT transfer.id
     FROM settlement_party AS party
@@ -334,7 +402,7 @@ SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network
        tx_ids
 FROM settlement_transfer_view
 WHERE dispute_closure_id = ANY(%(closure_ids)s)
-ORDER BY dispute_closure_id, currency, id
+ORDER BY dispute_closure_id, currency, counterparty_connection_id NULLS FIRST, quantity, id
 
 -- name: directions
 SELECT settlement_id, bool_or(quantity > 0) AS receives, bool_or(quantity < 0) AS sends

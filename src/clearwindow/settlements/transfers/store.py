@@ -1,6 +1,6 @@
-"""What settlements and disputes may do with parties and transfers.
+"""Reads and writes of parties and transfers.
 
-Whole settlements go through temporary tables and one statement each, never row by row.
+A whole settlement goes through temporary tables and one statement each, never row by row.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from clearwindow.database.listing import Listing, list_page
-from clearwindow.database.pool import Transaction
-from clearwindow.database.queries import Queries
-from clearwindow.ids import time_ordered_prefix
-from clearwindow.transfers.values import (
+from clearwindow.core.ids import time_ordered_prefix
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
+from clearwindow.settlements.transfers.models import (
+    Direction,
     DisputeTarget,
     FinalAmount,
     Objections,
@@ -28,28 +29,28 @@ from clearwindow.transfers.values import (
     UnfitAmount,
 )
 
-sql: Final = Queries("clearwindow.transfers")
+sql: Final = Queries("clearwindow.settlements.transfers")
 
 _ANALYZE_FROM_ROWS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _CurrencyQuantity:
+class _Sum:
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenSum:
     currency: str
     quantity: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Direction:
-    settlement_id: UUID
-    receives: bool
-    sends: bool
-
-
 def stage_amounts(tx: Transaction, lines: Iterable[str], count: int, *, between_connections: bool = False) -> None:
-    """Copies amounts in as lines of connection, account, number of the currency and amount, tab-separated.
+    """Copies amounts into a temporary table.
 
-    Between two connections, the source's connection and account stand before the destination's.
+    A line has connection, account, number of the currency and amount, separated by tabs. Between two connections,
+    the source's connection and account come before the destination's.
     """
     tx.run(sql["create_staged_amount"])
     with tx.copy_in(sql["copy_staged_pair_amount" if between_connections else "copy_staged_amount"]) as copy:
@@ -58,13 +59,14 @@ def stage_amounts(tx: Transaction, lines: Iterable[str], count: int, *, between_
         tx.run(sql["analyze_staged_amount"])
 
 
-def unfit_amounts(tx: Transaction, decimals: Sequence[int]) -> list[UnfitAmount]:
-    return tx.all(UnfitAmount, sql["unfit_amounts"], decimals=list(decimals))
+def unfit_amounts(tx: Transaction, decimals: Sequence[int], *, digits_only: bool) -> list[UnfitAmount]:
+    """Returns the staged amounts that cannot be transfers. ``digits_only``: they are in base units."""
+    return tx.all(UnfitAmount, sql["unfit_amounts"], decimals=list(decimals), digits_only=digits_only)
 
 
 def unbalanced_currencies(tx: Transaction, currencies: Sequence[str]) -> dict[str, Decimal]:
-    """The currencies in which the staged amounts do not sum to zero, and what they sum to, as they were given."""
-    rows = tx.all(_CurrencyQuantity, sql["unbalanced_currencies"], currencies=list(currencies))
+    """Returns the currencies whose staged amounts do not sum to zero, with their sums in the partner's unit."""
+    rows = tx.all(_WrittenSum, sql["unbalanced_currencies"], currencies=list(currencies))
     return {row.currency: row.quantity for row in rows}
 
 
@@ -77,12 +79,20 @@ def insert_staged(
     currencies: Sequence[str],
     decimals: Sequence[int],
 ) -> None:
-    """Makes the parties and the transfers of the staged amounts."""
+    """Creates a party for each connection and a transfer for each staged amount."""
     head = {"settlement_id": settlement_id, "partner_id": partner_id}
     tx.run(sql["insert_parties_of_amounts"], **head, dispute_deadline_at=dispute_deadline_at)
     units = {"currencies": list(currencies), "decimals": list(decimals)}
     now = tx.now()
     tx.run(sql["insert_transfers_of_amounts"], **head, **units, id_prefix=time_ordered_prefix(now), now=now)
+
+
+def has_staged_amounts(
+    tx: Transaction, settlement_id: UUID, currencies: Sequence[str], decimals: Sequence[int]
+) -> bool:
+    """Returns whether the staged amounts, scaled so, are those that the settlement was made with."""
+    units = {"currencies": list(currencies), "decimals": list(decimals)}
+    return tx.scalars(bool, sql["has_staged_amounts"], settlement_id=settlement_id, **units)[0]
 
 
 def insert_parties_of_closures(
@@ -94,7 +104,7 @@ def insert_parties_of_closures(
     connection_ids: Sequence[UUID],
     closure_ids: Sequence[UUID],
 ) -> None:
-    """Makes parties of the connections whose disputes were closed, and of both sides of the closures' transfers."""
+    """Adds as parties the connections whose disputes were closed, and both sides of the closures' transfers."""
     head = {"settlement_id": settlement_id, "partner_id": partner_id, "dispute_deadline_at": dispute_deadline_at}
     sides = {"connection_ids": list(connection_ids), "closure_ids": list(closure_ids)}
     tx.run(sql["insert_parties_of_closures"], **head, **sides)
@@ -132,6 +142,27 @@ def lock_party(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> Par
     return tx.first(Party, sql["lock_party"], settlement_id=settlement_id, connection_id=connection_id)
 
 
+def is_rejected(tx: Transaction, settlement_id: UUID) -> bool:
+    """Returns whether the settlement is rejected. It stays as it is while one of its parties is locked."""
+    return tx.scalars(bool, sql["is_rejected"], settlement_id=settlement_id)[0]
+
+
+def count_running_closures(tx: Transaction, settlement_id: UUID) -> int:
+    """Returns how many transfers of closures that were not cancelled the settlement has."""
+    cancelled = _cancelled(tx, settlement_id)
+    return tx.scalars(int, sql["count_running_closures"], settlement_id=settlement_id, cancelled=cancelled)[0]
+
+
+def own_amounts(tx: Transaction, settlement_id: UUID, currencies: Sequence[str]) -> dict[str, int]:
+    """Returns how much of each of these currencies the settlement's own transfers move in all."""
+    rows = tx.all(_Sum, sql["own_amounts"], settlement_id=settlement_id, currencies=list(currencies))
+    return {row.currency: row.quantity for row in rows}
+
+
+def _cancelled(tx: Transaction, settlement_id: UUID) -> list[UUID]:
+    return tx.scalars(UUID, sql["cancelled_closures"], settlement_id=settlement_id)
+
+
 def lock_parties(tx: Transaction, settlement_id: UUID) -> None:
     tx.run(sql["lock_parties"], settlement_id=settlement_id)
 
@@ -146,34 +177,38 @@ def party_connections(tx: Transaction, settlement_id: UUID, among: Sequence[UUID
     return tx.scalars(UUID, sql["parties_among"], settlement_id=settlement_id, connection_ids=list(among))
 
 
-def list_informed_connections(tx: Transaction, settlement_id: UUID) -> None:
-    """Makes the temporary table ``informed_connection``: whose owners hear of the settlement."""
-    tx.run(sql["create_informed_connection"], settlement_id=settlement_id)
-
-
 def new_quantities(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> list[Quantity]:
-    """What the connection gains or loses by the settlement's own transfers, against each counterparty apart."""
+    """Returns what the connection gains or loses to each counterparty by the settlement's own transfers."""
     values = {"settlement_id": settlement_id, "connection_id": connection_id}
     return tx.all(Quantity, sql["new_quantities"], **values)
 
 
 def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
+    """Creates the temporary table ``liability``: the most that the settlement can take from each balance."""
     made = tx.run(sql["create_liability"], settlement_id=settlement_id)
     if made >= _ANALYZE_FROM_ROWS:
         tx.run(sql["analyze_liability"])
 
 
+def compute_remaining_liabilities(tx: Transaction, settlement_id: UUID, *, without_new: bool) -> None:
+    """Creates the same table for what still runs. ``without_new``: only the transfers of closures do."""
+    cancelled = _cancelled(tx, settlement_id)
+    values = {"settlement_id": settlement_id, "cancelled": cancelled, "without_new": without_new}
+    if tx.run(sql["create_remaining_liability"], **values) >= _ANALYZE_FROM_ROWS:
+        tx.run(sql["analyze_liability"])
+
+
 def compute_losses(tx: Transaction, settlement_id: UUID) -> None:
-    """Makes the liabilities of a settlement whose losses are taken before its gains are given."""
+    """Creates the same table for a settlement that takes all losses before it pays any gain."""
     made = tx.run(sql["create_losses"], settlement_id=settlement_id)
     if made >= _ANALYZE_FROM_ROWS:
         tx.run(sql["analyze_liability"])
 
 
 def compute_dispute_targets(tx: Transaction, settlement_id: UUID, objections: Objections) -> None:
-    """Makes the temporary table ``dispute_target``: what each standing dispute's transfers would take."""
+    """Creates the temporary table ``dispute_target``: what the transfers of each standing dispute would take."""
     connection_ids = list(objections.standing.values())
-    # Only these balances are looked at, of the 100 000 that a settlement may have.
+    # A settlement may have 100 000 balances: only these are read.
     among = [*connection_ids, *_counterparties(tx, settlement_id, connection_ids)] if connection_ids else []
     _create_dispute_targets(tx, settlement_id, objections, among)
 
@@ -181,7 +216,7 @@ def compute_dispute_targets(tx: Transaction, settlement_id: UUID, objections: Ob
 def dispute_targets_around(
     tx: Transaction, settlement_id: UUID, connection_id: UUID, objections: Objections
 ) -> list[DisputeTarget]:
-    """The same as values, on the balances of a connection and of its counterparties."""
+    """Returns these targets on the balances of a connection and of its counterparties."""
     among = [connection_id, *_counterparties(tx, settlement_id, [connection_id])]
     _create_dispute_targets(tx, settlement_id, objections, among)
     return tx.all(DisputeTarget, sql["list_dispute_targets"])
@@ -208,30 +243,38 @@ def _create_dispute_targets(
 
 
 def net_of_final(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
-    """The sum per currency that the run of the settlement would have, as things stand."""
-    rows = tx.all(_CurrencyQuantity, sql["net_of_settlement"], settlement_id=settlement_id)
-    return {row.currency: int(row.quantity) for row in rows}
+    """Returns what the connections together would gain per currency if the settlement executed now."""
+    cancelled = _cancelled(tx, settlement_id)
+    rows = tx.all(_Sum, sql["net_of_settlement"], settlement_id=settlement_id, cancelled=cancelled)
+    return {row.currency: row.quantity for row in rows}
 
 
 def final_amounts(tx: Transaction, settlement_id: UUID) -> list[FinalAmount]:
-    """The settlement's own amounts without those of disputed parties, and without what closures add."""
+    """Returns the settlement's own amounts, without those of disputed parties and without closures' transfers."""
     return tx.all(FinalAmount, sql["final_amounts"], settlement_id=settlement_id)
 
 
-def compute_run(tx: Transaction, settlement_id: UUID, objections: Objections) -> dict[str, int]:
-    """Makes the run of a settlement and gives its sum per currency, as the connections see it.
+def compute_run(
+    tx: Transaction, settlement_id: UUID, objections: Objections, *, without_new: bool = False
+) -> dict[str, int]:
+    """Returns what the connections together gain per currency when the settlement executes.
 
-    The tables are ``run`` and ``dispute_target``: what gains fill first.
+    With ``without_new``, only the transfers of closures run.
+
+    Creates the temporary tables ``run`` (what each balance gains or loses) and ``dispute_target`` (which holds of
+    disputes the gains fill first).
     """
     compute_dispute_targets(tx, settlement_id, objections)
-    made = tx.run(sql["create_run"], settlement_id=settlement_id)
+    cancelled = _cancelled(tx, settlement_id)
+    values = {"settlement_id": settlement_id, "cancelled": cancelled, "without_new": without_new}
+    made = tx.run(sql["create_run"], **values)
     if made >= _ANALYZE_FROM_ROWS:
         tx.run(sql["analyze_run"])
-    return {row.currency: int(row.quantity) for row in tx.all(_CurrencyQuantity, sql["net_of_run"])}
+    return {row.currency: row.quantity for row in tx.all(_Sum, sql["net_of_run"])}
 
 
 def list_transfers(tx: Transaction, settlement_id: UUID, wanted: TransferFilter) -> tuple[list[Transfer], int]:
-    """One page of a settlement's transfers, and how many there are in all."""
+    """Returns one page of a settlement's transfers, and how many there are in all."""
     filters = {
         "settlement_id": settlement_id,
         "own_connection_ids": _array(wanted.own_connection_ids),
@@ -247,7 +290,7 @@ def list_transfers(tx: Transaction, settlement_id: UUID, wanted: TransferFilter)
 
 
 def search(tx: Transaction, wanted: TransferSearch) -> Listing[Transfer]:
-    """A page of a client's transfers in settlements of any partner, by when their settlements changed."""
+    """Returns a page of a client's transfers in all settlements, sorted by when the settlement last changed."""
     filters = {
         "own_connection_ids": list(wanted.own_connection_ids),
         "partner_ids": _array(wanted.partner_ids),

@@ -1,4 +1,4 @@
-"""``make day``: a sandbox of its own in a temporary folder, a network, a day on it, and the server's own check."""
+"""``make day``: a new sandbox in a temporary folder, a network, a day on it, and the check of the ledger."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from clearwindow.sandbox import tether
-from clearwindow.sandbox.server import ServerNotStartedError, environment, serving, temporary_folder
+from clearwindow.simulator import child
+from clearwindow.simulator.server import ServerNotStartedError, environment, serving, temporary_folder
 
-# Whoever moves the clock does what falls due: the worker need not look for it all the time.
+# The process that moves the clock does the due work, so the worker need not poll often.
 _SANDBOX: Final = {
     "CLEARWINDOW_SANDBOX": "1",
     "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",
@@ -25,23 +25,28 @@ _BY_SIGNAL: Final = 128
 
 
 def main() -> int:
-    """Runs the commands as a person would; gives the first exit code that is not 0."""
-    asked = argparse.ArgumentParser(prog="make day", description=__doc__)
-    asked.add_argument("--exchanges", default="10")
-    asked.add_argument("--traders", default="100")
-    asked.add_argument("--rounds-per-day", default="24")
-    asked.add_argument("--disputes-percent", default="2")
-    given = asked.parse_args()
+    """Runs the commands, and returns the first exit code that is not 0."""
+    parser = argparse.ArgumentParser(prog="make day", description=__doc__)
+    parser.add_argument("--exchanges", default="10")
+    parser.add_argument("--traders", default="100")
+    parser.add_argument("--rounds-per-day", default="24")
+    parser.add_argument("--disputes-percent", default="2")
+    given = parser.parse_args()
     with temporary_folder("day") as folder:
         network = str(folder / "network.json")
         token = secrets.token_urlsafe()
         try:
             with serving(folder, token, _SANDBOX) as url:
                 size = ("--exchanges", given.exchanges, "--traders", given.traders)
-                course = ("--rounds-per-day", given.rounds_per_day, "--disputes-percent", given.disputes_percent)
+                options = (
+                    "--rounds-per-day",
+                    given.rounds_per_day,
+                    "--disputes-percent",
+                    given.disputes_percent,
+                )
                 return (
                     _run(("sandbox", "seed", "--url", url, "--out", network, *size), token)
-                    or _run(("sandbox", "day", "--network", network, *course), token)
+                    or _run(("sandbox", "day", "--network", network, *options), token)
                     or _run(("check", "--data", str(folder / "data")), token)
                 )
         except ServerNotStartedError as error:
@@ -51,11 +56,11 @@ def main() -> int:
 
 def _run(arguments: Sequence[str], token: str) -> int:
     env = environment(_SANDBOX | {_TOKEN_VARIABLE: token})
-    return subprocess.run([*tether.COMMAND, *arguments], env=env, stdin=tether.tether(), check=False).returncode  # noqa: S603 - this very program
+    return subprocess.run([*child.COMMAND, *arguments], env=env, stdin=child.input_pipe(), check=False).returncode  # noqa: S603 - this very program
 
 
 def _interrupt(number: int, _frame: object) -> NoReturn:
-    """Ends everything that was begun, on the way out."""
+    """Exits, and so ends every process that was started."""
     raise SystemExit(_BY_SIGNAL + number)
 
 

@@ -1,4 +1,4 @@
-"""Everybody who acts on a day, each with a connection to the server."""
+"""The operators, exchanges and traders of a day, each with an SDK client."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from clearwindow.client import AsyncClient, AsyncOperator, AsyncPartner, KeySigner
-from clearwindow.sandbox.day.plan import DayError
-from clearwindow.sandbox.network.file import Exchange, Network
-from clearwindow.sandbox.network.joining import PATIENCE
+from clearwindow.simulator.day.plan import DayError
+from clearwindow.simulator.network.file import Exchange, Network
+from clearwindow.simulator.network.membership import OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    """``ada`` closes disputes and ``ben`` reviews; where she has to, he closes and she reviews."""
+class Participants:
+    """``ada`` closes disputes and ``ben`` reviews the closures; after a rejected review they swap roles."""
 
     ada: AsyncOperator
     ben: AsyncOperator
@@ -23,26 +23,30 @@ class People:
 
     @classmethod
     async def of(cls, network: Network, stack: AsyncExitStack) -> Self:
-        """Everybody in the file, until the stack is closed.
+        """Opens a client for everybody in the network file; ``stack`` closes them.
 
         Raises:
-            DayError: a day needs more people than there are.
+            DayError: the network lacks an operator, an exchange or a connection.
         """
         if len(network.operators) < 2:  # noqa: PLR2004 - four eyes
-            raise DayError("A day needs two operators: one closes a dispute, the other reviews it.")
+            raise DayError("A day needs two operators: one closes a dispute, the other reviews the closure.")
         if not network.exchanges or not any(trader.connections for trader in network.traders):
-            raise DayError("A day needs at least one exchange with a connection: seed the network first.")
+            raise DayError("A day needs an exchange with a connection: create them with clearwindow sandbox seed.")
         url = network.url
-        ada, ben = (AsyncOperator(url, operator.token, options=PATIENCE) for operator in network.operators[:2])
+        ada, ben = (AsyncOperator(url, operator.token, options=OPTIONS) for operator in network.operators[:2])
         exchanges = {
             exchange.name: AsyncPartner(
-                url, exchange.token, exchange.enterprise_id, signer=KeySigner(exchange.xprv), options=PATIENCE
+                url,
+                exchange.token,
+                exchange.enterprise_id,
+                signer=KeySigner(exchange.xprv),
+                options=OPTIONS,
             )
             for exchange in network.exchanges
         }
         traders = {
             trader.name: AsyncClient(
-                url, trader.token, trader.enterprise_id, signer=KeySigner(trader.xprv), options=PATIENCE
+                url, trader.token, trader.enterprise_id, signer=KeySigner(trader.xprv), options=OPTIONS
             )
             for trader in network.traders
         }
@@ -54,9 +58,17 @@ class People:
 
 
 async def windows_minutes(exchange: Exchange, partner: AsyncPartner) -> float:
-    """How long a settlement of the exchange's takes from staging to execution."""
+    """Returns the minutes from staging to execution of the exchange's settlements.
+
+    Raises:
+        DayError: the exchange has no dispute window, or the server does not know it.
+    """
     async for listed in partner.partners(ids=[exchange.partner_id]):
         if listed.client_dispute_window_minutes is None or listed.top_up_window_minutes is None:
-            raise DayError(f"{exchange.name} has no dispute window: a day settles with disputes, by v2.")
+            raise DayError(
+                f"{exchange.name} has no dispute window, but a day needs settlements with disputes (v2)."
+            )
         return float(listed.client_dispute_window_minutes + listed.top_up_window_minutes)
-    raise DayError(f"The server does not know {exchange.name} any more: seed the network again.")
+    raise DayError(
+        f"The server does not know {exchange.name}: create the network again with clearwindow sandbox seed."
+    )

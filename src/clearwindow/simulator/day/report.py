@@ -1,13 +1,13 @@
-"""What a day is told as: tables for people, one object for programs."""
+"""The report of a day: tables for people, one JSON object for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from clearwindow.sandbox.day.play import Day
-from clearwindow.sandbox.network.file import Network
-from clearwindow.sandbox.screen import Screen
+from clearwindow.simulator.day.run import Day
+from clearwindow.simulator.network.file import Network
+from clearwindow.simulator.screen import Screen
 
 
 def show(screen: Screen, network: Network, day: Day, rounds: int) -> None:
@@ -20,14 +20,14 @@ def show(screen: Screen, network: Network, day: Day, rounds: int) -> None:
     screen.say(f"By the network's clock from {day.began_at:%Y-%m-%d %H:%M} to {day.ended_at:%Y-%m-%d %H:%M} UTC.")
     rows = [(f"settlements {status}", f"{count:,}") for status, count in sorted(outcome.statuses.items())]
     rows += [
-        ("transfers, those of closed disputes included", f"{tally.transfers:,}"),
-        ("amounts withheld, because they were not covered", f"{tally.withheld:,}"),
+        ("transfers, including those of closed disputes", f"{tally.transfers:,}"),
+        ("amounts left out because they were not covered", f"{tally.withheld:,}"),
         ("disputes", f"{tally.disputes.total():,}"),
     ]
-    rows += [(f"  {course}", f"{count:,}") for course, count in sorted(tally.disputes.items())]
-    screen.table(("", "how many"), rows)
+    rows += [(f"  {resolution}", f"{count:,}") for resolution, count in sorted(tally.disputes.items())]
+    screen.table(("", "count"), rows)
     screen.table(
-        ("", "paid in", "clients", "exchanges", "unaccounted for"),
+        ("", "deposited", "clients", "exchanges", "unaccounted for"),
         [
             (
                 sums.currency,
@@ -39,18 +39,18 @@ def show(screen: Screen, network: Network, day: Day, rounds: int) -> None:
             for sums in outcome.sums
         ],
     )
-    screen.gap()
+    screen.blank_line()
     screen.call(
         "Operator", "GET /ledger/check", "ok: true" if outcome.ledger_ok else "ok: false", good=outcome.ledger_ok
     )
     screen.say(
-        f"{day.settling_seconds:.1f} s went into settling, disputing and closing, {day.waiting_seconds:.1f} s into"
-        " letting the time pass."
+        f"Settlements, disputes and closures took {day.settling_seconds:.1f} s; moving the clock took"
+        f" {day.waiting_seconds:.1f} s."
     )
     for wrong in outcome.wrong:
         screen.say(wrong)
-    verdict = "Something is not as it must be" if outcome.wrong else "Every connection has exactly what it traded"
-    screen.verdict(f"{verdict}. The day took {day.seconds:.1f} s.", good=not outcome.wrong)
+    result = "There are problems" if outcome.wrong else "Every connection has exactly what it traded"
+    screen.conclusion(f"{result}. The day took {day.seconds:.1f} s.", good=not outcome.wrong)
 
 
 def as_json(day: Day) -> Mapping[str, object]:
@@ -61,7 +61,7 @@ def as_json(day: Day) -> Mapping[str, object]:
         "settlements": dict(outcome.statuses),
         "transfers": tally.transfers,
         "withheld": tally.withheld,
-        "disputes": {course.name.lower(): count for course, count in sorted(tally.disputes.items())},
+        "disputes": {resolution.name.lower(): count for resolution, count in sorted(tally.disputes.items())},
         "sums": {
             sums.currency: {
                 "paidIn": _plain(sums.paid_in),
@@ -81,7 +81,7 @@ def as_json(day: Day) -> Mapping[str, object]:
 
 
 def _plain(amount: Decimal) -> str:
-    """Without trailing zeros, and never with an exponent."""
+    """Returns the amount without trailing zeros and without an exponent."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

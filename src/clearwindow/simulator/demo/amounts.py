@@ -1,4 +1,4 @@
-"""Money between people, who read ``97,500 USDC``, and the wire, which carries base units."""
+"""Amounts as people read them (``97,500 USDC``) and as the wire carries them (base units)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from clearwindow.money import format_decimal
+from clearwindow.core.money import format_decimal
 
 OWN_PREFIX: Final = "ofc"
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """``decimals`` is per currency, as the server's own list of currencies has it."""
+    """Converts amounts. ``decimals`` holds the decimals of each currency, as the server lists them."""
 
     decimals: Mapping[str, int]
 
@@ -22,7 +22,7 @@ class Amounts:
         return int(Decimal(text).scaleb(self.decimals[currency]))
 
     def shown(self, quantity: int | str, currency: str, *, signed: bool = False) -> str:
-        """``-1.5 BTC``; with ``signed`` a gain has its plus."""
+        """Returns text such as ``-1.5 BTC``. If ``signed``, a gain starts with a plus sign."""
         return f"{self.number(quantity, currency, signed=signed)} {ticker(currency)}"
 
     def number(self, quantity: int | str, currency: str, *, signed: bool = False) -> str:
@@ -33,5 +33,5 @@ class Amounts:
 
 
 def ticker(currency: str) -> str:
-    """What people call a currency: ``ofcbtc`` is BTC."""
+    """Returns the name that people use for a currency: BTC for ``ofcbtc``."""
     return currency.removeprefix(OWN_PREFIX).upper()

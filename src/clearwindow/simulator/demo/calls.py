@@ -1,4 +1,4 @@
-"""HTTP as a participant speaks it: a bearer token, JSON, and signatures by a key that the server never has."""
+"""HTTP requests of a participant: a bearer token, JSON, and signatures with a key that the server never has."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _TIMEOUT_SECONDS: Final = 30
 
 
 class DemoError(RuntimeError):
-    """Something did not go as it must; the message shows the answer that came."""
+    """The demo got an unexpected answer or result; the message shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """An HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it goes over the wire, byte for byte, so that it can be sent again."""
+    """A request with its exact bytes, so that the same request can be sent again."""
 
     method: str
     path: str
@@ -43,9 +43,11 @@ class Request:
 
 
 class Caller:
-    """Somebody with a token."""
+    """Sends requests with one token."""
 
     def __init__(self, base_url: str, token: str) -> None:
+        self.base_url = base_url
+        self.token = token
         self._http = httpx2.Client(
             base_url=base_url,
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
@@ -62,19 +64,20 @@ class Caller:
     def post(self, path: str, fields: Mapping[str, object], *, expect: int = HTTPStatus.OK) -> Answer:
         return self.send(request("POST", path, fields), expect=expect)
 
-    def send(self, asked: Request, *, expect: int = HTTPStatus.OK) -> Answer:
-        """Sends the request.
+    def send(self, outgoing: Request, *, expect: int = HTTPStatus.OK) -> Answer:
+        """Sends the request and returns the response.
 
         Raises:
-            DemoError: the answer has another status than the expected one, or none came.
+            DemoError: there is no answer, or its status is not ``expect``.
         """
         try:
-            response = self._http.request(asked.method, asked.path, content=asked.content)
+            response = self._http.request(outgoing.method, outgoing.path, content=outgoing.content)
         except httpx2.HTTPError as error:
-            raise DemoError(f"{asked.method} {asked.path}: no answer ({type(error).__name__}: {error})") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise DemoError(f"{outgoing.method} {outgoing.path}: no answer ({reason})") from error
         if response.status_code != expect:
             raise DemoError(
-                f"{asked.method} {asked.path}: expected {int(expect)}, "
+                f"{outgoing.method} {outgoing.path}: expected {int(expect)}, "
                 f"but the answer was {response.status_code}:\n{response.text}"
             )
         return Answer(response.status_code, response.headers, response.json(), response.content)
@@ -85,7 +88,7 @@ def request(method: str, path: str, fields: Mapping[str, object]) -> Request:
 
 
 def signed_request(key: PrivateKey, method: str, path: str, fields: Mapping[str, object]) -> Request:
-    """A request whose ``payload`` says the same as its fields, and whose ``signature`` signs exactly that text."""
-    asked = {**fields, "nonce": str(uuid4())}
-    payload = json.dumps(asked, separators=(",", ":"))
-    return request(method, path, {**asked, "payload": payload, "signature": sign_message(key, payload)})
+    """Returns a request whose ``payload`` repeats its fields and whose ``signature`` signs exactly that text."""
+    content = {**fields, "nonce": str(uuid4())}
+    payload = json.dumps(content, separators=(",", ":"))
+    return request(method, path, {**content, "payload": payload, "signature": sign_message(key, payload)})

@@ -1,4 +1,4 @@
-"""The partner's endpoints of the protocol, served: signature, size and time first, then the call."""
+"""Serves the partner's endpoints: checks signature, size and time limit of a call before it is answered."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from clearwindow.sandbox.exchange.accounts import Kind, NotSureError, Outcome, UnknownQuestionError
-from clearwindow.sandbox.exchange.calls import Calls, MisunderstoodError, Reply
-from clearwindow.sandbox.exchange.events import Event, Say, Tone
-from clearwindow.sandbox.exchange.faults import GARBAGE, Fault, Faults
-from clearwindow.sandbox.exchange.signatures import Checker, KeysUnavailableError, RefusedSignatureError
+from clearwindow.simulator.exchange.accounts import Kind, Outcome, StaleBalancesError, UnknownRequestError
+from clearwindow.simulator.exchange.calls import Calls, InvalidBodyError, Reply
+from clearwindow.simulator.exchange.events import Emit, Event, Tone
+from clearwindow.simulator.exchange.faults import GARBAGE, Fault, Faults
+from clearwindow.simulator.exchange.signatures import Checker, KeysUnavailableError, RefusedSignatureError
 
 SIGNATURE_HEADER: Final = "X-BitGo-Signature"
 SMALL_BODY_BYTES: Final = 64 * 1024
 FINALIZE_BODY_BYTES: Final = 32 * 1024 * 1024
-"""A settlement of 10 000 connections is told in one call."""
+"""Large enough for the final amounts of 10 000 connections, which come in one call."""
 BODY_SECONDS: Final = 10
 KEY_SET_BYTES: Final = 64 * 1024
 KEY_SET_SECONDS: Final = 5
@@ -33,11 +33,11 @@ _TRY_AGAIN_SECONDS: Final = "5"
 
 Body: TypeAlias = Mapping[str, Any]
 Work: TypeAlias = Callable[[Body, str], Reply]
-"""What a call does: its body and the id in its path in, the answer out."""
+"""Answers a call, given its body and the id in its path."""
 
 
 class _RefusedError(Exception):
-    """The call is not carried out."""
+    """The call is rejected with this status."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
         super().__init__(message)
@@ -45,38 +45,38 @@ class _RefusedError(Exception):
 
 
 class Endpoints:
-    """Serves the calls; ``faults`` come after the signature and are all that a real exchange leaves out."""
+    """Serves the calls. A real exchange leaves out only ``faults``, which happen after the signature check."""
 
     def __init__(
-        self, calls: Calls, checker: Checker, faults: Faults, say: Say, *, header: str = SIGNATURE_HEADER
+        self, calls: Calls, checker: Checker, faults: Faults, emit: Emit, *, header: str = SIGNATURE_HEADER
     ) -> None:
         self._calls = calls
         self._checker = checker
         self._faults = faults
-        self._say = say
+        self._emit = emit
         self._header = header
 
     def app(self, callback_url: str) -> web.Application:
-        """The endpoints under the path of the address that the network has."""
+        """Returns the web application with the endpoints below the path of ``callback_url``."""
         base = urlsplit(callback_url).path.rstrip("/") + "/bitgo/v1"
         app = web.Application()
-        app.router.add_post(f"{base}/connections", self._serving(self._calls.connect))
+        app.router.add_post(f"{base}/connections", self._handler(self._calls.connect))
         for kind in Kind:
-            app.router.add_post(f"{base}/{kind}s", self._serving(partial(_asked, self._calls, kind)))
+            app.router.add_post(f"{base}/{kind}s", self._handler(partial(_request_funds, self._calls, kind)))
             for outcome in Outcome:
-                told = partial(self._calls.tell, kind, outcome)
-                app.router.add_put(f"{base}/{kind}/{{id}}/{outcome}", self._serving(told))
-        finalize = self._serving(self._calls.finalize, FINALIZE_BODY_BYTES)
+                report = partial(self._calls.apply_outcome, kind, outcome)
+                app.router.add_put(f"{base}/{kind}/{{id}}/{outcome}", self._handler(report))
+        finalize = self._handler(self._calls.finalize, FINALIZE_BODY_BYTES)
         app.router.add_post(f"{base}/settlements/{{id}}/finalize", finalize)
         return app
 
-    def _serving(self, work: Work, body_bytes: int = SMALL_BODY_BYTES) -> Callable[[web.Request], Any]:
+    def _handler(self, work: Work, body_bytes: int = SMALL_BODY_BYTES) -> Callable[[web.Request], Any]:
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
                 return await self._serve(request, work, body_bytes)
             except _RefusedError as error:
                 fields = {"path": request.rel_url.raw_path, "status": error.status.value, "why": str(error)}
-                self._say(Event("call.refused", f"{fields['path']}: {error}", fields, Tone.BAD))
+                self._emit(Event("call.refused", f"{fields['path']}: {error}", fields, Tone.BAD))
                 headers = (
                     {"Retry-After": _TRY_AGAIN_SECONDS} if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}
                 )
@@ -90,24 +90,24 @@ class Endpoints:
         drawn = self._faults.of_call(f"{path} {hashlib.sha256(content).hexdigest()}")
         fault, chance = drawn or (None, 0)
         if fault is not None:
-            self._say(Event("fault", f"{fault} at {path}", {"fault": str(fault), "path": path}, Tone.NOTICE))
+            self._emit(Event("fault", f"{fault} at {path}", {"fault": str(fault), "path": path}, Tone.NOTICE))
         if fault is Fault.ERROR_500:
             return web.json_response({"error": "something broke"}, status=HTTPStatus.INTERNAL_SERVER_ERROR)
         if fault is Fault.SLOW:
             await asyncio.sleep(self._faults.slow_seconds)
-        reply = _carried_out(work, _object(content), request.match_info.get("id", ""))
+        reply = _execute(work, _object(content), request.match_info.get("id", ""))
         if fault is Fault.TIMEOUT_AFTER_WORK:
             await asyncio.sleep(self._faults.late_seconds)
             if request.transport is not None:
                 request.transport.abort()
         if fault is Fault.GARBAGE:
-            # After the work: for a call that only tells us something, any 2xx means that we have heard.
+            # After the work: if a call only reports something, any 2xx acknowledges it.
             content_type, garbage = GARBAGE[chance % len(GARBAGE)]
             return web.Response(body=garbage, content_type=content_type)
         return web.json_response(reply.body, status=reply.status)
 
     async def _authentic_body(self, request: web.Request, path: str, body_bytes: int) -> bytes:
-        """The body of a call that the network has signed."""
+        """Returns the body of a call, after its signature was verified."""
         try:
             signed = await self._checker.check(request.headers.get(self._header), request.method, path)
             content = await _bounded_body(request, body_bytes)
@@ -121,10 +121,10 @@ class Endpoints:
 
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """The address at which the endpoints listen until the block ends.
+    """Serves the endpoints until the block ends, and yields their address.
 
     Raises:
-        OSError: the port cannot be had.
+        OSError: it cannot listen on the port.
     """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
@@ -136,10 +136,10 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[s
 
 
 async def fetch_key_set(url: str) -> bytes:
-    """The network's public keys as it serves them there.
+    """Reads the network's key set.
 
     Raises:
-        OSError: there is no answer that could be them.
+        OSError: there is no usable answer.
     """
     timeout = aiohttp.ClientTimeout(total=KEY_SET_SECONDS)
     content = bytearray()
@@ -157,18 +157,18 @@ async def fetch_key_set(url: str) -> bytes:
     return bytes(content)
 
 
-def _asked(calls: Calls, kind: Kind, body: Body, _: str) -> Reply:
-    return calls.ask(kind, body)
+def _request_funds(calls: Calls, kind: Kind, body: Body, _: str) -> Reply:
+    return calls.request_funds(kind, body)
 
 
-def _carried_out(work: Work, body: Body, subject_id: str) -> Reply:
+def _execute(work: Work, body: Body, subject_id: str) -> Reply:
     try:
         return work(body, subject_id)
-    except MisunderstoodError as error:
+    except InvalidBodyError as error:
         raise _RefusedError(HTTPStatus.BAD_REQUEST, str(error)) from None
-    except UnknownQuestionError as error:
+    except UnknownRequestError as error:
         raise _RefusedError(HTTPStatus.NOT_FOUND, str(error)) from None
-    except NotSureError as error:
+    except StaleBalancesError as error:
         raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
     except ValueError as error:
         raise _RefusedError(HTTPStatus.CONFLICT, str(error)) from None

@@ -1,4 +1,4 @@
-"""What an exchange says about what it does: lines to read, or JSON for a program that follows."""
+"""The events of an exchange, as lines for people or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME_WIDTH: Final = 22
 
 
 class Tone(Enum):
-    """How a line looks."""
+    """The style of a line."""
 
     PLAIN = ""
     GOOD = "green"
@@ -28,7 +28,7 @@ class Tone(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: a name and fields for programs, a sentence for people."""
+    """An event: a name and fields for programs, a sentence for people."""
 
     name: str
     sentence: str
@@ -36,28 +36,28 @@ class Event:
     tone: Tone = Tone.PLAIN
 
 
-Say = Callable[[Event], None]
+Emit = Callable[[Event], None]
 
 
-def json_lines(out: TextIO | None = None) -> Say:
-    """One JSON object in a line for each event."""
+def json_lines(out: TextIO | None = None) -> Emit:
+    """Returns a function that writes each event as a line of JSON."""
 
-    def say(event: Event) -> None:
+    def emit(event: Event) -> None:
         line = {"time": _now().isoformat(timespec="milliseconds"), "event": event.name, **event.fields}
         print(json.dumps(line, default=_plain), file=out or sys.stdout, flush=True)
 
-    return say
+    return emit
 
 
-def readable_lines(console: Console | None = None) -> Say:
-    """A line of text for each event."""
+def readable_lines(console: Console | None = None) -> Emit:
+    """Returns a function that prints each event as a line of text."""
     shown = console or Console(highlight=False, soft_wrap=True)
 
-    def say(event: Event) -> None:
+    def emit(event: Event) -> None:
         line = Text.assemble((f"{_now().astimezone():%H:%M:%S}  ", "dim"), (f"{event.name:<{_NAME_WIDTH}}", "cyan"))
         shown.print(line.append(event.sentence, style=event.tone.value))
 
-    return say
+    return emit
 
 
 def _now() -> datetime:
@@ -67,4 +67,4 @@ def _now() -> datetime:
 def _plain(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
-    raise TypeError(f"{type(value).__name__} is not part of an event")
+    raise TypeError(f"{type(value).__name__} cannot be written in an event")

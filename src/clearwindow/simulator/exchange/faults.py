@@ -1,4 +1,4 @@
-"""What can be made to go wrong, and when: drawn from the seed, so that the same run meets the same faults. Pure."""
+"""The faults of an exchange. They follow from the seed, so that the same run has the same faults. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from clearwindow.sandbox.market import Currency, draws
+from clearwindow.simulator.market import Currency, draws
 
 _WHOLE_PERCENT: Final = 100
 _TOO_MUCH: Final = Decimal("1.125")
@@ -30,18 +30,18 @@ GARBAGE: Final[tuple[tuple[str, bytes], ...]] = (
     ("application/json", b'["yes"]'),
     ("application/octet-stream", bytes(range(256))),
 )
-"""What a broken proxy, a truncated answer or another service says, with a status of 200."""
+"""Answers with status 200 as from a broken proxy, a truncated response or another service."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """Which faults there are, and how often.
+    """Chooses the faults.
 
     Attributes:
-        kinds: those that are switched on.
-        percent: of the calls, and of the amounts of connections in a round.
-        slow_seconds: how long a slow answer takes; the network waits for ten seconds.
-        late_seconds: after how long a call is cut off that was carried out and is never answered.
+        kinds: the faults that are on.
+        percent: how many of a hundred calls, and of a hundred connections in a round, have a fault.
+        slow_seconds: the delay of a slow answer. The network waits ten seconds.
+        late_seconds: the delay before the connection is closed, if a call was carried out but gets no answer.
     """
 
     seed: str
@@ -52,10 +52,10 @@ class Faults:
     _attempts: dict[str, int] = field(default_factory=dict)
 
     def of_call(self, call: str) -> tuple[Fault, int] | None:
-        """The fault of this attempt at a call, with a number for what is left to chance in it.
+        """Returns the fault of this attempt at a call, with a random number for its details; None if it has none.
 
         Args:
-            call: what the call is known by, the same for each of its repeats.
+            call: identifies the call; the same for each of its repeats.
         """
         attempt = self._attempts.get(call, 0) + 1
         drawn = self._draw([kind for kind in _OF_CALLS if kind in self.kinds], "call", call, str(attempt))
@@ -66,7 +66,7 @@ class Faults:
         return drawn
 
     def of_amounts(self, connection_id: str, round_number: int) -> bool:
-        """Whether a connection is settled wrongly in this round."""
+        """Returns whether the connection gets wrong amounts in this round."""
         wrong = [kind for kind in (Fault.WRONG_SETTLEMENT,) if kind in self.kinds]
         return self._draw(wrong, "amounts", connection_id, str(round_number)) is not None
 
@@ -78,7 +78,7 @@ class Faults:
 
 
 def altered(net: Mapping[str, Decimal], currencies: Iterable[Currency]) -> dict[str, Decimal]:
-    """The amounts of a round with the first one an eighth too large: what a client should dispute."""
+    """Returns the amounts of a round, the first one an eighth too large, so that the client should dispute."""
     wrong = dict(net)
     for currency in currencies:
         if currency.name in wrong:

@@ -1,4 +1,4 @@
-"""The exchange's own names and unit of amounts, and what is calculated with: whole units. Pure."""
+"""The exchange's currency names and its unit of amounts. The exchange calculates in whole units. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 EXACT_DIGITS: Final = 200
-"""Amounts have up to 78 digits before the point and as many after it; nothing is ever rounded."""
+"""Amounts have up to 78 digits before the decimal point and as many after it; nothing is rounded."""
 
 _PLAIN: Final = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?")
 
@@ -17,17 +17,17 @@ AmountUnit = Literal["base", "decimal"]
 
 
 class UnknownAmountError(ValueError):
-    """A currency that is not traded here, or a text that is no amount."""
+    """The currency is not traded here, or the text is not an amount."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denomination:
-    """How the exchange names and counts.
+    """The exchange's currency names and its unit.
 
     Attributes:
-        names: what it calls a currency, also in other ways, and the name that it uses itself.
-        decimals: of each currency by the latter.
-        unit: whether it tells the network base units or whole ones.
+        names: by each name of a currency, the name that the exchange uses.
+        decimals: by the exchange's name, the decimals of the currency.
+        unit: whether it sends the network base units or whole units.
     """
 
     names: Mapping[str, str]
@@ -35,16 +35,20 @@ class Denomination:
     unit: AmountUnit
 
     def own_name(self, name: str) -> str:
-        """Raises UnknownAmountError: there is no such currency here."""
+        """Returns the name that the exchange uses.
+
+        Raises:
+            UnknownAmountError: the currency is not traded here.
+        """
         if name not in self.names:
             raise UnknownAmountError(f"{name[:40]} is not traded here")
         return self.names[name]
 
     def read(self, name: str, amount: str | Decimal) -> Decimal:
-        """An amount of the network's in whole units.
+        """Returns an amount that the network sent, in whole units.
 
         Raises:
-            UnknownAmountError: it is none.
+            UnknownAmountError: the currency is not traded here, or the text is not an amount.
         """
         own = self.own_name(name)
         if isinstance(amount, str) and not _PLAIN.fullmatch(amount):
@@ -52,6 +56,10 @@ class Denomination:
         number = Decimal(amount)
         return number.scaleb(-self.decimals[own]) if self.unit == "base" else number
 
+    def whole(self, name: str, base_units: int) -> Decimal:
+        """Returns base units in whole units, whatever unit the exchange sends."""
+        return Decimal(base_units).scaleb(-self.decimals[self.own_name(name)])
+
     def written(self, name: str, amount: Decimal) -> Decimal:
-        """An amount in whole units as the network is told it."""
+        """Returns an amount in whole units as the exchange sends it to the network."""
         return amount.scaleb(self.decimals[name]) if self.unit == "base" else amount

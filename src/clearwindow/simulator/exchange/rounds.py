@@ -1,4 +1,4 @@
-"""What is settled in a round: who trades, what of it is staged, and what must come back as final. Pure."""
+"""Rounds of trades: what is traded, what is staged, and which final amounts are expected. Pure."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from clearwindow.sandbox.exchange.accounts import Account, Amounts
-from clearwindow.sandbox.exchange.faults import Faults, altered
-from clearwindow.sandbox.market import Market, external_id
+from clearwindow.simulator.exchange.accounts import Account, Amounts
+from clearwindow.simulator.exchange.faults import Faults, altered
+from clearwindow.simulator.market import Market, external_id
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A round as it is staged.
+    """A round of trades.
 
     Attributes:
-        external_id: our name of its settlement, which carries the round for whoever checks it.
-        amounts: per connection what it gains and loses.
-        cutoff_at: up to when trades are in it. Kept, as a repeat must be the same to the byte.
-        attempt: counts the forms it had; a network that refused one has kept nothing of it.
-        fills: how many trades there were.
-        withheld: the connections that could not cover their losses, and so did not trade.
-        wrong: the connections whose amounts are not those of the market.
+        external_id: the settlement's external id; it contains the round's number.
+        amounts: by connection, the gains and losses.
+        cutoff_at: the end of the trading period. It is kept, because a repeated request must have the same bytes.
+        attempt: counts the versions of the round. The network keeps nothing of a rejected version.
+        fills: the number of trades.
+        withheld: the connections that could not cover their losses and therefore did not trade.
+        wrong: the connections with other amounts than the market's.
     """
 
     number: int
@@ -37,10 +37,11 @@ class Round:
 
     @property
     def nonce(self) -> str:
+        """The nonce of the signed request: the same for a repeat, another one for another version."""
         return f"{self.external_id}-{self.attempt}"
 
     def without(self, short: Collection[str]) -> Round:
-        """The same round where these connections have not traded either."""
+        """Returns the round without the trades of these connections."""
         amounts = {connection_id: net for connection_id, net in self.amounts.items() if connection_id not in short}
         return replace(
             self,
@@ -52,8 +53,8 @@ class Round:
 
 
 @dataclass(slots=True)
-class _Drawing:
-    """A round while it is drawn."""
+class _DraftRound:
+    """A round that is being built."""
 
     amounts: dict[str, Amounts] = field(default_factory=dict)
     fills: int = 0
@@ -64,22 +65,22 @@ class _Drawing:
 def draw(
     number: int, prefix: str, accounts: Collection[Account], market: Market, faults: Faults, cutoff_at: datetime
 ) -> Round:
-    """A round of trades on these accounts: each connection trades all that the market has for it, or not at all."""
-    drawing = _Drawing()
+    """Returns a round of trades on these accounts. Each connection makes all its trades of the market or none."""
+    draft = _DraftRound()
     for account in accounts:
-        _trade(drawing, account, number, market, faults)
+        _trade(draft, account, number, market, faults)
     return Round(
         number,
         external_id(prefix, number),
-        drawing.amounts,
+        draft.amounts,
         cutoff_at,
-        fills=drawing.fills,
-        withheld=tuple(drawing.withheld),
-        wrong=tuple(drawing.wrong),
+        fills=draft.fills,
+        withheld=tuple(draft.withheld),
+        wrong=tuple(draft.wrong),
     )
 
 
-def _trade(drawing: _Drawing, account: Account, number: int, market: Market, faults: Faults) -> None:
+def _trade(draft: _DraftRound, account: Account, number: int, market: Market, faults: Faults) -> None:
     connection_id = account.connection_id
     net: Amounts = market.net(connection_id, number)
     if not net:
@@ -88,21 +89,21 @@ def _trade(drawing: _Drawing, account: Account, number: int, market: Market, fau
     if is_wrong:
         net = altered(net, market.currencies)
     if not account.covers(net):
-        drawing.withheld.append(connection_id)
+        draft.withheld.append(connection_id)
         return
     if is_wrong:
-        drawing.wrong.append(connection_id)
-    drawing.amounts[connection_id] = net
-    drawing.fills += len(market.fills(connection_id, number))
+        draft.wrong.append(connection_id)
+    draft.amounts[connection_id] = net
+    draft.fills += len(market.fills(connection_id, number))
 
 
 def expected_finals(staged: Mapping[str, Amounts], disputed: Collection[str]) -> dict[str, Amounts]:
-    """What must be final of a settlement: what was staged, but for the connections that dispute it."""
+    """Returns the final amounts to expect: the staged amounts, without disputed connections."""
     return {connection_id: net for connection_id, net in staged.items() if connection_id not in disputed}
 
 
-def demanded(finals: Mapping[str, Amounts]) -> dict[str, Decimal]:
-    """What the exchange's own account must have, per currency, for the gains to be paid out of losses and it."""
+def required_funds(finals: Mapping[str, Amounts]) -> dict[str, Decimal]:
+    """Returns, by currency, what the exchange must pay from its own account because gains exceed losses."""
     sums: dict[str, Decimal] = {}
     for net in finals.values():
         for currency, amount in net.items():

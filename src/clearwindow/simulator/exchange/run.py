@@ -1,4 +1,4 @@
-"""An exchange from its terms to its end: learn, listen, settle, leave."""
+"""Runs an exchange: loads its state, listens, settles, and stops."""
 
 from __future__ import annotations
 
@@ -10,38 +10,37 @@ from functools import partial
 from typing import Final
 
 from clearwindow.client import AsyncPartner, AsyncSigner, HttpOptions
-from clearwindow.sandbox.exchange.accounts import Accounts
-from clearwindow.sandbox.exchange.answering import Answerer
-from clearwindow.sandbox.exchange.calls import Calls
-from clearwindow.sandbox.exchange.endpoints import SIGNATURE_HEADER, Endpoints, fetch_key_set, serving
-from clearwindow.sandbox.exchange.events import Event, Say
-from clearwindow.sandbox.exchange.money import EXACT_DIGITS, AmountUnit, Denomination
-from clearwindow.sandbox.exchange.settling import Plan, Settler
-from clearwindow.sandbox.exchange.signatures import Checker, KeySet
-from clearwindow.sandbox.market import Market
+from clearwindow.simulator.exchange.accounts import Accounts
+from clearwindow.simulator.exchange.calls import Calls
+from clearwindow.simulator.exchange.endpoints import SIGNATURE_HEADER, Endpoints, fetch_key_set, serving
+from clearwindow.simulator.exchange.events import Emit, Event
+from clearwindow.simulator.exchange.later_answers import Answerer
+from clearwindow.simulator.exchange.money import EXACT_DIGITS, AmountUnit, Denomination
+from clearwindow.simulator.exchange.settlement import Plan, Settler
+from clearwindow.simulator.exchange.signatures import Checker, KeySet
+from clearwindow.simulator.market import Market
 
 KEY_SET_PATH: Final = "/.well-known/jwks.json"
-_PATIENCE: Final = HttpOptions(total_timeout_seconds=60)
+_HTTP_OPTIONS: Final = HttpOptions(total_timeout_seconds=60)
 
 
 class NotAPartnerError(RuntimeError):
-    """The enterprise is no partner of the network yet; the message says what is to be done."""
+    """The enterprise is not a partner of the network yet; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who the exchange is on which network.
+    """The exchange's identity on a network.
 
     Attributes:
-        url: of the network.
-        callback_url: where the network reaches the exchange, exactly as the operator configured it; without one,
-            where it listens.
-        currencies: its own names and the network's; without them the network is asked.
+        url: the network's address.
+        callback_url: the exchange's address, exactly as the operator configured it. Default: where it listens.
+        currencies: by the exchange's names, the network's names. Default: read from the network.
         amount_unit: as the operator configured it.
-        key_set_url: where the network's public keys are; without it, where every network serves them.
-        issuer: what the network calls itself in its signatures.
-        signature_header: where it puts them.
-        options: how patient we are with it.
+        key_set_url: the address of the network's public keys. Default: the network's standard path.
+        issuer: the issuer in the network's signatures.
+        signature_header: the header with the signature.
+        options: time limits and repeats of calls to the network.
     """
 
     url: str
@@ -54,15 +53,15 @@ class Access:
     key_set_url: str | None = None
     issuer: str = "clearwindow"
     signature_header: str = SIGNATURE_HEADER
-    options: HttpOptions = _PATIENCE
+    options: HttpOptions = _HTTP_OPTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What an exchange is started with: who it is, what it does, and where it listens.
+    """The options of an exchange.
 
-    ``answers_later_seconds``: how long after a question its answer comes, of a partner with ``asyncAllocations``;
-    without it, what the network asks is answered at once.
+    ``answers_later_seconds`` is the time between a request and its decision, for a partner with
+    ``asyncAllocations``. Without it, requests are decided at once.
     """
 
     access: Access
@@ -73,54 +72,56 @@ class Terms:
     answers_later_seconds: float | None = None
 
 
-async def run(terms: Terms, say: Say, stop: asyncio.Event) -> None:
+async def run(terms: Terms, emit: Emit, stop: asyncio.Event) -> None:
     """Runs the exchange until it is stopped.
 
     Raises:
-        ClearwindowError: the network is not there, or does not know us.
-        NotAPartnerError: it knows us, and not as a partner.
-        OSError: the port cannot be had.
+        ClearwindowError: the network does not answer or rejects the token.
+        NotAPartnerError: the enterprise is not a partner.
+        OSError: it cannot listen on the port.
     """
     access = terms.access
     partner = AsyncPartner(
         access.url, access.token, access.enterprise_id, signer=access.signer, options=access.options
     )
-    # For all that is started from here on, the calls that come in among it.
+    # The context also applies to all tasks started below, including incoming calls.
     with localcontext(prec=EXACT_DIGITS):
         async with partner:
-            await _live(partner, terms, say, stop)
-    say(Event("stopped", "as asked"))
+            await _run_with(partner, terms, emit, stop)
+    emit(Event("stopped", "by SIGTERM or Ctrl-C"))
 
 
-async def _live(partner: AsyncPartner, terms: Terms, say: Say, stop: asyncio.Event) -> None:
+async def _run_with(partner: AsyncPartner, terms: Terms, emit: Emit, stop: asyncio.Event) -> None:
     access = terms.access
     names = access.currencies or await _currencies(partner)
     market = Market.of(terms.seed, names)
     accounts = Accounts()
     denomination = _denomination(names, market, access.amount_unit)
-    settler = Settler(partner, accounts, market, denomination, terms.plan, say)
-    # Before anybody can ask: who is not known would be refused.
-    await settler.learn()
+    settler = Settler(partner, accounts, market, denomination, terms.plan, emit)
+    # Before it listens: calls for connections that are not loaded yet would be rejected.
+    await settler.load_state()
     callback_url = access.callback_url or f"http://{terms.host}:{terms.port}"
     keys = KeySet(partial(fetch_key_set, access.key_set_url or access.url.rstrip("/") + KEY_SET_PATH))
     checker = Checker(keys, issuer=access.issuer, audience=callback_url)
     later = terms.answers_later_seconds
-    answerer = Answerer(partner, accounts, denomination, terms.plan.faults, say)
-    calls = Calls(accounts, denomination, settler.finalized, say, None if later is None else answerer.heard)
-    endpoints = Endpoints(calls, checker, terms.plan.faults, say, header=access.signature_header)
+    answerer = Answerer(partner, accounts, denomination, terms.plan.faults, emit)
+    calls = Calls(
+        accounts, denomination, settler.check_finalization, emit, None if later is None else answerer.notify
+    )
+    endpoints = Endpoints(calls, checker, terms.plan.faults, emit, header=access.signature_header)
     async with serving(endpoints.app(callback_url), terms.host, terms.port) as address:
-        told = {"address": address, "callbackUrl": callback_url, "network": access.url}
-        say(Event("listening", f"{address}, which the network calls {callback_url}", told))
+        fields = {"address": address, "callbackUrl": callback_url, "network": access.url}
+        emit(Event("listening", f"{address}; the network calls {callback_url}", fields))
         work = [settler.run()]
         if later is not None:
             work.append(answerer.run(later, terms.plan.every_seconds))
-        await _until(stop, work)
+        await _run_until(stop, work)
     kept = {account.connection_id: dict(account.allocated) for account in accounts}
-    say(Event("accounts", f"{len(kept)} accounts are kept", {"accounts": kept}))
+    emit(Event("accounts", f"{len(kept)} accounts", {"accounts": kept}))
 
 
-async def _until(stop: asyncio.Event, work: Sequence[Coroutine[None, None, None]]) -> None:
-    """Does the work until it is stopped, wherever it then is; what goes wrong in it goes wrong here."""
+async def _run_until(stop: asyncio.Event, work: Sequence[Coroutine[None, None, None]]) -> None:
+    """Runs the work until ``stop`` is set, and cancels it then. Raises what the work raises."""
     working, waiting = [asyncio.create_task(one) for one in work], asyncio.create_task(stop.wait())
     await asyncio.wait({*working, waiting}, return_when=asyncio.FIRST_COMPLETED)
     for task in (*working, waiting):
@@ -132,11 +133,11 @@ async def _until(stop: asyncio.Event, work: Sequence[Coroutine[None, None, None]
 
 
 async def _currencies(partner: AsyncPartner) -> dict[str, str]:
-    """Our names of currencies, as the operator has told the network."""
+    """Returns the network's names by the exchange's names, as the operator configured them."""
     own = [found.id async for found in partner.partners() if found.enterprise_id == partner.enterprise_id]
     if not own:
         raise NotAPartnerError(
-            f"{partner.enterprise_id} is not a partner yet: an operator configures it, then it registers as one."
+            f"{partner.enterprise_id} is not a partner yet: an operator must configure it, then it must register."
         )
     supported = await partner.supported_currencies(own)
     return {

@@ -1,8 +1,8 @@
-"""Whether a call comes from the network: the JWT that each one carries, against the network's public keys.
+"""Verifies that a call comes from the network: the JWT of each call, with the network's public keys.
 
-Everything that a call could be forged from is looked at: who signed, for whom, when, which request, and whether it
-was seen before. A doubt about the *call* is a 401. A doubt about *our keys* is a 503, which the network repeats: it
-takes a 401 as a no, and would give a client's funds back because we could not reach a page.
+The check covers signer, audience, time, request and repeated use. If the *call* is not valid, the answer is 401.
+If the *keys* cannot be read, it is 503, which the network repeats. The network takes a 401 as a refusal, and would
+give a client's funds back only because the key set could not be read.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from typing import Any, Final
 import jwt
 
 KEEP_KEYS_SECONDS: Final = 300
-"""A new key is shown for as long before it signs."""
+"""The network publishes a new key this long before it signs with it."""
 LEAST_REFETCH_SECONDS: Final = 5
-"""Whoever sends made-up key ids must not have us ask the network for each of them."""
+"""Calls with invented key ids must not cause a request to the network each."""
 MOST_LIFETIME_SECONDS: Final = 60
 CLOCKS_DIFFER_SECONDS: Final = 5
 MOST_TOKEN_CHARACTERS: Final = 8_192
 _CLAIMS: Final = ("iss", "aud", "iat", "exp", "jti", "method", "path", "bodySha256")
 
 FetchKeys = Callable[[], Awaitable[bytes]]
-"""Reads the network's key set; raises OSError where it cannot."""
+"""Reads the network's key set; raises OSError if it cannot."""
 
 
 class RefusedSignatureError(Exception):
-    """The call is not the network's; the message says what is wrong with it."""
+    """The call does not come from the network; the message says why."""
 
 
 class KeysUnavailableError(Exception):
-    """Whether the call is the network's cannot be said now."""
+    """The keys are not available now, so the call cannot be verified."""
 
 
 class KeySet:
-    """The network's public keys: kept for a while, and read anew for one that is not among them."""
+    """The network's public keys: cached, and read again for an unknown key id."""
 
     def __init__(self, fetch: FetchKeys, seconds: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
@@ -50,22 +50,24 @@ class KeySet:
         self._lock = asyncio.Lock()
 
     async def key(self, key_id: str) -> jwt.PyJWK:
-        """The key of this id.
+        """Returns the key with this id.
 
         Raises:
             RefusedSignatureError: the network has no such key.
-            KeysUnavailableError: the key set cannot be read, or was read only a moment ago.
+            KeysUnavailableError: the key set cannot be read, or was read only seconds ago.
         """
         async with self._lock:
             known = self._keys.get(key_id)
             if known is not None and self._is_fresh():
                 return known
             if self._tried_at is not None and self._seconds() - self._tried_at < LEAST_REFETCH_SECONDS:
-                raise KeysUnavailableError("the key set was read a moment ago, and will be read anew soon")
+                raise KeysUnavailableError(
+                    "the key set was read seconds ago and does not have this key; try again later"
+                )
             await self._read()
         found = self._keys.get(key_id)
         if found is None:
-            raise RefusedSignatureError("the network has no key of this id")
+            raise RefusedSignatureError("the network has no key with this id")
         return found
 
     def _is_fresh(self) -> bool:
@@ -81,8 +83,8 @@ class KeySet:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """A call whose signature is good, as far as its body is not looked at."""
+class VerifiedSignature:
+    """The signature of a call, verified except for the body."""
 
     token_id: str
     expires_at: int
@@ -90,16 +92,16 @@ class Signed:
 
 
 class Checker:
-    """Checks every call; a signature is good once."""
+    """Verifies calls. Each signature is accepted once."""
 
     def __init__(self, keys: KeySet, *, issuer: str, audience: str, now: Callable[[], float] = time.time) -> None:
-        """Begins with no signature seen.
+        """Creates a checker.
 
         Args:
-            keys: the network's.
-            issuer: what the network calls itself.
-            audience: our own address, exactly as the network has it.
-            now: the world's time in seconds.
+            keys: the network's keys.
+            issuer: the issuer in the network's signatures.
+            audience: the exchange's own address, exactly as the network has it.
+            now: returns the time in seconds.
         """
         self._keys = keys
         self._issuer = issuer
@@ -107,30 +109,30 @@ class Checker:
         self._now = now
         self._seen: dict[str, int] = {}
 
-    async def check(self, token: str | None, method: str, path: str) -> Signed:
-        """Looks at all but the body, before that is read.
+    async def check(self, token: str | None, method: str, path: str) -> VerifiedSignature:
+        """Verifies everything except the body, before the body is read.
 
         Raises:
-            RefusedSignatureError: it is not the network's.
-            KeysUnavailableError: nobody can say now.
+            RefusedSignatureError: the signature is not valid.
+            KeysUnavailableError: the keys are not available.
         """
         if not token or len(token) > MOST_TOKEN_CHARACTERS:
-            raise RefusedSignatureError("the call has no signature, or none of a sensible length")
+            raise RefusedSignatureError("the signature is missing or too long")
         claims = self._claims(token, await self._keys.key(_key_id(token)))
         if claims["exp"] - claims["iat"] > MOST_LIFETIME_SECONDS:
-            raise RefusedSignatureError(f"the signature is good for more than {MOST_LIFETIME_SECONDS} seconds")
+            raise RefusedSignatureError(f"the signature is valid for more than {MOST_LIFETIME_SECONDS} seconds")
         if (claims["method"], claims["path"]) != (method, path):
-            raise RefusedSignatureError("the signature is of another request")
-        return Signed(str(claims["jti"]), int(claims["exp"]), str(claims["bodySha256"]))
+            raise RefusedSignatureError("the signature is for another request")
+        return VerifiedSignature(str(claims["jti"]), int(claims["exp"]), str(claims["bodySha256"]))
 
-    def accept(self, signed: Signed, body: bytes) -> None:
-        """Looks at the body, and takes the signature, which is not taken again.
+    def accept(self, signed: VerifiedSignature, body: bytes) -> None:
+        """Verifies the body, and marks the signature as used.
 
         Raises:
-            RefusedSignatureError: the body is another one, or the signature was used.
+            RefusedSignatureError: the signature is for another body, or was used before.
         """
         if hashlib.sha256(body).hexdigest() != signed.body_sha256:
-            raise RefusedSignatureError("the signature is of another body")
+            raise RefusedSignatureError("the signature is for another body")
         self._forget()
         if signed.token_id in self._seen:
             raise RefusedSignatureError("the signature was used before")
@@ -148,13 +150,13 @@ class Checker:
                 options={"require": list(_CLAIMS), "strict_aud": True},
             )
         except jwt.PyJWTError as error:
-            raise RefusedSignatureError(f"the signature is not good: {error}") from None
+            raise RefusedSignatureError(f"the signature is not valid: {error}") from None
         if not all(isinstance(claims[name], int) for name in ("iat", "exp")):
             raise RefusedSignatureError("the signature's times are not whole seconds")
         return claims
 
     def _forget(self) -> None:
-        """What has expired is refused for that, and need not be remembered. The oldest are in front."""
+        """Drops used signatures that have expired, since expired ones are refused anyway. The oldest come first."""
         over = self._now() - CLOCKS_DIFFER_SECONDS
         while self._seen and self._seen[oldest := next(iter(self._seen))] < over:
             del self._seen[oldest]
@@ -171,7 +173,7 @@ def _key_id(token: str) -> str:
 
 
 def _keys_in(content: bytes) -> dict[str, jwt.PyJWK]:
-    """The RSA keys in a key set; others are of no use here."""
+    """Returns the RSA keys of a key set by their ids."""
     document = json.loads(content)
     if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
         raise ValueError("not a key set")  # noqa: TRY004 - wrong content, like any other

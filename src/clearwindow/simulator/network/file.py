@@ -1,6 +1,7 @@
-"""The network file: who is on a network, with the tokens and keys to act for each of them.
+"""The network file: the members of a network, with the tokens and keys to act for each of them.
 
-It holds secrets: it is written for its owner alone, whole or not at all, and neither values nor errors show them.
+It holds secrets. Only its owner may read it. It is written completely or not at all. Neither ``repr`` nor errors
+show a secret.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
+from clearwindow.core.field_errors import field_problem
+
 VERSION: Final = 1
+_UNKNOWN: Final = "is not a field of a network file"
 _FORM: Final = ConfigDict(
     alias_generator=to_camel,
     validate_by_alias=True,
@@ -26,12 +30,12 @@ _FORM: Final = ConfigDict(
 
 
 class NetworkFileError(RuntimeError):
-    """The network file cannot be used; the message says what is wrong where, and never quotes a value."""
+    """The network file cannot be used. The message says what is wrong and where; it quotes no value."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
 class OperatorAccess:
-    """Somebody who runs the network; four eyes need two of them."""
+    """An operator of the network. Reviews need two of them."""
 
     name: str
     token: str = field(repr=False)
@@ -42,9 +46,9 @@ class Exchange:
     """A partner.
 
     Attributes:
-        callback_url: where its own endpoints are; without them it says yes to everything.
-        currencies: its own names, and what the network calls them.
-        amount_unit: how it counts amounts in its settlements.
+        callback_url: the address of its endpoints. A partner without endpoints agrees to everything.
+        currencies: the network's name of each currency, by the partner's name.
+        amount_unit: the unit of amounts in its settlements.
     """
 
     name: str
@@ -81,7 +85,7 @@ class Trader:
 
 @dataclass(frozen=True, slots=True, config=_FORM)
 class Network:
-    """Everybody on the network at ``url``."""
+    """All members of the network at ``url``."""
 
     version: Literal[1] = field(default=VERSION, kw_only=True)
     url: str
@@ -90,10 +94,10 @@ class Network:
     traders: tuple[Trader, ...]
 
     def exchange(self, name: str) -> Exchange:
-        """The exchange of this name.
+        """Returns the exchange with this name.
 
         Raises:
-            NetworkFileError: there is none.
+            NetworkFileError: there is no such member.
         """
         for exchange in self.exchanges:
             if exchange.name == name:
@@ -101,10 +105,10 @@ class Network:
         raise NetworkFileError(f"The network has no exchange {name}; it has {_listed(self.exchanges)}.")
 
     def trader(self, name: str) -> Trader:
-        """The trader of this name.
+        """Returns the trader with this name.
 
         Raises:
-            NetworkFileError: there is none.
+            NetworkFileError: there is no such member.
         """
         for trader in self.traders:
             if trader.name == name:
@@ -116,10 +120,10 @@ _FILE: Final = TypeAdapter(Network)
 
 
 def read_network(path: Path) -> Network:
-    """The network in the file.
+    """Returns the network in the file.
 
     Raises:
-        NetworkFileError: it cannot be read, or is no network file.
+        NetworkFileError: the file cannot be read, or is not a network file.
     """
     try:
         content = path.read_bytes()
@@ -129,20 +133,20 @@ def read_network(path: Path) -> Network:
         return _FILE.validate_json(content)
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False, include_context=False)
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {field_problem(problem, unknown_field=_UNKNOWN)}"
+            for problem in error.errors(include_url=False, include_input=False)
         )
         raise NetworkFileError(f"{path} is not a network file: {wrong}.") from None
 
 
 def write_network(path: Path, network: Network) -> None:
-    """Writes the network into the file, readable for its owner alone; a reader finds the old or the new one whole.
+    """Writes the file. Only its owner may read it; readers find either the old or the new content.
 
     Raises:
-        NetworkFileError: it cannot be written.
+        NetworkFileError: the file cannot be written.
     """
     try:
-        # Made with mode 0600.
+        # mkstemp makes it with mode 0600.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:

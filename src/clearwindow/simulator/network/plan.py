@@ -1,6 +1,6 @@
-"""What a network of a given size is made of: names and amounts, which follow from a seed. Pure.
+"""The names and amounts of a network of a given size, which follow from a seed. Pure.
 
-Keys and tokens are no part of it: they are random, so that nobody who knows the seed can act for anybody.
+Keys and tokens are random and not part of it: knowing the seed lets nobody act for a member.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 CURRENCIES: Final[Mapping[str, str]] = {"BTC": "ofcbtc", "USDC": "ofcusdc"}
-"""What exchanges call the currencies, and what the network calls them."""
+"""The network's name of each currency, by the exchanges' name."""
 
 OPERATORS: Final = ("ada", "ben")
 MOST_OF_A_KIND: Final = 999
@@ -20,10 +20,10 @@ _STEPS: Final[Mapping[str, Decimal]] = {"ofcbtc": Decimal("0.01"), "ofcusdc": De
 _FEWEST_STEPS: Final = 100
 _MOST_STEPS: Final = 300
 _OWN_FUNDS: Final = 2
-"""Traders bring this many times what they allocate."""
+"""Traders deposit this many times what they allocate."""
 
 _FLOAT: Final[Mapping[str, Decimal]] = {"ofcbtc": Decimal("0.5"), "ofcusdc": Decimal(50_000)}
-"""What an exchange has of its own, to pay gains from before losses have come in."""
+"""What an exchange deposits, to pay gains before it has received losses."""
 
 Funds = Mapping[str, Decimal]
 """Per currency of the network, in whole units."""
@@ -31,7 +31,7 @@ Funds = Mapping[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How long clients may dispute, and how long exchanges may then take to fund, in minutes."""
+    """How long clients may dispute, and how long exchanges may top up afterwards, in minutes."""
 
     dispute_minutes: float = 30
     top_up_minutes: float = 15
@@ -39,11 +39,11 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A network to be made.
+    """A network to make.
 
     Attributes:
-        callback_urls: where the endpoints of the exchanges are, in their order; those without one, if it is
-            shorter, say yes to everything.
+        callback_urls: the addresses of the exchanges' endpoints, in order. If there are fewer addresses than
+            exchanges, the others have no endpoints and agree to everything.
     """
 
     exchanges: int
@@ -61,20 +61,20 @@ class Plan:
         return [f"trader-{number:03d}" for number in range(1, self.traders + 1)]
 
     def callback_url(self, exchange: str) -> str | None:
-        """The exchange's own endpoints, if it has any."""
+        """Returns the address of the exchange's endpoints, if it has any."""
         return dict(zip(self.exchange_names, self.callback_urls, strict=False)).get(exchange)
 
     def allocation(self, trader: str, exchange: str) -> Funds:
-        """What the trader allocates to the exchange at first."""
-        chosen = random.Random(f"{self.seed} {trader} {exchange}")  # noqa: S311 - to be the same again
+        """Returns what the trader first allocates to the exchange."""
+        chosen = random.Random(f"{self.seed} {trader} {exchange}")  # noqa: S311 - must be reproducible
         return {currency: step * chosen.randint(_FEWEST_STEPS, _MOST_STEPS) for currency, step in _STEPS.items()}
 
     def deposit(self, trader: str) -> Funds:
-        """What the trader brings."""
+        """Returns what the trader deposits."""
         return _scaled(_sum(self.allocation(trader, exchange) for exchange in self.exchange_names), _OWN_FUNDS)
 
     def exchange_float(self) -> Funds:
-        """What each exchange brings."""
+        """Returns what each exchange deposits."""
         return _FLOAT
 
 
@@ -83,10 +83,10 @@ def connection_name(trader: str, exchange: str) -> str:
 
 
 def base_units(amount: Decimal, decimals: int) -> int:
-    """Whole units of a currency as the wire counts them.
+    """Converts whole units of a currency to base units.
 
     Raises:
-        ValueError: finer than the currency is counted in.
+        ValueError: the amount has more decimals than the currency.
     """
     scaled = amount.scaleb(decimals)
     if scaled != int(scaled):

@@ -1,4 +1,4 @@
-"""Who is on the network so far, kept in the network file while it grows."""
+"""The members of a network while it is made, kept in the network file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from clearwindow.sandbox.network.file import (
+from clearwindow.simulator.network.file import (
     Exchange,
     Network,
     OperatorAccess,
@@ -19,13 +19,13 @@ _SECONDS_BETWEEN_WRITES: Final = 1.0
 
 
 class Roll:
-    """What is in the network file, by name. All that is in it is finished: what is not is made again, or found."""
+    """The members in the network file, by name. A listed member is finished; any other is made or found again."""
 
     def __init__(self, path: Path, url: str) -> None:
-        """Reads the file, if it is there.
+        """Reads the file, if it exists.
 
         Raises:
-            NetworkFileError: it is there, and is no network file.
+            NetworkFileError: the file exists and is not a network file.
         """
         self._path = path
         self._url = url
@@ -37,7 +37,7 @@ class Roll:
 
     @property
     def network(self) -> Network:
-        """All of it, in the order of the names."""
+        """The network with all members, ordered by name."""
         return Network(
             self._url,
             tuple(self.operators[name] for name in sorted(self.operators)),
@@ -45,19 +45,19 @@ class Roll:
             tuple(self.traders[name] for name in sorted(self.traders)),
         )
 
-    def add(self, who: OperatorAccess | Exchange | Trader) -> None:
-        """Takes somebody on, in place of whoever has the name; written soon."""
-        if isinstance(who, OperatorAccess):
-            self.operators[who.name] = who
-        elif isinstance(who, Exchange):
-            self.exchanges[who.name] = who
+    def add(self, member: OperatorAccess | Exchange | Trader) -> None:
+        """Adds a member, or replaces the one with this name. The file is written soon."""
+        if isinstance(member, OperatorAccess):
+            self.operators[member.name] = member
+        elif isinstance(member, Exchange):
+            self.exchanges[member.name] = member
         else:
-            self.traders[who.name] = who
+            self.traders[member.name] = member
         if time.monotonic() - self._written_at >= _SECONDS_BETWEEN_WRITES:
             self.write()
 
     def write(self) -> None:
-        """Writes the file, unless there is nobody to write down."""
+        """Writes the file, unless there are no members."""
         if not (self.operators or self.exchanges or self.traders):
             return
         write_network(self._path, self.network)

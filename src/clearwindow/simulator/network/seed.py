@@ -1,21 +1,21 @@
 """Makes a network of a given size, over HTTP, as operators, exchanges and traders would.
 
-It may be stopped at any point and run again: the file remembers tokens and keys, the server knows the rest by its
-name, and only what is missing is made.
+It may be stopped at any point and run again. The file keeps tokens and keys, the server finds everything else by
+its name, and only what is missing is made.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from clearwindow.client import AsyncClient, AsyncOperator, AsyncPartner, KeySigner, TokenKey
-from clearwindow.sandbox.network import joining
-from clearwindow.sandbox.network.file import (
+from clearwindow.client import AsyncClient, AsyncOperator, KeySigner
+from clearwindow.simulator.concurrency import map_concurrently
+from clearwindow.simulator.network import membership
+from clearwindow.simulator.network.file import (
     Connection,
     Exchange,
     Network,
@@ -23,18 +23,17 @@ from clearwindow.sandbox.network.file import (
     OperatorAccess,
     Trader,
 )
-from clearwindow.sandbox.network.joining import PATIENCE
-from clearwindow.sandbox.network.plan import CURRENCIES, OPERATORS, Funds, Plan, base_units, connection_name
-from clearwindow.sandbox.network.roll import Roll
-from clearwindow.sandbox.progress import Meter, Steps
-from clearwindow.sandbox.together import together
+from clearwindow.simulator.network.membership import OPTIONS
+from clearwindow.simulator.network.plan import CURRENCIES, OPERATORS, Funds, Plan, base_units, connection_name
+from clearwindow.simulator.network.roll import Roll
+from clearwindow.simulator.progress import Meter, Steps
 
 DEFAULT_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """The network, and how much of it was made just now."""
+    """The network, and how much of it this run made."""
 
     network: Network
     made: Mapping[str, int]
@@ -53,21 +52,21 @@ async def seed(
 
     Args:
         url: the server's address.
-        plan: what there is to be.
-        path: the network file; what it holds already is gone on with.
-        meter: shows how far it is.
-        operator_token: any operator's; needed where the file has none that the server knows.
-        at_once: how many requests are under way at a time.
+        plan: the network that should exist at the end.
+        path: the network file; what it lists is kept.
+        meter: shows the progress.
+        operator_token: any operator's; needed if the file has none that the server knows.
+        at_once: how many requests run at a time.
 
     Raises:
-        NetworkFileError: the file cannot be used, or nobody can act as operator.
-        ClearwindowError: the server refused, or does not answer.
+        NetworkFileError: the file cannot be used, or there is no operator token.
+        ClearwindowError: the server refused a request, or does not answer.
     """
     roll = Roll(path, url)
     try:
         for name in OPERATORS:
             await _ensure_operator(roll, url, name, operator_token)
-        async with AsyncOperator(url, roll.operators[OPERATORS[0]].token, options=PATIENCE) as operator:
+        async with AsyncOperator(url, roll.operators[OPERATORS[0]].token, options=OPTIONS) as operator:
             decimals = {currency.name: currency.decimals for currency in await operator.currencies.list()}
             seeding = _Seeding(url, plan, roll, operator, decimals, at_once)
             await seeding.run(meter)
@@ -78,15 +77,15 @@ async def seed(
 
 async def _ensure_operator(roll: Roll, url: str, name: str, starter_token: str | None) -> None:
     known = roll.operators.get(name)
-    if known is not None and await joining.is_known_operator(url, known.token):
+    if known is not None and await membership.is_known_operator(url, known.token):
         return
     if starter_token is None:
         raise NetworkFileError(
-            f"No token for the operator {name}: set CLEARWINDOW_OPERATOR_TOKEN, or --operator-token, to that of any"
-            f" operator of {url}, and the others are made with it."
+            f"There is no token for the operator {name}. Set CLEARWINDOW_OPERATOR_TOKEN or --operator-token to the"
+            f" token of any operator of {url}: the other operators are made with it."
         )
-    async with AsyncOperator(url, starter_token, options=PATIENCE) as starter:
-        roll.add(OperatorAccess(name, await joining.new_operator_token(starter, name)))
+    async with AsyncOperator(url, starter_token, options=OPTIONS) as starter:
+        roll.add(OperatorAccess(name, await membership.new_operator_token(starter, name)))
 
 
 class _Seeding:
@@ -112,39 +111,33 @@ class _Seeding:
     async def run(self, meter: Meter) -> None:
         plan = self._plan
         with meter.steps("exchanges", plan.exchanges) as steps:
-            await together(plan.exchange_names, lambda name: self._exchange(name, steps), at_once=self._at_once)
+            await map_concurrently(
+                plan.exchange_names, lambda name: self._exchange(name, steps), at_once=self._at_once
+            )
         with meter.steps("connections", plan.exchanges * plan.traders) as steps:
-            await together(plan.trader_names, lambda name: self._trader(name, steps), at_once=self._at_once)
+            await map_concurrently(plan.trader_names, lambda name: self._trader(name, steps), at_once=self._at_once)
 
     async def _exchange(self, name: str, steps: Steps) -> None:
         known = self._roll.exchanges.get(name)
         callback_url = self._plan.callback_url(name)
-        if known is None or not await joining.is_known(self._url, known.enterprise_id, known.token):
+        if known is None or not await membership.is_known(self._url, known.enterprise_id, known.token):
             known = await self._new_exchange(name, callback_url)
             self.made["exchanges"] += 1
         elif known.callback_url != callback_url:
-            await self._configure(name, callback_url)
+            await membership.configure_exchange(self._operator, name, CURRENCIES, callback_url)
             known = replace(known, callback_url=callback_url)
         self._roll.add(known)
         steps.done()
 
     async def _new_exchange(self, name: str, callback_url: str | None) -> Exchange:
-        joined = await joining.join(self._operator, self._url, name)
-        await self._configure(name, callback_url)
-        async with AsyncPartner(self._url, joined.token, name, options=PATIENCE) as partner:
-            record = await partner.register(
-                name=name,
-                broker=False,
-                institution_identifier=name,
-                connection_key_schema="token",
-                client_dispute_window_minutes=self._plan.windows.dispute_minutes,
-                top_up_window_minutes=self._plan.windows.top_up_minutes,
-            )
+        joined = await membership.join(self._operator, self._url, name)
+        await membership.configure_exchange(self._operator, name, CURRENCIES, callback_url)
+        partner_id = await membership.open_exchange(self._url, joined, self._plan.windows)
         await self._deposit(joined.go_account_id, self._plan.exchange_float(), "seed")
         return Exchange(
             name=name,
             enterprise_id=name,
-            partner_id=record.id,
+            partner_id=partner_id,
             go_account_id=joined.go_account_id,
             token=joined.token,
             xprv=joined.xprv,
@@ -153,18 +146,10 @@ class _Seeding:
             amount_unit="decimal",
         )
 
-    async def _configure(self, name: str, callback_url: str | None) -> None:
-        if callback_url is None:
-            await self._operator.configure_partner(name, currencies=CURRENCIES, amount_unit="decimal")
-        else:
-            await self._operator.configure_partner(
-                name, currencies=CURRENCIES, amount_unit="decimal", callback_url=callback_url
-            )
-
     async def _trader(self, name: str, steps: Steps) -> None:
         trader = self._roll.traders.get(name)
-        if trader is None or not await joining.is_known(self._url, trader.enterprise_id, trader.token):
-            joined = await joining.join(self._operator, self._url, name)
+        if trader is None or not await membership.is_known(self._url, trader.enterprise_id, trader.token):
+            joined = await membership.join(self._operator, self._url, name)
             trader = Trader(
                 name=name,
                 enterprise_id=name,
@@ -175,17 +160,17 @@ class _Seeding:
                 connections=(),
             )
             self.made["traders"] += 1
-        # The name of the deposit says how many exchanges it was meant for: with more of them there is another.
+        # The deposit's reference names the number of exchanges: a larger network needs a further deposit.
         reference = f"seed for {self._plan.exchanges} exchanges"
         if len(trader.connections) < self._plan.exchanges:
             await self._deposit(trader.go_account_id, self._plan.deposit(name), reference)
         await self._connect(trader, steps)
 
     async def _connect(self, trader: Trader, steps: Steps) -> None:
-        """Connects the trader to every exchange, and takes it on the roll with each connection that is finished."""
+        """Connects the trader to every exchange, and adds it to the roll after each finished connection."""
         signer = KeySigner(trader.xprv)
         async with AsyncClient(
-            self._url, trader.token, trader.enterprise_id, signer=signer, options=PATIENCE
+            self._url, trader.token, trader.enterprise_id, signer=signer, options=OPTIONS
         ) as client:
             finished = {connection.exchange: connection for connection in trader.connections}
             found: dict[str, str] = {}
@@ -205,13 +190,11 @@ class _Seeding:
                 steps.done()
 
     async def _new_connection(self, client: AsyncClient, trader: str, exchange: str) -> str:
-        made = await client.connections.create(
-            partner_id=self._roll.exchanges[exchange].partner_id,
-            name=connection_name(trader, exchange),
-            connection_key=TokenKey(secrets.token_urlsafe()),
+        connection_id = await membership.connect(
+            client, self._roll.exchanges[exchange].partner_id, connection_name(trader, exchange)
         )
         self.made["connections"] += 1
-        return made.id
+        return connection_id
 
     async def _allocate(
         self,
@@ -221,7 +204,7 @@ class _Seeding:
         connection_id: str,
         allocated: set[tuple[str, str]],
     ) -> None:
-        """The first allocations; where the exchange has endpoints, they are left to the trader's own program."""
+        """Makes the first allocations. If the exchange has endpoints, the trader's program makes them."""
         if self._roll.exchanges[exchange].callback_url is not None:
             return
         for currency, amount in self._plan.allocation(trader, exchange).items():

@@ -1,17 +1,17 @@
-"""All checks, in the order in which they run, and the page about them."""
+"""All checks in the order in which they run, and their reference page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from clearwindow.conformance.allocating import allocations
-from clearwindow.conformance.authenticating import authentication
-from clearwindow.conformance.connecting import connections, transport
-from clearwindow.conformance.deallocating import deallocations
-from clearwindow.conformance.ordering import finalize, order
-from clearwindow.conformance.robustness import form, robustness
-from clearwindow.conformance.values import Check, Group, WronglyAskedError, of_decisions
+from clearwindow.simulator.partner_check.allocations import allocations
+from clearwindow.simulator.partner_check.authentication import authentication
+from clearwindow.simulator.partner_check.connections import connections, transport
+from clearwindow.simulator.partner_check.deallocations import deallocations
+from clearwindow.simulator.partner_check.models import Check, Group, InvalidOptionError, needing_decision
+from clearwindow.simulator.partner_check.order import finalize, order
+from clearwindow.simulator.partner_check.robustness import form, robustness
 
 GROUPS: Final[Sequence[Group]] = (
     transport,
@@ -27,7 +27,7 @@ GROUPS: Final[Sequence[Group]] = (
 
 
 def all_checks() -> list[Check]:
-    """Every check, each behind those that it needs."""
+    """Returns every check, each after those that it needs."""
     waiting = [check for group in GROUPS for check in group.checks]
     ordered: list[Check] = []
     known: set[str] = set()
@@ -36,15 +36,15 @@ def all_checks() -> list[Check]:
         waiting.remove(following)
         ordered.append(following)
         known.add(following.id)
-    # What judges the run as a whole has the whole run before it.
+    # The checks of the whole run come last.
     return sorted(ordered, key=lambda check: check.group == form.name)
 
 
 def chosen(only: Iterable[str], skip: Iterable[str]) -> list[Check]:
-    """The checks by their ids or groups: those of ``only`` with what they need, without those of ``skip``.
+    """Returns the checks of ``only`` with those that they need, without the checks of ``skip``; ids or groups.
 
     Raises:
-        WronglyAskedError: there is no such check.
+        InvalidOptionError: there is no such check.
     """
     checks = all_checks()
     wanted = _ids(checks, only) or {check.id for check in checks}
@@ -56,7 +56,7 @@ def chosen(only: Iterable[str], skip: Iterable[str]) -> list[Check]:
 
 
 def as_markdown() -> str:
-    """The checks as tables."""
+    """Returns the checks as tables."""
     return "\n".join(_table(group) for group in GROUPS)
 
 
@@ -66,19 +66,19 @@ def _ids(checks: Sequence[Check], names: Iterable[str]) -> set[str]:
         these = {check.id for check in checks if name in (check.id, check.group)}
         if not these:
             groups = ", ".join(group.name for group in GROUPS)
-            raise WronglyAskedError(
-                f"There is no check {name[:80]}: name one by its id, or one of the groups {groups}."
+            raise InvalidOptionError(
+                f"There is no check {name[:80]}: use the id of a check, or one of the groups {groups}."
             )
         found |= these
     return found
 
 
 def _table(group: Group) -> str:
-    undecided = of_decisions(all_checks())
+    undecided = needing_decision(all_checks())
     rows = [
         f"| `{check.id}` | {check.level} | {later} | {check.title} | {check.advice} |"
         for check in group.checks
         for later in ("no" if check.id in undecided else "yes",)
     ]
-    head = ["| check | level | later | what must be | where it is not |", "| --- | --- | --- | --- | --- |"]
+    head = ["| check | level | later | requirement | what to do if it fails |", "| --- | --- | --- | --- | --- |"]
     return "\n".join([f"### {group.title}\n", f"Protocol {group.section}.\n", *head, *rows, ""])

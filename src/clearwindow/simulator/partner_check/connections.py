@@ -1,4 +1,4 @@
-"""Checks of new connections."""
+"""Checks of TLS and of new connections."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-from clearwindow.conformance.network import Connection, Network
-from clearwindow.conformance.steps import took
-from clearwindow.conformance.values import Call, CheckFailedError, Group, NotApplicableError
-from clearwindow.partnercalls import rules
-from clearwindow.partnercalls.values import Accepted, Answer, Operation
+from clearwindow.partner_calls import rules
+from clearwindow.partner_calls.models import Accepted, Answer, Operation
+from clearwindow.simulator.partner_check.models import Call, CheckFailedError, Group, NotApplicableError
+from clearwindow.simulator.partner_check.network import Connection, Network
+from clearwindow.simulator.partner_check.steps import answer_text
 
 transport: Final = Group("transport", "Transport", "§8")
 connections: Final = Group("connections", "Connections", "§8")
@@ -22,16 +22,14 @@ CONNECTED: Final = ("connections.accepted", "connections.echo", "connections.own
 
 @transport.check(
     "tls",
-    "The endpoint speaks TLS, with a certificate that is good for its name",
-    "Serve https with a certificate of a public authority for this very name, with its whole chain.",
+    "The endpoint uses TLS with a valid certificate for its host name",
+    "Serve https with a certificate of a public authority for this host name, with the whole chain.",
 )
 def tls(network: Network) -> None:
     parts = urlsplit(network.terms.url)
     host = parts.hostname or ""
     if parts.scheme != "https":
-        raise NotApplicableError(
-            "the address is http, which a network calls only where private addresses are allowed"
-        )
+        raise NotApplicableError("the URL is http, which a network calls only if it allows private addresses")
     try:
         with (
             socket.create_connection((host, parts.port or 443), network.terms.timeout_seconds) as plain,
@@ -39,33 +37,32 @@ def tls(network: Network) -> None:
         ):
             pass
     except ssl.SSLCertVerificationError as error:
-        raise CheckFailedError(error.verify_message, f"a certificate that is good for {host}") from None
+        raise CheckFailedError(error.verify_message, f"a certificate that is valid for {host}") from None
     except OSError as error:
-        raise CheckFailedError(error.strerror or "the handshake did not end", "TLS 1.2 or newer") from None
+        raise CheckFailedError(error.strerror or "the TLS handshake did not complete", "TLS 1.2 or newer") from None
 
 
 @connections.check(
     "accepted",
     "A new connection is accepted",
-    "Answer 2xx with a JSON object. Does your endpoint read the key set that this run shows, expect this issuer "
-    "and "
-    "audience, and know the client's connection key?",
+    "Answer 2xx with a JSON object. Check that your endpoint reads the key set of this run, expects this issuer "
+    "and audience, and knows the client's connection key.",
 )
 def accepted(network: Network) -> None:
-    connection, call, answer = introduce(network)
+    connection, call, answer = open_connection(network)
     if connection is None:
-        # An endpoint that cannot read the keys may also say that it cannot tell now.
+        # An endpoint that cannot read the keys may also answer 503.
         unread = network.keys.is_served and network.keys.reads == 0 and call.status in (401, 403, 500, 503)
-        hint = "; nobody has read the key set of this run" if unread else ""
-        said = took(answer) if not isinstance(answer, Accepted) else "there is nothing in the answer"
-        raise CheckFailedError(said + hint, "2xx with a JSON object", call)
+        hint = "; the endpoint has not read the key set of this run" if unread else ""
+        why = answer_text(answer) if not isinstance(answer, Accepted) else "the answer is empty"
+        raise CheckFailedError(why + hint, "2xx with a JSON object", call)
     network.connection = connection
 
 
 @connections.check(
     "echo",
-    "What the answer repeats of the connection is what was sent",
-    "Repeat clientId and connectionId exactly as they came, or leave them out.",
+    "The answer repeats the ids of the connection correctly",
+    "Repeat clientId and connectionId exactly as they were sent, or leave them out.",
     needs=CONNECTED[:1],
 )
 def echo(network: Network) -> None:
@@ -74,15 +71,14 @@ def echo(network: Network) -> None:
     differing = rules.contradiction(connection.answer, sent)
     if differing is not None:
         raise CheckFailedError(
-            f"{differing} is not the one that was sent", f"{differing}: {sent[differing]}", connection.call
+            f"{differing} differs from the one that was sent", f"{differing}: {sent[differing]}", connection.call
         )
 
 
 @connections.check(
     "own-ids",
-    "The answer names the partner's own client and connection",
-    "Add partnersClientId and partnersConnectionId (partnerClientId and partnerConnectionId are understood too): "
-    "texts of "
+    "The answer has the partner's own ids of client and connection",
+    "Add partnersClientId and partnersConnectionId (partnerClientId and partnerConnectionId work too): strings of "
     "1 to 255 characters.",
     needs=CONNECTED[:1],
 )
@@ -106,9 +102,8 @@ def own_ids(network: Network) -> None:
 
 @connections.check(
     "repeated",
-    "The same connection again is answered the same",
-    "Keep connections by connectionId, and answer a repeat as you answered the first time: the network repeats "
-    "when your "
+    "A repeated connection gets the same answer",
+    "Store connections by connectionId, and give a repeat the same answer. The network repeats a call if its "
     "answer was lost.",
     needs=CONNECTED,
 )
@@ -116,17 +111,17 @@ def repeated(network: Network) -> None:
     first = network.connection
     call, answer = network.call(Operation.CONNECTION, first.id, first.body)
     if not isinstance(answer, Accepted):
-        raise CheckFailedError(took(answer), "the answer of the first time", call)
+        raise CheckFailedError(answer_text(answer), "the first answer", call)
     again = Connection(first.id, first.client_id, first.body, call, answer)
     names = (first.partners_client_id, first.partners_connection_id)
     if (again.partners_client_id, again.partners_connection_id) != names:
         raise CheckFailedError(
-            "the partner's own ids are others than the first time", " and ".join(map(str, names)), call
+            "the partner's own ids differ from the first answer", " and ".join(map(str, names)), call
         )
 
 
-def introduce(network: Network) -> tuple[Connection | None, Call, Answer]:
-    """Tells the endpoint of a new connection; gives it where it was taken."""
+def open_connection(network: Network) -> tuple[Connection | None, Call, Answer]:
+    """Opens a new connection. Returns it if the endpoint accepted it, with the call and the answer."""
     client_id = network.terms.client_id or network.new_id()
     connection_id = network.new_id()
     body = {
@@ -143,10 +138,10 @@ def introduce(network: Network) -> tuple[Connection | None, Call, Answer]:
 
 
 @contextmanager
-def aside(network: Network) -> Iterator[None]:
-    """Another connection until the block ends; the same one where the endpoint does not take a second."""
+def another_connection(network: Network) -> Iterator[None]:
+    """Uses another connection until the block ends, or the same one if the endpoint does not accept a second."""
     main = network.connection
-    other, _, _ = introduce(network)
+    other, _, _ = open_connection(network)
     if other is not None and other.partners_client_id and other.partners_connection_id:
         network.connection = other
     try:

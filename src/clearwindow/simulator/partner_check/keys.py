@@ -1,4 +1,4 @@
-"""The keys that the kit signs with, and the key set that an endpoint reads them from."""
+"""The keys that sign the calls, and the key set from which an endpoint reads them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from clearwindow.conformance.values import WronglyAskedError
-from clearwindow.partnercalls.signatures import SigningKey, new_key, public_jwk
+from clearwindow.partner_calls.signatures import SigningKey, new_key, public_jwk
+from clearwindow.simulator.partner_check.models import InvalidOptionError
 
 JWKS_PATH: Final = "/.well-known/jwks.json"
 _LEAST_BITS: Final = 2048
@@ -37,7 +37,7 @@ def fresh_key() -> SigningKey:
 
 
 class KeySet:
-    """The key in use and those before it, all of them shown; ``reads`` counts how often somebody looked."""
+    """The current key and earlier ones, all of them published. ``reads`` counts how often the set was read."""
 
     def __init__(
         self,
@@ -50,23 +50,23 @@ class KeySet:
         self.current = key or make()
         self.is_served = is_served
         self.reads = 0
-        self._stranger: SigningKey | None = None
+        self._unknown_key: SigningKey | None = None
         self._shown = [self.current]
 
     @property
-    def stranger(self) -> SigningKey:
-        """A key that is never shown."""
-        if self._stranger is None:
-            self._stranger = self._make()
-        return self._stranger
+    def unknown_key(self) -> SigningKey:
+        """A key that is never published."""
+        if self._unknown_key is None:
+            self._unknown_key = self._make()
+        return self._unknown_key
 
     def rotate(self) -> None:
-        """A new key, shown and used from now on."""
+        """Makes a new key, which is published and signs from now on."""
         self.current = self._make()
         self._shown = [*self._shown, self.current]
 
     def rotate_back(self) -> None:
-        """The key before is used again."""
+        """Removes the newest key; the one before it signs again."""
         self._shown = self._shown[:-1]
         self.current = self._shown[-1]
 
@@ -75,37 +75,39 @@ class KeySet:
 
 
 def load_key(path: Path) -> SigningKey:
-    """The key in the file, which is made, for its owner only, where there is none.
+    """Returns the key in the file. Creates the file, readable by its owner only, if there is none.
 
     Raises:
-        WronglyAskedError: it holds no RSA key, or cannot be read or written.
+        InvalidOptionError: the file has no RSA key, or cannot be read or written.
     """
     try:
         if not path.exists():
             _write(path, fresh_key().private)
         private = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise WronglyAskedError(f"The key file {path} cannot be used: {error.strerror}.") from None
+        raise InvalidOptionError(f"The key file {path} cannot be used: {error.strerror}.") from None
     except (ValueError, TypeError):
-        # The library's own text may quote what it read.
-        raise WronglyAskedError(f"The key file {path} holds no private key in PEM without a password.") from None
+        # The library's own message may quote what it read.
+        raise InvalidOptionError(
+            f"The key file {path} has no private key in PEM format without a password."
+        ) from None
     if not isinstance(private, RSAPrivateKey) or private.key_size < _LEAST_BITS:
-        raise WronglyAskedError(f"The key file {path} holds no RSA key of {_LEAST_BITS} bits or more.")
+        raise InvalidOptionError(f"The key file {path} has no RSA key of {_LEAST_BITS} bits or more.")
     return SigningKey(_id_of(private), private)
 
 
 @contextmanager
 def serving(keys: KeySet, host: str, port: int) -> Iterator[str]:
-    """The address of the key set, which is served until the block ends.
+    """Serves the key set until the block ends, and yields its address.
 
     Raises:
-        WronglyAskedError: nothing can listen there.
+        InvalidOptionError: it cannot listen there.
     """
     handler = type("_KeySetHandler", (_Handler,), {"keys": keys})
     try:
         server = ThreadingHTTPServer((host, port), handler)
     except OSError as error:
-        raise WronglyAskedError(f"The key set cannot be served on {host}:{port}: {error.strerror}.") from None
+        raise InvalidOptionError(f"The key set cannot be served on {host}:{port}: {error.strerror}.") from None
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="key-set", daemon=True)
     thread.start()
@@ -133,11 +135,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(document)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Nothing: the report says how often the key set was read."""
+        """Logs nothing: the report has the number of reads."""
 
 
 def _id_of(private: RSAPrivateKey) -> str:
-    """The same for the same key, so that a key set printed from a file is that of the next run."""
+    """Returns an id that depends only on the key, so that a printed key set stays valid for the next run."""
     digest = Hash(SHA256())
     digest.update(private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     return digest.finalize().hex()[:_ID_CHARACTERS]

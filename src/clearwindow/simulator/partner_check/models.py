@@ -1,4 +1,4 @@
-"""Checks, what they are about, and what came of them."""
+"""Checks, their options and their results."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from clearwindow.money import AmountUnit
-from clearwindow.partnercalls.values import Endpoint
+from clearwindow.core.money import AmountUnit
+from clearwindow.partner_calls.models import Endpoint
 
 if TYPE_CHECKING:
-    from clearwindow.conformance.network import Network
+    from clearwindow.simulator.partner_check.network import Network
 
 DEFAULT_CONNECTION_KEY: Final[Mapping[str, str]] = {"connectionToken": "partner-check"}
 
 
-class WronglyAskedError(ValueError):
-    """The kit cannot check what was named; the message says why, in one sentence."""
+class InvalidOptionError(ValueError):
+    """An option is not valid, or the endpoint cannot be reached; the message says why in one sentence."""
 
 
 class Level(StrEnum):
-    """``must`` fails the whole; ``should`` only warns."""
+    """A failed ``must`` fails the run; a failed ``should`` is a warning."""
 
     MUST = "must"
     SHOULD = "should"
 
 
 class Outcome(StrEnum):
+    """The outcome of a check."""
+
     PASSED = "passed"
     FAILED = "failed"
     WARNED = "warned"
@@ -38,7 +40,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The endpoint that is checked, and what it is told."""
+    """The endpoint to check, and what to send to it."""
 
     endpoint: Endpoint
     currency: str
@@ -51,14 +53,14 @@ class Terms:
     connection_key: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CONNECTION_KEY, repr=False)
     settlement: Mapping[str, object] | None = None
     answers_later: bool = False
-    """Its answers say only that it has heard: what it decides, it says to the network by itself."""
+    """Whether its answers only acknowledge requests. It sends its decisions to the network later."""
 
     timeout_seconds: float = 10
     rotation_seconds: float = 8
-    """How long a new key may stay unknown: an endpoint may well read the key set only every few seconds."""
+    """How long a new key may stay unknown, because an endpoint may read the key set only every few seconds."""
 
     prompt_seconds: float = 2
-    """What takes longer is warned of."""
+    """Slower answers cause a warning."""
 
     @property
     def url(self) -> str:
@@ -67,7 +69,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call and what came back; never its signature."""
+    """A call and its answer, without the signature."""
 
     method: str
     path: str
@@ -77,11 +79,11 @@ class Call:
     content_type: str = ""
     answer: bytes = b""
     silence: str = ""
-    """Why nothing came that counts as an answer, where there is no ``status``."""
+    """Why there is no answer; set only if there is no ``status``."""
 
 
 class CheckFailedError(Exception):
-    """The endpoint did otherwise than it must. ``call`` is the one that shows it."""
+    """The endpoint did not do what it must. ``call`` shows it."""
 
     def __init__(self, why: str, expected: str, call: Call | None = None) -> None:
         super().__init__(why)
@@ -91,12 +93,12 @@ class CheckFailedError(Exception):
 
 
 class NotApplicableError(Exception):
-    """There is nothing to check here; the message says why."""
+    """The check does not apply; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that an endpoint must do. ``advice`` is what to do where it does not."""
+    """One requirement on an endpoint. ``advice`` says what to do if the check fails."""
 
     id: str
     title: str
@@ -106,11 +108,11 @@ class Check:
     needs: Sequence[str]
     probe: Callable[[Network], None]
     moves_funds: bool = False
-    aside: bool = False
-    """On a connection of its own, where there can be one: the endpoint may have its doubts about it afterwards."""
+    own_connection: bool = False
+    """Whether it uses a separate connection, if possible, because it may leave the balances unclear."""
 
-    at_once: bool = False
-    """It judges a decision, or tells of one, which a partner that answers later has not made yet."""
+    needs_decision: bool = False
+    """Whether it needs an immediate decision, which a partner that answers later does not make."""
 
     @property
     def group(self) -> str:
@@ -119,17 +121,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """The result of a check."""
+
     check: Check
     outcome: Outcome
     why: str = ""
     expected: str = ""
     call: Call | None = None
-    stands_on: str = ""
-    """The check before it that did not pass, where it was not run for that."""
+    blocked_by: str = ""
+    """The id of the check that must pass first and did not, if this one was not run because of it."""
 
 
 class Group:
-    """Checks of one kind, in the order in which they run."""
+    """A group of checks, in the order in which they run."""
 
     def __init__(self, name: str, title: str, section: str) -> None:
         self.name = name
@@ -137,7 +141,7 @@ class Group:
         self.section = section
         self.checks: list[Check] = []
 
-    def check(  # noqa: PLR0913 - each says something about the check
+    def check(  # noqa: PLR0913 - each is a property of the check
         self,
         name: str,
         title: str,
@@ -146,28 +150,39 @@ class Group:
         needs: Sequence[str] = (),
         level: Level = Level.MUST,
         moves_funds: bool = False,
-        aside: bool = False,
-        at_once: bool = False,
+        own_connection: bool = False,
+        needs_decision: bool = False,
     ) -> Callable[[Callable[[Network], None]], Callable[[Network], None]]:
-        """Makes a check of the function below."""
+        """Registers the decorated function as a check."""
 
         def enter(probe: Callable[[Network], None]) -> Callable[[Network], None]:
             check_id = f"{self.name}.{name}"
             self.checks.append(
-                Check(check_id, title, level, self.section, advice, needs, probe, moves_funds, aside, at_once)
+                Check(
+                    check_id,
+                    title,
+                    level,
+                    self.section,
+                    advice,
+                    needs,
+                    probe,
+                    moves_funds,
+                    own_connection,
+                    needs_decision,
+                )
             )
             return probe
 
         return enter
 
 
-def of_decisions(checks: Iterable[Check]) -> frozenset[str]:
-    """Those that a partner which answers later cannot be held to: each stands on what is decided at once.
+def needing_decision(checks: Iterable[Check]) -> frozenset[str]:
+    """Returns the checks that do not apply to a partner that answers later, because they need a decision at once.
 
-    The checks come in the order in which they run.
+    The checks must be in the order in which they run.
     """
     found: set[str] = set()
     for check in checks:
-        if check.at_once or not found.isdisjoint(check.needs):
+        if check.needs_decision or not found.isdisjoint(check.needs):
             found.add(check.id)
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""Plays the network towards one endpoint: what it sends is made by the very code that the network sends with."""
+"""Acts as the network towards one endpoint, with the same code that the network uses for its calls."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
-from clearwindow.clock import Clock, SystemClock
-from clearwindow.conformance.keys import KeySet
-from clearwindow.conformance.values import DEFAULT_CONNECTION_KEY, Call, Terms
-from clearwindow.outgoing.values import NoAnswerError, Reply, Request
-from clearwindow.partnercalls import rules, signatures
-from clearwindow.partnercalls.values import Accepted, Answer, Operation, Silent
+from clearwindow.core.clock import Clock, SystemClock
+from clearwindow.outbound.models import NoAnswerError, Reply, Request
+from clearwindow.partner_calls import rules, signatures
+from clearwindow.partner_calls.models import Accepted, Answer, Operation, Silent
+from clearwindow.simulator.partner_check.keys import KeySet
+from clearwindow.simulator.partner_check.models import DEFAULT_CONNECTION_KEY, Call, Terms
 
 Claims = dict[str, Any]
 Sign = Callable[[Claims], str | None]
-"""The header's value for the claims of an honest call; None: no header at all."""
+"""Returns the value of the signature header for these claims; None for no header."""
 
 HIDDEN: Final = "•••"
 _LANE: Final = "partner-check"
 
 
 class Sender(Protocol):
-    """What carries the calls: ``outgoing.client.Outgoing``, as in the network itself."""
+    """Sends the calls: ``outbound.client.Outgoing``, as in the network itself."""
 
     def send(self, request: Request, *, lane: str, timeout_seconds: float | None = None) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection as the endpoint was told of it, and what it calls it."""
+    """A connection as it was sent to the endpoint, and the endpoint's answer."""
 
     id: UUID
     client_id: UUID
@@ -50,6 +50,8 @@ class Connection:
 
 
 class Network:
+    """The network towards one endpoint: makes signed calls and records them."""
+
     def __init__(self, terms: Terms, keys: KeySet, outgoing: Sender, wall: Clock | None = None) -> None:
         self.terms = terms
         self.keys = keys
@@ -65,9 +67,9 @@ class Network:
 
     @property
     def connection(self) -> Connection:
-        """The connection that all is asked about, once the endpoint has taken it."""
+        """The connection that checks use, after the endpoint has accepted it."""
         if self._connection is None:
-            raise AssertionError("a check that needs the connection says so in its needs")
+            raise AssertionError("a check that uses the connection must list it in its needs")
         return self._connection
 
     @connection.setter
@@ -77,7 +79,7 @@ class Network:
     def new_id(self) -> UUID:
         return uuid4()
 
-    def honest(self, claims: Claims) -> str:
+    def sign(self, claims: Claims) -> str:
         return signatures.encode(self.keys.current, claims)
 
     def call(
@@ -87,14 +89,14 @@ class Network:
         body: Mapping[str, object] | bytes,
         sign: Sign | None = None,
     ) -> tuple[Call, Answer]:
-        """Makes a call and says what the network would take the answer for."""
+        """Makes a call. Returns it with the answer as the network reads it."""
         raw = body if isinstance(body, bytes) else encoded(body)
         method, url, path = rules.address(self.terms.endpoint, operation, subject_id)
         signed = signatures.Signed(self.terms.audience or self.terms.url, method, path, raw)
         claims = signatures.claims_for(
             signed, issuer=self.terms.issuer, issued_at=self.wall.now(), token_id=str(self.new_id())
         )
-        token = (sign or self.honest)(claims)
+        token = (sign or self.sign)(claims)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if token is not None:
             headers[self.terms.header] = token
@@ -114,15 +116,15 @@ class Network:
         answer = self._without_secrets(reply.body)
         call = Call(request.method, path, shown, seconds, reply.status, reply.content_type, answer)
         self.calls.append(call)
-        return call, rules.understood(reply)
+        return call, rules.answer_to_question(reply)
 
     def shown(self, text: str) -> str:
-        """What may be shown of what an endpoint says: no key, and nothing that a terminal would obey."""
+        """Returns an endpoint's text without connection keys and control characters."""
         bare = self._without_secrets(text.encode(errors="replace")).decode()
         return "".join(character if character.isprintable() else " " for character in bare)
 
     def _without_secrets(self, body: bytes) -> bytes:
-        """Wherever the key stands in it, in JSON's two spellings or as it is; the one that we made up is none."""
+        """Replaces the connection key, raw or in JSON spellings. The default key is not secret and stays."""
         if self.terms.connection_key is DEFAULT_CONNECTION_KEY:
             return body
         for secret in self.terms.connection_key.values():

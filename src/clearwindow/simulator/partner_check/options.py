@@ -1,22 +1,22 @@
-"""What somebody asks to have checked, read from texts: options of a command, and files."""
+"""Reads the options of a run from command-line values and files."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from clearwindow.conformance.values import DEFAULT_CONNECTION_KEY, Terms, WronglyAskedError
-from clearwindow.errors import InvalidRequestError
-from clearwindow.ids import parse_uuid
-from clearwindow.money import AmountUnit, from_partner_amount
-from clearwindow.partnercalls.rules import require_endpoint
-from clearwindow.partnercalls.values import Endpoint
+from clearwindow.core.errors import InvalidRequestError
+from clearwindow.core.ids import parse_uuid
+from clearwindow.core.money import AmountUnit, from_partner_amount
+from clearwindow.partner_calls.models import Endpoint
+from clearwindow.partner_calls.rules import require_endpoint
+from clearwindow.simulator.partner_check.models import DEFAULT_CONNECTION_KEY, InvalidOptionError, Terms
 
 _MOST_DECIMALS: Final = 18
 _MOST_CHARACTERS: Final = 40
@@ -24,7 +24,9 @@ _MOST_FILE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Options:
+    """The options as given on the command line."""
+
     url: str | None
     currency: str
     amount_unit: AmountUnit
@@ -33,37 +35,50 @@ class Asked:
     connection_key_file: Path | None
     settlement_file: Path | None
     allow_private: bool
+    issuer: str
+    audience: str
+    header: str
+    timeout_seconds: float
+    answers_later: bool
 
 
-def terms_of(asked: Asked) -> Terms:
-    """What was asked, checked.
+def terms_of(given: Options) -> Terms:
+    """Validates the options.
 
     Raises:
-        WronglyAskedError: it cannot be; in one sentence.
+        InvalidOptionError: an option is not valid.
     """
-    if not asked.url:
-        raise WronglyAskedError("Say which endpoint with --url.")
-    endpoint = Endpoint("checked", asked.url, _paths(asked.callback_paths))
+    if not given.url:
+        raise InvalidOptionError("Name the endpoint with --url.")
+    endpoint = Endpoint("checked", given.url, _paths(given.callback_paths))
     try:
-        require_endpoint(endpoint, allow_private=may_be_private(asked))
+        require_endpoint(endpoint, allow_private=may_be_private(given))
     except InvalidRequestError as error:
-        said = str(error).replace("callbackUrl:", "--url").replace("callbackPaths", "--callback-path")
-        raise WronglyAskedError(f"{said}{_hint(endpoint)}.") from None
-    currency, quantity = _amount(asked.currency, asked.amount_unit)
-    client_id = None if asked.client_id is None else parse_uuid(asked.client_id)
-    if asked.client_id is not None and client_id is None:
-        raise WronglyAskedError("--client-id must be a UUID in lowercase.")
-    terms = Terms(endpoint, currency, quantity, asked.amount_unit, client_id=client_id)
-    return replace(
-        terms,
-        connection_key=_connection_key(asked.connection_key_file),
-        settlement=_settlement(asked.settlement_file),
+        text = str(error).replace("callbackUrl:", "--url").replace("callbackPaths", "--callback-path")
+        raise InvalidOptionError(f"{text}{_hint(endpoint)}.") from None
+    currency, quantity = _amount(given.currency, given.amount_unit)
+    client_id = None if given.client_id is None else parse_uuid(given.client_id)
+    if given.client_id is not None and client_id is None:
+        raise InvalidOptionError("--client-id must be a UUID in lowercase.")
+    return Terms(
+        endpoint,
+        currency,
+        quantity,
+        given.amount_unit,
+        issuer=given.issuer,
+        audience=given.audience,
+        header=given.header,
+        client_id=client_id,
+        answers_later=given.answers_later,
+        timeout_seconds=given.timeout_seconds,
+        connection_key=_connection_key(given.connection_key_file),
+        settlement=_settlement(given.settlement_file),
     )
 
 
-def may_be_private(asked: Asked) -> bool:
-    """Loopback needs no leave: whoever runs the check on a machine is on it already."""
-    return asked.allow_private or _is_loopback(asked.url or "")
+def may_be_private(given: Options) -> bool:
+    """Returns whether private addresses may be called. Loopback is always allowed, because it is this machine."""
+    return given.allow_private or _is_loopback(given.url or "")
 
 
 def _hint(endpoint: Endpoint) -> str:
@@ -71,7 +86,7 @@ def _hint(endpoint: Endpoint) -> str:
         require_endpoint(endpoint, allow_private=True)
     except InvalidRequestError:
         return ""
-    return ", unless --allow-private is said"
+    return ", unless --allow-private is given"
 
 
 def _is_loopback(url: str) -> bool:
@@ -87,7 +102,7 @@ def _paths(options: Sequence[str]) -> Mapping[str, str]:
     for option in options:
         name, equals, path = option.partition("=")
         if not equals:
-            raise WronglyAskedError("--callback-path must be CALL=PATH, such as allocations=/v2/allocations.")
+            raise InvalidOptionError("--callback-path must be CALL=PATH, such as allocations=/v2/allocations.")
         paths[name] = path
     return paths
 
@@ -97,8 +112,8 @@ def _amount(option: str, unit: AmountUnit) -> tuple[str, Decimal]:
     plain = text.isascii() and text.replace(".", "", 1).isdigit() and len(text) <= _MOST_CHARACTERS
     decimals = _MOST_DECIMALS if unit is AmountUnit.DECIMAL else 0
     if not name or not plain or not from_partner_amount(text, unit, decimals):
-        form = "BTC=0.5, with 18 decimals at most" if decimals else "BTC=50000000, in whole base units"
-        raise WronglyAskedError(f"--currency must be NAME=AMOUNT, such as {form}.")
+        form = "BTC=0.5, with at most 18 decimals" if decimals else "BTC=50000000, in whole base units"
+        raise InvalidOptionError(f"--currency must be NAME=AMOUNT, such as {form}.")
     return name, Decimal(text)
 
 
@@ -107,7 +122,9 @@ def _connection_key(path: Path | None) -> Mapping[str, str]:
         return DEFAULT_CONNECTION_KEY
     fields = _object(path)
     if not fields or not all(isinstance(value, str) and value for value in fields.values()):
-        raise WronglyAskedError(f'{path} must hold an object of texts, such as {{"connectionToken": "…"}}.')
+        raise InvalidOptionError(
+            f'{path} must contain a JSON object of strings, such as {{"connectionToken": "…"}}.'
+        )
     return {name: value for name, value in fields.items() if name != "schema"}
 
 
@@ -116,8 +133,8 @@ def _settlement(path: Path | None) -> Mapping[str, object] | None:
         return None
     fields = _object(path)
     if parse_uuid(str(fields.get("settlementId"))) is None:
-        raise WronglyAskedError(
-            f"{path} must hold an object with the settlementId of a settlement, and what is known of it."
+        raise InvalidOptionError(
+            f"{path} must contain a JSON object with the settlementId of a settlement, and optionally more fields."
         )
     return fields
 
@@ -127,10 +144,10 @@ def _object(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             document = json.loads(file.read(_MOST_FILE_BYTES))
     except OSError as error:
-        raise WronglyAskedError(f"{path} cannot be read: {error.strerror}.") from None
+        raise InvalidOptionError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:
-        # The reader's own text might quote a secret.
-        raise WronglyAskedError(f"{path} does not hold JSON.") from None
+        # The JSON reader's own message might quote a secret.
+        raise InvalidOptionError(f"{path} does not contain valid JSON.") from None
     if not isinstance(document, dict):
-        raise WronglyAskedError(f"{path} must hold a JSON object.")
+        raise InvalidOptionError(f"{path} must contain a JSON object.")
     return document

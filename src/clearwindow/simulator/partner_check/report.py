@@ -1,4 +1,4 @@
-"""What a run has found: for people, and as one JSON object."""
+"""The report of a run: text for people, one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from clearwindow.conformance.run import became, is_conformant
-from clearwindow.conformance.values import Call, Outcome, Result
+from clearwindow.simulator.partner_check.models import Call, Outcome, Result
+from clearwindow.simulator.partner_check.run import failure_text, is_conformant
 
 _WIDTH: Final = 110
 _INDENT: Final = 4
@@ -25,7 +25,7 @@ _STYLES: Final = {
     Outcome.WARNED: "yellow",
     Outcome.NOT_RUN: "dim",
 }
-_FOUND: Final = (Outcome.FAILED, Outcome.WARNED)
+_FINDINGS: Final = (Outcome.FAILED, Outcome.WARNED)
 
 
 def as_document(url: str, results: Sequence[Result]) -> dict[str, Any]:
@@ -38,15 +38,15 @@ def as_document(url: str, results: Sequence[Result]) -> dict[str, Any]:
 
 
 def console() -> Console:
-    """Of a width that a log can hold where nobody watches."""
+    """Returns a console with a fixed width if the output is not a terminal."""
     made = Console(highlight=False)
     made.width = min(made.width, _WIDTH) if made.is_terminal else _WIDTH
     return made
 
 
 @contextmanager
-def watching(screen: Console, total: int, *, quiet: bool) -> Iterator[Callable[[Result], object]]:
-    """A bar that moves with each result; nothing at all where nobody watches."""
+def progress_bar(screen: Console, total: int, *, quiet: bool) -> Iterator[Callable[[Result], object]]:
+    """Shows a progress bar until the block ends; shows nothing if the output is not a terminal."""
     progress = Progress(
         TextColumn("{task.description:<36}"),
         BarColumn(),
@@ -61,13 +61,13 @@ def watching(screen: Console, total: int, *, quiet: bool) -> Iterator[Callable[[
 
 
 def show(screen: Console, url: str, results: Sequence[Result]) -> None:
-    """A table of the checks that were run, then what was found in each that did not pass."""
+    """Prints a table of the checks, and then the details of each that did not pass."""
     table = Table(header_style="bold", pad_edge=False, box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     table.add_column("check", no_wrap=True)
-    table.add_column("what must be")
+    table.add_column("requirement")
     for result in results:
-        if result.stands_on:
+        if result.blocked_by:
             continue
         table.add_row(
             Text(result.outcome, style=_STYLES[result.outcome]),
@@ -76,16 +76,18 @@ def show(screen: Console, url: str, results: Sequence[Result]) -> None:
         )
     screen.print(table)
     by_id = {result.check.id: result for result in results}
-    for name, count in Counter(result.stands_on for result in results if result.stands_on).items():
-        why = f"stand on {name}, which {became(by_id.get(name))}"
-        screen.print(Text(f"not run: {count} that {why}", style="dim"))
+    for name, count in Counter(result.blocked_by for result in results if result.blocked_by).items():
+        why = f"need {name}, which {failure_text(by_id.get(name))}"
+        screen.print(Text(f"not run: {count} checks that {why}", style="dim"))
     for result in results:
-        if result.outcome in _FOUND:
+        if result.outcome in _FINDINGS:
             _show_finding(screen, result)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in _counts(results).items())
-    verdict = "conforms" if is_conformant(results) else "does not conform"
+    conclusion = "conforms" if is_conformant(results) else "does not conform"
     screen.print()
-    screen.print(Text(f"{url} {verdict}: {counts}.", style="bold green" if is_conformant(results) else "bold red"))
+    screen.print(
+        Text(f"{url} {conclusion}: {counts}.", style="bold green" if is_conformant(results) else "bold red")
+    )
 
 
 def _show_finding(screen: Console, result: Result) -> None:
@@ -99,7 +101,7 @@ def _show_finding(screen: Console, result: Result) -> None:
         ("protocol", check.section),
     ]
     if result.call is not None:
-        lines[1:1] = [("sent", _sent(result.call)), ("came", _came(result.call))]
+        lines[1:1] = [("sent", _sent(result.call)), ("received", _received(result.call))]
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -123,7 +125,7 @@ def _entry(result: Result) -> dict[str, Any]:
     }
     if result.why:
         entry["why"] = result.why
-    if result.outcome in _FOUND:
+    if result.outcome in _FINDINGS:
         entry |= {"expected": result.expected, "toDo": check.advice}
     if result.call is not None:
         entry["call"] = _described(result.call)
@@ -141,14 +143,14 @@ def _sent(call: Call) -> str:
     return f"{call.method} {call.path} {_shown(call.body)}"
 
 
-def _came(call: Call) -> str:
+def _received(call: Call) -> str:
     if call.status is None:
-        return f"nothing that counts, after {call.seconds:.1f} s: {call.silence}"
+        return f"no valid answer after {call.seconds:.1f} s: {call.silence}"
     return f"HTTP {call.status} after {call.seconds:.1f} s: {_shown(call.answer) or 'an empty body'}"
 
 
 def _shown(body: bytes) -> str:
-    """Bounded, and without what a terminal would obey."""
+    """Returns the body as text of limited length, without control characters."""
     text = body[: 4 * _MAX_BODY_CHARACTERS].decode(errors="replace")
     plain = "".join(character if character.isprintable() else " " for character in text)
     return plain if len(plain) <= _MAX_BODY_CHARACTERS else f"{plain[:_MAX_BODY_CHARACTERS]}…"

@@ -1,26 +1,25 @@
-"""Checks of amounts and bodies that are unusual and right, of those that are wrong, of time and of form."""
+"""Checks of unusual and invalid amounts and bodies, of answer times and of content types."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Final
 
-from clearwindow.allocations.values import Clear, Release
-from clearwindow.conformance import steps
-from clearwindow.conformance.allocating import LEVEL
-from clearwindow.conformance.connecting import CONNECTED
-from clearwindow.conformance.network import Network
-from clearwindow.conformance.steps import ALLOCATION, DEALLOCATION
-from clearwindow.conformance.values import CheckFailedError, Group, Level, NotApplicableError
-from clearwindow.money import AmountUnit
-from clearwindow.partnercalls.values import Operation, Refused
+from clearwindow.allocations.models import Clear, Release
+from clearwindow.core.money import AmountUnit
+from clearwindow.partner_calls.models import Operation, Refused
+from clearwindow.simulator.partner_check import steps
+from clearwindow.simulator.partner_check.allocations import BALANCE_CHECKS
+from clearwindow.simulator.partner_check.connections import CONNECTED
+from clearwindow.simulator.partner_check.models import CheckFailedError, Group, Level, NotApplicableError
+from clearwindow.simulator.partner_check.network import Network
+from clearwindow.simulator.partner_check.steps import ALLOCATION, DEALLOCATION
 
 robustness: Final = Group("robustness", "Robustness", "§1, §8")
 form: Final = Group("form", "Time and form", "§8")
 _EXACTLY: Final = (
-    "Read amounts as texts into decimals or integers, never into floating point, and keep all digits; refuse "
-    "what is finer or "
-    "larger than you can keep."
+    "Parse amounts from strings into decimals or integers, never into floating point, and keep all digits. Refuse "
+    "amounts with more digits than you can store."
 )
 _LARGE: Final = Decimal("12345678901234567890.12345678")
 _FINE: Final = Decimal("1.000000000000000001")
@@ -28,18 +27,23 @@ _FINE: Final = Decimal("1.000000000000000001")
 
 @robustness.check(
     "unknown-fields",
-    "Fields that you do not know are ignored",
-    "Take what you know and leave the rest: later versions add fields.",
+    "Unknown fields are ignored",
+    "Read the fields that you know and ignore the others: later versions add fields.",
     needs=(*CONNECTED, "allocations.accepted"),
 )
 def unknown_fields(network: Network) -> None:
-    asked = steps.ask(network, ALLOCATION, changed={"addedLater": {"nested": [1, "two", None]}})
-    steps.require_yes(asked)
-    steps.call_off(network, asked)
+    request = steps.send(network, ALLOCATION, changed={"addedLater": {"nested": [1, "two", None]}})
+    steps.require_acceptance(request)
+    steps.cancel(network, request)
 
 
 @robustness.check(
-    "large", "A large amount is kept exactly, or refused", _EXACTLY, needs=LEVEL, moves_funds=True, aside=True
+    "large",
+    "A large amount is stored exactly, or refused",
+    _EXACTLY,
+    needs=BALANCE_CHECKS,
+    moves_funds=True,
+    own_connection=True,
 )
 def large(network: Network) -> None:
     in_base_units = network.terms.unit is AmountUnit.BASE
@@ -49,11 +53,11 @@ def large(network: Network) -> None:
 
 @robustness.check(
     "fine",
-    "An amount with 18 decimals is kept exactly, or refused",
+    "An amount with 18 decimals is stored exactly, or refused",
     _EXACTLY,
-    needs=LEVEL,
+    needs=BALANCE_CHECKS,
     moves_funds=True,
-    aside=True,
+    own_connection=True,
 )
 def fine(network: Network) -> None:
     if network.terms.unit is AmountUnit.BASE:
@@ -64,24 +68,23 @@ def fine(network: Network) -> None:
 @robustness.check(
     "negative",
     "An amount below zero is refused",
-    "Refuse amounts that are not above zero; an allocation of less than nothing is a deallocation that nobody "
-    "checked.",
+    "Refuse amounts that are not above zero. A negative allocation would be a deallocation without its checks.",
     needs=(*CONNECTED, "allocations.accepted"),
-    at_once=True,
+    needs_decision=True,
     level=Level.SHOULD,
 )
 def negative(network: Network) -> None:
-    asked = steps.ask(network, ALLOCATION, -network.terms.quantity)
-    if isinstance(asked.verdict, Clear):
-        steps.call_off(network, asked)
-    if not isinstance(asked.verdict, Release):
-        raise CheckFailedError(asked.said, steps.A_NO, asked.call)
+    request = steps.send(network, ALLOCATION, -network.terms.quantity)
+    if isinstance(request.verdict, Clear):
+        steps.cancel(network, request)
+    if not isinstance(request.verdict, Release):
+        raise CheckFailedError(request.answer_text, steps.REFUSAL, request.call)
 
 
 @robustness.check(
     "malformed",
     "A body that is not JSON is refused",
-    "Answer 400; an error of your server says that something broke on your side.",
+    "Answer 400. A 5xx status would mean that your server failed.",
     needs=(*CONNECTED, "allocations.accepted"),
     level=Level.SHOULD,
 )
@@ -89,34 +92,33 @@ def malformed(network: Network) -> None:
     for raw in (b'{"allocationId":', b"[]", b"null"):
         call, answer = network.call(Operation.ALLOCATION, network.new_id(), raw)
         if not isinstance(answer, Refused):
-            raise CheckFailedError(steps.took(answer), "4xx", call)
+            raise CheckFailedError(steps.answer_text(answer), "4xx", call)
 
 
 @form.check(
     "content-type",
-    "Answers say that they are JSON",
-    "Send Content-Type: application/json with what is JSON.",
+    "Answers have the content type of JSON",
+    "Send Content-Type: application/json with JSON bodies.",
     needs=CONNECTED[:1],
     level=Level.SHOULD,
 )
 def content_type(network: Network) -> None:
     call = network.connection.call
-    said = call.content_type.partition(";")[0].strip().lower()
-    if said != "application/json":
-        raise CheckFailedError(f"Content-Type is {said[:80] or 'missing'}", "application/json", call)
+    content_type_text = call.content_type.partition(";")[0].strip().lower()
+    if content_type_text != "application/json":
+        raise CheckFailedError(f"Content-Type is {content_type_text[:80] or 'missing'}", "application/json", call)
 
 
 @form.check(
     "in-time",
     "Every call of this run was answered in time",
-    "Answer within ten seconds, from the name's lookup to the last byte, and with 64 KiB at most; a client waits "
-    "meanwhile.",
+    "Answer within ten seconds, from the DNS lookup to the last byte, with at most 64 KiB. A client waits for it.",
 )
 def in_time(network: Network) -> None:
     silent = [call for call in network.calls if call.status is None]
     if silent:
         raise CheckFailedError(
-            f"{len(silent)} of {len(network.calls)} calls got no answer; the first: {silent[0].silence}",
+            f"{len(silent)} of {len(network.calls)} calls got no answer; the first one: {silent[0].silence}",
             f"an HTTP answer within {network.terms.timeout_seconds:g} seconds",
             silent[0],
         )
@@ -124,9 +126,9 @@ def in_time(network: Network) -> None:
 
 @form.check(
     "promptly",
-    "Every call of this run was answered promptly",
-    "Answer within two seconds: a client waits for allocations, and what takes longer is at the mercy of a slow "
-    "moment.",
+    "Every call of this run was answered within two seconds",
+    "Answer within two seconds. A client waits for allocations, and slower answers may exceed the limit of ten "
+    "seconds under load.",
     level=Level.SHOULD,
 )
 def promptly(network: Network) -> None:
@@ -135,23 +137,25 @@ def promptly(network: Network) -> None:
     )
     if slowest is not None and slowest.seconds > network.terms.prompt_seconds:
         raise CheckFailedError(
-            f"the slowest took {slowest.seconds:.1f} s", f"{network.terms.prompt_seconds:g} s at most", slowest
+            f"the slowest answer took {slowest.seconds:.1f} s",
+            f"at most {network.terms.prompt_seconds:g} s",
+            slowest,
         )
 
 
 def _require_exact(network: Network, quantity: Decimal, tick: Decimal) -> None:
-    """Granted and kept to the last digit, or refused: anything between is money that nobody can account for."""
-    asked = steps.ask(network, ALLOCATION, quantity)
-    if isinstance(asked.verdict, Release):
+    """Requires that the amount is stored to the last digit, or refused."""
+    request = steps.send(network, ALLOCATION, quantity)
+    if isinstance(request.verdict, Release):
         return
     try:
-        steps.require_yes(asked)
+        steps.require_acceptance(request)
     except CheckFailedError:
-        steps.call_off(network, asked)
+        steps.cancel(network, request)
         raise
-    steps.clear(network, asked)
+    steps.clear(network, request)
     more = steps.plus(quantity, tick)
-    steps.refuse(
-        network, DEALLOCATION, more, why=f"a deallocation of {steps.in_words(tick)} more than was allocated: "
+    steps.require_refusal(
+        network, DEALLOCATION, more, why=f"a deallocation of {steps.amount_text(tick)} more than was allocated: "
     )
-    steps.move(network, DEALLOCATION, quantity, why="a deallocation of exactly what was allocated: ")
+    steps.request_and_clear(network, DEALLOCATION, quantity, why="a deallocation of exactly what was allocated: ")

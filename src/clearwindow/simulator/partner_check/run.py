@@ -1,4 +1,4 @@
-"""Running the checks against one endpoint."""
+"""Runs the checks against an endpoint."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from clearwindow.conformance import steps
-from clearwindow.conformance.connecting import aside
-from clearwindow.conformance.keys import KeySet, serving
-from clearwindow.conformance.network import Network
-from clearwindow.conformance.values import (
+from clearwindow.outbound import transport as _http  # noqa: F401 - loaded here, so that its import does not slow the first call
+from clearwindow.outbound.addresses import is_public
+from clearwindow.outbound.client import Outgoing
+from clearwindow.simulator.partner_check import steps
+from clearwindow.simulator.partner_check.connections import another_connection
+from clearwindow.simulator.partner_check.keys import KeySet, serving
+from clearwindow.simulator.partner_check.models import (
     Check,
     CheckFailedError,
+    InvalidOptionError,
     Level,
     NotApplicableError,
     Outcome,
     Result,
     Terms,
-    WronglyAskedError,
-    of_decisions,
+    needing_decision,
 )
-from clearwindow.outgoing import exchange as _http  # noqa: F401 - loaded here, so that no call is timed with it
-from clearwindow.outgoing.addresses import is_public
-from clearwindow.outgoing.client import Outgoing
+from clearwindow.simulator.partner_check.network import Network
 
 _CONNECT_SECONDS: Final = 5
-LATER: Final = "the partner answers later: nothing is decided yet"
+NOT_DECIDED: Final = "the partner answers later, so there is no decision to check yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be run; ``key_set_at`` is the host and port that the key set is served at, if it is."""
+    """What to run. ``key_set_at`` is the host and port to serve the key set on, None to not serve it."""
 
     terms: Terms
     keys: KeySet
@@ -44,11 +44,11 @@ class Job:
 
 
 @contextmanager
-def opened(job: Job) -> Iterator[tuple[Network, str | None]]:
-    """The network as it plays before the endpoint, and the address of its key set, until the block ends.
+def open_network(job: Job) -> Iterator[tuple[Network, str | None]]:
+    """Opens the network that calls the endpoint, and yields it with the address of its key set.
 
     Raises:
-        WronglyAskedError: the endpoint cannot be reached, or the key set not be served.
+        InvalidOptionError: the endpoint cannot be reached, or the key set cannot be served.
     """
     require_reachable(job.terms.url, allow_private=job.allow_private)
     with ExitStack() as stack:
@@ -61,10 +61,10 @@ def opened(job: Job) -> Iterator[tuple[Network, str | None]]:
 
 
 def require_reachable(url: str, *, allow_private: bool) -> None:
-    """Connects once and says nothing.
+    """Connects to the endpoint once, without a request.
 
     Raises:
-        WronglyAskedError: nobody listens there, or it may not be called.
+        InvalidOptionError: nothing listens there, or its address may not be called.
     """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -72,41 +72,43 @@ def require_reachable(url: str, *, allow_private: bool) -> None:
         with socket.create_connection((parts.hostname or "", port), _CONNECT_SECONDS) as connected:
             address = str(connected.getpeername()[0])
     except OSError as error:
-        reason = error.strerror or "nothing answers"
-        raise WronglyAskedError(f"There is nobody at {url}: {reason}.") from None
+        reason = error.strerror or "no answer"
+        raise InvalidOptionError(f"Cannot connect to {url}: {reason}.") from None
     if not allow_private and not is_public(address):
-        raise WronglyAskedError(f"{url} is in a private range, which takes --allow-private.")
+        raise InvalidOptionError(f"{url} has a private address; allow it with --allow-private.")
 
 
-def run(network: Network, checks: Sequence[Check], heard: Callable[[Result], object] | None = None) -> list[Result]:
-    """The result of each check, as it comes and all together."""
+def run(
+    network: Network, checks: Sequence[Check], on_result: Callable[[Result], object] | None = None
+) -> list[Result]:
+    """Runs the checks. Calls ``on_result`` with each result, and returns all of them."""
     results: dict[str, Result] = {}
     answers_later = network.terms.answers_later
-    undecided = of_decisions(checks) if answers_later else frozenset()
+    undecided = needing_decision(checks) if answers_later else frozenset()
     for check in checks:
         missing = [name for name in check.needs if not _is_passed(results.get(name))]
         if check.id in undecided:
-            result = Result(check, Outcome.NOT_RUN, LATER)
+            result = Result(check, Outcome.NOT_RUN, NOT_DECIDED)
         elif missing:
-            why = f"it stands on {missing[0]}, which {became(results.get(missing[0]))}"
-            result = Result(check, Outcome.NOT_RUN, why, stands_on=missing[0])
+            why = f"it needs {missing[0]}, which {failure_text(results.get(missing[0]))}"
+            result = Result(check, Outcome.NOT_RUN, why, blocked_by=missing[0])
         else:
-            result = _tried(network, check)
+            result = _run_check(network, check)
         results[check.id] = result
-        if heard is not None:
-            heard(result)
+        if on_result is not None:
+            on_result(result)
     if network.is_connected and not answers_later:
-        steps.sweep(network)
+        steps.deallocate_leftovers(network)
     return list(results.values())
 
 
-def became(result: Result | None) -> str:
-    """Of a check that others stand on and that has not passed."""
+def failure_text(result: Result | None) -> str:
+    """Returns what happened to a check that others need."""
     return "was not run" if result is None or result.outcome is Outcome.NOT_RUN else "did not pass"
 
 
 def is_conformant(results: Sequence[Result]) -> bool:
-    """Nothing that must be is otherwise; what was not run has a failure before it, or does not apply."""
+    """Returns whether no check failed. A check that was not run needs a failed one, or does not apply."""
     return all(result.outcome is not Outcome.FAILED for result in results)
 
 
@@ -114,11 +116,11 @@ def _is_passed(result: Result | None) -> bool:
     return result is not None and result.outcome in (Outcome.PASSED, Outcome.WARNED)
 
 
-def _tried(network: Network, check: Check) -> Result:
+def _run_check(network: Network, check: Check) -> Result:
     try:
-        with aside(network) if check.aside else nullcontext():
+        with another_connection(network) if check.own_connection else nullcontext():
             if check.moves_funds:
-                steps.sweep(network)
+                steps.deallocate_leftovers(network)
             check.probe(network)
     except NotApplicableError as error:
         return Result(check, Outcome.NOT_RUN, str(error))

@@ -1,6 +1,6 @@
-"""What the market says of every settlement, and what became of those that say something else.
+"""Compares all settlements with the trades of the market, and classifies the disputes about them.
 
-The rehearsal believes neither the exchange nor the trader: it draws the trades once more.
+The rehearsal relies on neither exchange nor trader: it computes the trades itself.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import TypeAlias
 from clearwindow.client import Operator, Partner
 from clearwindow.client.answers.disputes import Dispute
 from clearwindow.client.answers.settlements import OperatorSettlement, SettlementTransfer
-from clearwindow.sandbox.market import Market, round_of
+from clearwindow.simulator.market import Market, round_of
 
 Entry: TypeAlias = tuple[str, str]
-"""A settlement's id and a connection's."""
+"""A settlement id and a connection id."""
 
 _PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
-    """A connection: who trades where."""
+class TradingConnection:
+    """A connection with its exchange and market."""
 
     connection_id: str
     exchange: str
@@ -31,45 +31,47 @@ class Party:
 
 
 @dataclass(slots=True)
-class Truth:
-    """All settlements so far, beside the market.
+class ExpectedSettlements:
+    """All settlements so far, compared with the market.
 
     Attributes:
-        parties: the connections by their network accounts.
-        expected: per entry what the market says, in base units; of every entry that was looked into.
-        wrong: the entries that say something else.
+        connections: the connections by network account id.
+        amounts: by entry, the amounts of the market in base units.
+        wrong: the entries with other amounts.
     """
 
-    parties: Mapping[str, Party]
-    expected: dict[Entry, dict[str, int]] = field(default_factory=dict)
+    connections: Mapping[str, TradingConnection]
+    amounts: dict[Entry, dict[str, int]] = field(default_factory=dict)
     wrong: set[Entry] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
 
-    def look(self, operator: Operator, settlements: Iterable[OperatorSettlement]) -> None:
-        """Looks into the settlements that it has not seen yet."""
+    def add(self, operator: Operator, settlements: Iterable[OperatorSettlement]) -> None:
+        """Compares the settlements that are new."""
         for settlement in settlements:
             if settlement.id not in self._known:
-                self._look_into(settlement, transfers_of(operator, settlement.id))
+                self._compare(settlement, transfers_of(operator, settlement.id))
                 self._known.add(settlement.id)
 
-    def _look_into(self, settlement: OperatorSettlement, transfers: Iterable[SettlementTransfer]) -> None:
+    def _compare(self, settlement: OperatorSettlement, transfers: Iterable[SettlementTransfer]) -> None:
         round_number = round_of(settlement.external_id)
         if round_number is None:
             return
-        said: dict[str, Counter[str]] = defaultdict(Counter)
+        settled: dict[str, Counter[str]] = defaultdict(Counter)
         for transfer in transfers:
             if transfer.dispute_closure_id is None:
-                said[transfer.destination_network_account_id][transfer.currency] += transfer.quantity
-        for account_id, net in said.items():
-            party = self.parties[account_id]
-            entry = (settlement.id, party.connection_id)
-            self.expected[entry] = party.market.net_base_units(party.connection_id, round_number)
-            if dict(net) != self.expected[entry]:
+                settled[transfer.destination_network_account_id][transfer.currency] += transfer.quantity
+        for account_id, net in settled.items():
+            trading_connection = self.connections[account_id]
+            entry = (settlement.id, trading_connection.connection_id)
+            self.amounts[entry] = trading_connection.market.net_base_units(
+                trading_connection.connection_id, round_number
+            )
+            if dict(net) != self.amounts[entry]:
                 self.wrong.add(entry)
 
 
 def transfers_of(operator: Operator, settlement_id: str) -> list[SettlementTransfer]:
-    """All transfers of a settlement."""
+    """Returns all transfers of a settlement."""
     found: list[SettlementTransfer] = []
     while True:
         page_number = len(found) // _PAGE_SIZE
@@ -79,25 +81,25 @@ def transfers_of(operator: Operator, settlement_id: str) -> list[SettlementTrans
             return found
 
 
-def parties_of(partner: Partner, exchange: str, market: Market) -> dict[str, Party]:
-    """The connections of an exchange, by their network accounts."""
+def connections_of(partner: Partner, exchange: str, market: Market) -> dict[str, TradingConnection]:
+    """Returns the connections of an exchange, by network account id."""
     return {
-        connection.network_account_id: Party(connection.id, exchange, market)
+        connection.network_account_id: TradingConnection(connection.id, exchange, market)
         for connection in partner.connections.list()
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Mending:
-    """What became of what was wrong.
+class DisputeResults:
+    """The results of all disputes.
 
     Attributes:
-        undisputed: wrong entries that nobody disputes; there must be none.
-        put_right: disputes that ended with what the market says, carried out by a later settlement.
-        unsettled: disputes of wrong entries that did not end so; there must be none.
-        withdrawn: disputes of right entries that were taken back.
-        given_up: disputes of right entries that ended with the original amounts.
-        astray: disputes of right entries that ended otherwise; there must be none.
+        undisputed: wrong entries without a dispute. There must be none.
+        put_right: disputes of wrong entries that a later settlement settled with the amounts of the market.
+        unsettled: disputes of wrong entries with any other result. There must be none.
+        withdrawn: disputes of right entries that were retracted.
+        given_up: disputes of right entries that were closed with the original amounts.
+        ended_wrongly: disputes of right entries with any other result. There must be none.
     """
 
     undisputed: frozenset[Entry]
@@ -105,21 +107,21 @@ class Mending:
     unsettled: int
     withdrawn: int
     given_up: int
-    astray: int
+    ended_wrongly: int
 
     @property
     def complete(self) -> bool:
-        return not self.undisputed and not self.unsettled and not self.astray
+        return not self.undisputed and not self.unsettled and not self.ended_wrongly
 
 
-def mending(truth: Truth, disputes: Iterable[Dispute]) -> Mending:
-    """Judges all disputes there ever were by what the market says."""
+def dispute_results(expected_settlements: ExpectedSettlements, disputes: Iterable[Dispute]) -> DisputeResults:
+    """Classifies all disputes, including ended ones, by the amounts of the market."""
     counts: Counter[str] = Counter()
     disputed: set[Entry] = set()
     for dispute in disputes:
         entry = (dispute.disputed_settlement_id, dispute.connection_id)
-        as_traded = is_carried_out(dispute, truth.expected.get(entry, {}))
-        if entry in truth.wrong:
+        as_traded = is_executed(dispute, expected_settlements.amounts.get(entry, {}))
+        if entry in expected_settlements.wrong:
             if not dispute.retracted:
                 disputed.add(entry)
             counts["put right" if as_traded and not dispute.retracted else "unsettled"] += 1
@@ -127,8 +129,8 @@ def mending(truth: Truth, disputes: Iterable[Dispute]) -> Mending:
             counts["withdrawn"] += 1
         else:
             counts["given up" if as_traded else "astray"] += 1
-    return Mending(
-        frozenset(truth.wrong - disputed),
+    return DisputeResults(
+        frozenset(expected_settlements.wrong - disputed),
         counts["put right"],
         counts["unsettled"],
         counts["withdrawn"],
@@ -137,8 +139,8 @@ def mending(truth: Truth, disputes: Iterable[Dispute]) -> Mending:
     )
 
 
-def is_carried_out(dispute: Dispute, expected: Mapping[str, int]) -> bool:
-    """Whether a later settlement has moved what is expected instead of what was disputed."""
+def is_executed(dispute: Dispute, expected: Mapping[str, int]) -> bool:
+    """Returns whether a later settlement executed the expected amounts."""
     closure = dispute.dispute_closure
     if closure is None or dispute.settled_in_settlement_id is None:
         return False

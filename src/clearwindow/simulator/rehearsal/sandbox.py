@@ -1,4 +1,4 @@
-"""The stage of a rehearsal: a sandbox, its worker, exchanges and traders, each a process of its own."""
+"""The processes of a rehearsal: a sandbox server, its worker, the exchanges and the traders."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from clearwindow.client import Client, HttpOptions, KeySigner, Operator, Partner
-from clearwindow.sandbox import server, tether
-from clearwindow.sandbox.network.file import Network, read_network
-from clearwindow.sandbox.rehearsal.programs import Line, Program, ProgramEndedError
+from clearwindow.simulator import server
+from clearwindow.simulator.network.file import Network, read_network
+from clearwindow.simulator.programs import Line, Program, ProgramEndedError, run_to_end
 
 START_SECONDS: Final = 60
 _OPTIONS: Final = HttpOptions(trust_env=False, read_timeout_seconds=300, total_timeout_seconds=600)
@@ -23,7 +23,7 @@ _COMMAND_SECONDS: Final = 600
 _SETTINGS: Final[Mapping[str, str]] = {
     "CLEARWINDOW_SANDBOX": "1",
     "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",
-    # Who answers late is waited for in the world's time, so that a rehearsal waits for less.
+    # The server waits for late answers in real time, so short limits make a rehearsal faster.
     "CLEARWINDOW_PARTNER_CALL_TIMEOUT_SECONDS": "2",
     "CLEARWINDOW_WEBHOOK_TIMEOUT_SECONDS": "2",
     "CLEARWINDOW_LOG_LEVEL": "warning",
@@ -34,15 +34,15 @@ LATE_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What is rehearsed.
+    """The options of a rehearsal.
 
     Attributes:
-        exchanges, traders: how many; each trader is connected to each exchange.
-        rounds: how many rounds each exchange settles with faults on.
-        every_seconds: from one round to the next, in the world's time.
-        seed: of the trades, of the amounts, and of the faults.
-        fault_percent: how many of a hundred calls, deliveries, settlements and judgements go wrong.
-        kills: whether the worker and an exchange are killed on the way.
+        exchanges, traders: how many; each trader connects to each exchange.
+        rounds: how many rounds each exchange settles while faults are injected.
+        every_seconds: the time between rounds, in real time.
+        seed: the same seed gives the same trades, amounts and faults.
+        fault_percent: the percentage of calls, deliveries, settled amounts and traders' checks that go wrong.
+        kills: whether the worker and an exchange are killed halfway.
     """
 
     exchanges: int = 2
@@ -55,8 +55,8 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Everything that runs."""
+class Sandbox:
+    """All processes, with the network file."""
 
     folder: Path
     url: str
@@ -68,28 +68,28 @@ class Stage:
 
     @contextmanager
     def operator(self, name: str) -> Iterator[Operator]:
-        """One of the two operators, by name."""
+        """Opens a client for one of the two operators."""
         token = next(each.token for each in self.network.operators if each.name == name)
         with Operator(self.url, token, options=_OPTIONS) as operator:
             yield operator
 
     @contextmanager
     def partner(self, name: str) -> Iterator[Partner]:
-        """An exchange's own view of the network."""
+        """Opens a client for an exchange."""
         known = self.network.exchange(name)
         with Partner(self.url, known.token, known.enterprise_id, options=_OPTIONS) as partner:
             yield partner
 
     @contextmanager
     def client(self, name: str) -> Iterator[Client]:
-        """A trader's own view of the network."""
+        """Opens a client for a trader."""
         known = self.network.trader(name)
         signer = KeySigner(known.xprv)
         with Client(self.url, known.token, known.enterprise_id, signer=signer, options=_OPTIONS) as client:
             yield client
 
     def start_worker(self) -> None:
-        """Starts it, and waits for nothing: what is due is due until somebody does it."""
+        """Starts the worker. There is nothing to wait for: due work stays due until a worker does it."""
         self.worker.start()
 
     def start_exchanges(self, arguments: Mapping[str, Sequence[str]]) -> None:
@@ -101,7 +101,7 @@ class Stage:
             self.exchanges[name].await_line(lambda line: line["event"] == "listening", START_SECONDS, since=lines)
 
     def start_traders(self, *more: str) -> None:
-        """Starts them, and waits until all are ready: they have looked at everything there is."""
+        """Starts the traders, and waits until all are ready, which means that they have checked all settlements."""
         since = len(self.traders.lines)
         self.traders.start(*more)
         for each in self.network.traders:
@@ -114,24 +114,28 @@ class Stage:
         self.traders.await_line(is_ready, START_SECONDS, since=since)
 
     def require_running(self) -> None:
-        """Notices a program that has ended by itself."""
+        """Checks that no program has ended by itself.
+
+        Raises:
+            ProgramEndedError: one has ended.
+        """
         for program in (self.worker, *self.exchanges.values(), self.traders):
             program.require_running()
 
     def check(self) -> tuple[bool, str]:
-        """What ``clearwindow check`` says, and whether it found nothing."""
+        """Runs ``clearwindow check``. Returns whether it found no error, and what it printed."""
         data = str(server.data_folder(self.folder))
         done = _run(["check", "--data", data], server.environment(_SETTINGS), accepted=(0, 1))
         return done.returncode == 0, done.stdout.strip()
 
 
 @contextmanager
-def staged(folder: Path, terms: Terms) -> Iterator[Stage]:
-    """A sandbox with a network on it; exchanges and traders are not started yet.
+def open_sandbox(folder: Path, terms: Terms) -> Iterator[Sandbox]:
+    """Starts a sandbox and creates a network on it. Worker, exchanges and traders are not started yet.
 
     Raises:
         ServerNotStartedError: the server did not start.
-        ProgramEndedError: something else did not.
+        ProgramEndedError: another program did not succeed.
     """
     token = secrets.token_urlsafe(24)
     with ExitStack() as stack:
@@ -154,7 +158,7 @@ def staged(folder: Path, terms: Terms) -> Iterator[Stage]:
         traders = Program("traders", ["trader", "--port", str(_free_ports(1)[0]), *common], folder, plain)
         for program in (*exchanges.values(), traders):
             stack.callback(program.kill)
-        yield Stage(folder, url, network, worker, exchanges, traders, terms)
+        yield Sandbox(folder, url, network, worker, exchanges, traders, terms)
 
 
 def _seed(url: str, token: str, file: Path, terms: Terms) -> None:
@@ -167,28 +171,17 @@ def _seed(url: str, token: str, file: Path, terms: Terms) -> None:
 def _run(
     arguments: list[str], environment: Mapping[str, str], *, accepted: tuple[int, ...] = (0,)
 ) -> subprocess.CompletedProcess[str]:
-    """A command that runs to its end."""
-    try:
-        done = subprocess.run(  # noqa: S603 - this very program
-            [*tether.COMMAND, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_COMMAND_SECONDS,
-            env=dict(environment),
-            stdin=tether.tether(),
-        )
-    except subprocess.TimeoutExpired:
-        raise ProgramEndedError(
-            f"clearwindow {arguments[0]} has not come to its end in {_COMMAND_SECONDS} seconds"
-        ) from None
+    """Runs a command and waits until it ends."""
+    done = run_to_end(arguments, environment, _COMMAND_SECONDS)
     if done.returncode not in accepted:
-        raise ProgramEndedError(f"clearwindow {arguments[0]} ended with {done.returncode}: {done.stderr.strip()}")
+        raise ProgramEndedError(
+            f"clearwindow {arguments[0]} ended with exit code {done.returncode}: {done.stderr.strip()}"
+        )
     return done
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody has at this moment."""
+    """Returns ports that are free now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -1,4 +1,4 @@
-"""How long a rehearsal waits for something: as long as anything goes on at all."""
+"""Detects that a rehearsal makes no progress any more."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Patience:
-    """Is at its end when nothing has changed for so long; how long it all takes does not matter."""
+class StallDetector:
+    """Reports a stall if nothing has changed for ``seconds``. The total time does not matter."""
 
     seconds: float
     now: Callable[[], float] = time.monotonic
-    _seen: object = field(default=None, init=False)
+    _last_state: object = field(default=None, init=False)
     _changed_at: float = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._changed_at = self.now()
 
-    def is_at_its_end(self, seen: object) -> bool:
-        """Whether what is seen now is what was seen all the time."""
+    def is_stalled(self, state: object) -> bool:
+        """Returns whether the state has been the same for more than ``seconds``."""
         now = self.now()
-        if seen != self._seen:
-            self._seen, self._changed_at = seen, now
+        if state != self._last_state:
+            self._last_state, self._changed_at = state, now
         return now - self._changed_at > self.seconds

@@ -1,4 +1,4 @@
-"""Where a trader trades: its connections, the market at each, and the funds that it keeps there."""
+"""A trader's connections, the market of each, and the funds that it keeps allocated there."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from uuid import uuid4
 
 from clearwindow.client import AsyncClient, ServerError, UnprocessableError
 from clearwindow.client.answers.network import Connection
-from clearwindow.sandbox.market import Currency, Market
-from clearwindow.sandbox.trader.reports import Reports
+from clearwindow.simulator.market import Currency, Market
+from clearwindow.simulator.trader.reports import Reports
 
 _REFILL_SHARE: Final = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
 class TradingAccount:
-    """One connection, with the trades that are made on it."""
+    """A connection and its market."""
 
     connection: Connection
     market: Market
@@ -28,17 +28,17 @@ class TradingAccount:
 
 
 class TradingAccounts:
-    """All connections of one trader, by their ids."""
+    """All connections of one trader."""
 
     def __init__(self, name: str, client: AsyncClient, seed: str, worth: Decimal, reports: Reports) -> None:
-        """Knows none yet.
+        """Creates the accounts without reading the connections.
 
         Args:
-            name: the trader's.
-            client: acts for the trader.
-            seed: of the market; the exchange must have the same.
-            worth: how much of each currency to allocate on each connection, in dollars at the market's prices.
-            reports: hears of what is allocated.
+            name: the trader's name.
+            client: the trader's SDK client.
+            seed: the seed of the market; the exchange must use the same.
+            worth: the amount to allocate of each currency on each connection, in dollars at the market's prices.
+            reports: gets a line for each allocation.
         """
         self._name = name
         self._client = client
@@ -48,8 +48,8 @@ class TradingAccounts:
         self._markets: dict[str, Market] = {}
         self._by_id: dict[str, TradingAccount] = {}
 
-    async def learn(self) -> None:
-        """Reads which connections there are, and what their exchanges trade."""
+    async def load_connections(self) -> None:
+        """Reads the connections and the currencies of their exchanges."""
         found = [connection async for connection in self._client.connections.list()]
         unknown = {connection.partner_id for connection in found} - self._markets.keys()
         if unknown:
@@ -67,17 +67,17 @@ class TradingAccounts:
         }
 
     def of_partner(self, partner_id: str) -> dict[str, TradingAccount]:
-        """Those at one exchange, by their network accounts, which is how transfers name them."""
+        """Returns the accounts at one exchange, by network account id, as transfers have it."""
         return {
             account.connection.network_account_id: account
             for account in self._by_id.values()
             if account.connection.partner_id == partner_id
         }
 
-    async def fill_up(self) -> None:
+    async def replenish(self) -> None:
         """Allocates what is missing, so that the exchanges can settle.
 
-        A currency is filled up when less than half is there; what is on its way counts as there.
+        A currency is replenished when less than half is left. Reserved allocations count as allocated.
         """
         balances = await self._client.balances()
         coming = {
@@ -104,7 +104,7 @@ class TradingAccounts:
 
     async def _allocate(self, account: TradingAccount, currency: str, quantity: int) -> None:
         if quantity <= 0:
-            self._reports.say(self._name, "short", connection=account.id, currency=currency)
+            self._reports.report(self._name, "short", connection=account.id, currency=currency)
             return
         try:
             made = await self._client.allocations.allocate(
@@ -115,10 +115,10 @@ class TradingAccounts:
         except ServerError as error:
             if error.allocation is None:
                 raise
-            # The network goes on asking the exchange; the funds are held until it has answered.
+            # The network keeps asking the exchange, and holds the funds until it has answered.
             status = error.allocation.status
         else:
             status = made.status
-        self._reports.say(
+        self._reports.report(
             self._name, "allocated", connection=account.id, currency=currency, quantity=quantity, status=status
         )

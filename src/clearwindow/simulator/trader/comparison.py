@@ -1,4 +1,4 @@
-"""Whether a settlement says what the trader's own trades say. Pure: values in, values out."""
+"""Compares a settlement with the trader's own trades. Pure."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from clearwindow.client.answers.disputes import Dispute
 from clearwindow.client.answers.settlements import ClientTransfer
 
 Net: TypeAlias = dict[str, int]
-"""Per currency, in base units under the network's names: + the connection receives, - it sends. No zeros."""
+"""By the network's currency names, in base units: positive if the connection receives, else negative. No zeros."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a settlement moves on one connection, beside what the trader holds to be right."""
+class Comparison:
+    """The settled and the expected amounts of one connection."""
 
     connection_id: str
-    said: Net
+    settled: Net
     expected: Net
 
     @property
     def right(self) -> bool:
-        return self.said == self.expected
+        return self.settled == self.expected
 
     @property
     def reason(self) -> str:
-        """The difference, in words for whoever reads the dispute."""
-        wrong = sorted(currency for currency in self.said | self.expected if self._differs(currency))
+        """The differences in words, for readers of the dispute."""
+        wrong = sorted(currency for currency in self.settled | self.expected if self._differs(currency))
         return "; ".join(
-            f"{currency}: {self.said.get(currency, 0):+d} settled, {self.expected.get(currency, 0):+d} traded"
+            f"{currency}: {self.settled.get(currency, 0):+d} settled, {self.expected.get(currency, 0):+d} traded"
             for currency in wrong
         )
 
     def _differs(self, currency: str) -> bool:
-        return self.said.get(currency, 0) != self.expected.get(currency, 0)
+        return self.settled.get(currency, 0) != self.expected.get(currency, 0)
 
 
-def said_of(transfers: Iterable[ClientTransfer], connections: Mapping[str, str]) -> dict[str, Net]:
-    """What the transfers move, per connection id.
+def settled_amounts(transfers: Iterable[ClientTransfer], connections: Mapping[str, str]) -> dict[str, Net]:
+    """Returns the sums of the transfers, by connection id.
 
-    Transfers that settle an earlier dispute are left out: they are what that dispute's closure says, and no trades.
+    Transfers that settle an earlier dispute are left out, because they are not trades of this settlement.
 
     Args:
-        transfers: of one settlement.
-        connections: the trader's connection ids by their network accounts.
+        transfers: the transfers of one settlement.
+        connections: the trader's connection ids, by network account id.
     """
     sums: dict[str, Net] = defaultdict(lambda: defaultdict(int))
     for transfer in transfers:
@@ -65,7 +65,7 @@ def without_zeros(net: Mapping[str, int]) -> Net:
     return {currency: quantity for currency, quantity in net.items() if quantity}
 
 
-def is_put_right(dispute: Dispute) -> bool:
-    """Whether a dispute ended with what was expected."""
+def ended_as_expected(dispute: Dispute) -> bool:
+    """Returns whether the dispute was closed with the transfers that the trader expected."""
     closure = dispute.dispute_closure
     return closure is not None and without_zeros(closure.adjusted_transfers) == dict(dispute.expected_transfers)

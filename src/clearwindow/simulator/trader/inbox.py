@@ -1,6 +1,6 @@
-"""A trader's webhook endpoint: takes what is genuine and new, answers at once, and leaves the work for later.
+"""A trader's webhook endpoint: it accepts genuine new events, answers at once, and queues the events.
 
-This is all that a receiver must do: bound the body, verify its own bytes, know what it has had, keep the order.
+A receiver must limit the size of the body, verify the exact bytes, drop duplicates and keep the order.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 from aiohttp import web
 
 from clearwindow.client import WebhookEvent, WebhookVerificationError, verify_webhook
-from clearwindow.sandbox.trader.faults import Fault, Faults
-from clearwindow.sandbox.trader.reports import Reports
-from clearwindow.sandbox.trader.tally import Tally
+from clearwindow.simulator.trader.faults import Fault, Faults
+from clearwindow.simulator.trader.reports import Reports
+from clearwindow.simulator.trader.tally import Tally
 
 BODY_BYTES: Final = 1024 * 1024
 _BODY_SECONDS: Final = 10
@@ -26,12 +26,12 @@ _KEYS_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the faults take.
+class FaultDurations:
+    """The durations of faults.
 
     Attributes:
-        slow_seconds: of an answer that is slow, and still in time.
-        late_seconds: of an answer that comes too late: more than the network waits.
+        slow_seconds: the delay of a slow answer that is still in time.
+        late_seconds: the delay of an answer that comes too late: more than the network waits.
     """
 
     slow_seconds: float = 2
@@ -39,12 +39,14 @@ class Pace:
 
 
 class Inbox:
-    """One trader's events, in the order in which they came in."""
+    """One trader's events, in the order of their arrival."""
 
-    def __init__(self, name: str, faults: Faults, pace: Pace, tally: Tally, reports: Reports) -> None:
+    def __init__(
+        self, name: str, faults: Faults, fault_durations: FaultDurations, tally: Tally, reports: Reports
+    ) -> None:
         self._name = name
         self._faults = faults
-        self._pace = pace
+        self._fault_durations = fault_durations
         self._tally = tally
         self._reports = reports
         self._events: asyncio.Queue[WebhookEvent] = asyncio.Queue(_WAITING_EVENTS)
@@ -53,39 +55,39 @@ class Inbox:
         self._read_keys: Callable[[], Awaitable[Sequence[str]]] | None = None
         self._keys_read_at = 0.0
 
-    def trust(self, keys: Sequence[str], read_keys: Callable[[], Awaitable[Sequence[str]]]) -> None:
-        """Deliveries are verified with these keys from now on.
+    def set_keys(self, keys: Sequence[str], read_keys: Callable[[], Awaitable[Sequence[str]]]) -> None:
+        """Sets the keys that verify deliveries from now on.
 
         Args:
             keys: the endpoint's secret, or its public keys.
-            read_keys: reads the public keys anew; asked when a delivery is by none of those known, because
-                somebody may have rotated the secret.
+            read_keys: reads the public keys again. It is called when no known key verifies a delivery, because
+                the secret may have been rotated.
         """
         self._keys, self._read_keys = keys, read_keys
 
     async def next(self) -> WebhookEvent:
-        """The next event to work on; waits for it."""
+        """Waits for the next event and returns it."""
         return await self._events.get()
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
-        """Answers one delivery. The size of the body is bounded by the application."""
+        """Answers one delivery. The web application limits the size of the body."""
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await request.read()
         except TimeoutError:
             return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)
         if not self._keys:
-            return _come_back()
+            return _retry_later()
         try:
             event = await self._verified(request, body)
         except WebhookVerificationError as error:
-            self._reports.say(self._name, "refused", reason=error)
+            self._reports.report(self._name, "refused", reason=error)
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         fault = self._faults.of_next_delivery()
         if fault is None:
             return self._take(event)
         self._tally.faults[fault] += 1
-        self._reports.say(self._name, "fault", fault=fault, type=event.type, id=event.id)
+        self._reports.report(self._name, "fault", fault=fault, type=event.type, id=event.id)
         return await self._fail(fault, request, event)
 
     async def _verified(self, request: web.Request, body: bytes) -> WebhookEvent:
@@ -105,36 +107,36 @@ class Inbox:
             try:
                 self._events.put_nowait(event)
             except asyncio.QueueFull:
-                return _come_back()
+                return _retry_later()
             self._seen[event.id] = None
             if len(self._seen) > _REMEMBERED_IDS:
                 del self._seen[next(iter(self._seen))]
         self._tally.deliveries["duplicate" if duplicate else "new"] += 1
-        self._reports.say(self._name, "heard", type=event.type, id=event.id, duplicate=duplicate or None)
+        self._reports.report(self._name, "heard", type=event.type, id=event.id, duplicate=duplicate or None)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _fail(self, fault: Fault, request: web.Request, event: WebhookEvent) -> web.StreamResponse:
         match fault:
             case Fault.SLOW:
-                await asyncio.sleep(self._pace.slow_seconds)
+                await asyncio.sleep(self._fault_durations.slow_seconds)
                 return self._take(event)
             case Fault.TIMEOUT_AFTER_WORK:
                 answer = self._take(event)
-                await asyncio.sleep(self._pace.late_seconds)
+                await asyncio.sleep(self._fault_durations.late_seconds)
                 return answer
             case Fault.ERROR_500:
-                return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="told to fail")
+                return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR, text="an injected fault")
             case _:
-                _hang_up(request, b"this is no HTTP\r\n\r\n" if fault is Fault.GARBAGE else b"")
+                _break_connection(request, b"this is no HTTP\r\n\r\n" if fault is Fault.GARBAGE else b"")
                 return web.Response()
 
 
-def _come_back() -> web.Response:
+def _retry_later() -> web.Response:
     return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
 
 
-def _hang_up(request: web.Request, last_words: bytes) -> None:
-    """Ends the connection in the middle of an answer; what is answered after that goes nowhere."""
+def _break_connection(request: web.Request, last_words: bytes) -> None:
+    """Breaks the HTTP connection; an answer after that is lost."""
     transport = request.transport
     if transport is None:
         return

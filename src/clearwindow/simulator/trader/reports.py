@@ -1,4 +1,4 @@
-"""What a trader says of its doings: a line for people, or a line of JSON for programs."""
+"""The lines that a trader writes: text for people, or JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _EVENT_WIDTH: Final = 11
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Writes one line per happening.
+    """Writes one line for each event.
 
     Attributes:
-        write: takes a line.
-        as_json: one JSON object a line, for programs.
+        write: called with each line.
+        as_json: whether each line is a JSON object.
     """
 
     write: Callable[[str], None]
     as_json: bool = False
 
-    def say(self, trader: str, happened: str, **details: object) -> None:
-        """What happened to whom. Details that are None are left out."""
+    def report(self, trader: str, happened: str, **details: object) -> None:
+        """Writes a line. Details that are None are left out."""
         known = {name: detail for name, detail in details.items() if detail is not None}
         if self.as_json:
             self.write(json.dumps({"trader": trader, "happened": happened, **known}, default=str))

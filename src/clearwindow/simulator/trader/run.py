@@ -1,4 +1,4 @@
-"""Any number of traders in one process, behind one HTTP server."""
+"""Runs any number of traders in one process, with one HTTP server."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Final
 from aiohttp import web
 
 from clearwindow.client import AsyncClient
-from clearwindow.sandbox.trader.inbox import BODY_BYTES
-from clearwindow.sandbox.trader.reports import Reports
-from clearwindow.sandbox.trader.trader import Access, Terms, Trader
+from clearwindow.simulator.trader.inbox import BODY_BYTES
+from clearwindow.simulator.trader.reports import Reports
+from clearwindow.simulator.trader.trader import Access, Terms, Trader
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _FINISH_SECONDS: Final = 10
@@ -23,13 +23,13 @@ _SHUTDOWN_SECONDS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where webhooks come in.
+class ListenAddress:
+    """The address for webhooks.
 
     Attributes:
         host: the address to listen on.
         port: the port; 0 takes a free one.
-        public_url: how the network reaches that address, where it is another one.
+        public_url: the address as the network reaches it, if it differs.
     """
 
     host: str = "127.0.0.1"
@@ -38,25 +38,31 @@ class Place:
 
 
 class CannotListenError(RuntimeError):
-    """The address for webhooks cannot be had; the message says why."""
+    """It cannot listen for webhooks; the message says why."""
 
 
-async def trade_until_signal(accesses: Sequence[Access], terms: Terms, reports: Reports, place: Place) -> None:
+async def trade_until_signal(
+    accesses: Sequence[Access], terms: Terms, reports: Reports, listen_address: ListenAddress
+) -> None:
     """Runs the traders until SIGTERM or Ctrl-C; see `trade`."""
     stopping = asyncio.Event()
     for number in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await trade(accesses, terms, reports, place, stopping)
+    await trade(accesses, terms, reports, listen_address, stopping)
 
 
 async def trade(
-    accesses: Sequence[Access], terms: Terms, reports: Reports, place: Place, stopping: asyncio.Event
+    accesses: Sequence[Access],
+    terms: Terms,
+    reports: Reports,
+    listen_address: ListenAddress,
+    stopping: asyncio.Event,
 ) -> None:
-    """Runs the traders until they are told to stop, and reports what each has seen and done.
+    """Runs the traders until ``stopping`` is set, and then reports the tally of each.
 
     Raises:
-        CannotListenError: the address for webhooks cannot be had.
-        ClearwindowError: a trader is not let in.
+        CannotListenError: it cannot listen on the address for webhooks.
+        ClearwindowError: the network rejects a trader.
     """
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_client(access)) for access in accesses]
@@ -64,17 +70,17 @@ async def trade(
         server = _server({trader.name: trader for trader in traders})
         await server.setup()
         stack.push_async_callback(server.cleanup)
-        address = await _listen(server, place)
-        reports.say("traders", "serving", address=address, traders=len(traders))
-        await _until_stopped(traders, (place.public_url or address).rstrip("/"), stopping)
+        address = await _listen(server, listen_address)
+        reports.report("traders", "serving", address=address, traders=len(traders))
+        await _until_stopped(traders, (listen_address.public_url or address).rstrip("/"), stopping)
     for trader in traders:
-        reports.say(trader.name, "tally", **trader.tally.summary())
+        reports.report(trader.name, "tally", **trader.tally.summary())
 
 
 async def _until_stopped(traders: Iterable[Trader], root: str, stopping: asyncio.Event) -> None:
     tasks = [asyncio.create_task(trader.run(f"{root}/webhooks/{trader.name}", stopping)) for trader in traders]
     try:
-        # None ends by itself, unless it cannot go on.
+        # A trader ends by itself only after an error.
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
@@ -99,10 +105,12 @@ def _server(traders: Mapping[str, Trader]) -> web.AppRunner:
     return web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
 
 
-async def _listen(server: web.AppRunner, place: Place) -> str:
+async def _listen(server: web.AppRunner, listen_address: ListenAddress) -> str:
     try:
-        await web.TCPSite(server, place.host, place.port).start()
+        await web.TCPSite(server, listen_address.host, listen_address.port).start()
     except OSError as error:
-        raise CannotListenError(f"Cannot listen on {place.host}, port {place.port}: {error.strerror}.") from None
+        raise CannotListenError(
+            f"Cannot listen on {listen_address.host}, port {listen_address.port}: {error.strerror}."
+        ) from None
     name, taken = server.addresses[0][:2]
     return f"http://{f'[{name}]' if ':' in name else name}:{taken}"

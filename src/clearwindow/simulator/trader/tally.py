@@ -1,4 +1,4 @@
-"""What a trader has seen and done since it was started."""
+"""The counts of a trader since its start."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Entry: TypeAlias = tuple[str, str]
-"""A settlement's id and a connection's: what is right or wrong, and what is disputed."""
+"""A settlement id and a connection id."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Kept by ids, so that what comes twice counts once.
+    """The counts, by ids, so that repeats count once.
 
     Attributes:
-        settlements: those that were looked into.
-        right: entries that said what the trader's own trades say.
-        wrong: entries that did not.
-        unknown: settlements of no trades that the trader knows; they are left alone.
+        settlements: checked settlements.
+        right: entries with the amounts of the trader's own trades.
+        wrong: entries with other amounts.
+        unknown: settlements that do not belong to a round; they are not checked.
         disputed: wrong entries with a dispute.
-        late: wrong entries that could not be disputed any more.
-        mistaken: right entries that were disputed all the same.
-        withdrawn: of these, those whose dispute was taken back, or given up.
-        put_right: disputes that ended as expected, and were carried out.
-        completed: settlements that were executed.
-        received: what these moved, per currency, in base units: + to the trader.
-        deliveries: webhooks that were taken, by what they were.
-        faults: how often which fault was met.
+        late: wrong entries found after the dispute window.
+        mistaken: right entries that were disputed by mistake.
+        withdrawn: mistaken entries whose dispute was retracted or closed.
+        put_right: disputed entries that were settled with the expected amounts.
+        completed: executed settlements.
+        received: the net amounts of executed settlements, by currency, in base units; positive to the trader.
+        deliveries: accepted webhooks, new and duplicate.
+        faults: injected faults, by kind.
     """
 
     settlements: set[str] = field(default_factory=set)
@@ -45,7 +45,7 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
 
     def summary(self) -> dict[str, object]:
-        """All of it as numbers."""
+        """Returns all counts as numbers."""
         counted = ("settlements", "right", "wrong", "unknown", "disputed", "late", "mistaken", "withdrawn")
         numbers: dict[str, object] = {name: len(getattr(self, name)) for name in counted}
         numbers |= {"put_right": len(self.put_right), "completed": len(self.completed)}

@@ -1,4 +1,4 @@
-"""A trader from its start to its end: an endpoint to hear at, a desk that works on what was heard."""
+"""A trader: a webhook endpoint, and a desk that handles the events."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from clearwindow.client import (
     ServerError,
     WebhookEvent,
 )
-from clearwindow.sandbox.trader.accounts import TradingAccounts
-from clearwindow.sandbox.trader.desk import EVENT_TYPES, Desk
-from clearwindow.sandbox.trader.faults import Fault, Faults
-from clearwindow.sandbox.trader.inbox import Inbox, Pace
-from clearwindow.sandbox.trader.reports import Reports
-from clearwindow.sandbox.trader.tally import Tally
+from clearwindow.simulator.trader.accounts import TradingAccounts
+from clearwindow.simulator.trader.desk import EVENT_TYPES, Desk
+from clearwindow.simulator.trader.faults import Fault, Faults
+from clearwindow.simulator.trader.inbox import FaultDurations, Inbox
+from clearwindow.simulator.trader.reports import Reports
+from clearwindow.simulator.trader.tally import Tally
 
 _FIRST_WAIT_SECONDS: Final = 0.5
 _LONGEST_WAIT_SECONDS: Final = 15.0
@@ -30,7 +30,7 @@ _LONGEST_WAIT_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who a trader is on the network, and what it signs with."""
+    """A trader's identity on the network, and its signer."""
 
     name: str
     url: str
@@ -41,44 +41,44 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How traders behave.
+    """The options of traders.
 
     Attributes:
-        seed: of the market, and of the faults.
-        worth: what is allocated of each currency on each connection, in dollars at the market's prices.
-        faults: what goes wrong on purpose.
-        fault_percent: how often.
-        pace: how long faults take.
+        seed: the seed of the market and of the faults.
+        worth: the amount to allocate of each currency on each connection, in dollars at the market's prices.
+        faults: the faults to inject.
+        fault_percent: how many of a hundred deliveries or decisions have a fault.
+        fault_durations: how long faults take.
     """
 
     seed: str
     worth: Decimal
     faults: Sequence[Fault] = ()
     fault_percent: float = 0
-    pace: Pace = field(default_factory=Pace)
+    fault_durations: FaultDurations = field(default_factory=FaultDurations)
 
 
 class Trader:
-    """One trader. ``inbox`` takes its deliveries; ``run`` does the rest."""
+    """One trader. ``inbox`` receives its webhooks; ``run`` handles them."""
 
     def __init__(self, access: Access, terms: Terms, client: AsyncClient, reports: Reports) -> None:
         self.name = access.name
         self.tally = Tally()
         faults = Faults(terms.faults, terms.fault_percent, terms.seed, access.name)
         accounts = TradingAccounts(access.name, client, terms.seed, terms.worth, reports)
-        self.inbox = Inbox(access.name, faults, terms.pace, self.tally, reports)
+        self.inbox = Inbox(access.name, faults, terms.fault_durations, self.tally, reports)
         self._desk = Desk(access.name, client, accounts, faults, self.tally, reports)
         self._client = client
         self._reports = reports
 
     async def run(self, address: str, stopping: asyncio.Event) -> None:
-        """Hears at the address and works until it is told to stop; the event in hand is finished.
+        """Registers the address for webhooks, and handles events until ``stopping`` is set.
 
-        What was heard and not worked on yet is found again by the next start, which looks at everything.
+        It finishes the current event. Queued events are lost, but the next start checks everything again.
         """
-        await self._patiently(lambda: self._listen_at(address))
-        await self._patiently(self._desk.catch_up)
-        self._reports.say(self.name, "ready")
+        await self._with_retries(lambda: self._listen_at(address))
+        await self._with_retries(self._desk.catch_up)
+        self._reports.report(self.name, "ready")
         stop = asyncio.create_task(stopping.wait())
         while not stopping.is_set():
             next_event = asyncio.create_task(self.inbox.next())
@@ -86,12 +86,12 @@ class Trader:
             if not next_event.done():
                 next_event.cancel()
                 break
-            await self._work_on(next_event.result())
+            await self._handle(next_event.result())
 
     async def _listen_at(self, address: str) -> None:
-        """Has events sent to the address: to the endpoint of the last start, if there is one.
+        """Registers the address: updates the webhook endpoint of an earlier start, or creates one.
 
-        Its secret was shown once and is not kept. Its public keys can be read at any time, and verify as well.
+        The secret of an earlier endpoint is not kept, but its public keys can be read and verify deliveries too.
         """
         description = f"clearwindow trader {self.name}"
         endpoints = self._client.webhook_endpoints
@@ -107,23 +107,23 @@ class Trader:
         async def read_keys() -> Sequence[str]:
             return (await endpoints.get(endpoint.id)).public_keys
 
-        self.inbox.trust(keys, read_keys)
-        self._reports.say(self.name, "listening", address=address, endpoint=endpoint.id)
+        self.inbox.set_keys(keys, read_keys)
+        self._reports.report(self.name, "listening", address=address, endpoint=endpoint.id)
 
-    async def _work_on(self, event: WebhookEvent) -> None:
+    async def _handle(self, event: WebhookEvent) -> None:
         try:
-            await self._patiently(lambda: self._desk.hear(event))
+            await self._with_retries(lambda: self._desk.handle_event(event))
         except ApiError as error:
-            # Asked wrongly, or too late: the next event must not wait for what will not get better.
-            self._reports.say(self.name, "failed", type=event.type, id=event.id, problem=error)
+            # A rejected request will not succeed later, so the next event must not wait for it.
+            self._reports.report(self.name, "failed", type=event.type, id=event.id, problem=error)
 
-    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Does it, again and again while the network does not answer: all of it may be done twice."""
+    async def _with_retries(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Repeats the work until the network answers. All work may safely be repeated."""
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
             try:
                 return await work()
             except (NoAnswerError, ServerError, RateLimitedError) as error:
-                self._reports.say(self.name, "waiting", seconds=wait_seconds, problem=error)
+                self._reports.report(self.name, "waiting", seconds=wait_seconds, problem=error)
                 await asyncio.sleep(wait_seconds)
                 wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)

@@ -1,0 +1,1 @@
+"""Attacks a server of our own on loopback, and measures what strangers and `/healthz` notice of it."""

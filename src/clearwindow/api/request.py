@@ -1,0 +1,67 @@
+"""What a request carries with it on its way in: the server's runtime, its own id, its signer and its visit.
+
+The edge notes these values in the request's scope; guards, routes and error handlers read them here.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, TypeAlias
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from clearwindow.api.rates import Visit
+from clearwindow.runtime import Runtime
+
+Address: TypeAlias = IPv4Address | IPv6Address
+_REQUEST_ID: Final = "request_id"
+_SIGNER: Final = "signer_token_sha256"
+_VISIT: Final = "visit"
+
+
+def runtime_of(request: Request) -> Runtime:
+    """Returns what every use case is handed."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def note_request_id(scope: Scope, request_id: str) -> None:
+    scope.setdefault("state", {})[_REQUEST_ID] = request_id
+
+
+def request_id_of(request: Request) -> str:
+    """Returns the id that the answer's header, the log and the audit trail have in common."""
+    return request_id_in(request.scope)
+
+
+def request_id_in(scope: Scope) -> str:
+    return str(scope.get("state", {}).get(_REQUEST_ID, "none"))
+
+
+def note_visit(scope: Scope, visit: Visit) -> None:
+    scope.setdefault("state", {})[_VISIT] = visit
+
+
+def visit_of(request: Request) -> Visit | None:
+    """Returns what the limits know of the request; None if its path has no limits."""
+    visit: Visit | None = request.scope.get("state", {}).get(_VISIT)
+    return visit
+
+
+def note_signer(scope: Scope, token_sha256: bytes) -> None:
+    scope.setdefault("state", {})[_SIGNER] = token_sha256
+
+
+def signer_of(request: Request) -> bytes | None:
+    """Returns the hash of the token whose HMAC signed the request; None if it has no HMAC."""
+    found: bytes | None = request.scope.get("state", {}).get(_SIGNER)
+    return found
+
+
+def address_of(request: Request) -> Address | None:
+    """Returns the address that the request came from; None if a trusted proxy names one that is none."""
+    try:
+        return ip_address(request.client.host) if request.client else None
+    except ValueError:
+        return None

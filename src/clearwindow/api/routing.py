@@ -1,0 +1,195 @@
+"""The route class of the API: plain functions in, threads, models and documentation out.
+
+A route is a plain function. Its parameters say what it needs: ``body: JsonBody[Model]`` and
+``filters: Filters[Model]`` are read here, after the guard of the router has admitted the caller, and described in
+/openapi.json. It runs in a thread of its kind of work, and returns a model or an ``Answer``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from clearwindow.api.bodies import LARGE_BODY_BYTES, Body, parse_body, read_bytes
+from clearwindow.api.body_limits import limits_of_body
+from clearwindow.api.capacity import in_thread
+from clearwindow.api.docs import takes_body, takes_filters
+from clearwindow.api.filters import TOTAL_COUNT_HEADER, Page, parse_filters, query_filters
+from clearwindow.api.request import runtime_of
+from clearwindow.core.work import Purpose, Work, working, working_for
+from clearwindow.runtime import Runtime
+
+M = TypeVar("M", bound=BaseModel)
+F = TypeVar("F", bound=Page)
+E = TypeVar("E", bound=Callable[..., object])
+T = TypeVar("T")
+
+_JSON_BODY: Final = object()
+_OPTIONAL_JSON_BODY: Final = object()
+_FILTERS: Final = object()
+_WORK: Final = "clearwindow_work"
+_READING_METHODS: Final = frozenset({"GET", "HEAD"})
+_SMALL_BODY_BYTES: Final = 8 * 1024
+"""A body up to this size is parsed within a millisecond, less than a thread would cost."""
+
+
+JsonBody: TypeAlias = Annotated[Body[M], _JSON_BODY]
+"""The request's body, validated as this model."""
+
+OptionalJsonBody: TypeAlias = Annotated[Body[M], _OPTIONAL_JSON_BODY]
+"""The same, but a missing body counts as ``{}``."""
+
+Filters: TypeAlias = Annotated[F, _FILTERS]
+"""The filters of a list, from the query or from a JSON body on the GET."""
+
+
+ServerRuntime = Annotated[Runtime, Depends(runtime_of)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[M]):
+    """A route's answer that needs more than a model: a status, headers, or stored JSON text."""
+
+    body: M | str
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NoContent:
+    """The answer 204."""
+
+
+def counted(model: M, total: int) -> Answer[M]:
+    """Returns one page of a list with the number of all its entries in a header."""
+    return Answer(model, headers={TOTAL_COUNT_HEADER: str(total)})
+
+
+def works_on(work: Work) -> Callable[[E], E]:
+    """Decorates a route that does another kind of work than the ordinary, and uses the threads of that kind."""
+
+    def mark(endpoint: E) -> E:
+        setattr(endpoint, _WORK, work)
+        return endpoint
+
+    return mark
+
+
+class Route(APIRoute):
+    """A route of the API. See the module's docstring."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
+        hints = get_type_hints(endpoint, include_extras=True)
+        described: dict[str, Any] = {}
+        parameters = []
+        for parameter in inspect.signature(endpoint).parameters.values():
+            annotation, description = _dependency(hints[parameter.name])
+            parameters.append(parameter.replace(annotation=annotation))
+            described |= description
+        if options.get("openapi_extra") is None:
+            options["openapi_extra"] = described
+        returned = hints.get("return")
+        if returned is NoContent:
+            options |= {"status_code": 204, "response_class": Response}
+        elif (model := _answered_model(returned)) is not None:
+            options["response_model"] = model
+        super().__init__(path, _in_thread(endpoint, parameters, _purpose(options["methods"])), **options)
+
+
+def _dependency(annotation: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 - any annotation
+    """Returns the parameter as FastAPI needs it, and its description for /openapi.json."""
+    if get_origin(annotation) is not Annotated:
+        return annotation, {}
+    wanted, marker = get_args(annotation)[:2]
+    if marker is _FILTERS:
+        return Annotated[wanted, Depends(_filter_reader(wanted))], takes_filters(wanted)
+    if marker is _JSON_BODY or marker is _OPTIONAL_JSON_BODY:
+        (model,) = get_args(wanted)
+        optional = marker is _OPTIONAL_JSON_BODY
+        reader = _body_reader(model, optional=optional)
+        return Annotated[wanted, Depends(reader)], takes_body(model, required=not optional)
+    return annotation, {}
+
+
+def _body_reader(model: type[M], *, optional: bool) -> Callable[[Request], Awaitable[Body[M]]]:
+    async def read(request: Request) -> Body[M]:
+        limits = runtime_of(request).limits
+        limit = limits_of_body(request.method, request.url.path, limits)
+        raw = await read_bytes(request, limit.size, limits.body_seconds)
+        if not raw and optional:
+            raw = b"{}"
+        return await _parsed(raw, partial(parse_body, raw, model, limit))
+
+    return read
+
+
+def _filter_reader(model: type[F]) -> Callable[[Request], Awaitable[F]]:
+    async def read(request: Request) -> F:
+        limits = runtime_of(request).limits
+        query = query_filters(request.query_params)
+        raw = await read_bytes(request, limits.other_body.size, limits.body_seconds)
+        return await _parsed(raw, partial(parse_filters, query, raw, model, limits))
+
+    return read
+
+
+async def _parsed(raw: bytes, parse: Callable[[], T]) -> T:
+    """Parses a small body at once and a larger one in a thread."""
+    if len(raw) <= _SMALL_BODY_BYTES:
+        return parse()
+    return await in_thread(Work.LARGE_BODY if len(raw) > LARGE_BODY_BYTES else Work.ORDINARY, parse)
+
+
+def _answered_model(returned: Any) -> type[BaseModel] | None:  # noqa: ANN401 - any annotation
+    wanted = get_args(returned)[0] if get_origin(returned) is Answer else returned
+    return wanted if isinstance(wanted, type) and issubclass(wanted, BaseModel) else None
+
+
+def _purpose(methods: Collection[str] | None) -> Purpose:
+    return Purpose.READING if set(methods or ("GET",)) <= _READING_METHODS else Purpose.WRITING
+
+
+def _in_thread(
+    endpoint: Callable[..., Any], parameters: list[inspect.Parameter], purpose: Purpose
+) -> Callable[..., Any]:
+    usual = Work.ORDINARY if purpose is Purpose.READING else Work.WRITING
+    work: Work = getattr(endpoint, _WORK, usual)
+
+    async def run(**values: object) -> Response:
+        # Until here, the request has only read: its guard looked for the token.
+        with working_for(working().holder, purpose):
+            return _response(await in_thread(work, partial(endpoint, **values)))
+
+    run.__name__, run.__doc__, run.__module__ = endpoint.__name__, endpoint.__doc__, endpoint.__module__
+    # FastAPI reads the parameters from here.
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def _response(answer: object) -> Response:
+    if isinstance(answer, NoContent):
+        return Response(status_code=204)
+    if isinstance(answer, BaseModel):
+        return json_response(answer)
+    if not isinstance(answer, Answer):
+        raise TypeError(f"a route returns a model or an Answer, not {type(answer).__name__}")
+    if isinstance(answer.body, str):
+        return Response(answer.body, answer.status, dict(answer.headers), "application/json")
+    return json_response(answer.body, answer.status, dict(answer.headers))
+
+
+def json_response(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Returns the model as JSON, without the fields that were never set."""
+    return Response(
+        model.model_dump_json(by_alias=True, exclude_unset=True),
+        status_code=status,
+        media_type="application/json",
+        headers=headers,
+    )

@@ -1,1 +1,0 @@
-"""The audit trail: who did what, when, in which request. Written in the transaction that did it."""

@@ -1,0 +1,75 @@
+"""Makes tokens with the use cases of the operator's API, so that the audit trail records them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from clearwindow import bootstrap
+from clearwindow.api.schema import MAX_ID_LENGTH
+from clearwindow.core.clock import whole_milliseconds
+from clearwindow.core.errors import InvalidRequestError
+from clearwindow.identity import operators, tokens
+from clearwindow.identity.models import IssuedToken, Operator, Scope, TokenKind, TokenTerms
+from clearwindow.runtime import Runtime
+from clearwindow.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of a token, from the command's options."""
+
+    label: str | None
+    expires_in_days: float | None
+
+    def __post_init__(self) -> None:
+        if self.label is not None:
+            _require_length("--label", self.label)
+
+    def expires_at(self, runtime: Runtime) -> datetime | None:
+        if self.expires_in_days is None:
+            return None
+        with runtime.transaction() as tx:
+            return whole_milliseconds(tx.now() + timedelta(days=self.expires_in_days))
+
+
+def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedToken:
+    """Makes a token for the operator with this name, and the operator if there is none."""
+    _require_length("--operator", name)
+    with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
+        actor = command_line_operator(runtime)
+        record = operators.create_operator(runtime, actor, name)
+        wanted = TokenTerms(label=terms.label, expires_at=terms.expires_at(runtime))
+        return operators.create_operator_token(runtime, actor, str(record.id), wanted)
+
+
+def issue_for_member(
+    settings: Settings, enterprise_id: str, user_id: str, scopes: Sequence[str], kind: TokenKind, terms: Terms
+) -> IssuedToken:
+    """Makes a token for a member of an enterprise. Without ``scopes``, it may read and write."""
+    with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
+        wanted = TokenTerms(terms.label, terms.expires_at(runtime), _scopes(scopes), kind=kind)
+        return tokens.create_token(runtime, command_line_operator(runtime), enterprise_id, user_id, wanted)
+
+
+def command_line_operator(runtime: Runtime) -> Operator:
+    """Returns the operator for the audit trail. A user of this shell could also set the token in the settings."""
+    record = operators.ensure_bootstrap_operator(runtime)
+    return Operator(record.id, record.name, f"command-line-{runtime.ids.new()}")
+
+
+def _scopes(given: Sequence[str]) -> frozenset[Scope]:
+    known = {str(scope) for scope in Scope}
+    for text in given:
+        if text not in known:
+            raise InvalidRequestError(
+                "request_invalid", f"--scope: {text} is not a scope: choose from {', '.join(sorted(known))}"
+            )
+    return frozenset(map(Scope, given or Scope))
+
+
+def _require_length(option: str, text: str) -> None:
+    """Refuses the same names as the operator's API."""
+    if not 1 <= len(text) <= MAX_ID_LENGTH:
+        raise InvalidRequestError("request_invalid", f"{option}: must have 1 to {MAX_ID_LENGTH} characters")

@@ -1,0 +1,18 @@
+"""Values for sentences, and fields for answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_QUOTED_CHARACTERS: Final = 80
+
+
+def quoted(value: object) -> str:
+    """Returns a value short enough for a sentence."""
+    text = str(value)
+    return text if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]}… ({len(text)} characters)"
+
+
+def present(**fields: object) -> dict[str, object]:
+    """Returns the fields that have a value: the wire leaves an absent field out instead of sending null."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Go Accounts with their keys, deposits, withdrawals and currencies. Protocol §1."""

@@ -1,1 +1,0 @@
-"""The connection pool, embedded PostgreSQL, migrations."""

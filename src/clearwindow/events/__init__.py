@@ -1,0 +1,1 @@
+"""The outbox: events, and the enterprises that get them. Protocol §9."""

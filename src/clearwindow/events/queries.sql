@@ -1,0 +1,84 @@
+-- columns: seen
+CASE WHEN page.as_client THEN client_event_id(event.id, page.enterprise_id) ELSE event.id END AS id,
+       event.sequence, page.enterprise_id, event.type, event.subject_id,
+       event_payload(event.payload, event.subject_id, page.enterprise_id, page.as_client) AS payload,
+       event.created_at, page.total
+
+-- name: insert_events
+INSERT INTO event (id, enterprise_id, type, subject_id, payload, created_at)
+SELECT gen_random_uuid(), given.enterprise_id, given.type, given.subject_id, given.payload, %(now)s
+FROM unnest(%(enterprise_ids)s::text[], %(types)s::text[], %(subject_ids)s::uuid[], %(payloads)s::jsonb[])
+    WITH ORDINALITY AS given (enterprise_id, type, subject_id, payload, position)
+ORDER BY given.position
+
+-- name: insert_step
+-- One event for each type. It also belongs to the clients with a connection in the settlement.
+WITH involved AS (
+    SELECT count(DISTINCT connection.client_id) AS clients
+    FROM settlement_party AS party JOIN connection ON connection.id = party.connection_id
+    WHERE party.settlement_id = %(settlement_id)s
+)
+INSERT INTO event (id, enterprise_id, type, subject_id, payload, created_at, clients)
+SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, %(enterprise_id)s, given.type, %(settlement_id)s,
+       given.payload, %(now)s, involved.clients
+FROM unnest(%(types)s::text[], %(payloads)s::jsonb[]) WITH ORDINALITY AS given (type, payload, position)
+CROSS JOIN involved
+ORDER BY given.position
+
+-- name: list_events
+-- The events of all enterprises. A step of a settlement has a row for each owner; only those of the page are made.
+WITH matching AS (
+    SELECT id, sequence, clients + 1 AS owners, sum(clients + 1) OVER () AS total,
+           sum(clients + 1) OVER (ORDER BY sequence DESC) AS up_to
+    FROM event
+    WHERE (%(subject_id)s::uuid IS NULL OR subject_id = %(subject_id)s)
+      AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s))
+), near AS (
+    SELECT id, total, up_to - owners AS before FROM matching
+    WHERE up_to > %(offset)s::bigint AND up_to - owners < %(offset)s::bigint + %(limit)s::bigint
+), owned AS (
+    SELECT event.id, event.sequence, event.enterprise_id, false AS as_client, near.total
+    FROM near JOIN event ON event.id = near.id
+    UNION ALL
+    SELECT event.id, event.sequence, client.enterprise_id, true, near.total
+    FROM near JOIN event ON event.id = near.id AND event.clients > 0
+    JOIN LATERAL (
+        SELECT DISTINCT connection.client_id
+        FROM settlement_party AS party JOIN connection ON connection.id = party.connection_id
+        WHERE party.settlement_id = event.subject_id
+    ) AS involved ON true
+    JOIN client ON client.id = involved.client_id
+), page AS (
+    SELECT * FROM owned ORDER BY sequence DESC, as_client DESC, enterprise_id COLLATE "C" DESC
+    LIMIT %(limit)s OFFSET %(offset)s - (SELECT coalesce(min(before), %(offset)s) FROM near)
+)
+SELECT {seen}
+FROM page JOIN event ON event.id = page.id
+ORDER BY event.sequence DESC, page.as_client DESC, page.enterprise_id COLLATE "C" DESC
+
+-- name: list_events_of_enterprise
+WITH owned AS (
+    SELECT id, sequence, enterprise_id, false AS as_client
+    FROM event
+    WHERE enterprise_id = %(enterprise_id)s
+      AND (%(subject_id)s::uuid IS NULL OR subject_id = %(subject_id)s)
+      AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s))
+    UNION ALL
+    SELECT event.id, event.sequence, %(enterprise_id)s, true
+    FROM (
+        SELECT DISTINCT party.settlement_id
+        FROM client
+        JOIN connection ON connection.client_id = client.id
+        JOIN settlement_party AS party ON party.connection_id = connection.id
+        WHERE client.enterprise_id = %(enterprise_id)s
+          AND (%(subject_id)s::uuid IS NULL OR party.settlement_id = %(subject_id)s)
+    ) AS own
+    JOIN event ON event.subject_id = own.settlement_id AND event.clients > 0
+    WHERE %(types)s::text[] IS NULL OR event.type = ANY(%(types)s)
+), page AS (
+    SELECT *, count(*) OVER () AS total FROM owned
+    ORDER BY sequence DESC, as_client DESC LIMIT %(limit)s OFFSET %(offset)s
+)
+SELECT {seen}
+FROM page JOIN event ON event.id = page.id
+ORDER BY event.sequence DESC, page.as_client DESC, page.enterprise_id COLLATE "C" DESC

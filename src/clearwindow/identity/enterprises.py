@@ -1,0 +1,127 @@
+"""Enterprises and their users. A use case is one transaction and writes an audit record if it changes anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clearwindow.core.errors import ConflictError, NotFoundError
+from clearwindow.identity import audit, store
+from clearwindow.identity.models import Enterprise, EnterpriseChange, NewEnterprise, NewUser, Operator, User
+from clearwindow.postgres.pool import Transaction
+from clearwindow.runtime import Runtime
+
+
+def create_enterprise(runtime: Runtime, actor: Operator, asked: NewEnterprise) -> Enterprise:
+    """Makes an enterprise. A repeated request with the same id returns the same enterprise.
+
+    Raises:
+        ConflictError: another enterprise has the id.
+    """
+    with runtime.transaction() as tx:
+        now = tx.now()
+        wanted = Enterprise(
+            id=asked.id or str(tx.new_id()),
+            name=asked.name,
+            trust_org=asked.trust_org,
+            licensed=asked.licensed,
+            created_at=now,
+            updated_at=now,
+        )
+        enterprise, made = ensure_enterprise(tx, wanted)
+        if made:
+            details = {"name": enterprise.name, "trustOrg": enterprise.trust_org}
+            audit.record(tx, actor, "enterprise.created", enterprise.id, licensed=enterprise.licensed, **details)
+    return enterprise
+
+
+def update_enterprise(
+    runtime: Runtime, actor: Operator, enterprise_id: str, change: EnterpriseChange
+) -> Enterprise:
+    """Renames an enterprise, or grants or withdraws its licence.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+    """
+    with runtime.transaction() as tx:
+        changed = store.update_enterprise(tx, enterprise_id, name=change.name, licensed=change.licensed)
+        enterprise = _known(changed)
+        given = {"name": change.name, "licensed": change.licensed}
+        details = {name: value for name, value in given.items() if value is not None}
+        audit.record(tx, actor, "enterprise.updated", enterprise.id, **details)
+    return enterprise
+
+
+def create_user(runtime: Runtime, actor: Operator, enterprise_id: str, asked: NewUser) -> User:
+    """Makes a user, or makes an existing user a member of one more enterprise.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+        ConflictError: a user with another name or address has the id.
+    """
+    with runtime.transaction() as tx:
+        wanted = User(asked.id or str(tx.new_id()), asked.name, asked.email, tx.now())
+        user, added = add_user(tx, enterprise_id, wanted)
+        if added:
+            audit.record(tx, actor, "user.added", user.id, enterpriseId=enterprise_id, name=user.name)
+    return user
+
+
+def require_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise:
+    """Returns the enterprise.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+    """
+    return _known(store.find_enterprise(tx, enterprise_id))
+
+
+def lock_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise:
+    """Returns the enterprise, locked until the transaction ends, for decisions about all that belongs to it.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+    """
+    return _known(store.lock_enterprise(tx, enterprise_id))
+
+
+def add_user(tx: Transaction, enterprise_id: str, wanted: User) -> tuple[User, bool]:
+    """Makes the user a member of the enterprise. Returns the user, and whether anything was made."""
+    require_enterprise(tx, enterprise_id)
+    user, made = _ensure_user(tx, wanted)
+    joined = store.insert_membership(tx, enterprise_id, user.id)
+    return user, made or joined
+
+
+def ensure_enterprise(tx: Transaction, wanted: Enterprise) -> tuple[Enterprise, bool]:
+    """Returns the enterprise with the wanted id, and whether this call made it."""
+    if store.insert_enterprise(tx, wanted):
+        return wanted, True
+    found = require_enterprise(tx, wanted.id)
+    if replace(found, created_at=wanted.created_at, updated_at=wanted.updated_at) != wanted:
+        raise ConflictError(
+            "enterprise_differs",
+            f"an enterprise with the id {found.id} exists already, with another name, trust organisation or"
+            " licence: choose another id, or send the same fields",
+        )
+    return found, False
+
+
+def _ensure_user(tx: Transaction, wanted: User) -> tuple[User, bool]:
+    if store.insert_user(tx, wanted):
+        return wanted, True
+    found = store.find_user(tx, wanted.id)
+    if found is None:
+        raise LookupError("a user has this id and cannot be read")
+    if (found.name, found.email) != (wanted.name, wanted.email):
+        raise ConflictError(
+            "user_differs",
+            f"a user with the id {found.id} exists already, with another name or email: choose another id, or send"
+            " the same fields",
+        )
+    return found, False
+
+
+def _known(enterprise: Enterprise | None) -> Enterprise:
+    if enterprise is None:
+        raise NotFoundError("enterprise_unknown", "there is no enterprise with this id")
+    return enterprise

@@ -1,0 +1,117 @@
+"""FastAPI dependencies that run before every route: who is calling, and what may they do. Protocol §2."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from clearwindow.api.capacity import in_thread
+from clearwindow.api.request import address_of, request_id_of, runtime_of, signer_of, visit_of
+from clearwindow.api.routing import Route
+from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
+from clearwindow.core.work import Work
+from clearwindow.identity import rules, store
+from clearwindow.identity.models import BOOTSTRAP_OPERATOR, Member, Operator, Token
+
+_bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
+OPERATOR_PREFIX: Final = "/api/operator/v1"
+NETWORK_V1: Final = "/api/network/v1/enterprises/{enterprise_id}"
+NETWORK_V2: Final = "/api/network/v2/enterprises/{enterprise_id}"
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def calling_member(request: Request, enterprise_id: str, bearer: Bearer) -> Member:
+    """Admits a member of the enterprise in the path. GET needs the read scope, other methods both scopes."""
+    return await in_thread(Work.ORDINARY, partial(_member, request, enterprise_id, bearer))
+
+
+async def token_holder(request: Request, bearer: Bearer) -> Member:
+    """Admits a member in the same way if the path names no enterprise: the token's enterprise is used."""
+    return await in_thread(Work.ORDINARY, partial(_member, request, None, bearer))
+
+
+async def acting_operator(request: Request, bearer: Bearer) -> Operator:
+    """Admits an operator."""
+    return await in_thread(Work.ORDINARY, partial(_operator, request, bearer))
+
+
+def member_router(tag: str, prefix: str = "") -> APIRouter:
+    """Returns a router for routes of members. The guard admits the caller before a body is read."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=Route, dependencies=[Depends(calling_member)])
+
+
+def holder_router(tag: str, prefix: str = "") -> APIRouter:
+    """Returns a router for routes of members whose paths name no enterprise."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=Route, dependencies=[Depends(token_holder)])
+
+
+def operator_router(tag: str) -> APIRouter:
+    """Returns a router for routes of operators, all under ``/api/operator/v1``."""
+    guard = [Depends(acting_operator)]
+    return APIRouter(prefix=OPERATOR_PREFIX, tags=[f"operator: {tag}"], route_class=Route, dependencies=guard)
+
+
+def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Operator:
+    runtime = runtime_of(request)
+    presented = _presented(request, bearer)
+    with runtime.transaction() as tx:
+        bootstrap = runtime.operator_token_sha256
+        if bootstrap and hmac.compare_digest(bootstrap, presented):
+            record = store.find_operator_by_name(tx, BOOTSTRAP_OPERATOR)
+            if record is None:
+                raise LookupError("the bootstrap operator is made when the server starts")
+            return Operator(record.id, record.name, request_id_of(request))
+        token = _usable(request, store.find_token(tx, presented), tx.now())
+    if token.operator_id is None or token.operator_name is None:
+        raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
+    return Operator(token.operator_id, token.operator_name, request_id_of(request))
+
+
+def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
+    runtime = runtime_of(request)
+    presented = _presented(request, bearer)
+    with runtime.transaction() as tx:
+        token = _usable(request, store.find_token(tx, presented), tx.now())
+    enterprise_id = rules.require_member(token, named)
+    rules.require_permission(token, rules.needed_scopes(request.method))
+    header = request.headers.get("enterprise-id")
+    if header is not None and header != enterprise_id:
+        raise InvalidRequestError(
+            "enterprise_header_differs",
+            "the enterprise-id header names another enterprise than the path or the token",
+        )
+    if token.user_id is None:
+        raise LookupError("a token of an enterprise has a user")
+    return Member(enterprise_id, token.user_id, request_id_of(request))
+
+
+def _presented(request: Request, bearer: HTTPAuthorizationCredentials | None) -> bytes:
+    """Returns the hash of the token that the caller sent or signed with."""
+    signer = signer_of(request)
+    if signer is not None:
+        return signer
+    if bearer is None or not bearer.credentials:
+        raise NotAuthenticatedError("token_missing", "send the header Authorization: Bearer <token>")
+    return rules.token_sha256(bearer.credentials)
+
+
+def _usable(request: Request, token: Token | None, now: datetime) -> Token:
+    try:
+        usable = rules.require_usable(token, now, address_of(request))
+        rules.require_proof(usable, signed=signer_of(request) is not None)
+    except NotAuthenticatedError:
+        visit = visit_of(request)
+        if visit is not None:
+            visit.forget()
+        raise
+    return usable
+
+
+CallingMember = Annotated[Member, Depends(calling_member)]
+TokenHolder = Annotated[Member, Depends(token_holder)]
+ActingOperator = Annotated[Operator, Depends(acting_operator)]

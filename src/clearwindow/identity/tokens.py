@@ -1,0 +1,113 @@
+"""Members' tokens: made, used to sign calls, and revoked. A token's value is shown once. Protocol §2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from clearwindow.core.clock import wire_time
+from clearwindow.core.errors import InvalidRequestError, NotFoundError
+from clearwindow.core.ids import NIL, parse_uuid
+from clearwindow.identity import audit, rules, store
+from clearwindow.identity.enterprises import require_enterprise
+from clearwindow.identity.models import IssuedToken, Operator, Signer, Token, TokenKind, TokenTerms
+from clearwindow.postgres.pool import Transaction
+from clearwindow.runtime import Runtime
+
+
+def create_token(
+    runtime: Runtime, actor: Operator, enterprise_id: str, user_id: str, terms: TokenTerms
+) -> IssuedToken:
+    """Makes a token with which a member acts for the enterprise.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+        InvalidRequestError: the user is not a member of it, or the token would expire in the past.
+    """
+    with runtime.transaction() as tx:
+        issued = issue_token(tx, enterprise_id, user_id, terms)
+        holder = {"enterpriseId": enterprise_id, "userId": user_id}
+        audit.record(tx, actor, "token.created", issued.token.id, **holder, **terms_of(issued.token))
+    return issued
+
+
+def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
+    enterprise = require_enterprise(tx, enterprise_id)
+    if not store.is_member(tx, enterprise_id, user_id):
+        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
+    blank = new_token(tx, terms)
+    token = replace(blank, enterprise_id=enterprise_id, user_id=user_id, licensed=enterprise.licensed)
+    issued = IssuedToken(token, rules.new_token(token.kind))
+    sealed = None
+    if token.kind is TokenKind.V2X:
+        sealed = tx.vault.encrypt(issued.value.encode(), context=_seal_context(token.id))
+    store.insert_token(tx, token, rules.token_sha256(issued.value), sealed)
+    return issued
+
+
+def revoke_token(runtime: Runtime, actor: Operator, token_id: str) -> None:
+    """Revokes a token, at once and for good. Revoking it again changes nothing.
+
+    Raises:
+        NotFoundError: there is no such token.
+    """
+    with runtime.transaction() as tx:
+        revoked = store.revoke_token(tx, parse_uuid(token_id) or NIL)
+        if revoked is None:
+            raise NotFoundError("token_unknown", "there is no token with this id")
+        if revoked:
+            audit.record(tx, actor, "token.revoked", token_id)
+
+
+def find_signer(runtime: Runtime, token_sha256: bytes, address: rules.Address | None) -> Signer:
+    """Returns the v2x token with this hash. Its holder signs calls with it and never sends it.
+
+    Raises:
+        NotAuthenticatedError: no such token is in force, or this address may not use it.
+    """
+    with runtime.transaction() as tx:
+        found = store.find_token(tx, token_sha256)
+        sealed = store.find_sealed_secret(tx, found.id) if found else None
+        token = rules.require_usable(found if sealed else None, tx.now(), address)
+        return Signer(token, tx.vault.decrypt(sealed or b"", context=_seal_context(token.id)))
+
+
+def new_token(tx: Transaction, terms: TokenTerms) -> Token:
+    """Returns a token with these terms. It has no owner yet.
+
+    Raises:
+        InvalidRequestError: it would expire in the past.
+    """
+    now = tx.now()
+    if terms.expires_at is not None and terms.expires_at <= now:
+        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
+    return Token(
+        id=tx.new_id(),
+        kind=terms.kind,
+        enterprise_id=None,
+        user_id=None,
+        operator_id=None,
+        operator_name=None,
+        scopes=terms.scopes,
+        ip_allow_list=terms.ip_allow_list,
+        label=terms.label,
+        created_at=now,
+        expires_at=terms.expires_at,
+        revoked_at=None,
+        licensed=False,
+    )
+
+
+def terms_of(token: Token) -> dict[str, object]:
+    """Returns what the audit trail records about a token."""
+    return {
+        "label": token.label,
+        "kind": token.kind,
+        "scopes": sorted(token.scopes),
+        "ipAllowList": [str(network) for network in token.ip_allow_list],
+        "expiresAt": wire_time(token.expires_at) if token.expires_at else None,
+    }
+
+
+def _seal_context(token_id: UUID) -> str:
+    return f"access_token:{token_id}"

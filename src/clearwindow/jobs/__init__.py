@@ -1,0 +1,1 @@
+"""Due work: found by its due time, claimed by a lock, run and completed in one transaction."""

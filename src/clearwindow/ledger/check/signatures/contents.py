@@ -1,0 +1,181 @@
+"""Is a record what its signed payload asks for? Pure comparisons of values.
+
+The payload was compared with its request when it was accepted, so that here its types are as they must be, unless
+somebody changed it. Whatever is not so then counts as a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Context, Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from clearwindow.core.clock import parse_rfc3339, whole_milliseconds
+from clearwindow.core.money import canonical_currency
+from clearwindow.ledger.check.signatures.models import (
+    AllocationRecord,
+    ClosureRecord,
+    ConnectionRecord,
+    DisputeRecord,
+    KeptRequest,
+    MovedAmounts,
+    Records,
+    SettlementRecord,
+)
+from clearwindow.signing.models import Operation
+
+_EXACT: Final = Context(prec=400)
+"""Amounts have at most 78 digits in base units, and currencies at most 36 decimals."""
+
+MovedBy = Callable[[UUID], MovedAmounts]
+"""Returns what the transfers of a settlement move. Called for settlements whose amounts can be compared."""
+Payload = Mapping[str, Any]
+NO_RECORD: Final = "record"
+
+
+def differing_fields(kept: KeptRequest, payload: Payload, records: Records, moved_by: MovedBy) -> list[str]:
+    """Returns the fields in which the record differs from its signed payload; ``record`` if there is no record."""
+    try:
+        return [name for name, same in _compared(kept, payload, records, moved_by).items() if not same]
+    except (ArithmeticError, AttributeError, KeyError, LookupError, TypeError, ValueError):
+        return ["payload"]
+
+
+def _compared(kept: KeptRequest, payload: Payload, records: Records, moved_by: MovedBy) -> dict[str, bool]:
+    operation, subject_id = Operation(kept.operation), kept.subject_id
+    if operation is Operation.SETTLEMENT_DEPOSITS:
+        return _deposits(payload, records, subject_id)
+    if operation in _METHODS:
+        found = records.settlements.get(subject_id)
+        return _settlement(kept, payload, found, moved_by) if found else {NO_RECORD: False}
+    if operation in (Operation.DISPUTE_RAISE, Operation.DISPUTE_UPDATE):
+        dispute = records.disputes.get(subject_id)
+        return _dispute(kept, payload, dispute) if dispute else {NO_RECORD: False}
+    if operation is Operation.DISPUTE_CLOSE:
+        closure = records.closures.get(subject_id)
+        return _closure(kept, payload, closure) if closure else {NO_RECORD: False}
+    if operation is Operation.CONNECTION_CREATE:
+        connection = records.connections.get(subject_id)
+        return _connection(payload, connection) if connection else {NO_RECORD: False}
+    allocation = records.allocations.get(subject_id)
+    return _allocation(kept, payload, allocation) if allocation else {NO_RECORD: False}
+
+
+_METHODS: Final = {
+    Operation.SETTLEMENT_STAGE: ("offchain", False),
+    Operation.SETTLEMENT_IMMEDIATE: ("offchain", True),
+    Operation.SETTLEMENT_ONCHAIN: ("onchain", False),
+}
+"""The type of each operation's settlements, and whether they execute at once."""
+
+
+def _settlement(
+    kept: KeptRequest, payload: Payload, settlement: SettlementRecord, moved_by: MovedBy
+) -> dict[str, bool]:
+    method = (settlement.settlement_type, settlement.immediate)
+    compared = {
+        "operation": method == _METHODS[Operation(kept.operation)],
+        "enterpriseId": settlement.enterprise_id == kept.enterprise_id,
+        "externalId": payload["externalId"] == settlement.external_id,
+        "notes": payload.get("notes") == settlement.notes,
+        "cutoffAt": _same_moment(payload.get("cutoffAt"), settlement.cutoff_at),
+    }
+    if settlement.amount_scale is not None:
+        asked = _quantities(payload["settlementAmounts"], settlement.amount_scale)
+        compared["settlementAmounts"] = asked == dict(moved_by(settlement.id))
+    return compared
+
+
+def _quantities(
+    amounts: Mapping[str, Mapping[str, Any]], scale: Mapping[str, tuple[str, int]]
+) -> dict[tuple[UUID | None, UUID, str], int]:
+    """Returns base units by the other side, the connection and our name of the currency."""
+    asked: dict[tuple[UUID | None, UUID, str], int] = {}
+    for connection, given in amounts.items():
+        for name, value in given.items():
+            nested = isinstance(value, Mapping)
+            sides = (UUID(connection), UUID(name)) if nested else (None, UUID(connection))
+            for currency, amount in value.items() if nested else [(name, value)]:
+                ours, decimals = scale[currency]
+                quantity = Decimal(amount).scaleb(decimals, _EXACT)
+                if quantity != int(quantity):
+                    raise ValueError("an amount is finer than the currency")
+                key = (*sides, ours)
+                asked[key] = asked.get(key, 0) + int(quantity)
+    return {key: quantity for key, quantity in asked.items() if quantity}
+
+
+def _deposits(payload: Payload, records: Records, settlement_id: UUID) -> dict[str, bool]:
+    known = records.deposits.get(settlement_id, ())
+    external_ids = {deposit.external_settlement_id for deposit in known}
+    # Two names of the partner may mean one currency, so that a transaction may be known under the other name.
+    transactions = {deposit.on_chain_tx_id for deposit in known}
+    return {
+        "externalSettlementId": external_ids == {payload["externalSettlementId"]},
+        "settlementId": _id(payload.get("settlementId", settlement_id)) == settlement_id,
+        "deposits": all(given["onChainTxId"] in transactions for given in payload["deposits"]),
+    }
+
+
+def _dispute(kept: KeptRequest, payload: Payload, dispute: DisputeRecord) -> dict[str, bool]:
+    compared = {"connectionId": _id(payload["connectionId"]) == dispute.connection_id}
+    if kept.operation == Operation.DISPUTE_UPDATE:
+        compared["disputeId"] = _id(kept.path_ids["disputeId"]) == dispute.id
+        if kept.number == dispute.last_update:
+            compared["retracted"] = payload["retracted"] is dispute.retracted
+        return compared
+    compared["settlementId"] = _id(kept.path_ids["settlementId"]) == dispute.settlement_id
+    first = dispute.raised_with
+    if first is not None:
+        expected = {
+            canonical_currency(name): str(int(amount)) for name, amount in payload["expectedTransfers"].items()
+        }
+        compared["reason"] = payload.get("reason") == first["reason"]
+        compared["expectedTransfers"] = expected == first["expected_transfers"]
+    return compared
+
+
+def _closure(kept: KeptRequest, payload: Payload, closure: ClosureRecord) -> dict[str, bool]:
+    return {
+        "closedBy": closure.closed_by == "client",
+        "disputeId": _id(kept.path_ids["disputeId"]) == closure.dispute_id,
+        "notes": payload["notes"] == closure.notes,
+    }
+
+
+def _allocation(kept: KeptRequest, payload: Payload, allocation: AllocationRecord) -> dict[str, bool]:
+    if kept.operation in (Operation.ALLOCATION_DECIDE, Operation.DEALLOCATION_DECIDE):
+        return {
+            "operation": kept.operation == f"{allocation.type}.decide",
+            "id": _id(payload[f"{allocation.type}Id"]) == allocation.id,
+            "connectionId": _id(payload["connectionId"]) == allocation.connection_id,
+            "status": payload["status"] == allocation.status,
+        }
+    return {
+        "operation": kept.operation == allocation.type,
+        "connectionId": _id(kept.path_ids["connectionId"]) == allocation.connection_id,
+        "clientExternalId": payload["clientExternalId"] == allocation.client_external_id,
+        "currency": canonical_currency(payload["amount"]["currency"]) == allocation.currency,
+        "quantity": int(payload["amount"]["quantity"]) == allocation.quantity,
+        "notes": payload.get("notes") == allocation.notes,
+    }
+
+
+def _connection(payload: Payload, connection: ConnectionRecord) -> dict[str, bool]:
+    compared = {"partnerId": _id(payload["partnerId"]) == connection.partner_id}
+    if connection.name is not None:
+        compared["name"] = payload["name"] == connection.name
+    return compared
+
+
+def _id(value: object) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))
+
+
+def _same_moment(text: object, moment: datetime | None) -> bool:
+    if text is None or moment is None:
+        return text is None and moment is None
+    signed = parse_rfc3339(str(text))
+    return signed is not None and whole_milliseconds(signed) == whole_milliseconds(moment)

@@ -1,0 +1,255 @@
+"""All SQL of accounts, balances, holds and the journal. Money moves only through the functions of this module.
+
+The functions for a whole settlement (``hold_liabilities`` to ``release_holds``) run one statement over temporary
+tables that the caller made in the same transaction: ``liability``, ``dispute_target`` and ``run``. The statements
+describe their columns. The caller holds the partner's lock. Under that lock nothing else moves more than one
+network balance at a time, so these statements need not lock balances first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from clearwindow.ledger.models import (
+    AccountKind,
+    Balance,
+    BalanceKey,
+    Balances,
+    Entry,
+    EntryFilter,
+    Hold,
+    HoldCause,
+    JournalEntry,
+    Movement,
+    Shortfall,
+)
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
+
+sql: Final = Queries("clearwindow.ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class _BalanceRow:
+    account_id: UUID
+    currency: str
+    available: int
+    held: int
+
+    def key(self) -> BalanceKey:
+        return BalanceKey(self.account_id, self.currency)
+
+    def balance(self) -> Balance:
+        return Balance(self.available, self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class _HoldRow:
+    cause_id: UUID
+    account_id: UUID
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    wanted: int
+    done: int
+
+
+def insert_account(tx: Transaction, account_id: UUID, kind: AccountKind, partner_id: UUID) -> None:
+    """Opens an account without balances. A Go Account belongs to no partner: its ``partner_id`` is NIL."""
+    tx.run(sql["insert_account"], id=account_id, kind=kind, partner_id=partner_id, now=tx.now())
+
+
+def balances_of(tx: Transaction, account_ids: Iterable[UUID]) -> dict[UUID, dict[str, Balance]]:
+    """Returns the balances of each account by currency. An account without balances has an empty record."""
+    wanted = list(account_ids)
+    found: dict[UUID, dict[str, Balance]] = {account_id: {} for account_id in wanted}
+    for row in tx.all(_BalanceRow, sql["list_balances"], account_ids=wanted):
+        found[row.account_id][row.currency] = row.balance()
+    return found
+
+
+def lock_balances(tx: Transaction, keys: Iterable[BalanceKey]) -> Balances:
+    """Locks the balances in the one fixed order and returns them. A missing balance is created with zero.
+
+    One call must lock all balances that one decision needs.
+    """
+    wanted = sorted(set(keys))
+    arrays = {
+        "account_ids": [key.account_id for key in wanted],
+        "currencies": [key.currency for key in wanted],
+    }
+    tx.run(sql["add_missing_balances"], **arrays)
+    return {row.key(): row.balance() for row in tx.all(_BalanceRow, sql["lock_balances"], **arrays)}
+
+
+def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Sequence[Hold] = ()) -> None:
+    """Writes one journal entry, moves the balances and sets the holds that explain it. Protocol §10.3.
+
+    The caller has locked the balances. The database refuses a balance below zero.
+    """
+    _require_zero_sum(movements)
+    insert_entry(tx, entry)
+    moved = tx.run(
+        sql["post_movements"],
+        partner_id=entry.partner_id,
+        entry_id=entry.id,
+        account_ids=[movement.key.account_id for movement in movements],
+        currencies=[movement.key.currency for movement in movements],
+        available=[Decimal(movement.available) for movement in movements],
+        held=[Decimal(movement.held) for movement in movements],
+    )
+    if moved != len({movement.key for movement in movements}):
+        raise LookupError("a movement names a balance that does not exist")
+    if holds:
+        put_holds(tx, holds)
+
+
+def insert_entry(tx: Transaction, entry: Entry) -> None:
+    tx.run(
+        sql["insert_entry"],
+        id=entry.id,
+        partner_id=entry.partner_id,
+        kind=entry.kind,
+        cause_id=entry.cause_id,
+        reference=entry.reference,
+        now=tx.now(),
+    )
+
+
+def put_holds(tx: Transaction, holds: Sequence[Hold]) -> None:
+    """Sets each hold to its ``quantity``. Zero removes the hold. No balance changes."""
+    tx.run(
+        sql["put_holds"],
+        cause_ids=[hold.cause_id for hold in holds],
+        cause_kinds=[str(hold.cause) for hold in holds],
+        partner_ids=[hold.partner_id for hold in holds],
+        account_ids=[hold.key.account_id for hold in holds],
+        currencies=[hold.key.currency for hold in holds],
+        quantities=[Decimal(hold.quantity) for hold in holds],
+    )
+
+
+def reduce_holds(tx: Transaction, cause_id: UUID, quantities: Mapping[BalanceKey, int]) -> None:
+    """Reduces the holds of a cause by quantities that an entry has moved."""
+    covered = tx.scalars(
+        int,
+        sql["reduce_holds"],
+        cause_id=cause_id,
+        account_ids=[key.account_id for key in quantities],
+        currencies=[key.currency for key in quantities],
+        quantities=[Decimal(quantity) for quantity in quantities.values()],
+    )[0]
+    if covered != len(quantities):
+        raise AssertionError(f"{len(quantities)} holds had to cover a movement, {covered} did")
+
+
+def drop_holds(tx: Transaction, cause_ids: Iterable[UUID]) -> None:
+    """Removes the holds of these causes. The caller moves the balances back or holds them for another cause."""
+    tx.run(sql["drop_holds"], cause_ids=list(cause_ids))
+
+
+def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[BalanceKey, int]]:
+    """Returns what each cause holds on each balance. A cause without holds has an empty record."""
+    causes = list(cause_ids)
+    held: dict[UUID, dict[BalanceKey, int]] = {cause_id: {} for cause_id in causes}
+    for row in tx.all(_HoldRow, sql["list_holds"], cause_ids=causes):
+        held[row.cause_id][BalanceKey(row.account_id, row.currency)] = row.quantity
+    return held
+
+
+def list_entries(tx: Transaction, wanted: EntryFilter) -> Listing[JournalEntry]:
+    values = {"cause_id": wanted.cause_id, "account_id": wanted.account_id}
+    return list_page(tx, JournalEntry, sql["list_entries"], values, limit=wanted.limit, offset=wanted.offset)
+
+
+def hold_liabilities(tx: Transaction, entry: Entry, former_cause_ids: Sequence[UUID]) -> list[Shortfall]:
+    """Holds every liability for the entry's settlement and takes over the holds of the former causes.
+
+    Returns:
+        The liabilities that are not covered. If there is one, the caller must roll the transaction back.
+    """
+    insert_entry(tx, entry)
+    return tx.all(
+        Shortfall,
+        sql["hold_liabilities"],
+        partner_id=entry.partner_id,
+        entry_id=entry.id,
+        cause_id=entry.cause_id,
+        cause_kind=HoldCause.SETTLEMENT,
+        former_cause_ids=list(former_cause_ids),
+    )
+
+
+def replace_holds(
+    tx: Transaction, entry: Entry, settlement_id: UUID, ended_cause_ids: Sequence[UUID] = ()
+) -> list[Shortfall]:
+    """Makes what the settlement holds equal to ``liability`` and ends the holds of other causes.
+
+    Returns:
+        The liabilities that are not covered. If there is one, the caller must roll the transaction back.
+    """
+    insert_entry(tx, entry)
+    return tx.all(
+        Shortfall,
+        sql["replace_holds"],
+        partner_id=entry.partner_id,
+        entry_id=entry.id,
+        cause_id=settlement_id,
+        cause_kind=HoldCause.SETTLEMENT,
+        ended_cause_ids=list(ended_cause_ids),
+    )
+
+
+def hand_holds_to_disputes(tx: Transaction, partner_id: UUID, settlement_id: UUID) -> None:
+    """Moves holds from the settlement to its disputes, as ``dispute_target`` says. No balance changes."""
+    tx.run(sql["hand_holds_to_disputes"], partner_id=partner_id, settlement_id=settlement_id)
+
+
+def settle_run(tx: Transaction, entry: Entry, partner_account_id: UUID, partner_change: Mapping[str, int]) -> None:
+    """Executes ``run`` for the entry's settlement. The partner's account changes by ``partner_change``."""
+    insert_entry(tx, entry)
+    tx.run(sql["add_missing_balances_of_run"])
+    moved = tx.one(
+        _Moved,
+        sql["settle_run"],
+        partner_id=entry.partner_id,
+        entry_id=entry.id,
+        settlement_id=entry.cause_id,
+        partner_account_id=partner_account_id,
+        partner_currencies=list(partner_change),
+        partner_quantities=[Decimal(quantity) for quantity in partner_change.values()],
+    )
+    if moved.wanted != moved.done:
+        raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
+
+
+def uncovered_losses(tx: Transaction) -> list[Shortfall]:
+    """Returns the losses of ``run`` that the available balances do not cover. The losing balances stay locked."""
+    tx.run(sql["lock_losing_balances"])
+    return tx.all(Shortfall, sql["uncovered_losses"])
+
+
+def release_holds(tx: Transaction, entry: Entry) -> None:
+    """Releases everything that the entry's cause holds."""
+    insert_entry(tx, entry)
+    values = {"partner_id": entry.partner_id, "entry_id": entry.id, "cause_id": entry.cause_id}
+    tx.run(sql["release_holds"], **values)
+
+
+def _require_zero_sum(movements: Iterable[Movement]) -> None:
+    """An entry that creates or destroys money is a defect of the caller, so it never reaches the journal."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for movement in movements:
+        sums[movement.key.currency] += movement.available + movement.held
+    unbalanced = sorted(currency for currency, total in sums.items() if total != 0)
+    if unbalanced:
+        raise AssertionError(f"a journal entry does not sum to zero in {', '.join(unbalanced)}")

@@ -1,0 +1,109 @@
+"""Reads of partners, connections, currencies and balances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from clearwindow.core.errors import InvalidRequestError
+from clearwindow.identity.models import Member
+from clearwindow.ledger import store as ledger
+from clearwindow.network import parties, rules, store
+from clearwindow.network.models import (
+    ClientFunds,
+    Connection,
+    ConnectionFilter,
+    CurrencyMap,
+    Partner,
+    PartnerFilter,
+    PartnerFunds,
+    PartnerLicence,
+)
+from clearwindow.postgres.paging import Listing
+from clearwindow.runtime import Runtime
+
+
+def list_partners(
+    runtime: Runtime, member: Member, wanted: PartnerFilter, *, limit: int, offset: int
+) -> tuple[Listing[Partner], dict[UUID, PartnerLicence]]:
+    """Returns a page of the partners, and the licence of the member's enterprise for each of them."""
+    with runtime.transaction() as tx:
+        page = store.list_partners(tx, wanted, limit=limit, offset=offset)
+        return page, store.licences(tx, member.enterprise_id, [partner.id for partner in page.items])
+
+
+def supported_currencies(runtime: Runtime, partner_ids: Sequence[UUID]) -> dict[UUID, CurrencyMap]:
+    """Returns the currency map of each partner. All of the partners must exist."""
+    with runtime.transaction() as tx:
+        partners = store.partners_by_id(tx, partner_ids)
+        missing = set(partner_ids) - set(partners)
+        if missing:
+            raise InvalidRequestError("partner_unknown", f"partnerIds: there is no partner {min(missing)}")
+        return store.currency_maps(tx, partners.values())
+
+
+def client_connection(runtime: Runtime, member: Member, connection_id: UUID) -> Connection:
+    with runtime.transaction() as tx:
+        client = parties.require_client(tx, member.enterprise_id)
+        connection = store.connection_of_client(tx, client.id, connection_id)
+    if connection is None:
+        raise rules.unknown_connection()
+    return connection
+
+
+def partner_connection(runtime: Runtime, member: Member, connection_id: UUID) -> Connection:
+    with runtime.transaction() as tx:
+        partner = parties.require_partner(tx, member.enterprise_id)
+        connection = store.connection_of_partner(tx, partner.id, connection_id)
+    if connection is None:
+        raise rules.unknown_connection()
+    return connection
+
+
+def client_connections(
+    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
+) -> Listing[Connection]:
+    with runtime.transaction() as tx:
+        client = parties.require_client(tx, member.enterprise_id)
+        return store.list_connections(tx, replace(wanted, client_id=client.id), limit=limit, offset=offset)
+
+
+def partner_connections(
+    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
+) -> Listing[Connection]:
+    with runtime.transaction() as tx:
+        partner = parties.require_partner(tx, member.enterprise_id)
+        return store.list_connections(tx, replace(wanted, partner_id=partner.id), limit=limit, offset=offset)
+
+
+def client_funds(
+    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
+) -> ClientFunds:
+    """Returns the balances of the client's Go Account, and of one page of its network accounts."""
+    with runtime.transaction() as tx:
+        client = parties.require_client(tx, member.enterprise_id)
+        page = store.list_connections(tx, replace(wanted, client_id=client.id), limit=limit, offset=offset)
+        accounts = [client.go_account_id, *(connection.network_account_id for connection in page.items)]
+        balances = ledger.balances_of(tx, accounts)
+        partners = store.partners_by_id(tx, {connection.partner_id for connection in page.items})
+    rows = [
+        (connection, partners[connection.partner_id], balances[connection.network_account_id])
+        for connection in page.items
+    ]
+    return ClientFunds(client, balances[client.go_account_id], rows, page.total)
+
+
+def partner_funds(
+    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
+) -> PartnerFunds:
+    """Returns the balances of the partner's Go Account, and of one page of the network accounts at it."""
+    with runtime.transaction() as tx:
+        partner = parties.require_partner(tx, member.enterprise_id)
+        page = store.list_connections(tx, replace(wanted, partner_id=partner.id), limit=limit, offset=offset)
+        accounts = [partner.go_account_id, *(connection.network_account_id for connection in page.items)]
+        balances = ledger.balances_of(tx, accounts)
+        currencies = store.currency_map(tx, partner)
+    named = {account_id: rules.by_partner_names(own, currencies) for account_id, own in balances.items()}
+    rows = [(connection, named[connection.network_account_id]) for connection in page.items]
+    return PartnerFunds(named[partner.go_account_id], rows, page.total)

@@ -1,1 +1,0 @@
-"""Events: what happened and who hears of it. Protocol §9."""

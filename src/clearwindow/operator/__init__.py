@@ -1,1 +1,0 @@
-"""The operator's API: how a network is set up and watched."""

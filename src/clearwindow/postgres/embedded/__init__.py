@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL: a server that Clearwindow ships and starts itself."""

@@ -1,1 +1,0 @@
-"""What a network is rehearsed with: the demo, and a server of one's own."""

@@ -1,1 +1,0 @@
-"""A day of settlements with disputes, replayed."""

@@ -1,0 +1,141 @@
+"""What happens to a staged settlement: the end of its windows, execution and retries. Protocol §5.
+
+Each step is one transaction that locks the partner, then the settlement, then its parties.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from clearwindow.events.models import EventType
+from clearwindow.identity import audit
+from clearwindow.identity.models import Operator
+from clearwindow.ledger import store as ledger
+from clearwindow.ledger.models import Entry, EntryKind
+from clearwindow.network import parties
+from clearwindow.network.models import Partner
+from clearwindow.postgres.pool import Transaction
+from clearwindow.runtime import Runtime
+from clearwindow.settlements import events, finalization, funding, immediate, rules, staging, store
+from clearwindow.settlements.disputes import store as disputes
+from clearwindow.settlements.models import DueSettlement, FundingGap, Settlement, SettlementState, SettlementType
+from clearwindow.settlements.transfers import store as transfers
+from clearwindow.settlements.transfers.models import NO_OBJECTIONS
+
+
+def advance(runtime: Runtime, due: DueSettlement) -> bool:
+    """Takes the next step of a due settlement. Returns False if another worker has its partner.
+
+    Takes none if another settlement of the partner comes first by now: the next look finds that one.
+    """
+    with runtime.transaction() as tx:
+        partner = parties.claim_partner(tx, due.partner_id)
+        if partner is None:
+            return False
+        if not store.is_first_due(tx, due, SettlementType.OFFCHAIN):
+            return True
+        settlement = store.lock(tx, due.id)
+        if settlement.state is SettlementState.DISPUTE_WINDOW:
+            _finalise(tx, partner, settlement)
+        elif settlement.closures_wait:
+            _run_closures(tx, partner, settlement)
+        else:
+            _execute(tx, partner, settlement)
+        return True
+
+
+def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
+    """Ends the dispute window. What is disputed stays held for the dispute, the rest is final."""
+    transfers.lock_parties(tx, settlement.id)
+    objections = disputes.objections(tx, settlement.id)
+    if objections.standing:
+        transfers.mark_disputed(tx, settlement.id, list(objections.standing.values()))
+        transfers.compute_dispute_targets(tx, settlement.id, objections)
+        ledger.hand_holds_to_disputes(tx, partner.id, settlement.id)
+    due_at = tx.now() if settlement.execute_when_funded else settlement.top_up_deadline_at
+    final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
+    events.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
+    finalization.owe_final_amounts(tx, partner, final)
+    gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.net_of_final(tx, settlement.id)))
+    if gaps:
+        events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)
+
+
+def _execute(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
+    """Executes all final transfers or none of them."""
+    change = _partner_change(tx, settlement)
+    gaps = funding.gaps(tx, partner, change)
+    if gaps:
+        _wait_or_fail(tx, partner, settlement, gaps)
+        return
+    entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
+    ledger.settle_run(tx, entry, partner.go_account_id, {name: by for name, by in change.items() if by != 0})
+    done = store.change_state(tx, settlement, SettlementState.COMPLETED, due_at=None, finalized_at=tx.now())
+    events.notify_all(tx, EventType.SETTLEMENT_COMPLETED, partner, done, balances_changed=True)
+    if any(quantity > 0 for quantity in change.values()):
+        funding.wake_waiting(tx, [partner.id])
+
+
+def _run_closures(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
+    """Executes the closures that a rejected settlement had taken, all of them or none."""
+    net = transfers.compute_run(tx, settlement.id, NO_OBJECTIONS, without_new=True)
+    change = funding.seen_by_partner(net)
+    gaps = funding.gaps(tx, partner, change)
+    if gaps:
+        store.set_due(tx, settlement.id, None)
+        events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, settlement, gaps)
+        return
+    entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
+    ledger.settle_run(tx, entry, partner.go_account_id, {name: by for name, by in change.items() if by != 0})
+    events.notify_balances(tx, partner, store.end_closures(tx, settlement))
+    if any(quantity > 0 for quantity in change.values()):
+        funding.wake_waiting(tx, [partner.id])
+
+
+def _partner_change(tx: Transaction, settlement: Settlement) -> dict[str, int]:
+    """Returns how much executing would change the partner's account. Creates the temporary table ``run``."""
+    net = transfers.compute_run(tx, settlement.id, disputes.objections(tx, settlement.id))
+    return funding.seen_by_partner(net)
+
+
+def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gaps: list[FundingGap]) -> None:
+    if settlement.state is SettlementState.TOP_UP_WINDOW and tx.now() < settlement.top_up_deadline_at:
+        store.set_due(tx, settlement.id, settlement.top_up_deadline_at)
+        return
+    reason = rules.failure_reason(gaps)
+    if settlement.state is SettlementState.FAILED:
+        store.keep_failed(tx, settlement, reason)
+        return
+    failed = store.change_state(tx, settlement, SettlementState.FAILED, due_at=None, reason=reason)
+    events.notify_all(tx, EventType.SETTLEMENT_FAILED, partner, failed)
+    events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, failed, gaps)
+
+
+def retry(runtime: Runtime, operator: Operator, settlement_id: UUID | None, reason: str | None) -> Settlement:
+    """Makes a failed settlement due at once, or the closures of a rejected one. A pending one stays as it is.
+
+    An immediate settlement is tried before this returns: it has completed, or is still failed.
+    """
+    with runtime.transaction() as tx:
+        partner, settlement = lock_both(tx, settlement_id)
+        if settlement.immediate:
+            rules.require_transition(settlement, SettlementState.COMPLETED)
+            tried = immediate.attempt(tx, partner, settlement).settlement
+            audit.record(tx, operator, "settlement.retry", settlement.id, reason=reason, status=tried.state.value)
+            return tried
+        if settlement.state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW):
+            return settlement
+        if settlement.closures_wait:
+            funding.wake_waiting(tx, [partner.id])
+            audit.record(tx, operator, "settlement.retry", settlement.id, reason=reason)
+            return store.lock(tx, settlement.id)
+        pending = staging.retry(tx, settlement)
+        audit.record(tx, operator, "settlement.retry", settlement.id, reason=reason)
+        return pending
+
+
+def lock_both(tx: Transaction, settlement_id: UUID | None) -> tuple[Partner, Settlement]:
+    """Locks the partner of a settlement, then the settlement."""
+    found = store.require(tx, settlement_id)
+    partner = parties.lock_partner(tx, found.partner_id)
+    return partner, store.lock(tx, found.id)

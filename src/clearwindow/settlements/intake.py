@@ -1,0 +1,370 @@
+"""What every request for a settlement goes through first: repeats, amounts, signature, partner's lock. Protocol §2.
+
+PostgreSQL checks the single amounts. Python looks up each connection and each currency once and writes one text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
+from uuid import UUID
+
+from clearwindow.core.errors import REFUSALS, ConflictError, InvalidRequestError
+from clearwindow.core.money import AmountUnit
+from clearwindow.custody import signatures
+from clearwindow.identity.models import Member
+from clearwindow.network import parties
+from clearwindow.network import store as network
+from clearwindow.network.models import Partner
+from clearwindow.postgres.pool import Transaction
+from clearwindow.runtime import Limits, Runtime
+from clearwindow.settlements import rules, store
+from clearwindow.settlements.models import (
+    Amounts,
+    AmountScale,
+    FlatAmounts,
+    Instruction,
+    Method,
+    NestedAmounts,
+    Request,
+    Settlement,
+    SettlementState,
+    StagedAmounts,
+)
+from clearwindow.settlements.transfers import store as transfers
+from clearwindow.settlements.transfers.models import UnfitAmount
+from clearwindow.signing import nonces, repeats
+from clearwindow.signing.models import SignedRequest, VerifiedRequest
+
+Group = tuple[tuple[str, ...], Mapping[str, str]]
+"""The amounts of one connection, or of one source and destination, with the path to them in the request."""
+_ENTRIES_NAMED: Final = 20
+_PROBLEMS: Final = {
+    "zero": "is zero",
+    "too_large": "has more than 78 digits in base units",
+    "too_fine": "has more decimals than the currency, or decimals where your amounts are in base units",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A new request that passed every check before its nonce. Its partner is locked, its amounts are staged."""
+
+    partner: Partner
+    staged: StagedAmounts
+    verified: VerifiedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The settlement that an earlier, same request made.
+
+    ``may_act``: it has failed and may be tried again, because this request passed every check that a new one must
+    pass. Then the partner and the settlement are locked. Otherwise nothing is locked, and nothing may be written.
+    """
+
+    partner: Partner
+    settlement: Settlement
+    may_act: bool
+
+
+def read(
+    runtime: Runtime, member: Member, method: Method, instruction: Instruction, signed: SignedRequest
+) -> Request:
+    """Returns the request after the checks that need no database.
+
+    Raises:
+        InvalidRequestError: there are too many connections or amounts, or the payload differs from the body.
+    """
+    count = _require_within_limits(instruction.settlement_amounts, runtime.limits)
+    signatures.require_match(signed)
+    return Request(member, method, instruction, signed, count)
+
+
+def receive(tx: Transaction, request: Request) -> Admitted | Repeated:
+    """Answers whether the request is new, after all checks that come before its nonce. Protocol §2.
+
+    A byte-identical repeat is found first and takes no lock. If it repeats a failed settlement, it goes through the
+    checks of a new request; a refusal only keeps it from trying the settlement again.
+
+    Raises:
+        PermissionDeniedError: the caller is no partner that may settle by this method.
+        InvalidRequestError: an amount cannot be a transfer.
+        NotAuthenticatedError: the signature is not the partner's.
+        ConflictError: the externalId belongs to another request, or the nonce of the same request signed anew does.
+    """
+    partner = parties.require_partner(tx, request.member.enterprise_id)
+    existing = store.find_by_external_id(tx, partner.id, request.instruction.external_id)
+    if existing is None or not _is_repeat(tx, request, existing):
+        return _admit(tx, request, partner)
+    if existing.state is not SettlementState.FAILED:
+        return Repeated(partner, existing, may_act=False)
+    try:
+        return _admit(tx, request, partner)
+    except REFUSALS:
+        return Repeated(partner, existing, may_act=False)
+
+
+def _admit(tx: Transaction, request: Request, partner: Partner) -> Admitted | Repeated:
+    method, external_id = request.method, request.instruction.external_id
+    partner = method.allowed(partner)
+    read_as = replace(partner, amount_unit=AmountUnit.BASE) if method.in_base_units else partner
+    staged = _stage(tx, read_as, request.instruction.settlement_amounts, request.amount_count)
+    verified = signatures.verify(tx, partner.go_account_id, request.signed)
+    existing = store.find_by_external_id(tx, partner.id, external_id)
+    if existing is None or existing.state is SettlementState.FAILED:
+        # Before the lock was taken, the partner may have changed, and the same request may have come.
+        partner = method.allowed(parties.lock_partner(tx, partner.id))
+        existing = store.find_by_external_id(tx, partner.id, external_id)
+        if existing is None:
+            return Admitted(partner, staged, verified)
+    if not _is_repeat(tx, request, existing):
+        _require_same(tx, request, existing, staged)
+        nonces.use_again(tx, request.member.enterprise_id, verified, ConflictError, existing.id)
+    if existing.state is not SettlementState.FAILED:
+        return Repeated(partner, existing, may_act=False)
+    settlement = store.lock(tx, existing.id)
+    return Repeated(partner, settlement, may_act=settlement.state is SettlementState.FAILED)
+
+
+def _is_repeat(tx: Transaction, request: Request, existing: Settlement) -> bool:
+    """Returns whether this request was accepted before for the settlement: the same bytes and method."""
+    if not request.method.made(existing):
+        return False
+    if existing.request_sha256 == request.signed.sha256:
+        return True
+    return nonces.is_repeat(tx, request.member.enterprise_id, request.signed, existing.id)
+
+
+def _require_same(tx: Transaction, request: Request, existing: Settlement, staged: StagedAmounts) -> None:
+    """Requires that a request of other bytes is the one that made the settlement, signed anew."""
+    scale = store.find_amount_scale(tx, existing.id)
+    if not request.method.made(existing):
+        fields = ["operation"]
+    elif scale is None:
+        fields = []
+    else:
+        same_amounts = _has_amounts(tx, existing, scale, staged)
+        fields = rules.differing_fields(existing, request.instruction, same_amounts=same_amounts)
+        if not fields:
+            return
+    raise ConflictError("external_id_taken", *repeats.differs("externalId", "settlement", existing.id, fields))
+
+
+def _has_amounts(tx: Transaction, settlement: Settlement, scale: AmountScale, staged: StagedAmounts) -> bool:
+    if scale.keys() != set(staged.names):
+        return False
+    currencies, decimals = zip(*(scale[name] for name in staged.names), strict=True)
+    return transfers.has_staged_amounts(tx, settlement.id, currencies, decimals)
+
+
+def draft(tx: Transaction, request: Request, received: Admitted, settlement_id: UUID) -> Settlement:
+    """Returns a new settlement without windows and with nothing due. Uses up the nonce; stores no settlement.
+
+    Raises:
+        ConflictError: the nonce belongs to another request.
+    """
+    nonces.use(tx, request.member.enterprise_id, received.verified, ConflictError, settlement_id)
+    method, instruction = request.method, request.instruction
+    now = tx.now()
+    return Settlement(
+        id=settlement_id,
+        partner_id=received.partner.id,
+        external_id=instruction.external_id,
+        state=method.begins_as,
+        settlement_type=method.settlement_type,
+        request_sha256=request.signed.sha256,
+        staged_answer="",
+        notes=instruction.notes,
+        initiated_by=request.member.user_id,
+        cutoff_at=None,
+        created_at=now,
+        updated_at=now,
+        dispute_deadline_at=now,
+        top_up_deadline_at=now,
+        execute_when_funded=False,
+        immediate=method.immediate,
+        due_at=None,
+        attempts=0,
+        last_error=None,
+        finalized_at=None,
+        reason=None,
+    )
+
+
+def insert(tx: Transaction, settlement: Settlement, staged: StagedAmounts) -> None:
+    """Stores the settlement with a transfer for each staged amount."""
+    store.insert(tx, settlement, staged.scale)
+    transfers.insert_staged(
+        tx,
+        settlement_id=settlement.id,
+        partner_id=settlement.partner_id,
+        dispute_deadline_at=settlement.dispute_deadline_at,
+        currencies=staged.currencies,
+        decimals=staged.decimals,
+    )
+
+
+def as_nested(amounts: Amounts) -> NestedAmounts | None:
+    """Returns the amounts if they are between two connections. The schema has checked that all have one form."""
+    first = next((value for given in amounts.values() for value in given.values()), None)
+    return cast("NestedAmounts", amounts) if isinstance(first, Mapping) else None
+
+
+def _require_within_limits(amounts: Amounts, limits: Limits) -> int:
+    """Returns the number of amounts.
+
+    Raises:
+        InvalidRequestError: there are too many connections or amounts, or a connection has no amount.
+    """
+    given = _groups(amounts)
+    connections = {connection_id for path, _ in given for connection_id in path}
+    count = sum(len(quantities) for _, quantities in given)
+    if len(connections) > limits.connections_per_settlement:
+        text = _too_many(len(connections), "connections", limits.connections_per_settlement)
+        raise InvalidRequestError("too_many_connections", text)
+    if count > limits.amounts_per_settlement:
+        text = _too_many(count, "amounts", limits.amounts_per_settlement)
+        raise InvalidRequestError("too_many_amounts", text)
+    empty = [path for path, quantities in given if not quantities]
+    if empty:
+        raise InvalidRequestError("amounts_missing", f"{_entry(empty[0])}: has no amounts")
+    return count
+
+
+def _too_many(number: int, what: str, limit: int) -> str:
+    return f"settlementAmounts: {number} {what}, the limit is {limit}: split the settlement"
+
+
+def _groups(amounts: Amounts) -> list[Group]:
+    nested = as_nested(amounts)
+    if nested is None:
+        return [((connection_id,), given) for connection_id, given in cast("FlatAmounts", amounts).items()]
+    return [
+        ((source, destination), given)
+        for source, destinations in nested.items()
+        for destination, given in destinations.items()
+    ] + [((source,), {}) for source, destinations in nested.items() if not destinations]
+
+
+def _entry(path: Iterable[str]) -> str:
+    return ".".join(("settlementAmounts", *path))
+
+
+def _stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> StagedAmounts:
+    """Copies the amounts into a temporary table of the transaction and checks that each can be a transfer.
+
+    Raises:
+        InvalidRequestError: a connection is unknown or another partner's, a currency is unmapped, or an amount is
+            zero, too large or too fine. The error names them.
+    """
+    groups = _groups(amounts)
+    between_connections = as_nested(amounts) is not None
+    if between_connections:
+        _require_trades(partner, groups)
+    accounts = _network_accounts(tx, partner, groups)
+    names = sorted(set().union(*(given for _, given in groups)))
+    currency_map = network.currency_map(tx, partner)
+    mapped = {name: currency_map.to_ours(name) for name in names}
+    unmapped = [name for name, found in mapped.items() if found is None]
+    if unmapped:
+        _refuse_unmapped(groups, unmapped)
+    ours = [found for found in mapped.values() if found is not None]
+    in_base_units = currency_map.unit == "base"
+    staged = StagedAmounts(
+        names=names,
+        currencies=[currency for currency, _ in ours],
+        decimals=[0 if in_base_units else decimals for _, decimals in ours],
+        digits_only=in_base_units,
+    )
+    lines = _lines(groups, accounts, names)
+    transfers.stage_amounts(tx, lines, count, between_connections=between_connections)
+    _require_fit(tx, staged)
+    if partner.broker and not between_connections:
+        _require_net_zero(tx, staged)
+    return staged
+
+
+def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
+    """Requires a broker and two different connections: the amounts are trades between two clients."""
+    if not partner.broker:
+        raise InvalidRequestError(
+            "amounts_not_flat",
+            f"{_entry(groups[0][0])}: only a broker settles between two connections:"
+            " send {connectionId: {currency: amount}}, each as the connection's gain or loss",
+        )
+    for path, _ in groups:
+        source, destination = path
+        if source == destination:
+            raise InvalidRequestError(
+                "connection_with_itself", f"{_entry(path)}: source and destination are the same connection"
+            )
+
+
+def _require_fit(tx: Transaction, staged: StagedAmounts) -> None:
+    unfit = transfers.unfit_amounts(tx, staged.decimals, digits_only=staged.digits_only)
+    if unfit:
+        entries = [
+            {
+                "entry": _entry((*_path(amount), staged.names[amount.currency_number - 1])),
+                "problem": f"{amount.amount:f} {_PROBLEMS[amount.problem]}",
+            }
+            for amount in unfit
+        ]
+        raise InvalidRequestError(
+            "amount_unfit", f"{entries[0]['entry']}: {entries[0]['problem']}", {"problems": entries}
+        )
+
+
+def _path(amount: UnfitAmount) -> tuple[str, ...]:
+    source = amount.counterparty_connection_id
+    return (str(amount.connection_id),) if source is None else (str(source), str(amount.connection_id))
+
+
+def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
+    # A broker settles the trades of its clients with each other and keeps nothing of them.
+    unbalanced = transfers.unbalanced_currencies(tx, staged.currencies)
+    if unbalanced:
+        # The partner's names. Two of them may map to one currency of ours.
+        written: dict[str, list[str]] = {}
+        for name, currency in zip(staged.names, staged.currencies, strict=True):
+            written.setdefault(currency, []).append(name)
+        sums = {" and ".join(written[currency]): f"{quantity:f}" for currency, quantity in unbalanced.items()}
+        currency, quantity = next(iter(sums.items()))
+        raise InvalidRequestError(
+            "amounts_not_net_zero",
+            f"settlementAmounts: a broker's amounts must sum to zero, those of {currency} sum to {quantity}",
+            {"sums": sums},
+        )
+
+
+def _network_accounts(tx: Transaction, partner: Partner, groups: Sequence[Group]) -> dict[str, UUID]:
+    paths = {path[depth - 1]: path[:depth] for path, _ in reversed(groups) for depth in range(1, len(path) + 1)}
+    wanted = {connection_id: UUID(connection_id) for connection_id in sorted(paths, key=paths.__getitem__)}
+    own = network.accounts_of_connections(tx, partner.id, wanted.values())
+    missing = [connection_id for connection_id, key in wanted.items() if key not in own]
+    if missing:
+        raise InvalidRequestError(
+            "connection_unknown",
+            f"{_entry(paths[missing[0]])}: you have no such connection",
+            {"connectionIds": missing[:_ENTRIES_NAMED], "connectionCount": len(missing)},
+        )
+    return {connection_id: own[key] for connection_id, key in wanted.items()}
+
+
+def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
+    where = next(path for path, given in groups if unmapped[0] in given)
+    raise InvalidRequestError(
+        "currency_unmapped",
+        f"{_entry((*where, unmapped[0]))}: your configuration maps no such currency",
+        {"currencies": unmapped[:_ENTRIES_NAMED], "currencyCount": len(unmapped)},
+    )
+
+
+def _lines(groups: Sequence[Group], accounts: Mapping[str, UUID], names: list[str]) -> Iterator[str]:
+    numbers = {name: str(number) for number, name in enumerate(names, start=1)}
+    for path, given in groups:
+        head = "".join(f"{connection_id}\t{accounts[connection_id]}\t" for connection_id in path)
+        for name, amount in given.items():
+            yield f"{head}{numbers[name]}\t{amount}\n"

@@ -1,0 +1,1 @@
+"""Settlement on chain: losses are paid first, then gains out of the partner's deposits. Protocol §7."""

@@ -1,0 +1,60 @@
+"""Settlements, disputes and due work of the whole network, for operators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from clearwindow.postgres.paging import Listing
+from clearwindow.runtime import Runtime
+from clearwindow.settlements import store, views
+from clearwindow.settlements.disputes import store as disputes
+from clearwindow.settlements.disputes import views as dispute_views
+from clearwindow.settlements.disputes.models import Closure, ClosureFilter, DisputeDetail, DisputeFilter
+from clearwindow.settlements.models import (
+    Settlement,
+    SettlementDetail,
+    SettlementFilter,
+    SettlementLine,
+    WaitingSettlement,
+)
+from clearwindow.settlements.transfers.models import WantedTransfers
+
+
+def list_settlements(runtime: Runtime, wanted: SettlementFilter) -> Listing[SettlementLine]:
+    with runtime.transaction() as tx:
+        return views.list_any(tx, wanted)
+
+
+def get_settlement(runtime: Runtime, settlement_id: UUID | None, wanted: WantedTransfers) -> SettlementDetail:
+    with runtime.transaction() as tx:
+        return views.detail(tx, settlement_id, wanted, partner_id=None)
+
+
+def with_disputed(runtime: Runtime, settlement: Settlement) -> SettlementLine:
+    """Returns the settlement with whether it is disputed now."""
+    with runtime.transaction() as tx:
+        return SettlementLine(settlement, disputes.is_disputed(tx, settlement.id))
+
+
+def list_disputes(runtime: Runtime, wanted: DisputeFilter) -> Listing[DisputeDetail]:
+    with runtime.transaction() as tx:
+        return dispute_views.describe(tx, wanted)
+
+
+def list_closures(runtime: Runtime, wanted: ClosureFilter) -> Listing[Closure]:
+    with runtime.transaction() as tx:
+        return disputes.list_closures(tx, wanted)
+
+
+def list_work(runtime: Runtime, limit: int, offset: int) -> Listing[WaitingSettlement]:
+    with runtime.transaction() as tx:
+        page = store.list_work(tx, limit, offset)
+        now = tx.now()
+    return Listing([_waiting(found, found.due_at, now) for found in page.items if found.due_at], page.total)
+
+
+def _waiting(settlement: Settlement, due_at: datetime, now: datetime) -> WaitingSettlement:
+    if settlement.attempts:
+        return WaitingSettlement(settlement, due_at, "failing")
+    return WaitingSettlement(settlement, due_at, "due" if due_at <= now else "waiting")

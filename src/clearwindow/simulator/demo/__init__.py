@@ -1,0 +1,1 @@
+"""The demo: a network, three settlements and the balances at the end."""

@@ -1,0 +1,53 @@
+"""How many requests the server works on at once, whoever sends them. Protocol §2."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clearwindow.api.problems import answer_of
+from clearwindow.core.errors import UnavailableError
+from clearwindow.web.edge import LIMITED_PREFIX
+
+_ABSOLUTE: Final = ("http://", "https://")
+
+
+class Admission:
+    """Stands before the application. A request over the limit is answered at once, and may be sent again."""
+
+    def __init__(self, app: ASGIApp, at_once: int) -> None:
+        self._app = app
+        self._at_once = at_once
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _use_origin_form(scope)
+        if scope["type"] != "http" or not scope["path"].startswith(LIMITED_PREFIX):
+            await self._app(scope, receive, send)
+            return
+        if self._inside >= self._at_once:
+            error = UnavailableError(
+                "server_busy", f"the server works on {self._at_once} requests: send the same bytes again"
+            )
+            await answer_of(error, str(uuid4()), scope["path"])(scope, receive, send)
+            return
+        self._inside += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._inside -= 1
+
+
+def _use_origin_form(scope: Scope) -> None:
+    """Takes the host out of an address such as ``http://host/path``, which servers must accept. RFC 9112, 3.2.2."""
+    if not scope["path"].lower().startswith(_ABSOLUTE):
+        return
+    scope["path"] = _without_host(scope["path"])
+    scope["raw_path"] = _without_host(scope["raw_path"].decode("latin-1")).encode("latin-1")
+
+
+def _without_host(address: str) -> str:
+    return "/" + address.partition("://")[2].partition("/")[2]

@@ -1,0 +1,62 @@
+"""Assembles the application: the edge, the routes and the answers to errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from pydantic.alias_generators import to_camel
+
+from clearwindow.api import problems
+from clearwindow.api.capacity import Capacity
+from clearwindow.api.limits import CallerLimits
+from clearwindow.core.work import CapacityTerms
+from clearwindow.identity.presented import find_known
+from clearwindow.runtime import Runtime
+from clearwindow.web import docs_page, errors_page, openapi
+from clearwindow.web.edge import Edge
+
+_UNLIMITED: Final = CallerLimits()
+_PATIENT: Final = CapacityTerms(share=1, wait_seconds=60)
+
+
+def create_app(
+    runtime: Runtime,
+    routers: Sequence[APIRouter],
+    limits: CallerLimits = _UNLIMITED,
+    capacity: CapacityTerms = _PATIENT,
+) -> FastAPI:
+    """Returns the application.
+
+    Args:
+        runtime: what every use case is handed.
+        routers: the routes.
+        limits: how often one caller may send requests.
+        capacity: how much of the server one kind of work, and one caller, may use.
+    """
+    app = FastAPI(
+        title="Clearwindow",
+        version=version("clearwindow"),
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: to_camel(route.name),
+        # FastAPI's own pages load scripts from other servers.
+        docs_url=None,
+        openapi_url=None,
+        redoc_url=None,
+    )
+    app.state.runtime = runtime
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    problems.register(app)
+    for router in (docs_page.router, errors_page.router, *routers):
+        app.include_router(router)
+    app.state.capacity = Capacity(capacity)
+    app.add_middleware(
+        Edge,
+        limits=limits,
+        capacity=app.state.capacity,
+        find=lambda presented: find_known(app.state.runtime, presented),
+    )
+    return app

@@ -1,0 +1,57 @@
+"""All routes of the application."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from clearwindow.allocations.routes import approval_router
+from clearwindow.allocations.routes import router as allocations_router
+from clearwindow.approvals.routes import router as approvals_router
+from clearwindow.custody.operator_routes import router as custody_operator_router
+from clearwindow.custody.wallets.routes import public_router as wallets_public_router
+from clearwindow.custody.wallets.routes import router as wallets_router
+from clearwindow.events.operator_routes import router as events_router
+from clearwindow.identity.operator_routes import history_router as audit_router
+from clearwindow.identity.operator_routes import router as identity_operator_router
+from clearwindow.ledger.operator_routes import router as ledger_router
+from clearwindow.network.operator_routes import router as network_operator_router
+from clearwindow.network.routes import router as network_router
+from clearwindow.partner_calls.operator_routes import public_router as calls_public_router
+from clearwindow.partner_calls.operator_routes import router as calls_operator_router
+from clearwindow.settlements.disputes.routes import router as disputes_router
+from clearwindow.settlements.onchain.operator_routes import router as chain_operator_router
+from clearwindow.settlements.onchain.routes import router as onchain_router
+from clearwindow.settlements.operator_routes import router as settlements_operator_router
+from clearwindow.settlements.routes import router as settlements_router
+from clearwindow.settlements.trades.routes import router as trades_router
+from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
+from clearwindow.signing.evidence.routes import router as evidence_router
+from clearwindow.webhooks.routes import router as webhooks_router
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    wallets_router,
+    wallets_public_router,
+    custody_operator_router,
+    onchain_router,
+    settlements_router,
+    trades_router,
+    disputes_router,
+    allocations_router,
+    approvals_router,
+    approval_router,
+    network_router,
+    network_operator_router,
+    webhooks_router,
+    chain_operator_router,
+    identity_operator_router,
+    audit_router,
+    evidence_router,
+    evidence_operators_router,
+    ledger_router,
+    events_router,
+    settlements_operator_router,
+    calls_operator_router,
+    calls_public_router,
+)

@@ -1,1 +1,0 @@
-"""Durable due work: found by its due time, claimed by a lock, run and completed in one transaction."""

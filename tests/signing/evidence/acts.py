@@ -1,0 +1,94 @@
+"""A network in which every signed operation was accepted at least once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.support.chains import ChainDesk
+from tests.support.networks import ConnectionHandle, Json, PartnerHandle, new_nonce, ok, sign_body
+from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, settle, stage
+
+ALL_OPERATIONS = {
+    "settlement.stage",
+    "settlement.immediate",
+    "settlement.onchain",
+    "settlement.deposits",
+    "allocation",
+    "deallocation",
+    "allocation.decide",
+    "deallocation.decide",
+    "connection.create",
+    "dispute.raise",
+    "dispute.update",
+    "dispute.close",
+}
+
+
+@dataclass(frozen=True)
+class Acted:
+    """``subjects``: the records of one request of each operation."""
+
+    testbed: Testbed
+    partner: PartnerHandle
+    connection: ConnectionHandle
+    subjects: dict[str, str]
+
+
+def act(testbed: Testbed) -> Acted:
+    """Has one client and three partners sign everything that can be signed."""
+    network = testbed.network
+    partner = network.partner(deposits={"ofcbtc": 1_000}, onchainEnabled=True)
+    connection = network.funded(partner, {"ofcbtc": 1_000})
+    subjects = {"connection.create": connection.id}
+    subjects["deallocation"] = ok(connection.deallocate("btc", 10, notes="ünnötig"))["deallocation"]["id"]
+    amounts = {connection.id: {"BTC": "-7"}}
+    subjects["settlement.stage"] = stage(partner, amounts, notes="of today")["id"]
+    subjects["dispute.raise"] = _disputed(testbed, connection, subjects["settlement.stage"])
+    subjects["dispute.update"] = subjects["dispute.raise"]
+    testbed.pass_minutes(10)
+    subjects["dispute.close"] = ok(close_dispute(connection, subjects["dispute.raise"]))["disputeClosure"]["id"]
+    desk = ChainDesk(testbed, partner, connection, connection)
+    subjects["settlement.onchain"] = desk.initiate({connection.id: {"BTC": "5"}}, externalId="on chain")["id"]
+    desk.fund("on chain", "BTC", 5)
+    subjects["settlement.deposits"] = subjects["settlement.onchain"]
+    at_once = network.partner("spot", dispute_window=None, deposits={"ofcbtc": 10}, amountUnit="decimal")
+    spot = network.funded(at_once, {"ofcbtc": 100}, name="spot-trader")
+    subjects["settlement.immediate"] = settle(at_once, {spot.id: {"BTC": "-0.0000001"}})["id"]
+    subjects |= _decided(testbed)
+    return Acted(testbed, partner, connection, subjects)
+
+
+def _disputed(testbed: Testbed, connection: ConnectionHandle, settlement_id: str) -> str:
+    raised = ok(dispute(connection, settlement_id, {"btc": "-2"}, reason="two, not seven"))["dispute"]
+    ok(change_dispute(connection, raised["id"], retracted=True))
+    ok(change_dispute(connection, raised["id"], retracted=False, expectedTransfers={"ofcbtc": "-3"}))
+    assert testbed.state(settlement_id) == "dispute_window"
+    return str(raised["id"])
+
+
+def _decided(testbed: Testbed) -> dict[str, str]:
+    partner = testbed.network.partner("slow", asyncAllocations=True)
+    connection = testbed.network.connect(testbed.network.client("patient", deposits={"ofcbtc": 100}), partner)
+    subjects = {}
+    for what, send in (("allocation", connection.allocate), ("deallocation", connection.deallocate)):
+        record = ok(send("ofcbtc", 30))[what]
+        body = sign_body(decision(connection, what, record), partner.enterprise.account.key)
+        ok(partner.api.put(f"/partners/{what}s", body))
+        subjects[f"{what}.decide"] = record["id"]
+    subjects["allocation"] = subjects["allocation.decide"]
+    return subjects
+
+
+def decision(connection: ConnectionHandle, what: str, record: Json) -> Json:
+    """Returns the fields of a partner's yes."""
+    return {
+        f"{what}Id": record["id"],
+        "amount": {"currency": "BTC", "quantity": "30"},
+        "clientId": connection.client.id,
+        "connectionId": connection.id,
+        "partnersClientId": connection.client.id,
+        "partnersConnectionId": connection.id,
+        f"partners{what.capitalize()}Id": "their-id",
+        "status": "cleared",
+        "nonce": new_nonce(),
+    }

@@ -1,0 +1,1 @@
+"""Generators and measuring tools of the project. Nothing of the product imports them."""
