@@ -65,8 +65,12 @@ def install(server: Server, large_network: LargeNetwork) -> None:
 
 
 @contextmanager
-def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterator[None]:
-    """Makes every transaction that reaches the step wait there until the block or PostgreSQL ends."""
+def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterator[int]:
+    """Makes every transaction that reaches the step wait there until the block or PostgreSQL ends.
+
+    Yields:
+        The process of PostgreSQL that holds the step. When it ends, a waiting transaction goes on.
+    """
     connection = connected(server.dsn)
     try:
         match step.held:
@@ -83,7 +87,7 @@ def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterat
                 # The next start must not find it in the file; the running server keeps the setting.
                 wait_until(lambda: _is_commit_held(server), HOLD_SECONDS, "the setting did not arrive")
                 connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
-        yield
+        yield connection.info.backend_pid
     finally:
         # The kill may have ended its session.
         with suppress(psycopg.Error):

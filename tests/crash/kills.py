@@ -23,6 +23,7 @@ from tests.crash.servers import (
     Target,
     connected,
     running_server,
+    stopped,
     wait_until,
 )
 from tests.crash.steps import Phase, Step
@@ -166,9 +167,9 @@ class _Settlement:
             self.settlement_id = _only_settlement(connection, self.external_id)
 
     def _kill_staging(self) -> None:
-        with holds.step_held(self.server, self.step, self.large_network):
+        with holds.step_held(self.server, self.step, self.large_network) as holder:
             sending = Sending(self.large_network, self.content)
-            self._kill_when_held()
+            self._kill_when_held(holder)
         answered = sending.outcome()
         self._recover()
         with connected(self.server.dsn) as connection:
@@ -186,10 +187,10 @@ class _Settlement:
             self.settlement_id = _only_settlement(connection, self.external_id)
 
     def _kill_worker(self, window: str) -> None:
-        with holds.step_held(self.server, self.step, self.large_network):
+        with holds.step_held(self.server, self.step, self.large_network) as holder:
             with connected(self.server.dsn) as connection:
                 end_window(connection, self.settlement_id, window)
-            self._kill_when_held()
+            self._kill_when_held(holder)
         self._recover()
         again = self.large_network.partner.api.post_raw(PATH, self.content, version=2)
         assert ok(again) == self.answer
@@ -198,9 +199,10 @@ class _Settlement:
             state = "top_up_window" if window == "dispute" else "completed"
             _wait_for_state(connection, self.settlement_id, state)
 
-    def _kill_when_held(self) -> None:
+    def _kill_when_held(self, holder: int) -> None:
         backend = holds.wait_until_held(self.server, self.step)
-        self.server.kill(self.target, backend)
+        with stopped(holder):
+            self.server.kill(self.target, backend)
 
     def _recover(self) -> None:
         if self.target in SERVER_SURVIVES:

@@ -93,8 +93,8 @@ class Server:
                 os.kill(victim, signal.SIGKILL)
         if target not in SERVER_SURVIVES:
             process.wait(START_SECONDS)
-            # PostgreSQL ends with the server. The step stays held until then: if released, it would still commit.
-            victims.append(backend)
+        # PostgreSQL ends with the server. The step stays held until then: if released, it would still commit.
+        victims.append(backend)
         wait_until(lambda: not any(map(_is_alive, victims)), START_SECONDS, "a killed process is still running")
 
     def recover(self, target: Target) -> None:
@@ -151,6 +151,22 @@ def running_server() -> Iterator[Server]:
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Stops a process until the block ends.
+
+    PostgreSQL ends its sessions one after the other. If the holder of a step ended first, the waiting transaction
+    would go on, and commit, before it is told to end.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        # It may have been killed too.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
