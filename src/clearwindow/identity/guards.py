@@ -65,11 +65,11 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
             record = store.find_operator_by_name(tx, BOOTSTRAP_OPERATOR)
             if record is None:
                 raise LookupError("the bootstrap operator is made when the server starts")
-            return Operator(record.id, record.name, request_id_of(request))
+            return Operator(record.id, record.name, request_id_of(request), record.role)
         token = _usable(request, store.find_token(tx, presented), tx.now())
-    if token.operator_id is None or token.operator_name is None:
+    if token.operator_id is None or token.operator_name is None or token.operator_role is None:
         raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
-    return Operator(token.operator_id, token.operator_name, request_id_of(request))
+    return Operator(token.operator_id, token.operator_name, request_id_of(request), token.operator_role)
 
 
 def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
@@ -85,9 +85,11 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
             "enterprise_header_differs",
             "the enterprise-id header names another enterprise than the path or the token",
         )
-    if token.user_id is None:
-        raise LookupError("a token of an enterprise has a user")
-    return Member(enterprise_id, token.user_id, request_id_of(request))
+    if token.user_id is None or token.member_role is None:
+        raise LookupError("a token of an enterprise has a user, who is its member")
+    return Member(
+        enterprise_id, token.user_id, request_id_of(request), token.member_role, token.may_use_custodian_key
+    )
 
 
 def _presented(request: Request, bearer: HTTPAuthorizationCredentials | None) -> bytes:

@@ -25,6 +25,25 @@ class TokenKind(StrEnum):
     V2X = "v2x"
 
 
+class OperatorRole(StrEnum):
+    """What an operator may do."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMINISTRATOR = "administrator"
+
+
+class MemberRole(StrEnum):
+    """What a member may do in an enterprise. A settler stages an exchange's settlements."""
+
+    VIEWER = "viewer"
+    TRADER = "trader"
+    SETTLER = "settler"
+    APPROVER = "approver"
+    ADMINISTRATOR = "administrator"
+
+
 class TrustOrg(StrEnum):
     """The trust organisation that holds an enterprise's assets. These are all names of the wire contract."""
 
@@ -53,6 +72,8 @@ class Member:
     enterprise_id: str
     user_id: str
     request_id: str
+    role: MemberRole = MemberRole.ADMINISTRATOR
+    may_use_custodian_key: bool = True
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -70,6 +91,7 @@ class Operator:
     operator_id: UUID
     name: str
     request_id: str
+    role: OperatorRole = OperatorRole.ADMINISTRATOR
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -125,7 +147,13 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is stored about a token. The token itself is not."""
+    """What is stored about a token, with its holder's role. The token itself is not.
+
+    Attributes:
+        role: a role of the token's own, which only narrows that of its holder. None: the holder's.
+        operator_role: the role of its operator.
+        member_role: the role of its user in its enterprise.
+    """
 
     id: UUID
     kind: TokenKind
@@ -140,6 +168,10 @@ class Token:
     expires_at: datetime | None
     revoked_at: datetime | None
     licensed: bool
+    role: str | None = None
+    operator_role: OperatorRole | None = None
+    member_role: MemberRole | None = None
+    may_use_custodian_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +228,7 @@ class OperatorRecord:
     id: UUID
     name: str
     created_at: datetime
+    role: OperatorRole = OperatorRole.ADMINISTRATOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,17 @@
 access_token.id, access_token.kind, access_token.enterprise_id, access_token.user_id, access_token.operator_id,
 operator.name AS operator_name, access_token.scopes, access_token.ip_allow_list, access_token.label,
 access_token.created_at, access_token.expires_at, access_token.revoked_at,
-coalesce(enterprise.licensed, false) AS licensed
+coalesce(enterprise.licensed, false) AS licensed,
+access_token.role, operator.role AS operator_role, membership.role AS member_role,
+coalesce(membership.may_use_custodian_key, false) AS may_use_custodian_key
 
 -- name: find_token
 SELECT {token}
 FROM access_token
 LEFT JOIN enterprise ON enterprise.id = access_token.enterprise_id
 LEFT JOIN operator ON operator.id = access_token.operator_id
+LEFT JOIN membership ON (membership.enterprise_id, membership.user_id)
+                      = (access_token.enterprise_id, access_token.user_id)
 WHERE access_token.token_sha256 = %(token_sha256)s
 
 -- name: find_tokens
@@ -16,13 +20,15 @@ SELECT access_token.token_sha256, {token}
 FROM access_token
 LEFT JOIN enterprise ON enterprise.id = access_token.enterprise_id
 LEFT JOIN operator ON operator.id = access_token.operator_id
+LEFT JOIN membership ON (membership.enterprise_id, membership.user_id)
+                      = (access_token.enterprise_id, access_token.user_id)
 WHERE access_token.token_sha256 = ANY(%(hashes)s)
 
 -- name: insert_token
 INSERT INTO access_token (id, token_sha256, kind, sealed_secret, enterprise_id, user_id, operator_id, scopes,
-                          ip_allow_list, label, created_at, expires_at)
+                          ip_allow_list, label, created_at, expires_at, role)
 VALUES (%(id)s, %(token_sha256)s, %(kind)s, %(sealed_secret)s, %(enterprise_id)s, %(user_id)s, %(operator_id)s,
-        %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s)
+        %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s, %(role)s)
 
 -- name: find_sealed_secret
 SELECT sealed_secret FROM access_token WHERE id = %(id)s AND sealed_secret IS NOT NULL
@@ -71,10 +77,10 @@ ON CONFLICT DO NOTHING
 SELECT true FROM membership WHERE enterprise_id = %(enterprise_id)s AND user_id = %(user_id)s
 
 -- columns: operator
-id, name, created_at
+id, name, created_at, role
 
 -- name: insert_operator
-INSERT INTO operator ({operator}) VALUES (%(id)s, %(name)s, %(now)s) ON CONFLICT (name) DO NOTHING
+INSERT INTO operator ({operator}) VALUES (%(id)s, %(name)s, %(now)s, %(role)s) ON CONFLICT (name) DO NOTHING
 
 -- name: find_operator
 SELECT {operator} FROM operator WHERE id = %(id)s

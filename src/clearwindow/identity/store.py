@@ -55,6 +55,7 @@ def insert_token(tx: Transaction, token: Token, token_sha256: bytes, sealed_secr
         label=token.label,
         now=token.created_at,
         expires_at=token.expires_at,
+        role=token.role,
     )
 
 
@@ -103,7 +104,8 @@ def is_member(tx: Transaction, enterprise_id: str, user_id: str) -> bool:
 
 
 def insert_operator(tx: Transaction, operator: OperatorRecord) -> bool:
-    return tx.run(sql["insert_operator"], id=operator.id, name=operator.name, now=operator.created_at) == 1
+    values = {"id": operator.id, "name": operator.name, "role": operator.role}
+    return tx.run(sql["insert_operator"], **values, now=operator.created_at) == 1
 
 
 def find_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
