@@ -15,7 +15,7 @@ from clearwindow.bootstrap import all_routers
 from clearwindow.identity import guards
 from tests.support.http import loopback_client
 
-GUARDS: Final = (guards.calling_member, guards.token_holder, guards.acting_operator)
+GUARDS: Final = (guards.calling_member, guards.token_holder, guards.token_in_force, guards.acting_operator)
 PUBLIC: Final = {"/api/v1/client/constants", "/.well-known/jwks.json"}
 """Callers use these before they have a token."""
 OPEN: Final = {"/healthz", "/readyz", "/metrics"}

@@ -121,6 +121,18 @@ def test_name_or_label_of_wrong_length_makes_no_token(
         assert tx.scalars(int, "SELECT count(*) FROM access_token") == [0]
 
 
+def test_token_from_the_shell_is_bound_to_networks(command: Command, runtime: Runtime) -> None:
+    options = ("--allow-from", "192.0.2.9/24", "--allow-from", "192.0.2.0/24", "--allow-from", "2001:db8::1")
+    code, printed, _ = command("token", "create", "--operator", "ada", "--json", *options)
+    assert code == 0
+    assert json.loads(printed)["token"]["ipAllowList"] == ["192.0.2.0/24", "2001:db8::1/128"]
+    refused = command("token", "create", "--operator", "ada", "--allow-from", "everywhere")
+    assert refused[:2] == (2, "")
+    assert refused[2] == ("clearwindow: --allow-from: must be an IP address or a network such as 192.0.2.0/24\n")
+    with runtime.transaction() as tx:
+        assert tx.scalars(int, "SELECT count(*) FROM access_token") == [1]
+
+
 def test_expiry_from_the_shell_is_a_whole_millisecond(command: Command, runtime: Runtime) -> None:
     assert command("token", "create", "--operator", "ada", "--expires-in-days", "0.123456789")[0] == 0
     with runtime.transaction() as tx:

@@ -54,6 +54,13 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "member.webhook_endpoints.attempts",
         lambda member: member.webhook_endpoints.attempts(ID, succeeded=False, event_ids=[ID]).page(),
     ),
+    "v1WhoamiGetRoute": ("member.whoami", lambda member: member.whoami()),
+    "v1TokensGetRoute": (
+        "member.tokens.list",
+        lambda member: member.tokens.list(user_ids=["u"], active=True).page(),
+    ),
+    "v1TokenGetRoute": ("member.tokens.get", lambda member: member.tokens.get(ID)),
+    "v1TokenDeleteRoute": ("member.tokens.revoke", lambda member: member.tokens.revoke(ID)),
     "v1SignedRequestsGetRoute": (
         "member.signed_requests.list",
         lambda member: member.signed_requests.list(
@@ -84,7 +91,9 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "createOperator": ("operator.operators.create", lambda operator: operator.operators.create(name="ada")),
     "createOperatorToken": (
         "operator.operators.create_token",
-        lambda operator: operator.operators.create_token(ID, label="l", expires_at=AT),
+        lambda operator: operator.operators.create_token(
+            ID, label="l", expires_at=AT, ip_allow_list=["10.0.0.0/8"]
+        ),
     ),
     "createEnterprise": (
         "operator.enterprises.create",
@@ -227,6 +236,77 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "releaseDeposit": (
         "operator.onchain_deposits.release",
         lambda operator: operator.onchain_deposits.release(ID),
+    ),
+    "whoamiOperator": ("operator.whoami", lambda operator: operator.whoami()),
+    "listEnterprises": (
+        "operator.enterprises.list",
+        lambda operator: operator.enterprises.list(names=["a"], licensed=True, created_before=AT).page(),
+    ),
+    "getEnterprise": ("operator.enterprises.get", lambda operator: operator.enterprises.get("aster")),
+    "removeMember": (
+        "operator.enterprises.remove_user",
+        lambda operator: operator.enterprises.remove_user("aster", "u"),
+    ),
+    "listUsers": (
+        "operator.users.list",
+        lambda operator: operator.users.list(emails=["a@b.example"], enterprise_ids=["aster"]).page(),
+    ),
+    "getUser": ("operator.users.get", lambda operator: operator.users.get("u")),
+    "listMemberships": (
+        "operator.users.memberships",
+        lambda operator: operator.users.memberships(roles=["trader"], removed=False).page(),
+    ),
+    "listOperators": (
+        "operator.operators.list",
+        lambda operator: operator.operators.list(roles=["viewer"], created_on_or_after=AT).page(),
+    ),
+    "getOperator": ("operator.operators.get", lambda operator: operator.operators.get(ID)),
+    "removeOperator": ("operator.operators.remove", lambda operator: operator.operators.remove(ID)),
+    "listTokens": (
+        "operator.tokens.list",
+        lambda operator: operator.tokens.list(operator_ids=[ID], kinds=["v2x"], active=True).page(),
+    ),
+    "getToken": ("operator.tokens.get", lambda operator: operator.tokens.get(ID)),
+    "listGoAccounts": (
+        "operator.go_accounts.list",
+        lambda operator: operator.go_accounts.list(ids=[ID], is_default=True).page(),
+    ),
+    "listGoAccountKeys": (
+        "operator.go_accounts.keys",
+        lambda operator: operator.go_accounts.keys(custodian=False, revoked=True).page(),
+    ),
+    "getGoAccount": ("operator.go_accounts.get", lambda operator: operator.go_accounts.get(ID)),
+    "listConfigurations": (
+        "operator.partner_configurations.list",
+        lambda operator: operator.partner_configurations.list(amount_units=["base"]).page(cursor="A"),
+    ),
+    "getConfiguration": (
+        "operator.partner_configurations.get",
+        lambda operator: operator.partner_configurations.get("aster"),
+    ),
+    "listPartners": (
+        "operator.partners.list",
+        lambda operator: operator.partners.list(enterprise_ids=["aster"], broker=False).page(),
+    ),
+    "getPartner": ("operator.partners.get", lambda operator: operator.partners.get(ID)),
+    "listClients": (
+        "operator.clients.list",
+        lambda operator: operator.clients.list(go_account_ids=[ID], active=True).page(),
+    ),
+    "getClient": ("operator.clients.get", lambda operator: operator.clients.get(ID)),
+    "listConnections": (
+        "operator.connections.list",
+        lambda operator: operator.connections.list(partner_ids=[ID], initialized=True).page(),
+    ),
+    "getConnection": ("operator.connections.get", lambda operator: operator.connections.get(ID)),
+    "listAllocations": (
+        "operator.allocations.list",
+        lambda operator: operator.allocations.list(statuses=["reserved"], currencies=["ofcbtc"]).page(),
+    ),
+    "getAllocation": ("operator.allocations.get", lambda operator: operator.allocations.get(ID)),
+    "listWebhookEndpoints": (
+        "operator.webhook_endpoints.list",
+        lambda operator: operator.webhook_endpoints.list(enabled=True).page(),
     ),
     "getClock": ("operator.clock", lambda operator: operator.clock()),
     "moveClock": ("operator.set_clock", lambda operator: operator.set_clock(AT)),

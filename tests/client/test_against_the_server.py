@@ -84,6 +84,45 @@ def test_balances_are_read_over_several_pages(sdk_network: SdkNetwork) -> None:
     assert (len(page.items), page.total) == (1, 4)
 
 
+def test_lists_with_cursors_are_read_to_their_end(sdk_network: SdkNetwork) -> None:
+    operator = sdk_network.operator
+    whole = operator.users.list().page()
+    assert whole.next_cursor is None
+    assert whole.total_is_exact
+    assert (len(whole.items), whole.page_number) == (whole.total, 0)
+    assert [user.id for user in operator.users.list(page_size=1)] == [user.id for user in whole.items]
+    first = operator.tokens.list(page_size=1, active=True).page()
+    assert first.next_cursor is not None
+    second = operator.tokens.list(page_size=1, active=True).page(cursor=first.next_cursor)
+    assert (len(second.items), second.page_number) == (1, None)
+    assert second.items != first.items
+    before = list(operator.audit_log())
+    reading = iter(operator.audit_log(page_size=2))
+    seen = [next(reading)]
+    operator.enterprises.create(name="Later", licensed=False)
+    assert [*seen, *reading] == before
+
+
+def test_members_and_operators_see_who_they_are(sdk_network: SdkNetwork) -> None:
+    operator, client = sdk_network.operator, sdk_network.client
+    me = client.whoami()
+    assert (me.enterprise.id, me.role, me.enterprise.licensed) == (client.enterprise_id, "administrator", True)
+    own = client.tokens.list(ids=[me.token.id]).page().items
+    assert own == (me.token,)
+    assert client.tokens.get(me.token.id) == me.token
+    assert operator.whoami().operator.name == "bootstrap"
+    [membership] = operator.users.memberships(user_ids=[me.user.id])
+    assert membership.enterprise_id == me.enterprise.id
+    operator.enterprises.remove_user(me.enterprise.id, me.user.id)
+    with pytest.raises(NotAuthenticatedError):
+        client.whoami()
+    made = operator.operators.create(name="leaving")
+    token = operator.operators.create_token(made.id, ip_allow_list=["127.0.0.0/8"])
+    assert token.ip_allow_list == ("127.0.0.0/8",)
+    operator.operators.remove(made.id)
+    assert operator.operators.get(made.id).removed_at is not None
+
+
 def test_client_allocates_and_deallocates(sdk_network: SdkNetwork) -> None:
     allocations, connection = sdk_network.client.allocations, sdk_network.connection
     made = allocations.allocate(

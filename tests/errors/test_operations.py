@@ -17,6 +17,7 @@ from tests.support.descriptions import own_document
 
 _OWN_ENTERPRISE: Final = "the caller's own enterprise exists, since its token does"
 NEVER_RAISED: Final[dict[tuple[str, str], str]] = {
+    ("v1TokenDeleteRoute", "token_of_another_operator"): "members see no token of an operator",
     ("createEnterprise", "enterprise_unknown"): "the enterprise was made, or was there, in the same transaction",
     ("V1ClientDeallocationsPostRoute", "partner_not_licensed"): "funds find back without a licence",
     ("deposit", "insufficient_funds"): "only withdrawals are checked",

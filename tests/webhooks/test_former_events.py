@@ -15,6 +15,7 @@ from clearwindow.events.models import EventFilter
 from clearwindow.identity.models import Member
 from clearwindow.postgres import migrations
 from clearwindow.postgres.migrations import Migration, all_migrations, migrate
+from clearwindow.postgres.paging import Slice
 from clearwindow.runtime import Runtime
 from clearwindow.webhooks import endpoints, views
 from clearwindow.webhooks.models import DeliveryFilter
@@ -103,7 +104,7 @@ def test_former_events_and_deliveries_stay_as_they_are(former: Former) -> None:
             "desk-c": ["owed", "owed"],
         }
         for owner in OWNERS:
-            listed = outbox.list_events(runtime, EventFilter(owner, None, None, 10, 0))
+            listed = outbox.list_events(runtime, EventFilter(owner, None, None, None, None), Slice(10))
             assert [event.id for event in listed.items] == [
                 former.events[owner, subject] for subject in reversed(former.subjects)
             ]

@@ -90,6 +90,22 @@ class Allocation:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchedAllocations:
+    """Selects allocations of an operator's list. None means no restriction."""
+
+    ids: list[UUID] | None
+    types: list[str] | None
+    statuses: list[str] | None
+    currencies: list[str] | None
+    connection_ids: list[UUID] | None
+    partner_ids: list[UUID] | None
+    client_ids: list[UUID] | None
+    client_external_ids: list[str] | None
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Parties:
     """The client and the partner of an allocation, the connection between them and the partner's currency names."""
 

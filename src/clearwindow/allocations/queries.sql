@@ -56,3 +56,17 @@ ORDER BY
     CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('id', 'DESC') THEN id END DESC,
     created_at, id
 LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: search_allocations
+SELECT {allocation}
+FROM allocation
+WHERE (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
+  AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s))
+  AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
+  AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
+  AND (%(connection_ids)s::uuid[] IS NULL OR connection_id = ANY(%(connection_ids)s))
+  AND (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(client_ids)s::uuid[] IS NULL OR client_id = ANY(%(client_ids)s))
+  AND (%(client_external_ids)s::text[] IS NULL OR client_external_id = ANY(%(client_external_ids)s))
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)

@@ -6,8 +6,14 @@ from dataclasses import asdict
 from typing import Final
 from uuid import UUID
 
-from clearwindow.allocations.models import Allocation, AllocationFilter, AllocationStatus, AllocationType
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.allocations.models import (
+    Allocation,
+    AllocationFilter,
+    AllocationStatus,
+    AllocationType,
+    SearchedAllocations,
+)
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
@@ -54,3 +60,7 @@ def find_by_external_id(
 
 def list_allocations(tx: Transaction, wanted: AllocationFilter, *, limit: int, offset: int) -> Listing[Allocation]:
     return list_page(tx, Allocation, sql["list_allocations"], asdict(wanted), limit=limit, offset=offset)
+
+
+def search_allocations(tx: Transaction, wanted: SearchedAllocations, part: Slice) -> Listing[Allocation]:
+    return keyset_page(tx, Allocation, sql["search_allocations"], asdict(wanted), NEWEST_FIRST, part)

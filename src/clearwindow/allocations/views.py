@@ -6,13 +6,13 @@ from dataclasses import replace
 from uuid import UUID
 
 from clearwindow.allocations import store
-from clearwindow.allocations.models import Allocation, AllocationFilter
+from clearwindow.allocations.models import Allocation, AllocationFilter, SearchedAllocations
 from clearwindow.core.errors import NotFoundError
 from clearwindow.identity.models import Member
 from clearwindow.network import store as network
 from clearwindow.network.models import CurrencyMap
 from clearwindow.network.parties import require_client, require_partner
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.runtime import Runtime
 
 
@@ -55,6 +55,21 @@ def partner_allocations(
             wanted = replace(wanted, currencies=[found[0] for found in ours if found])
         own = replace(wanted, partner_id=partner.id)
         return store.list_allocations(tx, own, limit=limit, offset=offset), currencies
+
+
+def all_allocations(runtime: Runtime, wanted: SearchedAllocations, part: Slice) -> Listing[Allocation]:
+    """Returns a page of everybody's allocations, for operators."""
+    with runtime.transaction() as tx:
+        return store.search_allocations(tx, wanted, part)
+
+
+def get_allocation(runtime: Runtime, allocation_id: UUID) -> Allocation:
+    """Returns anybody's allocation, for operators."""
+    with runtime.transaction() as tx:
+        found = store.find_allocation(tx, allocation_id)
+    if found is None:
+        raise NotFoundError("allocation_unknown", "there is no allocation with this id")
+    return found
 
 
 def unknown() -> NotFoundError:

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, TypeAlias, TypeVar
+from datetime import datetime
+from typing import Annotated, Final, Self, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, model_validator
 from starlette.datastructures import QueryParams
 
 from clearwindow.api.bodies import parse_body, validate
+from clearwindow.api.cursors import MAX_CURSOR_LENGTH, Asked
 from clearwindow.api.schema import RequestModel, WireMoment
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.core.ids import WireUuid
 from clearwindow.core.strict_json import JsonNumber, parse_json
+from clearwindow.postgres.paging import Slice
 from clearwindow.runtime import Limits
 
 DEFAULT_PAGE_SIZE: Final = 100
 MAX_FILTER_VALUES: Final = 1_000
 _MAX_PAGE_NUMBER: Final = 10**9
 TOTAL_COUNT_HEADER: Final = "X-Total-Count"
+TOTAL_KIND_HEADER: Final = "Clearwindow-Total"
+AT_LEAST: Final = "at-least"
+LINK_HEADER: Final = "Link"
 
 
 def _as_list(value: object) -> object:
@@ -71,6 +77,63 @@ class Page(RequestModel):
     @property
     def offset(self) -> int:
         return self.page_number * self.limit
+
+
+CursorText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CURSOR_LENGTH)]
+
+
+class CursorPage(Page):
+    """A page of a list that can also be read on from a place: ``cursor`` is from the last answer's ``Link``."""
+
+    cursor: CursorText | None = None
+    _asked: Asked | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _require_one_way(self) -> Self:
+        if self.cursor is not None and "page_number" in self.model_fields_set:
+            raise ValueError("must have either cursor or pageNumber, not both")
+        return self
+
+    def note(self, path: str, query: QueryParams) -> None:
+        """Keeps what was asked for, to read the cursor and to make the next one."""
+        filters = self.model_dump_json(exclude={"cursor", "page_number", "page_size"})
+        self._asked = Asked(path, query.multi_items(), filters)
+
+    @property
+    def asked(self) -> Asked:
+        if self._asked is None:
+            raise LookupError("these filters came with no request")
+        return self._asked
+
+    @property
+    def slice(self) -> Slice:
+        """The part of the list.
+
+        Raises:
+            InvalidRequestError: the cursor is not one of this list with these filters.
+        """
+        if self.cursor is None:
+            return Slice(self.limit, self.offset)
+        return Slice(self.limit, after=self.asked.position(self.cursor))
+
+
+class CreatedPage(CursorPage):
+    """The same with a range of time: ``createdBefore`` is exclusive, ``createdOnOrAfter`` inclusive."""
+
+    created_on_or_after: Moment = None
+    created_before: Moment = None
+
+    @model_validator(mode="after")
+    def _require_a_range(self) -> Self:
+        names = ("createdOnOrAfter", "createdBefore")
+        require_range(self.created_on_or_after, self.created_before, names=names)
+        return self
+
+
+def require_range(start: datetime | None, end: datetime | None, *, names: tuple[str, str]) -> None:
+    """Refuses a range of time that ends before it begins."""
+    if start is not None and end is not None and end < start:
+        raise ValueError(f"{names[1]} must not be earlier than {names[0]}")
 
 
 F = TypeVar("F", bound=Page)

@@ -21,9 +21,19 @@ from clearwindow.api.bodies import LARGE_BODY_BYTES, Body, parse_body, read_byte
 from clearwindow.api.body_limits import limits_of_body
 from clearwindow.api.capacity import in_thread
 from clearwindow.api.docs import takes_body, takes_filters
-from clearwindow.api.filters import TOTAL_COUNT_HEADER, Page, parse_filters, query_filters
+from clearwindow.api.filters import (
+    AT_LEAST,
+    LINK_HEADER,
+    TOTAL_COUNT_HEADER,
+    TOTAL_KIND_HEADER,
+    CursorPage,
+    Page,
+    parse_filters,
+    query_filters,
+)
 from clearwindow.api.request import runtime_of
 from clearwindow.core.work import Purpose, Work, working, working_for
+from clearwindow.postgres.paging import Listing
 from clearwindow.runtime import Runtime
 
 M = TypeVar("M", bound=BaseModel)
@@ -70,6 +80,16 @@ class NoContent:
 def counted(model: M, total: int) -> Answer[M]:
     """Returns one page of a list with the number of all its entries in a header."""
     return Answer(model, headers={TOTAL_COUNT_HEADER: str(total)})
+
+
+def paged(model: M, found: Listing[Any], filters: CursorPage) -> Answer[M]:
+    """Returns one page of a list that has cursors, with the link to the next page."""
+    headers = {TOTAL_COUNT_HEADER: str(found.total)}
+    if not found.exact:
+        headers[TOTAL_KIND_HEADER] = AT_LEAST
+    if found.after is not None:
+        headers[LINK_HEADER] = f'<{filters.asked.next_page(found.after)}>; rel="next"'
+    return Answer(model, headers=headers)
 
 
 def works_on(work: Work) -> Callable[[E], E]:
@@ -135,7 +155,10 @@ def _filter_reader(model: type[F]) -> Callable[[Request], Awaitable[F]]:
         limits = runtime_of(request).limits
         query = query_filters(request.query_params)
         raw = await read_bytes(request, limits.other_body.size, limits.body_seconds)
-        return await _parsed(raw, partial(parse_filters, query, raw, model, limits))
+        wanted = await _parsed(raw, partial(parse_filters, query, raw, model, limits))
+        if isinstance(wanted, CursorPage):
+            wanted.note(request.url.path, request.query_params)
+        return wanted
 
     return read
 

@@ -12,6 +12,7 @@ from clearwindow.core.clock import whole_milliseconds
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.identity import operators, tokens
 from clearwindow.identity.models import IssuedToken, Operator, Scope, TokenKind, TokenTerms
+from clearwindow.identity.rules import Network, parse_network
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings
 
@@ -22,6 +23,7 @@ class Terms:
 
     label: str | None
     expires_in_days: float | None
+    ip_allow_list: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         if self.label is not None:
@@ -40,7 +42,8 @@ def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedTok
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
         actor = command_line_operator(runtime)
         record = operators.create_operator(runtime, actor, name)
-        wanted = TokenTerms(label=terms.label, expires_at=terms.expires_at(runtime))
+        expires_at = terms.expires_at(runtime)
+        wanted = TokenTerms(label=terms.label, expires_at=expires_at, ip_allow_list=terms.ip_allow_list)
         return operators.create_operator_token(runtime, actor, str(record.id), wanted)
 
 
@@ -49,7 +52,7 @@ def issue_for_member(
 ) -> IssuedToken:
     """Makes a token for a member of an enterprise. Without ``scopes``, it may read and write."""
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
-        wanted = TokenTerms(terms.label, terms.expires_at(runtime), _scopes(scopes), kind=kind)
+        wanted = TokenTerms(terms.label, terms.expires_at(runtime), _scopes(scopes), terms.ip_allow_list, kind)
         return tokens.create_token(runtime, command_line_operator(runtime), enterprise_id, user_id, wanted)
 
 
@@ -57,6 +60,14 @@ def command_line_operator(runtime: Runtime) -> Operator:
     """Returns the operator for the audit trail. A user of this shell could also set the token in the settings."""
     record = operators.ensure_bootstrap_operator(runtime)
     return Operator(record.id, record.name, f"command-line-{runtime.ids.new()}")
+
+
+def networks(given: Sequence[str]) -> tuple[Network, ...]:
+    """Returns each network of the options once."""
+    try:
+        return tuple(dict.fromkeys(map(parse_network, given)))
+    except ValueError as error:
+        raise InvalidRequestError("request_invalid", f"--allow-from: {error}") from None
 
 
 def _scopes(given: Sequence[str]) -> frozenset[Scope]:

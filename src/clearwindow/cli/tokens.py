@@ -42,6 +42,13 @@ def create(  # noqa: PLR0913 - each is an option of the command
     expires_in_days: Annotated[
         float | None, typer.Option(min=0, max=_LONGEST_DAYS, help="Days until it expires. (default: never)")
     ] = None,
+    allow_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="Only this address or network may use it. Repeat it for several. (default: all may)",
+        ),
+    ] = None,
     label: Annotated[str | None, typer.Option(help="A note for the audit trail: what the token is for.")] = None,
     data: DataOption = None,
     database_url: DatabaseUrlOption = None,
@@ -53,7 +60,7 @@ def create(  # noqa: PLR0913 - each is an option of the command
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
-    terms = token_issue.Terms(label, expires_in_days)
+    terms = token_issue.Terms(label, expires_in_days, token_issue.networks(allow_from or []))
     if operator is not None and not (enterprise or user or scope or kind):
         require_database(settings)
         issued = token_issue.issue_for_operator(settings, operator, terms)

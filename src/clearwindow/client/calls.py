@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import parse_qs
 
 from pydantic import ValidationError
 
@@ -18,6 +20,8 @@ T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 TOTAL_COUNT_HEADER: Final = "X-Total-Count"
+TOTAL_KIND_HEADER: Final = "Clearwindow-Total"
+LINK_HEADER: Final = "Link"
 REPLAY_HEADER: Final = "Idempotent-Replayed"
 WARNING_HEADER: Final = "Clearwindow-Warning"
 REQUEST_ID_HEADER: Final = "X-Request-Id"
@@ -58,12 +62,27 @@ class Page(Generic[T]):
     """A part of a list.
 
     Attributes:
+        page_number: its number; None if it was read by a cursor.
         total: the number of entries on all pages, if the server says it.
+        total_is_exact: whether the list has no more entries than ``total``; long lists are not counted whole.
+        next_cursor: where the next page begins, if the list has cursors; None on its last page.
     """
 
     items: tuple[T, ...]
-    page_number: int
+    page_number: int | None
     total: int | None
+    total_is_exact: bool = True
+    next_cursor: str | None = None
+
+
+_NEXT: Final = re.compile(r"<([^<>]*)>; *rel=\"?next\"?")
+
+
+def next_cursor_of(link: str) -> str | None:
+    """Returns the cursor of the next page from a ``Link`` header; None if it names no next page."""
+    found = _NEXT.search(link)
+    cursors = parse_qs(found[1].partition("?")[2]).get("cursor") if found else None
+    return cursors[0] if cursors else None
 
 
 def json_body(fields: Mapping[str, object]) -> bytes:
@@ -113,12 +132,13 @@ def value_of(model: type[V], name: str | None = None) -> Callable[[Answer], V]:
     return read
 
 
-def page_of(model: type[V], name: str, page_number: int) -> Callable[[Answer], Page[V]]:
+def page_of(model: type[V], name: str, page_number: int | None) -> Callable[[Answer], Page[V]]:
     """Returns a reader of one page of a list."""
 
     def read(answer: Answer) -> Page[V]:
         items = tuple(model.model_validate(entry) for entry in answer.body[name])
-        return Page(items, page_number, answer.meta.total)
+        meta = answer.meta
+        return Page(items, page_number, meta.total, meta.total_is_exact, meta.next_cursor)
 
     return read
 

@@ -20,6 +20,13 @@ class PageFilters(TypedDict, total=False):
     page_size: int
 
 
+class CreatedFilters(PageFilters, total=False):
+    """A range of time: ``created_before`` is exclusive, ``created_on_or_after`` inclusive."""
+
+    created_on_or_after: datetime
+    created_before: datetime
+
+
 class ClientBalanceFilters(PageFilters, total=False):
     connection_ids: Ids
     partner_ids: Ids
@@ -167,14 +174,16 @@ class AuditFilters(PageFilters, total=False):
     actor_id: Id
     enterprise_id: Id
     action: str
+    on_or_after: datetime
+    before: datetime
 
 
-class EntryFilters(PageFilters, total=False):
+class EntryFilters(CreatedFilters, total=False):
     cause_id: Id
     account_id: Id
 
 
-class EventFilters(PageFilters, total=False):
+class EventFilters(CreatedFilters, total=False):
     enterprise_id: Id
     subject_id: Id
     types: Texts

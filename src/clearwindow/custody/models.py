@@ -42,6 +42,43 @@ class GoAccountKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key in a list, with its account. The owner's ciphertext is not read."""
+
+    id: UUID
+    account_id: UUID
+    enterprise_id: str
+    pub: str
+    custodian: bool
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoAccountFilter:
+    """Selects Go Accounts of a list. None means no restriction."""
+
+    ids: list[UUID] | None
+    enterprise_ids: list[str] | None
+    is_default: bool | None
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Selects keys of a list. None means no restriction."""
+
+    ids: list[UUID] | None
+    go_account_ids: list[UUID] | None
+    enterprise_ids: list[str] | None
+    custodian: bool | None
+    revoked: bool | None
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class SealedKey:
     """An active custodian key with its private key, encrypted by the vault."""
 

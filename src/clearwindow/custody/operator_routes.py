@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, JsonBody, NoContent, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, JsonBody, NoContent, ServerRuntime, counted, paged
 from clearwindow.api.schema import replay_headers
-from clearwindow.custody import currencies, go_accounts, movements
+from clearwindow.custody import currencies, go_accounts, list_schemas, movements, views
 from clearwindow.custody.models import CustodyOutcome
 from clearwindow.custody.schemas import (
     BalancesAnswer,
@@ -41,6 +41,32 @@ def open_go_account(
 ) -> GoAccountAnswer:
     account, keys = go_accounts.open_go_account(runtime, actor, enterprise_id, body.model.to_model())
     return go_account_answer(account, keys)
+
+
+@router.get("/go-accounts", summary="List Go Accounts, newest first")
+def list_go_accounts(
+    runtime: ServerRuntime, filters: Filters[list_schemas.GoAccountFilters]
+) -> Answer[list_schemas.GoAccountsAnswer]:
+    found = views.list_go_accounts(runtime, filters.to_model(), filters.slice)
+    return paged(list_schemas.go_accounts_answer(found.items), found, filters)
+
+
+@router.get("/go-account-keys", summary="List the keys of Go Accounts, newest first")
+def list_go_account_keys(
+    runtime: ServerRuntime, filters: Filters[list_schemas.KeyFilters]
+) -> Answer[list_schemas.KeysAnswer]:
+    """Revoked keys have ``revokedAt``."""
+    found = views.list_keys(runtime, filters.to_model(), filters.slice)
+    return paged(list_schemas.keys_answer(found.items), found, filters)
+
+
+@router.get(
+    "/go-accounts/{go_account_id}",
+    summary="Get one Go Account",
+    responses=may_raise("go_account_unknown"),
+)
+def get_go_account(runtime: ServerRuntime, go_account_id: str) -> list_schemas.ListedGoAccountAnswer:
+    return list_schemas.listed_go_account_answer(views.get_go_account(runtime, go_account_id))
 
 
 @router.post(

@@ -17,6 +17,26 @@ SELECT {go_account_columns} FROM go_account WHERE account_id = %(id)s
 SELECT {go_account_columns}
 FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default
 
+-- name: list_go_accounts
+SELECT {go_account_columns}
+FROM go_account
+WHERE (%(ids)s::uuid[] IS NULL OR account_id = ANY(%(ids)s))
+  AND (%(enterprise_ids)s::text[] IS NULL OR enterprise_id = ANY(%(enterprise_ids)s))
+  AND (%(is_default)s::boolean IS NULL OR is_default = %(is_default)s)
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+
+-- name: list_go_account_keys
+SELECT key.id, key.account_id, account.enterprise_id, key.pub, key.custodian, key.created_at, key.revoked_at
+FROM go_account_key AS key JOIN go_account AS account USING (account_id)
+WHERE (%(ids)s::uuid[] IS NULL OR key.id = ANY(%(ids)s))
+  AND (%(go_account_ids)s::uuid[] IS NULL OR key.account_id = ANY(%(go_account_ids)s))
+  AND (%(enterprise_ids)s::text[] IS NULL OR account.enterprise_id = ANY(%(enterprise_ids)s))
+  AND (%(custodian)s::boolean IS NULL OR key.custodian = %(custodian)s)
+  AND (%(revoked)s::boolean IS NULL OR (key.revoked_at IS NOT NULL) = %(revoked)s)
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR key.created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR key.created_at < %(created_before)s)
+
 -- name: insert_key
 INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, custodian, sealed_prv, created_at)
 VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(custodian)s, %(sealed_prv)s, %(now)s)

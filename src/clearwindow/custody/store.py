@@ -9,8 +9,18 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from clearwindow.custody.models import Currency, CustodyMovement, GoAccount, GoAccountKey, SealedKey
+from clearwindow.custody.models import (
+    Currency,
+    CustodyMovement,
+    GoAccount,
+    GoAccountFilter,
+    GoAccountKey,
+    KeyFilter,
+    ListedKey,
+    SealedKey,
+)
 from clearwindow.ledger.models import BalanceKey, EntryKind
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
@@ -47,6 +57,14 @@ def find_go_account(tx: Transaction, account_id: UUID) -> GoAccount | None:
 
 def find_default_go_account(tx: Transaction, enterprise_id: str) -> GoAccount | None:
     return tx.first(GoAccount, sql["find_default_go_account"], enterprise_id=enterprise_id)
+
+
+def list_go_accounts(tx: Transaction, wanted: GoAccountFilter, part: Slice) -> Listing[GoAccount]:
+    return keyset_page(tx, GoAccount, sql["list_go_accounts"], asdict(wanted), NEWEST_FIRST, part)
+
+
+def list_go_account_keys(tx: Transaction, wanted: KeyFilter, part: Slice) -> Listing[ListedKey]:
+    return keyset_page(tx, ListedKey, sql["list_go_account_keys"], asdict(wanted), NEWEST_FIRST, part)
 
 
 def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey, sealed_prv: bytes | None = None) -> None:

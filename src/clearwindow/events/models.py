@@ -77,5 +77,5 @@ class EventFilter:
     enterprise_id: str | None
     subject_id: UUID | None
     types: Sequence[EventType] | None
-    limit: int
-    offset: int
+    created_on_or_after: datetime | None
+    created_before: datetime | None

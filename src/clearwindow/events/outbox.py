@@ -10,12 +10,13 @@ from psycopg.types.json import Jsonb
 
 from clearwindow.core.ids import time_ordered_prefix
 from clearwindow.events.models import Event, EventFilter, EventType, RecordedEvent
-from clearwindow.postgres.paging import Listing, list_page
-from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.paging import EXACT_TOTAL, Listing, Order, Slice, listing_of
+from clearwindow.postgres.pool import Transaction, model_of
 from clearwindow.postgres.queries import Queries
 from clearwindow.runtime import Runtime
 
 sql: Final = Queries("clearwindow.events")
+_ORDER: Final = Order({"sequence": int, "as_client": int, "enterprise_id": str})
 
 
 def record(tx: Transaction, events: Sequence[Event]) -> None:
@@ -55,14 +56,25 @@ def record_step(
     )
 
 
-def list_events(runtime: Runtime, wanted: EventFilter) -> Listing[RecordedEvent]:
+def list_events(runtime: Runtime, wanted: EventFilter, part: Slice) -> Listing[RecordedEvent]:
     """Returns one page of the outbox, newest first: a row for each owner of an event, as that owner sees it."""
     values: dict[str, object] = {
         "subject_id": wanted.subject_id,
         "types": list(wanted.types) if wanted.types else None,
+        "created_on_or_after": wanted.created_on_or_after,
+        "created_before": wanted.created_before,
     }
-    name = "list_events"
+    of_whom = ""
     if wanted.enterprise_id is not None:
-        name, values["enterprise_id"] = "list_events_of_enterprise", wanted.enterprise_id
+        of_whom, values["enterprise_id"] = "_of_enterprise", wanted.enterprise_id
+    nowhere: dict[str, object] = dict.fromkeys(("after_0", "after_1", "after_2"))
+    places = nowhere if part.after is None else _ORDER.values_of(part.after)
     with runtime.transaction() as tx:
-        return list_page(tx, RecordedEvent, sql[name], values, limit=wanted.limit, offset=wanted.offset)
+        rows = {"limit": part.limit + 1, "offset": part.offset}
+        records = tx.records(sql[f"list_events{of_whom}"], **values, **places, **rows)
+        (counted,) = tx.scalars(int, sql[f"count_events{of_whom}"], **values, most=EXACT_TOTAL + 1)
+    return listing_of(records, _recorded, _ORDER, part, int(counted))
+
+
+def _recorded(record: Mapping[str, object]) -> RecordedEvent:
+    return model_of(RecordedEvent, {name: value for name, value in record.items() if name != "as_client"})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from clearwindow.api.filters import Page, Texts
+from clearwindow.api.filters import CreatedPage, Texts
 from clearwindow.api.schema import ShortText, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireAnyId
@@ -22,14 +22,16 @@ def _event_types(names: list[str] | None) -> list[EventType] | None:
     return None if names is None else [known[name] for name in names]
 
 
-class EventFilters(Page):
+class EventFilters(CreatedPage):
     enterprise_id: ShortText | None = None
     subject_id: WireAnyId | None = None
     types: Annotated[Texts, AfterValidator(_event_types)] = None
 
     def to_model(self) -> EventFilter:
         types = None if self.types is None else [EventType(name) for name in self.types]
-        return EventFilter(self.enterprise_id, self.subject_id, types, self.limit, self.offset)
+        return EventFilter(
+            self.enterprise_id, self.subject_id, types, self.created_on_or_after, self.created_before
+        )
 
 
 class EventView(WireModel):

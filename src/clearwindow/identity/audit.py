@@ -6,7 +6,7 @@ from uuid import UUID
 
 from clearwindow.identity import store
 from clearwindow.identity.models import Actor, AuditFilter, AuditRecord
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -16,7 +16,7 @@ def record(tx: Transaction, actor: Actor, action: str, subject_id: UUID | str, *
     store.insert_audit_record(tx, actor, action, str(subject_id), details)
 
 
-def list_records(runtime: Runtime, wanted: AuditFilter) -> Listing[AuditRecord]:
+def list_records(runtime: Runtime, wanted: AuditFilter, part: Slice) -> Listing[AuditRecord]:
     """Returns one page of the trail, newest first."""
     with runtime.transaction() as tx:
-        return store.list_audit_records(tx, wanted)
+        return store.list_audit_records(tx, wanted, part)

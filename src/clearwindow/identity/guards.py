@@ -21,6 +21,7 @@ from clearwindow.identity.models import BOOTSTRAP_OPERATOR, Member, Operator, To
 _bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
 OPERATOR_PREFIX: Final = "/api/operator/v1"
 NETWORK_V1: Final = "/api/network/v1/enterprises/{enterprise_id}"
+WHOAMI: Final = "/api/network/v1/whoami"
 NETWORK_V2: Final = "/api/network/v2/enterprises/{enterprise_id}"
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
@@ -40,6 +41,16 @@ async def acting_operator(request: Request, bearer: Bearer) -> Operator:
     return await in_thread(Work.ORDINARY, partial(_operator, request, bearer))
 
 
+async def token_in_force(request: Request, bearer: Bearer) -> Token:
+    """Admits whoever shows a token that is in force, whatever it may do."""
+    return await in_thread(Work.ORDINARY, partial(_token_in_force, request, bearer))
+
+
+async def token_of_call(request: Request, bearer: Bearer) -> Token | None:
+    """Returns the token of a call that a guard has admitted; None if it is the one in the settings."""
+    return await in_thread(Work.ORDINARY, partial(_token, request, bearer))
+
+
 def member_router(tag: str, prefix: str = "") -> APIRouter:
     """Returns a router for routes of members. The guard admits the caller before a body is read."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=Route, dependencies=[Depends(calling_member)])
@@ -48,6 +59,11 @@ def member_router(tag: str, prefix: str = "") -> APIRouter:
 def holder_router(tag: str, prefix: str = "") -> APIRouter:
     """Returns a router for routes of members whose paths name no enterprise."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=Route, dependencies=[Depends(token_holder)])
+
+
+def token_router(tag: str) -> APIRouter:
+    """Returns a router for routes that every token may use, with any scope and without a licence."""
+    return APIRouter(tags=[tag], route_class=Route, dependencies=[Depends(token_in_force)])
 
 
 def operator_router(tag: str) -> APIRouter:
@@ -92,6 +108,18 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
     )
 
 
+def _token(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Token | None:
+    presented = _presented(request, bearer)
+    with runtime_of(request).transaction() as tx:
+        return store.find_token(tx, presented)
+
+
+def _token_in_force(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Token:
+    presented = _presented(request, bearer)
+    with runtime_of(request).transaction() as tx:
+        return _usable(request, store.find_token(tx, presented), tx.now())
+
+
 def _presented(request: Request, bearer: HTTPAuthorizationCredentials | None) -> bytes:
     """Returns the hash of the token that the caller sent or signed with."""
     signer = signer_of(request)
@@ -116,4 +144,6 @@ def _usable(request: Request, token: Token | None, now: datetime) -> Token:
 
 CallingMember = Annotated[Member, Depends(calling_member)]
 TokenHolder = Annotated[Member, Depends(token_holder)]
+TokenInForce = Annotated[Token, Depends(token_in_force)]
+TokenOfCall = Annotated[Token | None, Depends(token_of_call)]
 ActingOperator = Annotated[Operator, Depends(acting_operator)]

@@ -141,8 +141,8 @@ class AuditFilter:
     actor_id: str | None
     enterprise_id: str | None
     action: str | None
-    limit: int
-    offset: int
+    on_or_after: datetime | None
+    before: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,7 @@ class Token:
         role: a role of the token's own, which only narrows that of its holder. None: the holder's.
         operator_role: the role of its operator.
         member_role: the role of its user in its enterprise.
+        revoked_at: when it was revoked, or its user or operator removed.
     """
 
     id: UUID
@@ -229,6 +230,7 @@ class OperatorRecord:
     name: str
     created_at: datetime
     role: OperatorRole = OperatorRole.ADMINISTRATOR
+    removed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
-    """The terms of a new token. Operators' tokens are bearer tokens and use only the label and the expiry."""
+    """The terms of a new token. Operators' tokens are bearer tokens and have no scopes."""
 
     label: str | None = None
     expires_at: datetime | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, NoContent, OptionalJsonBody, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, JsonBody, NoContent, OptionalJsonBody, ServerRuntime, paged
 from clearwindow.identity import audit, enterprises, operators, tokens
 from clearwindow.identity.guards import ActingOperator, operator_router
 from clearwindow.identity.schemas import (
@@ -104,15 +104,15 @@ def create_token(
 @router.delete(
     "/tokens/{token_id}",
     summary="Revoke a token",
-    responses=may_raise("token_unknown"),
+    responses=may_raise("token_unknown", "token_of_another_operator"),
 )
 def revoke_token(runtime: ServerRuntime, actor: ActingOperator, token_id: str) -> NoContent:
-    """The token is refused from now on and cannot be restored."""
+    """It is refused from now on and cannot be restored. An operator's token: by its holder or an administrator."""
     tokens.revoke_token(runtime, actor, token_id)
     return NoContent()
 
 
 @history_router.get("/audit-log", summary="List who did what in which request, newest first")
 def audit_log(runtime: ServerRuntime, filters: Filters[AuditFilters]) -> Answer[AuditLogAnswer]:
-    found = audit.list_records(runtime, filters.to_model())
-    return counted(audit_log_answer(found.items), found.total)
+    found = audit.list_records(runtime, filters.to_model(), filters.slice)
+    return paged(audit_log_answer(found.items), found, filters)

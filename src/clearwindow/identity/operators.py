@@ -32,7 +32,7 @@ def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, t
     """
     _require_own_or_bootstrap(actor, operator_id)
     with runtime.transaction() as tx:
-        operator = store.find_operator(tx, parse_uuid(operator_id) or NIL)
+        operator = store.hold_operator(tx, parse_uuid(operator_id) or NIL)
         if operator is None:
             raise NotFoundError("operator_unknown", "there is no operator with this id")
         token = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name)
@@ -49,14 +49,12 @@ def ensure_bootstrap_operator(runtime: Runtime) -> OperatorRecord:
 
 
 def ensure_operator(tx: Transaction, name: str) -> tuple[OperatorRecord, bool]:
-    """Returns the operator with this name, and whether this call made it."""
-    operator = OperatorRecord(tx.new_id(), name, tx.now())
-    if store.insert_operator(tx, operator):
-        return operator, True
+    """Returns the operator with this name, and whether this call made it or took it back after a removal."""
+    made = store.insert_operator(tx, OperatorRecord(tx.new_id(), name, tx.now()))
     found = store.find_operator_by_name(tx, name)
     if found is None:
         raise LookupError("an operator has this name and cannot be read")
-    return found, False
+    return found, made
 
 
 def _require_own_or_bootstrap(actor: Operator, operator_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from clearwindow.api.filters import Page
+from clearwindow.api.filters import CursorPage, Moment, require_range
 from clearwindow.api.schema import RequestModel, ShortText, WireModel, WireMoment
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
@@ -26,7 +26,7 @@ from clearwindow.identity.models import (
     TrustOrg,
     User,
 )
-from clearwindow.identity.rules import parse_network
+from clearwindow.identity.rules import Network, parse_network
 
 MAX_ALLOWED_NETWORKS: Final = 100
 
@@ -47,6 +47,11 @@ def _network_text(text: str) -> str:
 NetworkText = Annotated[ShortText, AfterValidator(_network_text)]
 
 
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Returns each network of an allow list once."""
+    return tuple(dict.fromkeys(map(parse_network, texts)))
+
+
 class OperatorRequest(RequestModel):
     name: ShortText
 
@@ -54,9 +59,10 @@ class OperatorRequest(RequestModel):
 class OperatorTokenRequest(RequestModel):
     label: ShortText | None = None
     expires_at: WireMoment | None = None
+    ip_allow_list: list[NetworkText] = Field(default_factory=list, max_length=MAX_ALLOWED_NETWORKS)
 
     def to_model(self) -> TokenTerms:
-        return TokenTerms(label=self.label, expires_at=self.expires_at)
+        return TokenTerms(label=self.label, expires_at=self.expires_at, ip_allow_list=networks(self.ip_allow_list))
 
 
 class EnterpriseRequest(RequestModel):
@@ -101,18 +107,29 @@ class TokenRequest(RequestModel):
     kind: TokenKindText = TokenKind.BEARER
 
     def to_model(self) -> TokenTerms:
-        networks = dict.fromkeys(parse_network(text) for text in self.ip_allow_list)
-        return TokenTerms(self.label, self.expires_at, frozenset(self.scopes), tuple(networks), self.kind)
+        allowed = networks(self.ip_allow_list)
+        return TokenTerms(self.label, self.expires_at, frozenset(self.scopes), allowed, self.kind)
 
 
-class AuditFilters(Page):
+class AuditFilters(CursorPage):
+    """``before`` is exclusive, ``onOrAfter`` inclusive: a range of ``at``."""
+
     subject_id: ShortText | None = None
     actor_id: ShortText | None = None
     enterprise_id: ShortText | None = None
     action: ShortText | None = None
+    on_or_after: Moment = None
+    before: Moment = None
+
+    @model_validator(mode="after")
+    def _require_a_range(self) -> Self:
+        require_range(self.on_or_after, self.before, names=("onOrAfter", "before"))
+        return self
 
     def to_model(self) -> AuditFilter:
-        return AuditFilter(self.subject_id, self.actor_id, self.enterprise_id, self.action, self.limit, self.offset)
+        return AuditFilter(
+            self.subject_id, self.actor_id, self.enterprise_id, self.action, self.on_or_after, self.before
+        )
 
 
 class OperatorView(WireModel):
@@ -219,6 +236,8 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
     )
     if token.operator_id is not None:
         fields["operator_id"] = str(token.operator_id)
+        if token.ip_allow_list:
+            fields["ip_allow_list"] = [str(network) for network in token.ip_allow_list]
     else:
         fields["enterprise_id"] = token.enterprise_id
         fields["user_id"] = token.user_id

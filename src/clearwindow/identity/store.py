@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Final, cast
 from uuid import UUID
 
@@ -17,11 +18,12 @@ from clearwindow.identity.models import (
     Token,
     User,
 )
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import Listing, Order, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction, model_of
 from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.identity")
+_LAST_RECORD_FIRST: Final = Order({"sequence": int})
 
 
 def find_token(tx: Transaction, token_sha256: bytes) -> Token | None:
@@ -32,6 +34,10 @@ def find_tokens(tx: Transaction, hashes: Collection[bytes]) -> dict[bytes, Token
     """Returns the tokens with these hashes, by their hashes."""
     rows = tx.records(sql["find_tokens"], hashes=list(hashes))
     return {cast(bytes, row.pop("token_sha256")): model_of(Token, row) for row in rows}
+
+
+def find_token_by_id(tx: Transaction, token_id: UUID) -> Token | None:
+    return tx.first(Token, sql["find_token_by_id"], id=token_id)
 
 
 def find_sealed_secret(tx: Transaction, token_id: UUID) -> bytes | None:
@@ -99,17 +105,60 @@ def insert_membership(tx: Transaction, enterprise_id: str, user_id: str) -> bool
     return tx.run(sql["insert_membership"], **values, now=tx.now()) == 1
 
 
-def is_member(tx: Transaction, enterprise_id: str, user_id: str) -> bool:
-    return bool(tx.scalars(bool, sql["is_member"], enterprise_id=enterprise_id, user_id=user_id))
+def hold_member(tx: Transaction, enterprise_id: str, user_id: str) -> bool:
+    """Returns whether the user is a member. A member cannot be removed until the transaction ends."""
+    return bool(tx.scalars(bool, sql["hold_member"], enterprise_id=enterprise_id, user_id=user_id))
+
+
+def remove_member(tx: Transaction, enterprise_id: str, user_id: str) -> bool | None:
+    """Returns True if this call removed the member, False if it was removed before, None if there never was one."""
+    values = {"enterprise_id": enterprise_id, "user_id": user_id}
+    removed = tx.scalars(bool, sql["remove_member"], **values, now=tx.now())
+    return removed[0] if removed else None
+
+
+def revoke_tokens_of_member(tx: Transaction, enterprise_id: str, user_id: str) -> list[UUID]:
+    """Returns the ids of the tokens that were in force."""
+    values = {"enterprise_id": enterprise_id, "user_id": user_id}
+    return tx.scalars(UUID, sql["revoke_tokens_of_member"], **values, now=tx.now())
 
 
 def insert_operator(tx: Transaction, operator: OperatorRecord) -> bool:
+    """Returns False if there is an operator with this name. A removed one comes back, with its id."""
     values = {"id": operator.id, "name": operator.name, "role": operator.role}
     return tx.run(sql["insert_operator"], **values, now=operator.created_at) == 1
 
 
 def find_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
+    """Returns the operator, removed or not."""
     return tx.first(OperatorRecord, sql["find_operator"], id=operator_id)
+
+
+def hold_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
+    """Returns the operator, unless it was removed. It cannot be removed until the transaction ends."""
+    return tx.first(OperatorRecord, sql["hold_operator"], id=operator_id)
+
+
+def lock_operator_administrators(tx: Transaction) -> list[UUID]:
+    """Returns the ids of the administrators, locked until the transaction ends.
+
+    So two removals do not take the last two.
+    """
+    return tx.scalars(UUID, sql["lock_operator_administrators"])
+
+
+def lock_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
+    """Returns the operator, removed or not, locked until the transaction ends."""
+    return tx.first(OperatorRecord, sql["lock_operator"], id=operator_id)
+
+
+def remove_operator(tx: Transaction, operator_id: UUID) -> None:
+    tx.run(sql["remove_operator"], id=operator_id, now=tx.now())
+
+
+def revoke_tokens_of_operator(tx: Transaction, operator_id: UUID) -> list[UUID]:
+    """Returns the ids of the tokens that were in force."""
+    return tx.scalars(UUID, sql["revoke_tokens_of_operator"], operator_id=operator_id, now=tx.now())
 
 
 def find_operator_by_name(tx: Transaction, name: str) -> OperatorRecord | None:
@@ -132,11 +181,5 @@ def insert_audit_record(
     )
 
 
-def list_audit_records(tx: Transaction, wanted: AuditFilter) -> Listing[AuditRecord]:
-    values = {
-        "subject_id": wanted.subject_id,
-        "actor_id": wanted.actor_id,
-        "enterprise_id": wanted.enterprise_id,
-        "action": wanted.action,
-    }
-    return list_page(tx, AuditRecord, sql["list_audit_records"], values, limit=wanted.limit, offset=wanted.offset)
+def list_audit_records(tx: Transaction, wanted: AuditFilter, part: Slice) -> Listing[AuditRecord]:
+    return keyset_page(tx, AuditRecord, sql["list_audit_records"], asdict(wanted), _LAST_RECORD_FIRST, part)

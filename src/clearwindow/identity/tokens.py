@@ -9,8 +9,9 @@ from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import InvalidRequestError, NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity import audit, rules, store
+from clearwindow.identity.directory import rules as directory
 from clearwindow.identity.enterprises import require_enterprise
-from clearwindow.identity.models import IssuedToken, Operator, Signer, Token, TokenKind, TokenTerms
+from clearwindow.identity.models import Actor, IssuedToken, Operator, Signer, Token, TokenKind, TokenTerms
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -33,7 +34,7 @@ def create_token(
 
 def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
     enterprise = require_enterprise(tx, enterprise_id)
-    if not store.is_member(tx, enterprise_id, user_id):
+    if not store.hold_member(tx, enterprise_id, user_id):
         raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
     blank = new_token(tx, terms)
     token = replace(blank, enterprise_id=enterprise_id, user_id=user_id, licensed=enterprise.licensed)
@@ -45,17 +46,20 @@ def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenT
     return issued
 
 
-def revoke_token(runtime: Runtime, actor: Operator, token_id: str) -> None:
+def revoke_token(runtime: Runtime, actor: Actor, token_id: str) -> None:
     """Revokes a token, at once and for good. Revoking it again changes nothing.
 
     Raises:
-        NotFoundError: there is no such token.
+        NotFoundError: there is no such token, or the caller may not know of it.
+        PermissionDeniedError: it is another operator's, and the caller is no administrator.
     """
+    known = parse_uuid(token_id) or NIL
     with runtime.transaction() as tx:
-        revoked = store.revoke_token(tx, parse_uuid(token_id) or NIL)
-        if revoked is None:
+        token = store.find_token_by_id(tx, known)
+        if token is None or not directory.sees_token(actor, token):
             raise NotFoundError("token_unknown", "there is no token with this id")
-        if revoked:
+        directory.require_may_revoke(actor, token)
+        if store.revoke_token(tx, known):
             audit.record(tx, actor, "token.revoked", token_id)
 
 

@@ -135,5 +135,5 @@ class EntryFilter:
 
     cause_id: UUID | None
     account_id: UUID | None
-    limit: int
-    offset: int
+    created_on_or_after: datetime | None
+    created_before: datetime | None

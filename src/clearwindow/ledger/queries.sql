@@ -93,14 +93,13 @@ SELECT entry.id, entry.kind, entry.cause_id, entry.partner_id, entry.reference, 
                     'bucket', posting.bucket, 'quantity', posting.quantity::text)
                 ORDER BY posting.account_id, posting.currency, posting.bucket), '[]')
         FROM posting JOIN account ON account.id = posting.account_id
-        WHERE posting.entry_id = entry.id) AS postings,
-       count(*) OVER () AS total
+        WHERE posting.entry_id = entry.id) AS postings
 FROM ledger_entry AS entry
 WHERE (%(cause_id)s::uuid IS NULL OR entry.cause_id = %(cause_id)s)
   AND (%(account_id)s::uuid IS NULL
        OR entry.id IN (SELECT entry_id FROM posting WHERE account_id = %(account_id)s))
-ORDER BY entry.created_at DESC, entry.id
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR entry.created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR entry.created_at < %(created_before)s)
 
 -- name: hold_liabilities
 -- Holds the amounts of the temporary table `liability` (account_id, currency, needed) for one cause, in place of the

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from clearwindow.api.filters import Page
+from clearwindow.api.filters import CreatedPage
 from clearwindow.api.schema import WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import NIL, WireAnyId
@@ -17,12 +17,12 @@ from clearwindow.ledger.check.service import Finding
 from clearwindow.ledger.models import EntryFilter, JournalEntry
 
 
-class EntryFilters(Page):
+class EntryFilters(CreatedPage):
     cause_id: WireAnyId | None = None
     account_id: WireAnyId | None = None
 
     def to_model(self) -> EntryFilter:
-        return EntryFilter(self.cause_id, self.account_id, self.limit, self.offset)
+        return EntryFilter(self.cause_id, self.account_id, self.created_on_or_after, self.created_before)
 
 
 class PostingView(WireModel):

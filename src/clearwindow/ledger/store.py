@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -28,7 +28,7 @@ from clearwindow.ledger.models import (
     Movement,
     Shortfall,
 )
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
@@ -166,9 +166,8 @@ def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[Bala
     return held
 
 
-def list_entries(tx: Transaction, wanted: EntryFilter) -> Listing[JournalEntry]:
-    values = {"cause_id": wanted.cause_id, "account_id": wanted.account_id}
-    return list_page(tx, JournalEntry, sql["list_entries"], values, limit=wanted.limit, offset=wanted.offset)
+def list_entries(tx: Transaction, wanted: EntryFilter, part: Slice) -> Listing[JournalEntry]:
+    return keyset_page(tx, JournalEntry, sql["list_entries"], asdict(wanted), NEWEST_FIRST, part)
 
 
 def hold_liabilities(tx: Transaction, entry: Entry, former_cause_ids: Sequence[UUID]) -> list[Shortfall]:

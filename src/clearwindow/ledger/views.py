@@ -8,14 +8,14 @@ from clearwindow.ledger import store
 from clearwindow.ledger.check import service
 from clearwindow.ledger.check.service import Finding
 from clearwindow.ledger.models import EntryFilter, JournalEntry
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.runtime import Runtime
 
 
-def list_entries(runtime: Runtime, wanted: EntryFilter) -> Listing[JournalEntry]:
+def list_entries(runtime: Runtime, wanted: EntryFilter, part: Slice) -> Listing[JournalEntry]:
     """Returns one page of the journal, newest first."""
     with runtime.transaction() as tx:
-        return store.list_entries(tx, wanted)
+        return store.list_entries(tx, wanted, part)
 
 
 def check_ledger(runtime: Runtime) -> tuple[list[Finding], datetime]:

@@ -267,6 +267,53 @@ class ConnectionFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchedPartners:
+    """Selects partners of an operator's list. None means no restriction."""
+
+    ids: list[UUID] | None
+    enterprise_ids: list[str] | None
+    names: list[str] | None
+    active: bool | None
+    broker: bool | None
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedClients:
+    """Selects clients of an operator's list. None means no restriction."""
+
+    ids: list[UUID] | None
+    enterprise_ids: list[str] | None
+    go_account_ids: list[UUID] | None
+    active: bool | None
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedConnections:
+    """Selects connections of an operator's list. None means no restriction."""
+
+    ids: list[UUID] | None
+    partner_ids: list[UUID] | None
+    client_ids: list[UUID] | None
+    names: list[str] | None
+    active: bool | None
+    initialized: bool | None
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedConfigurations:
+    """Selects partner configurations of an operator's list. None means no restriction."""
+
+    enterprise_ids: list[str] | None
+    amount_units: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ClientFunds:
     """The balances of a client's Go Account, and of one page of its network accounts, by our currency names."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import JsonBody, ServerRuntime
+from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, paged
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import ActingOperator, operator_router
-from clearwindow.network import membership
+from clearwindow.network import list_schemas, membership, operator_views
 from clearwindow.network.models import PartnerLicence
 from clearwindow.network.operator_schemas import (
     ClientChange,
@@ -45,6 +45,67 @@ def configure(
     endpoint = body.model.endpoint(enterprise_id)
     configuration = membership.configure(runtime, actor, asked, endpoint)
     return configuration_answer(configuration, endpoint)
+
+
+@router.get("/partner-configurations", summary="List partner configurations, by the ids of their enterprises")
+def list_configurations(
+    runtime: ServerRuntime, filters: Filters[list_schemas.ConfigurationFilters]
+) -> Answer[list_schemas.ConfigurationsAnswer]:
+    found = operator_views.list_configurations(runtime, filters.to_model(), filters.slice)
+    return paged(list_schemas.configurations_answer(found.items), found, filters)
+
+
+@router.get(
+    "/enterprises/{enterprise_id}/partner-configuration",
+    summary="Get the partner configuration of an enterprise",
+    responses=may_raise("partner_configuration_unknown"),
+)
+def get_configuration(runtime: ServerRuntime, enterprise_id: str) -> ConfigurationAnswer:
+    return configuration_answer(*operator_views.get_configuration(runtime, enterprise_id))
+
+
+@router.get("/partners", summary="List partners, newest first")
+def list_partners(
+    runtime: ServerRuntime, filters: Filters[list_schemas.OperatorPartnerFilters]
+) -> Answer[list_schemas.OperatorPartnersAnswer]:
+    found = operator_views.list_partners(runtime, filters.to_model(), filters.slice)
+    return paged(list_schemas.partners_answer(found.items), found, filters)
+
+
+@router.get("/partners/{partner_id}", summary="Get one partner", responses=may_raise(("partner_unknown", 404)))
+def get_partner(runtime: ServerRuntime, partner_id: str) -> OperatorPartnerAnswer:
+    return operator_partner_answer(operator_views.get_partner(runtime, parse_uuid(partner_id) or NIL))
+
+
+@router.get("/clients", summary="List clients, newest first")
+def list_clients(
+    runtime: ServerRuntime, filters: Filters[list_schemas.OperatorClientFilters]
+) -> Answer[list_schemas.OperatorClientsAnswer]:
+    found = operator_views.list_clients(runtime, filters.to_model(), filters.slice)
+    return paged(list_schemas.clients_answer(found.items), found, filters)
+
+
+@router.get("/clients/{client_id}", summary="Get one client", responses=may_raise("client_unknown"))
+def get_client(runtime: ServerRuntime, client_id: str) -> list_schemas.OperatorClientAnswer:
+    return list_schemas.operator_client_answer(operator_views.get_client(runtime, parse_uuid(client_id) or NIL))
+
+
+@router.get("/connections", summary="List connections, newest first")
+def list_connections(
+    runtime: ServerRuntime, filters: Filters[list_schemas.OperatorConnectionFilters]
+) -> Answer[list_schemas.OperatorConnectionsAnswer]:
+    found = operator_views.list_connections(runtime, filters.to_model(), filters.slice)
+    return paged(list_schemas.connections_answer(found.items), found, filters)
+
+
+@router.get(
+    "/connections/{connection_id}",
+    summary="Get one connection",
+    responses=may_raise(("connection_unknown", 404)),
+)
+def get_connection(runtime: ServerRuntime, connection_id: str) -> list_schemas.OperatorConnectionAnswer:
+    found = operator_views.get_connection(runtime, parse_uuid(connection_id) or NIL)
+    return list_schemas.operator_connection_answer(found)
 
 
 @router.patch(

@@ -11,6 +11,16 @@ partner.id, partner.enterprise_id, partner.go_account_id, partner.client_id, par
 id, partner_id, client_id, network_account_id, name, active, nonce, proof, partners_client_id,
        partners_connection_id, initiated_by, created_at, updated_at, refused_reason
 
+-- columns: client_columns
+client.id, client.enterprise_id, client.go_account_id, client.active, client.created_at, client.updated_at,
+       enterprise.trust_org, enterprise.name
+
+-- columns: configuration_columns
+enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures, public_key,
+       onchain_enabled, loss_sla_minutes, gain_sla_minutes,
+       (SELECT coalesce(jsonb_object_agg(partner_name, currency), '{}') FROM partner_currency
+        WHERE partner_currency.enterprise_id = partner_configuration.enterprise_id) AS currencies
+
 -- name: put_configuration
 INSERT INTO partner_configuration (enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures,
                                    public_key, onchain_enabled, loss_sla_minutes, gain_sla_minutes, updated_at)
@@ -31,10 +41,7 @@ SELECT %(enterprise_id)s, given.partner_name, given.currency
 FROM unnest(%(partner_names)s::text[], %(currencies)s::text[]) AS given (partner_name, currency)
 
 -- name: find_configuration
-SELECT enterprise_id, amount_unit, execute_when_funded, auto_approve_client_closures, public_key,
-       onchain_enabled, loss_sla_minutes, gain_sla_minutes,
-       (SELECT coalesce(jsonb_object_agg(partner_name, currency), '{}') FROM partner_currency
-        WHERE partner_currency.enterprise_id = partner_configuration.enterprise_id) AS currencies
+SELECT {configuration_columns}
 FROM partner_configuration WHERE enterprise_id = %(enterprise_id)s
 
 -- name: list_partner_currencies
@@ -51,8 +58,7 @@ VALUES (%(id)s, %(enterprise_id)s, %(go_account_id)s, true, %(now)s, %(now)s)
 ON CONFLICT (enterprise_id) DO NOTHING
 
 -- name: find_client
-SELECT client.id, client.enterprise_id, client.go_account_id, client.active, client.created_at, client.updated_at,
-       enterprise.trust_org, enterprise.name
+SELECT {client_columns}
 FROM client
 JOIN enterprise ON enterprise.id = client.enterprise_id
 WHERE client.id = %(id)s OR client.enterprise_id = %(enterprise_id)s
@@ -200,3 +206,46 @@ FROM connection WHERE client_id = %(client_id)s
 
 -- name: partners_of_accounts
 SELECT id FROM partner WHERE go_account_id = ANY(%(ids)s) ORDER BY id
+
+-- name: search_partners
+SELECT {partner_columns}
+FROM partner
+JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
+JOIN enterprise ON enterprise.id = partner.enterprise_id
+WHERE (%(ids)s::uuid[] IS NULL OR partner.id = ANY(%(ids)s))
+  AND (%(enterprise_ids)s::text[] IS NULL OR partner.enterprise_id = ANY(%(enterprise_ids)s))
+  AND (%(names)s::text[] IS NULL OR partner.name = ANY(%(names)s))
+  AND (%(active)s::boolean IS NULL OR partner.active = %(active)s)
+  AND (%(broker)s::boolean IS NULL OR partner.broker = %(broker)s)
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR partner.created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR partner.created_at < %(created_before)s)
+
+-- name: search_clients
+SELECT {client_columns}
+FROM client
+JOIN enterprise ON enterprise.id = client.enterprise_id
+WHERE (%(ids)s::uuid[] IS NULL OR client.id = ANY(%(ids)s))
+  AND (%(enterprise_ids)s::text[] IS NULL OR client.enterprise_id = ANY(%(enterprise_ids)s))
+  AND (%(go_account_ids)s::uuid[] IS NULL OR client.go_account_id = ANY(%(go_account_ids)s))
+  AND (%(active)s::boolean IS NULL OR client.active = %(active)s)
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR client.created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR client.created_at < %(created_before)s)
+
+-- name: search_connections
+-- A connection is initialized once its partner has accepted it.
+SELECT {connection_columns}
+FROM connection
+WHERE (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
+  AND (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(client_ids)s::uuid[] IS NULL OR client_id = ANY(%(client_ids)s))
+  AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s))
+  AND (%(active)s::boolean IS NULL OR active = %(active)s)
+  AND (%(initialized)s::boolean IS NULL OR (partners_connection_id IS NOT NULL) = %(initialized)s)
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+
+-- name: search_configurations
+SELECT {configuration_columns}
+FROM partner_configuration
+WHERE (%(enterprise_ids)s::text[] IS NULL OR enterprise_id = ANY(%(enterprise_ids)s))
+  AND (%(amount_units)s::text[] IS NULL OR amount_unit = ANY(%(amount_units)s))

@@ -18,12 +18,17 @@ from clearwindow.network.models import (
     PartnerConfiguration,
     PartnerFilter,
     PartnerLicence,
+    SearchedClients,
+    SearchedConfigurations,
+    SearchedConnections,
+    SearchedPartners,
 )
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Order, Slice, keyset_page, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.network")
+_BY_ENTERPRISE: Final = Order({"enterprise_id": str}, descending=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,3 +343,22 @@ def network_account_of(tx: Transaction, connection_id: UUID) -> UUID:
 
 def _pairs(tx: Transaction, name: str, **values: object) -> dict[UUID, UUID]:
     return {row.id: row.value for row in tx.all(_Pair, sql[name], **values)}
+
+
+def search_partners(tx: Transaction, wanted: SearchedPartners, part: Slice) -> Listing[Partner]:
+    return keyset_page(tx, Partner, sql["search_partners"], asdict(wanted), NEWEST_FIRST, part)
+
+
+def search_clients(tx: Transaction, wanted: SearchedClients, part: Slice) -> Listing[Client]:
+    return keyset_page(tx, Client, sql["search_clients"], asdict(wanted), NEWEST_FIRST, part)
+
+
+def search_connections(tx: Transaction, wanted: SearchedConnections, part: Slice) -> Listing[Connection]:
+    return keyset_page(tx, Connection, sql["search_connections"], asdict(wanted), NEWEST_FIRST, part)
+
+
+def search_configurations(
+    tx: Transaction, wanted: SearchedConfigurations, part: Slice
+) -> Listing[PartnerConfiguration]:
+    statement = sql["search_configurations"]
+    return keyset_page(tx, PartnerConfiguration, statement, asdict(wanted), _BY_ENTERPRISE, part)

@@ -15,6 +15,10 @@ SET callback_url = excluded.callback_url, callback_paths = excluded.callback_pat
 SELECT enterprise_id, callback_url, callback_paths, async_allocations
 FROM partner_endpoint WHERE enterprise_id = %(enterprise_id)s
 
+-- name: list_endpoints
+SELECT enterprise_id, callback_url, callback_paths, async_allocations
+FROM partner_endpoint WHERE enterprise_id = ANY(%(enterprise_ids)s)
+
 -- name: insert_call_key
 INSERT INTO partner_call_key (id, reference, sealed_private, public_jwk, created_at)
 VALUES (%(id)s, %(reference)s, %(sealed_private)s, %(public_jwk)s, %(now)s)

@@ -38,6 +38,12 @@ def find_endpoint(tx: Transaction, enterprise_id: str) -> Endpoint | None:
     return tx.first(Endpoint, sql["find_endpoint"], enterprise_id=enterprise_id)
 
 
+def endpoints_of(tx: Transaction, enterprise_ids: Sequence[str]) -> dict[str, Endpoint]:
+    """Returns the endpoints of these enterprises, by the enterprises' ids."""
+    found = tx.all(Endpoint, sql["list_endpoints"], enterprise_ids=list(enterprise_ids))
+    return {endpoint.enterprise_id: endpoint for endpoint in found}
+
+
 def insert_key(tx: Transaction, key: SealedKey, *, reference: str, public_jwk: Mapping[str, str]) -> bool:
     """Returns False if another key is in use or has the reference."""
     values = asdict(key) | {"reference": reference}

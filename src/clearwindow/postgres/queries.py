@@ -1,7 +1,7 @@
 """Named SQL: each room keeps its statements in ``queries.sql`` beside its store.
 
 A statement begins with ``-- name: find_thing``. Columns that several statements share stand once, under
-``-- columns: thing``, and a statement names them as ``{thing}``.
+``-- columns: thing``, and a statement names them as ``{thing}``. So do conditions and tables that several share.
 """
 
 from __future__ import annotations
@@ -47,6 +47,6 @@ def _parsed(text: str, package: str) -> dict[str, LiteralString]:
     def columns(match: re.Match[str]) -> str:
         if match[1] not in found["columns"]:
             raise LookupError(f"{package}/queries.sql has no columns named {match[1]}")
-        return found["columns"][match[1]]
+        return _SHARED.sub(columns, found["columns"][match[1]])
 
     return {name: _SHARED.sub(columns, body) for name, body in found["name"].items()}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from clearwindow.api.contract import is_of_contract
 from clearwindow.core.error_registry import error_codes
-from clearwindow.identity.guards import OPERATOR_PREFIX
+from clearwindow.identity.guards import OPERATOR_PREFIX, WHOAMI
 from clearwindow.web.edge import LIMITED_PREFIX
 
 _OF_THE_SERVER: Final = ("internal_error",)
@@ -39,6 +39,7 @@ _OF_BODIES: Final = (
 )
 _OF_PAYLOADS: Final = ("payload_too_large",)
 _OF_FILTERS: Final = ("filter_invalid", "filter_twice")
+_OF_CURSORS: Final = ("cursor_invalid",)
 
 
 def common_errors(path: str, operation: dict[str, Any]) -> list[str]:
@@ -53,7 +54,7 @@ def common_errors(path: str, operation: dict[str, Any]) -> list[str]:
     names = [*_OF_HEADS, *_OF_LIMITS, *_OF_THE_SERVER, *_OF_THE_DATABASE]
     if operation.get("security"):
         names += [*_OF_TOKENS, *_OF_SIGNED_CALLS]
-        names += _OF_OPERATORS if path.startswith(OPERATOR_PREFIX) else _OF_MEMBERS
+        names += _of_callers(path)
     has_filters = any(given["in"] == "query" for given in operation.get("parameters", []))
     if operation.get("parameters"):
         names += _OF_ADDRESSES
@@ -64,7 +65,16 @@ def common_errors(path: str, operation: dict[str, Any]) -> list[str]:
         names += _OF_PAYLOADS
     if has_filters:
         names += _OF_FILTERS
+    if any(given["name"] == "cursor" for given in operation.get("parameters", [])):
+        names += _OF_CURSORS
     return names
+
+
+def _of_callers(path: str) -> tuple[str, ...]:
+    if path == WHOAMI:
+        # The route names its own: it asks for no licence and no scope.
+        return ()
+    return _OF_OPERATORS if path.startswith(OPERATOR_PREFIX) else _OF_MEMBERS
 
 
 def _body_fields(operation: dict[str, Any]) -> Mapping[str, object]:

@@ -18,7 +18,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.alias_generators import to_camel
 
 from clearwindow.api.docs import ERROR_NAMES, Problem
-from clearwindow.api.filters import TOTAL_COUNT_HEADER
+from clearwindow.api.filters import AT_LEAST, LINK_HEADER, TOTAL_COUNT_HEADER, TOTAL_KIND_HEADER
 from clearwindow.api.schema import REPLAY_HEADER, WARNING_HEADER
 from clearwindow.core.error_registry import ErrorCode, documentation_of, error_codes
 from clearwindow.web.common_errors import common_errors, statuses_of
@@ -96,6 +96,14 @@ _HEADERS: Final[dict[str, Json]] = {
     RESET_HEADER: {"description": "How many seconds are left of the minute.", "schema": _COUNT},
     "Retry-After": {"description": "How many seconds to wait before the next request.", "schema": _COUNT},
     TOTAL_COUNT_HEADER: {"description": "How many entries the list has on all pages.", "schema": _COUNT},
+    TOTAL_KIND_HEADER: {
+        "description": f"`{AT_LEAST}` if the list has more entries than `{TOTAL_COUNT_HEADER}` says.",
+        "schema": {"type": "string", "enum": [AT_LEAST]},
+    },
+    LINK_HEADER: {
+        "description": 'The address of the next page (`rel="next"`), with its `cursor`. Missing on the last page.',
+        "schema": {"type": "string"},
+    },
     WARNING_HEADER: {
         "description": "Something accepted may be a mistake. `cutoff_went_back`: `cutoffAt` is earlier than"
         " that of the partner's last settlement.",
@@ -200,6 +208,8 @@ def _header_names(path: str, operation: Json, status: str) -> list[str]:
     if status.startswith("2"):
         if any(parameter["name"] == "pageSize" for parameter in operation.get("parameters", [])):
             names.append(TOTAL_COUNT_HEADER)
+        if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
+            names += [TOTAL_KIND_HEADER, LINK_HEADER]
         if "requestBody" in operation:
             names.append(REPLAY_HEADER)
             if path.endswith(_SETTLING_PATHS):

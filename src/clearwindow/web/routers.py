@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from clearwindow.allocations.operator_routes import router as allocations_operator_router
 from clearwindow.allocations.routes import approval_router
 from clearwindow.allocations.routes import router as allocations_router
 from clearwindow.approvals.routes import router as approvals_router
@@ -13,6 +14,9 @@ from clearwindow.custody.operator_routes import router as custody_operator_route
 from clearwindow.custody.wallets.routes import public_router as wallets_public_router
 from clearwindow.custody.wallets.routes import router as wallets_router
 from clearwindow.events.operator_routes import router as events_router
+from clearwindow.identity.directory.operator_routes import router as directory_operator_router
+from clearwindow.identity.directory.routes import router as tokens_router
+from clearwindow.identity.directory.routes import whoami_router
 from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
 from clearwindow.ledger.operator_routes import router as ledger_router
@@ -28,6 +32,7 @@ from clearwindow.settlements.routes import router as settlements_router
 from clearwindow.settlements.trades.routes import router as trades_router
 from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
 from clearwindow.signing.evidence.routes import router as evidence_router
+from clearwindow.webhooks.endpoint_routes import router as webhooks_operator_router
 from clearwindow.webhooks.routes import router as webhooks_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -43,8 +48,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     approval_router,
     network_router,
     network_operator_router,
+    allocations_operator_router,
+    webhooks_operator_router,
     webhooks_router,
     chain_operator_router,
+    whoami_router,
+    tokens_router,
+    directory_operator_router,
     identity_operator_router,
     audit_router,
     evidence_router,

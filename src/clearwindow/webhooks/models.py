@@ -51,6 +51,17 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointFilter:
+    """Selects endpoints of an operator's list. None means no restriction."""
+
+    ids: list[UUID] | None
+    enterprise_ids: list[str] | None
+    enabled: bool | None
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """A stored secret: both keys encrypted, and the public key of the second."""
 

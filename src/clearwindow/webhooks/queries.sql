@@ -31,6 +31,16 @@ SELECT {endpoint}, count(*) OVER () AS total
 FROM webhook_endpoint WHERE enterprise_id = %(enterprise_id)s AND deleted_at IS NULL
 ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s
 
+-- name: search_endpoints
+SELECT {endpoint}
+FROM webhook_endpoint
+WHERE deleted_at IS NULL
+  AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
+  AND (%(enterprise_ids)s::text[] IS NULL OR enterprise_id = ANY(%(enterprise_ids)s))
+  AND (%(enabled)s::boolean IS NULL OR (status = 'enabled') = %(enabled)s)
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+
 -- name: update_endpoint
 -- A change by the owner resets the failures: those of the old address do not count for the new one.
 UPDATE webhook_endpoint

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Json, Jsonb
 
 from clearwindow.events.models import Event
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.webhooks.models import (
@@ -24,6 +24,7 @@ from clearwindow.webhooks.models import (
     DeliveryFilter,
     DisabledReason,
     Endpoint,
+    EndpointFilter,
     EndpointStatus,
     OwedMessage,
     Secret,
@@ -67,6 +68,10 @@ def lock_endpoint(tx: Transaction, enterprise_id: str, endpoint_id: UUID) -> End
 def list_endpoints(tx: Transaction, enterprise_id: str, *, limit: int, offset: int) -> Listing[Endpoint]:
     values = {"enterprise_id": enterprise_id}
     return list_page(tx, Endpoint, sql["list_endpoints"], values, limit=limit, offset=offset)
+
+
+def search_endpoints(tx: Transaction, wanted: EndpointFilter, part: Slice) -> Listing[Endpoint]:
+    return keyset_page(tx, Endpoint, sql["search_endpoints"], asdict(wanted), NEWEST_FIRST, part)
 
 
 def update_endpoint(tx: Transaction, endpoint: Endpoint) -> None:

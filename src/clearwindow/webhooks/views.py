@@ -6,7 +6,7 @@ from uuid import UUID
 
 from clearwindow.core.errors import NotFoundError
 from clearwindow.identity.models import Member
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.webhooks import store
@@ -16,6 +16,7 @@ from clearwindow.webhooks.models import (
     Delivery,
     DeliveryFilter,
     Endpoint,
+    EndpointFilter,
     EndpointWithKeys,
 )
 
@@ -53,6 +54,12 @@ def attempts_of(
     with runtime.transaction() as tx:
         endpoint = _known(tx, member, endpoint_id)
         return store.list_attempts(tx, endpoint, wanted, limit=limit, offset=offset)
+
+
+def all_endpoints(runtime: Runtime, wanted: EndpointFilter, part: Slice) -> Listing[Endpoint]:
+    """Returns a page of everybody's endpoints, for operators."""
+    with runtime.transaction() as tx:
+        return store.search_endpoints(tx, wanted, part)
 
 
 def with_keys(tx: Transaction, endpoint: Endpoint) -> EndpointWithKeys:

@@ -14,6 +14,7 @@ from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.connections import AsyncClientConnections, AsyncPartnerConnections
 from clearwindow.client.aio.desk import AsyncDesk
 from clearwindow.client.aio.disputes import AsyncClientDisputes, AsyncPartnerDisputes
+from clearwindow.client.aio.member_tokens import AsyncMemberTokens
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
 from clearwindow.client.aio.signed_requests import AsyncSignedRequests
@@ -26,6 +27,7 @@ from clearwindow.client.answers.network import (
     PartnerRecord,
     SupportedCurrencies,
 )
+from clearwindow.client.answers.people import MemberIdentity
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import ClientBalanceFilters, PartnerBalanceFilters, PartnerFilters
 from clearwindow.client.options import HttpOptions
@@ -85,6 +87,14 @@ class AsyncMember:
     @property
     def signed_requests(self) -> AsyncSignedRequests:
         return AsyncSignedRequests(self._desk)
+
+    @property
+    def tokens(self) -> AsyncMemberTokens:
+        return AsyncMemberTokens(self._desk)
+
+    async def whoami(self) -> MemberIdentity:
+        """Returns whose token this is and what it may do. It needs no scope and no licence."""
+        return await self._desk.get("/api/network/v1/whoami", value_of(MemberIdentity))
 
     def partners(self, **filters: Unpack[PartnerFilters]) -> AsyncPages[ListedPartner]:
         """The partners of the network."""

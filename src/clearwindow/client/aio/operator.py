@@ -12,6 +12,16 @@ from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.operator_accounts import AsyncOperatorCurrencies, AsyncOperatorGoAccounts
 from clearwindow.client.aio.operator_chain import AsyncOperatorChain, AsyncOperatorOnchainDeposits
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
+from clearwindow.client.aio.operator_lists import (
+    AsyncOperatorAllocations,
+    AsyncOperatorClients,
+    AsyncOperatorConfigurations,
+    AsyncOperatorConnections,
+    AsyncOperatorEndpoints,
+    AsyncOperatorPartners,
+    AsyncOperatorTokens,
+    AsyncOperatorUsers,
+)
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
 from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
 from clearwindow.client.aio.operator_settlements import (
@@ -33,6 +43,7 @@ from clearwindow.client.answers.operator import (
     RecordedEvent,
     WorkItem,
 )
+from clearwindow.client.answers.people import OperatorIdentity
 from clearwindow.client.calls import nothing, value_of
 from clearwindow.client.filters import AuditFilters, EntryFilters, EventFilters, PageFilters
 from clearwindow.client.options import HttpOptions
@@ -112,6 +123,42 @@ class AsyncOperator:
     @property
     def signed_requests(self) -> AsyncOperatorSignedRequests:
         return AsyncOperatorSignedRequests(self._desk)
+
+    @property
+    def users(self) -> AsyncOperatorUsers:
+        return AsyncOperatorUsers(self._desk)
+
+    @property
+    def tokens(self) -> AsyncOperatorTokens:
+        return AsyncOperatorTokens(self._desk)
+
+    @property
+    def partner_configurations(self) -> AsyncOperatorConfigurations:
+        return AsyncOperatorConfigurations(self._desk)
+
+    @property
+    def partners(self) -> AsyncOperatorPartners:
+        return AsyncOperatorPartners(self._desk)
+
+    @property
+    def clients(self) -> AsyncOperatorClients:
+        return AsyncOperatorClients(self._desk)
+
+    @property
+    def connections(self) -> AsyncOperatorConnections:
+        return AsyncOperatorConnections(self._desk)
+
+    @property
+    def allocations(self) -> AsyncOperatorAllocations:
+        return AsyncOperatorAllocations(self._desk)
+
+    @property
+    def webhook_endpoints(self) -> AsyncOperatorEndpoints:
+        return AsyncOperatorEndpoints(self._desk)
+
+    async def whoami(self) -> OperatorIdentity:
+        """Returns whose token this is and what it may do."""
+        return await self._desk.get(self._desk.path("/whoami"), value_of(OperatorIdentity))
 
     async def revoke_token(self, token_id: Id) -> None:
         """Revokes a token at once. This cannot be undone."""

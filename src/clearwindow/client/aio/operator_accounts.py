@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
+from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.answers.base import Balance
 from clearwindow.client.answers.operator import (
     Currency,
@@ -13,7 +15,9 @@ from clearwindow.client.answers.operator import (
     GoAccountBalances,
     GoAccountKey,
 )
+from clearwindow.client.answers.operator_lists import ListedGoAccount, ListedGoAccountKey
 from clearwindow.client.calls import nothing, value_of, values_of
+from clearwindow.client.list_filters import GoAccountFilters, GoAccountKeyFilters
 from clearwindow.client.requests import NewKey
 from clearwindow.client.text import Id, Quantity, fields, quantity_text
 
@@ -43,6 +47,19 @@ class AsyncOperatorGoAccounts:
         path = self._desk.path("/enterprises/{}/go-accounts", enterprise_id)
         asked = fields(label=label, keys=[key.wire() for key in keys], custodian_key=custodian_key)
         return await self._desk.send("POST", path, value_of(GoAccount, "goAccount"), asked, repeatable=False)
+
+    def list(self, **filters: Unpack[GoAccountFilters]) -> AsyncPages[ListedGoAccount]:
+        """Lists accounts, newest first."""
+        return self._desk.pages("/go-accounts", "goAccounts", ListedGoAccount, filters)
+
+    async def get(self, go_account_id: Id) -> ListedGoAccount:
+        """Returns one account, without its keys."""
+        path = self._desk.path("/go-accounts/{}", go_account_id)
+        return await self._desk.get(path, value_of(ListedGoAccount, "goAccount"))
+
+    def keys(self, **filters: Unpack[GoAccountKeyFilters]) -> AsyncPages[ListedGoAccountKey]:
+        """Lists the signing keys of accounts, newest first, the revoked ones too."""
+        return self._desk.pages("/go-account-keys", "keys", ListedGoAccountKey, filters)
 
     async def add_key(self, go_account_id: Id, key: NewKey) -> GoAccountKey:
         """Adds a signing key. The same key again changes nothing."""

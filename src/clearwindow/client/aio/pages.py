@@ -16,8 +16,9 @@ V = TypeVar("V", bound=Value)
 class AsyncPages(Generic[V]):
     """A list that is read from the server while you iterate. Each iteration reads it anew.
 
-    If the list changes during an iteration, an entry may appear twice or be skipped: a new entry at the front moves
-    the others on, and a removed entry moves them back. If you need every entry exactly once, compare the ids.
+    A list with cursors shows each entry that was there at the beginning exactly once, whatever is added meanwhile.
+    In a list without them, an entry may appear twice or be skipped if the list changes during an iteration: a new
+    entry at the front moves the others on, and a removed entry moves them back. Compare the ids there.
     """
 
     def __init__(
@@ -29,22 +30,24 @@ class AsyncPages(Generic[V]):
         self._model = model
         self._query = query(filters)
 
-    async def page(self, page_number: int = 0) -> Page[V]:
-        """Returns one page; pages count from 0."""
-        numbered = (*self._query, ("pageNumber", str(page_number)))
-        read = page_of(self._model, self._name, page_number)
-        return await self._caller.send(Call("GET", self._path, read, numbered, repeatable=True))
+    async def page(self, page_number: int = 0, *, cursor: str | None = None) -> Page[V]:
+        """Returns one page: by its number, from 0, or by the ``next_cursor`` of the page before it."""
+        place = ("pageNumber", str(page_number)) if cursor is None else ("cursor", cursor)
+        read = page_of(self._model, self._name, page_number if cursor is None else None)
+        return await self._caller.send(Call("GET", self._path, read, (*self._query, place), repeatable=True))
 
     async def __aiter__(self) -> AsyncIterator[V]:
         """Yields all entries, page by page."""
-        page_number = 0
+        page = await self.page()
         seen = 0
         while True:
-            page = await self.page(page_number)
             for entry in page.items:
                 yield entry
             seen += len(page.items)
+            if page.next_cursor is not None:
+                page = await self.page(cursor=page.next_cursor)
             # The server may return fewer entries than requested: only an empty page or the total ends the list.
-            if not page.items or (page.total is not None and seen >= page.total):
+            elif page.page_number is None or not page.items or (page.total is not None and seen >= page.total):
                 return
-            page_number += 1
+            else:
+                page = await self.page(page.page_number + 1)

@@ -25,12 +25,16 @@ class Meta:
         replayed: whether this request repeated an earlier one and got its answer.
         warnings: what the server accepted and may be a mistake, such as ``cutoff_went_back``.
         total: for a list, the number of entries on all pages.
+        total_is_exact: whether the list has no more entries than ``total``; long lists are not counted whole.
+        next_cursor: for a list that has cursors, where the next page begins; None on its last page.
     """
 
     request_id: str | None = field(default=None, compare=False)
     replayed: bool = field(default=False, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
     total: int | None = field(default=None, compare=False)
+    total_is_exact: bool = field(default=True, compare=False)
+    next_cursor: str | None = field(default=None, compare=False)
 
 
 class Value(BaseModel):

@@ -13,12 +13,15 @@ import httpx2
 
 from clearwindow.client.answers.base import Meta
 from clearwindow.client.calls import (
+    LINK_HEADER,
     REPLAY_HEADER,
     REQUEST_ID_HEADER,
     TOTAL_COUNT_HEADER,
+    TOTAL_KIND_HEADER,
     WARNING_HEADER,
     Answer,
     Call,
+    next_cursor_of,
     parse_body,
     read_answer,
 )
@@ -194,6 +197,8 @@ def _answer(call: Call[T], response: httpx2.Response, raw: bytes) -> Answer:
         replayed=headers.get(REPLAY_HEADER) == "true",
         warnings=tuple(name.strip() for name in headers.get(WARNING_HEADER, "").split(",") if name.strip()),
         total=int(total) if total.isascii() and total.isdigit() and len(total) <= _MAX_TOTAL_DIGITS else None,
+        total_is_exact=TOTAL_KIND_HEADER not in headers,
+        next_cursor=next_cursor_of(headers.get(LINK_HEADER, "")),
     )
     if status >= HTTPStatus.BAD_REQUEST:
         raise _refusal(response, raw, meta)

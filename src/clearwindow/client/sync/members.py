@@ -17,6 +17,7 @@ from clearwindow.client.answers.network import (
     PartnerRecord,
     SupportedCurrencies,
 )
+from clearwindow.client.answers.people import MemberIdentity
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import ClientBalanceFilters, PartnerBalanceFilters, PartnerFilters
 from clearwindow.client.options import HttpOptions
@@ -28,6 +29,7 @@ from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.connections import ClientConnections, PartnerConnections
 from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.disputes import ClientDisputes, PartnerDisputes
+from clearwindow.client.sync.member_tokens import MemberTokens
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
 from clearwindow.client.sync.signed_requests import SignedRequests
@@ -86,6 +88,14 @@ class Member:
     @property
     def signed_requests(self) -> SignedRequests:
         return SignedRequests(self._desk)
+
+    @property
+    def tokens(self) -> MemberTokens:
+        return MemberTokens(self._desk)
+
+    def whoami(self) -> MemberIdentity:
+        """Returns whose token this is and what it may do. It needs no scope and no licence."""
+        return self._desk.get("/api/network/v1/whoami", value_of(MemberIdentity))
 
     def partners(self, **filters: Unpack[PartnerFilters]) -> Pages[ListedPartner]:
         """The partners of the network."""

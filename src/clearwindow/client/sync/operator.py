@@ -21,6 +21,7 @@ from clearwindow.client.answers.operator import (
     RecordedEvent,
     WorkItem,
 )
+from clearwindow.client.answers.people import OperatorIdentity
 from clearwindow.client.calls import nothing, value_of
 from clearwindow.client.filters import AuditFilters, EntryFilters, EventFilters, PageFilters
 from clearwindow.client.options import HttpOptions
@@ -29,6 +30,16 @@ from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.operator_accounts import OperatorCurrencies, OperatorGoAccounts
 from clearwindow.client.sync.operator_chain import OperatorChain, OperatorOnchainDeposits
 from clearwindow.client.sync.operator_desk import OperatorDesk
+from clearwindow.client.sync.operator_lists import (
+    OperatorAllocations,
+    OperatorClients,
+    OperatorConfigurations,
+    OperatorConnections,
+    OperatorEndpoints,
+    OperatorPartners,
+    OperatorTokens,
+    OperatorUsers,
+)
 from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
 from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
 from clearwindow.client.sync.operator_settlements import (
@@ -113,6 +124,42 @@ class Operator:
     @property
     def signed_requests(self) -> OperatorSignedRequests:
         return OperatorSignedRequests(self._desk)
+
+    @property
+    def users(self) -> OperatorUsers:
+        return OperatorUsers(self._desk)
+
+    @property
+    def tokens(self) -> OperatorTokens:
+        return OperatorTokens(self._desk)
+
+    @property
+    def partner_configurations(self) -> OperatorConfigurations:
+        return OperatorConfigurations(self._desk)
+
+    @property
+    def partners(self) -> OperatorPartners:
+        return OperatorPartners(self._desk)
+
+    @property
+    def clients(self) -> OperatorClients:
+        return OperatorClients(self._desk)
+
+    @property
+    def connections(self) -> OperatorConnections:
+        return OperatorConnections(self._desk)
+
+    @property
+    def allocations(self) -> OperatorAllocations:
+        return OperatorAllocations(self._desk)
+
+    @property
+    def webhook_endpoints(self) -> OperatorEndpoints:
+        return OperatorEndpoints(self._desk)
+
+    def whoami(self) -> OperatorIdentity:
+        """Returns whose token this is and what it may do."""
+        return self._desk.get(self._desk.path("/whoami"), value_of(OperatorIdentity))
 
     def revoke_token(self, token_id: Id) -> None:
         """Revokes a token at once. This cannot be undone."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from clearwindow.client.answers.base import Balance
 from clearwindow.client.answers.operator import (
@@ -13,9 +14,12 @@ from clearwindow.client.answers.operator import (
     GoAccountBalances,
     GoAccountKey,
 )
+from clearwindow.client.answers.operator_lists import ListedGoAccount, ListedGoAccountKey
 from clearwindow.client.calls import nothing, value_of, values_of
+from clearwindow.client.list_filters import GoAccountFilters, GoAccountKeyFilters
 from clearwindow.client.requests import NewKey
 from clearwindow.client.sync.operator_desk import OperatorDesk
+from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, Quantity, fields, quantity_text
 
 
@@ -44,6 +48,19 @@ class OperatorGoAccounts:
         path = self._desk.path("/enterprises/{}/go-accounts", enterprise_id)
         asked = fields(label=label, keys=[key.wire() for key in keys], custodian_key=custodian_key)
         return self._desk.send("POST", path, value_of(GoAccount, "goAccount"), asked, repeatable=False)
+
+    def list(self, **filters: Unpack[GoAccountFilters]) -> Pages[ListedGoAccount]:
+        """Lists accounts, newest first."""
+        return self._desk.pages("/go-accounts", "goAccounts", ListedGoAccount, filters)
+
+    def get(self, go_account_id: Id) -> ListedGoAccount:
+        """Returns one account, without its keys."""
+        path = self._desk.path("/go-accounts/{}", go_account_id)
+        return self._desk.get(path, value_of(ListedGoAccount, "goAccount"))
+
+    def keys(self, **filters: Unpack[GoAccountKeyFilters]) -> Pages[ListedGoAccountKey]:
+        """Lists the signing keys of accounts, newest first, the revoked ones too."""
+        return self._desk.pages("/go-account-keys", "keys", ListedGoAccountKey, filters)
 
     def add_key(self, go_account_id: Id, key: NewKey) -> GoAccountKey:
         """Adds a signing key. The same key again changes nothing."""

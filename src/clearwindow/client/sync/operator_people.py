@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, Unpack
 
 from clearwindow.client.answers.operator import Enterprise, OperatorRecord, Token, User
-from clearwindow.client.calls import value_of
+from clearwindow.client.answers.people import ListedOperator
+from clearwindow.client.calls import nothing, value_of
+from clearwindow.client.list_filters import EnterpriseFilters, OperatorFilters
 from clearwindow.client.sync.operator_desk import OperatorDesk
+from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, fields
 
 Scope: TypeAlias = Literal["settlement_network_read", "settlement_network_write"]
@@ -27,12 +30,31 @@ class OperatorOperators:
         read = value_of(OperatorRecord, "operator")
         return self._desk.send("POST", self._desk.path("/operators"), read, fields(name=name), repeatable=True)
 
+    def list(self, **filters: Unpack[OperatorFilters]) -> Pages[ListedOperator]:
+        """Lists operators, newest first."""
+        return self._desk.pages("/operators", "operators", ListedOperator, filters)
+
+    def get(self, operator_id: Id) -> ListedOperator:
+        """Returns one operator."""
+        path = self._desk.path("/operators/{}", operator_id)
+        return self._desk.get(path, value_of(ListedOperator, "operator"))
+
+    def remove(self, operator_id: Id) -> None:
+        """Removes an operator, whose tokens are refused from then on."""
+        self._desk.send("DELETE", self._desk.path("/operators/{}", operator_id), nothing, repeatable=True)
+
     def create_token(
-        self, operator_id: Id, *, label: str | None = None, expires_at: datetime | None = None
+        self,
+        operator_id: Id,
+        *,
+        label: str | None = None,
+        expires_at: datetime | None = None,
+        ip_allow_list: Sequence[str] | None = None,
     ) -> Token:
         """Makes a token. Each request makes another one: it is not repeated after a lost answer."""
         path = self._desk.path("/operators/{}/tokens", operator_id)
-        asked = fields(label=label, expires_at=expires_at)
+        allowed = None if ip_allow_list is None else [*ip_allow_list]
+        asked = fields(label=label, expires_at=expires_at, ip_allow_list=allowed)
         return self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)
 
 
@@ -55,6 +77,20 @@ class OperatorEnterprises:
         path = self._desk.path("/enterprises")
         repeatable = enterprise_id is not None
         return self._desk.send("POST", path, value_of(Enterprise, "enterprise"), asked, repeatable=repeatable)
+
+    def list(self, **filters: Unpack[EnterpriseFilters]) -> Pages[Enterprise]:
+        """Lists enterprises, newest first."""
+        return self._desk.pages("/enterprises", "enterprises", Enterprise, filters)
+
+    def get(self, enterprise_id: str) -> Enterprise:
+        """Returns one enterprise."""
+        path = self._desk.path("/enterprises/{}", enterprise_id)
+        return self._desk.get(path, value_of(Enterprise, "enterprise"))
+
+    def remove_user(self, enterprise_id: str, user_id: str) -> None:
+        """Removes a member, whose tokens of this enterprise are refused from then on."""
+        path = self._desk.path("/enterprises/{}/users/{}", enterprise_id, user_id)
+        self._desk.send("DELETE", path, nothing, repeatable=True)
 
     def update(self, enterprise_id: str, *, name: str | None = None, licensed: bool | None = None) -> Enterprise:
         """Renames an enterprise, and grants or withdraws its licence."""

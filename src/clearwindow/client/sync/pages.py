@@ -17,8 +17,9 @@ V = TypeVar("V", bound=Value)
 class Pages(Generic[V]):
     """A list that is read from the server while you iterate. Each iteration reads it anew.
 
-    If the list changes during an iteration, an entry may appear twice or be skipped: a new entry at the front moves
-    the others on, and a removed entry moves them back. If you need every entry exactly once, compare the ids.
+    A list with cursors shows each entry that was there at the beginning exactly once, whatever is added meanwhile.
+    In a list without them, an entry may appear twice or be skipped if the list changes during an iteration: a new
+    entry at the front moves the others on, and a removed entry moves them back. Compare the ids there.
     """
 
     def __init__(self, caller: Caller, path: str, name: str, model: type[V], filters: Mapping[str, object]) -> None:
@@ -28,22 +29,24 @@ class Pages(Generic[V]):
         self._model = model
         self._query = query(filters)
 
-    def page(self, page_number: int = 0) -> Page[V]:
-        """Returns one page; pages count from 0."""
-        numbered = (*self._query, ("pageNumber", str(page_number)))
-        read = page_of(self._model, self._name, page_number)
-        return self._caller.send(Call("GET", self._path, read, numbered, repeatable=True))
+    def page(self, page_number: int = 0, *, cursor: str | None = None) -> Page[V]:
+        """Returns one page: by its number, from 0, or by the ``next_cursor`` of the page before it."""
+        place = ("pageNumber", str(page_number)) if cursor is None else ("cursor", cursor)
+        read = page_of(self._model, self._name, page_number if cursor is None else None)
+        return self._caller.send(Call("GET", self._path, read, (*self._query, place), repeatable=True))
 
     def __iter__(self) -> Iterator[V]:
         """Yields all entries, page by page."""
-        page_number = 0
+        page = self.page()
         seen = 0
         while True:
-            page = self.page(page_number)
             for entry in page.items:
                 yield entry
             seen += len(page.items)
+            if page.next_cursor is not None:
+                page = self.page(cursor=page.next_cursor)
             # The server may return fewer entries than requested: only an empty page or the total ends the list.
-            if not page.items or (page.total is not None and seen >= page.total):
+            elif page.page_number is None or not page.items or (page.total is not None and seen >= page.total):
                 return
-            page_number += 1
+            else:
+                page = self.page(page.page_number + 1)
