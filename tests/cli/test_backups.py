@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import pytest
 
 from clearwindow.secret_key import FILE_NAME
 from clearwindow.simulator.server import temporary_folder
+from tests.support.depositors import Depositor
 from tests.support.networks import Network, ok
 from tests.support.operators import OperatorClient
 from tests.support.processes import START_TOKEN, command, serving_folder
@@ -46,33 +46,6 @@ class Taken:
     log: Path
 
 
-class Depositor:
-    """Deposits again and again until it is stopped."""
-
-    def __init__(self, operator: OperatorClient, account: str) -> None:
-        self._operator, self._account = operator, account
-        self._stop = threading.Event()
-        self.acknowledged = 0
-        self.sent = 0
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self.sent += 1
-            ok(self._operator.move("deposits", self._account, CURRENCY, DEPOSIT, f"r-{self.sent}"))
-            self.acknowledged += 1
-
-    def wait_for(self, count: int) -> None:
-        while self.acknowledged < count:
-            assert self._thread.is_alive()
-            self._thread.join(0.02)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-
 @pytest.fixture(scope="module")
 def taken() -> Iterator[Taken]:
     """A backup of a server that works meanwhile. Then the server is killed and its folder is lost."""
@@ -84,7 +57,7 @@ def taken() -> Iterator[Taken]:
                 assert network.connect(client, partner).allocate(CURRENCY, 1).status_code == 200
                 ok(client.enterprise.api.post("/webhook-endpoints", {"url": "http://127.0.0.1:9/hook"}))
                 account = client.enterprise.account.id
-                depositor = Depositor(operator, account)
+                depositor = Depositor(operator, account, CURRENCY, DEPOSIT)
                 try:
                     depositor.wait_for(3)
                     before = depositor.acknowledged
