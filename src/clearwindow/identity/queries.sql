@@ -159,6 +159,9 @@ WHERE (%(subject_id)s::text IS NULL OR subject_id = %(subject_id)s)
   AND (%(on_or_after)s::timestamptz IS NULL OR at >= %(on_or_after)s)
   AND (%(before)s::timestamptz IS NULL OR at < %(before)s)
 
+-- name: audited_requests
+SELECT DISTINCT request_id FROM audit_record WHERE request_id = ANY(%(request_ids)s)
+
 -- name: list_enterprises
 SELECT {enterprise}
 FROM enterprise

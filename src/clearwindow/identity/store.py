@@ -183,3 +183,7 @@ def insert_audit_record(
 
 def list_audit_records(tx: Transaction, wanted: AuditFilter, part: Slice) -> Listing[AuditRecord]:
     return keyset_page(tx, AuditRecord, sql["list_audit_records"], asdict(wanted), _LAST_RECORD_FIRST, part)
+
+
+def audited_requests(tx: Transaction, request_ids: Collection[str]) -> frozenset[str]:
+    return frozenset(tx.scalars(str, sql["audited_requests"], request_ids=list(request_ids)))
