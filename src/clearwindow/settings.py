@@ -84,8 +84,8 @@ class Settings(CapacitySettings):
     operator_token: OperatorToken | None = Field(
         default=None,
         description="A token for the operator `bootstrap`, of at least 16 characters, for sandboxes, and for a "
-        "network until `clearwindow operators init` opens it: then it opens nothing any more. Only its hash is kept, "
-        "in memory; it is not stored in the database.",
+        "network until `clearwindow operators init` opens it: then it opens nothing. Only its hash is kept, in "
+        "memory; it is not stored in the database.",
     )
     secret_key: Secret | None = Field(
         default=None,
