@@ -6,14 +6,14 @@ from typing import Unpack
 
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.pages import AsyncPages
-from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration, User
+from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration
 from clearwindow.client.answers.operator_lists import (
     OperatorAllocation,
     OperatorClientRecord,
     OperatorConnection,
     OperatorWebhookEndpoint,
 )
-from clearwindow.client.answers.people import ListedToken, Membership
+from clearwindow.client.answers.people import ListedToken, ListedUser, Membership
 from clearwindow.client.calls import value_of
 from clearwindow.client.list_filters import (
     ConfigurationFilters,
@@ -35,13 +35,13 @@ class AsyncOperatorUsers:
     def __init__(self, desk: AsyncOperatorDesk) -> None:
         self._desk = desk
 
-    def list(self, **filters: Unpack[UserFilters]) -> AsyncPages[User]:
+    def list(self, **filters: Unpack[UserFilters]) -> AsyncPages[ListedUser]:
         """Lists users, newest first."""
-        return self._desk.pages("/users", "users", User, filters)
+        return self._desk.pages("/users", "users", ListedUser, filters)
 
-    async def get(self, user_id: str) -> User:
+    async def get(self, user_id: str) -> ListedUser:
         """Returns one user."""
-        return await self._desk.get(self._desk.path("/users/{}", user_id), value_of(User, "user"))
+        return await self._desk.get(self._desk.path("/users/{}", user_id), value_of(ListedUser, "user"))
 
     def memberships(self, **filters: Unpack[MembershipFilters]) -> AsyncPages[Membership]:
         """Lists who is or was a member of which enterprise, newest first."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pydantic import AwareDatetime
 
 from clearwindow.client.answers.base import Value
-from clearwindow.client.answers.operator import Enterprise, User
+from clearwindow.client.answers.operator import Enterprise
+
+
+class ListedUser(Value):
+    """A person, who may be a member of several enterprises."""
+
+    id: str
+    name: str
+    email: str | None = None
+    created_at: AwareDatetime
 
 
 class Membership(Value):
@@ -52,7 +61,7 @@ class MemberIdentity(Value):
     """Whose token it is that a member calls with. ``role`` is what it allows."""
 
     enterprise: Enterprise
-    user: User
+    user: ListedUser
     role: str
     may_use_custodian_key: bool
     token: ListedToken

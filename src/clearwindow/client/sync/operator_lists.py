@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration, User
+from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration
 from clearwindow.client.answers.operator_lists import (
     OperatorAllocation,
     OperatorClientRecord,
     OperatorConnection,
     OperatorWebhookEndpoint,
 )
-from clearwindow.client.answers.people import ListedToken, Membership
+from clearwindow.client.answers.people import ListedToken, ListedUser, Membership
 from clearwindow.client.calls import value_of
 from clearwindow.client.list_filters import (
     ConfigurationFilters,
@@ -36,13 +36,13 @@ class OperatorUsers:
     def __init__(self, desk: OperatorDesk) -> None:
         self._desk = desk
 
-    def list(self, **filters: Unpack[UserFilters]) -> Pages[User]:
+    def list(self, **filters: Unpack[UserFilters]) -> Pages[ListedUser]:
         """Lists users, newest first."""
-        return self._desk.pages("/users", "users", User, filters)
+        return self._desk.pages("/users", "users", ListedUser, filters)
 
-    def get(self, user_id: str) -> User:
+    def get(self, user_id: str) -> ListedUser:
         """Returns one user."""
-        return self._desk.get(self._desk.path("/users/{}", user_id), value_of(User, "user"))
+        return self._desk.get(self._desk.path("/users/{}", user_id), value_of(ListedUser, "user"))
 
     def memberships(self, **filters: Unpack[MembershipFilters]) -> Pages[Membership]:
         """Lists who is or was a member of which enterprise, newest first."""

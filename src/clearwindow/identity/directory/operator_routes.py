@@ -8,7 +8,7 @@ from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, NoContent, ServerRuntime, paged
 from clearwindow.identity.directory import removal, schemas, views
 from clearwindow.identity.guards import ActingOperator, TokenOfCall, operator_router
-from clearwindow.identity.schemas import EnterpriseAnswer, UserAnswer, enterprise_answer, user_answer
+from clearwindow.identity.schemas import EnterpriseAnswer, enterprise_answer
 
 router: Final = operator_router("people")
 
@@ -39,8 +39,8 @@ def list_users(runtime: ServerRuntime, filters: Filters[schemas.UserFilters]) ->
 
 
 @router.get("/users/{user_id}", summary="Get one user", responses=may_raise("user_unknown"))
-def get_user(runtime: ServerRuntime, user_id: str) -> UserAnswer:
-    return user_answer(views.get_user(runtime, user_id))
+def get_user(runtime: ServerRuntime, user_id: str) -> schemas.ListedUserAnswer:
+    return schemas.listed_user_answer(views.get_user(runtime, user_id))
 
 
 @router.get("/memberships", summary="List who is or was a member of which enterprise, newest first")

@@ -32,7 +32,7 @@ from clearwindow.identity.models import (
     TrustOrg,
     User,
 )
-from clearwindow.identity.schemas import EnterpriseView, UserView, enterprise_answer, user_answer
+from clearwindow.identity.schemas import EnterpriseView, enterprise_answer
 
 MemberRoles = Many[Annotated[MemberRole, Field(strict=False)]]
 OperatorRoles = Many[Annotated[OperatorRole, Field(strict=False)]]
@@ -169,6 +169,13 @@ class MembershipView(WireModel):
     removed_at: str | None = None
 
 
+class ListedUser(WireModel):
+    id: str
+    name: str
+    email: str | None = None
+    created_at: str
+
+
 class ListedOperator(WireModel):
     id: str
     name: str
@@ -199,7 +206,11 @@ class EnterprisesAnswer(WireModel):
 
 
 class UsersAnswer(WireModel):
-    users: list[UserView]
+    users: list[ListedUser]
+
+
+class ListedUserAnswer(WireModel):
+    user: ListedUser
 
 
 class MembershipsAnswer(WireModel):
@@ -226,7 +237,7 @@ class MemberIdentity(WireModel):
     """Who calls. ``enterprise.licensed`` says whether the enterprise may use the network."""
 
     enterprise: EnterpriseView
-    user: UserView
+    user: ListedUser
     role: MemberRole
     may_use_custodian_key: bool
     token: ListedToken
@@ -245,7 +256,11 @@ def enterprises_answer(found: Sequence[Enterprise]) -> EnterprisesAnswer:
 
 
 def users_answer(found: Sequence[User]) -> UsersAnswer:
-    return UsersAnswer(users=[user_answer(each).user for each in found])
+    return UsersAnswer(users=[_user_view(each) for each in found])
+
+
+def listed_user_answer(found: User) -> ListedUserAnswer:
+    return ListedUserAnswer(user=_user_view(found))
 
 
 def memberships_answer(found: Sequence[Membership]) -> MembershipsAnswer:
@@ -271,7 +286,7 @@ def listed_token_answer(found: Token) -> ListedTokenAnswer:
 def member_identity(known: KnownMember) -> MemberIdentity:
     return MemberIdentity(
         enterprise=enterprise_answer(known.enterprise).enterprise,
-        user=user_answer(known.user).user,
+        user=_user_view(known.user),
         role=known.role,
         may_use_custodian_key=known.token.may_use_custodian_key,
         token=_token_view(known.token),
@@ -285,6 +300,11 @@ def operator_identity(known: KnownOperator, actor: Operator) -> OperatorIdentity
         token=_token_view(known.token) if known.token else None,
     )
     return OperatorIdentity.model_validate(fields)
+
+
+def _user_view(user: User) -> ListedUser:
+    fields = present(id=user.id, name=user.name, email=user.email, created_at=wire_time(user.created_at))
+    return ListedUser.model_validate(fields)
 
 
 def _membership_view(membership: Membership) -> MembershipView:
