@@ -89,10 +89,14 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
 
 OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "createOperator": ("operator.operators.create", lambda operator: operator.operators.create(name="ada")),
+    "updateOperator": (
+        "operator.operators.update",
+        lambda operator: operator.operators.update(ID, role="approver"),
+    ),
     "createOperatorToken": (
         "operator.operators.create_token",
         lambda operator: operator.operators.create_token(
-            ID, label="l", expires_at=AT, ip_allow_list=["10.0.0.0/8"]
+            ID, label="l", expires_at=AT, ip_allow_list=["10.0.0.0/8"], role="viewer"
         ),
     ),
     "createEnterprise": (
@@ -105,7 +109,11 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     ),
     "createUser": (
         "operator.enterprises.create_user",
-        lambda operator: operator.enterprises.create_user("aster", name="u", user_id="u"),
+        lambda operator: operator.enterprises.create_user("aster", name="u", user_id="u", role="trader"),
+    ),
+    "updateUser": (
+        "operator.enterprises.update_user",
+        lambda operator: operator.enterprises.update_user("aster", "u", may_use_custodian_key=False),
     ),
     "createToken": (
         "operator.enterprises.create_token",

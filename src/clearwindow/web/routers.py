@@ -13,7 +13,6 @@ from clearwindow.approvals.routes import router as approvals_router
 from clearwindow.custody.operator_routes import router as custody_operator_router
 from clearwindow.custody.wallets.routes import public_router as wallets_public_router
 from clearwindow.custody.wallets.routes import router as wallets_router
-from clearwindow.events.operator_routes import router as events_router
 from clearwindow.identity.directory.operator_routes import router as directory_operator_router
 from clearwindow.identity.directory.routes import router as tokens_router
 from clearwindow.identity.directory.routes import whoami_router
@@ -33,6 +32,7 @@ from clearwindow.settlements.trades.routes import router as trades_router
 from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
 from clearwindow.signing.evidence.routes import router as evidence_router
 from clearwindow.webhooks.endpoint_routes import router as webhooks_operator_router
+from clearwindow.webhooks.operator_routes import router as events_router
 from clearwindow.webhooks.routes import router as webhooks_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (

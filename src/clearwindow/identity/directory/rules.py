@@ -6,6 +6,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from clearwindow.core.errors import ConflictError, PermissionDeniedError, UnprocessableError
+from clearwindow.identity import roles
 from clearwindow.identity.models import (
     BOOTSTRAP_OPERATOR,
     Member,
@@ -32,9 +33,13 @@ def require_may_revoke(actor: Member | Operator, token: Token) -> None:
     """Lets everybody who sees a token revoke it; an operator's only itself and administrators.
 
     Raises:
-        PermissionDeniedError: it is another operator's, and the caller is no administrator.
+        PermissionDeniedError: it is another operator's, and the caller is no administrator; or a member's, and the
+            caller may only read.
     """
-    if not isinstance(actor, Operator) or token.operator_id in (None, actor.operator_id):
+    if not isinstance(actor, Operator) or token.operator_id == actor.operator_id:
+        return
+    if token.operator_id is None:
+        roles.require_one_of(actor.role, {OperatorRole.OPERATOR, OperatorRole.APPROVER, OperatorRole.ADMINISTRATOR})
         return
     if actor.role is not OperatorRole.ADMINISTRATOR:
         raise PermissionDeniedError(

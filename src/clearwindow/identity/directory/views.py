@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from clearwindow.core.errors import NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
+from clearwindow.identity import roles
 from clearwindow.identity import store as people
 from clearwindow.identity.directory import rules, store
 from clearwindow.identity.directory.models import (
@@ -95,7 +96,8 @@ def known_member(runtime: Runtime, token: Token) -> KnownMember:
         user = people.find_user(tx, token.user_id or "")
     if enterprise is None or user is None or token.member_role is None:
         raise LookupError("a token of an enterprise has a user, who is its member")
-    return KnownMember(enterprise, user, token.member_role, token)
+    own = None if token.role is None else MemberRole(token.role)
+    return KnownMember(enterprise, user, roles.narrowed(token.member_role, own), token)
 
 
 def known_operator(runtime: Runtime, actor: Operator, token: Token | None) -> KnownOperator:
