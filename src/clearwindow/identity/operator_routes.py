@@ -6,7 +6,7 @@ from typing import Final
 
 from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, JsonBody, NoContent, OptionalJsonBody, ServerRuntime, counted
-from clearwindow.identity import audit, enterprises, operators, tokens
+from clearwindow.identity import audit, enterprises, memberships, operators, tokens
 from clearwindow.identity.guards import ActingOperator, operator_router
 from clearwindow.identity.schemas import (
     AuditFilters,
@@ -17,10 +17,12 @@ from clearwindow.identity.schemas import (
     OperatorAnswer,
     OperatorRequest,
     OperatorTokenRequest,
+    OperatorUpdate,
     TokenAnswer,
     TokenRequest,
     UserAnswer,
     UserRequest,
+    UserUpdate,
     audit_log_answer,
     enterprise_answer,
     operator_answer,
@@ -32,18 +34,34 @@ router: Final = operator_router("people")
 history_router: Final = operator_router("history")
 
 
-@router.post("/operators", summary="Make an operator")
+@router.post(
+    "/operators",
+    summary="Make an operator",
+    responses=may_raise("operator_differs", "operator_look_key"),
+)
 def create_operator(
     runtime: ServerRuntime, actor: ActingOperator, body: JsonBody[OperatorRequest]
 ) -> OperatorAnswer:
-    """If an operator has this name, the answer is that operator."""
-    return operator_answer(operators.create_operator(runtime, actor, body.model.name))
+    """If an operator has this name, the answer is that operator. Without a role, it is an administrator."""
+    return operator_answer(operators.create_operator(runtime, actor, body.model.name, body.model.role))
+
+
+@router.patch(
+    "/operators/{operator_id}",
+    summary="Give an operator another role",
+    responses=may_raise("operator_unknown", "last_administrator"),
+)
+def update_operator(
+    runtime: ServerRuntime, actor: ActingOperator, operator_id: str, body: JsonBody[OperatorUpdate]
+) -> OperatorAnswer:
+    """What its tokens may do changes at once."""
+    return operator_answer(operators.update_operator(runtime, actor, operator_id, body.model.role))
 
 
 @router.post(
     "/operators/{operator_id}/tokens",
     summary="Make a token for an operator",
-    responses=may_raise("token_of_another_operator", "operator_unknown", "expiry_passed"),
+    responses=may_raise("token_of_another_operator", "operator_unknown", "expiry_passed", "token_role_wider"),
 )
 def create_operator_token(
     runtime: ServerRuntime, actor: ActingOperator, operator_id: str, body: OptionalJsonBody[OperatorTokenRequest]
@@ -84,14 +102,30 @@ def update_enterprise(
 def create_user(
     runtime: ServerRuntime, actor: ActingOperator, enterprise_id: str, body: JsonBody[UserRequest]
 ) -> UserAnswer:
-    """A user who exists already, with the same id, name and email, becomes a member of this enterprise too."""
+    """A user who exists already, with the same id, name and email, becomes a member of this enterprise too.
+
+    Without a role, a new member is an administrator of the enterprise, who may have a custodian key sign.
+    """
     return user_answer(enterprises.create_user(runtime, actor, enterprise_id, body.model.to_model()))
+
+
+@router.patch(
+    "/enterprises/{enterprise_id}/users/{user_id}",
+    summary="Change what a user may do in an enterprise",
+    responses=may_raise("enterprise_unknown", "member_unknown", "last_administrator"),
+)
+def update_user(
+    runtime: ServerRuntime, actor: ActingOperator, enterprise_id: str, user_id: str, body: JsonBody[UserUpdate]
+) -> UserAnswer:
+    """What the user's tokens may do changes at once. The enterprise gets an event."""
+    change = body.model.to_model()
+    return user_answer(memberships.update_user(runtime, actor, enterprise_id, user_id, change))
 
 
 @router.post(
     "/enterprises/{enterprise_id}/tokens",
     summary="Make a token for a member of an enterprise",
-    responses=may_raise("enterprise_unknown", "user_not_a_member", "expiry_passed"),
+    responses=may_raise("enterprise_unknown", "user_not_a_member", "expiry_passed", "token_role_wider"),
 )
 def create_token(
     runtime: ServerRuntime, actor: ActingOperator, enterprise_id: str, body: JsonBody[TokenRequest]
