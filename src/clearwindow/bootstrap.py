@@ -21,11 +21,13 @@ from clearwindow.core.clock import Clock
 from clearwindow.core.ids import RandomIds
 from clearwindow.core.vault import Vault
 from clearwindow.custody import acts as custody_acts
+from clearwindow.identity import people_acts
 from clearwindow.identity import rules as access_rules
 from clearwindow.identity.operators import ensure_bootstrap_operator
 from clearwindow.jobs.backlog import Waiting
 from clearwindow.jobs.clock_mover import LONGEST_MOVE_SECONDS, Mover
 from clearwindow.jobs.worker import DueWork, Worker
+from clearwindow.network import acts as network_acts
 from clearwindow.network.introduction import introduction_work
 from clearwindow.outbound.client import Outgoing
 from clearwindow.partner_calls.jobs import notice_work
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-ACTS: Final = (*custody_acts.ACTS,)
+ACTS: Final = (*people_acts.ACTS, *custody_acts.ACTS, *network_acts.ACTS)
 """All acts of operators that others may have to approve."""
 
 WORK: Final[tuple[DueWork, ...]] = (

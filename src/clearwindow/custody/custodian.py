@@ -55,8 +55,8 @@ def sign(tx: Transaction, account_id: UUID, payload: str) -> tuple[UUID, str]:
     if sealed is None:
         raise UnprocessableError(
             "no_custodian_key",
-            "the custodian holds no key for this wallet whose signatures count already: sign with a key of your own,"
-            " or ask the operator for one",
+            "the custodian holds no key for this wallet whose signatures count already: sign with a key of your"
+            " own, or ask the operator for one",
         )
     private = tx.vault.decrypt(sealed.sealed_prv, context=_seal_context(sealed.id))
     return sealed.id, sign_message(PrivateKey.parse(private.decode()), payload)

@@ -14,32 +14,56 @@ from clearwindow.runtime import Runtime
 
 
 def create_operator(runtime: Runtime, actor: Operator, name: str) -> OperatorRecord:
-    """Returns the operator with this name, and makes one if there is none."""
+    """Returns the operator with this name, and makes one if there is none. Nobody else is asked."""
     with runtime.transaction() as tx:
-        operator, made = ensure_operator(tx, name)
-        if made:
-            audit.record(tx, actor, "operator.created", operator.id, name=operator.name)
+        return add_operator(tx, actor, name)
+
+
+def add_operator(tx: Transaction, actor: Operator, name: str) -> OperatorRecord:
+    """The same in the caller's transaction."""
+    operator, made = ensure_operator(tx, name)
+    if made:
+        audit.record(tx, actor, "operator.created", operator.id, name=operator.name)
     return operator
 
 
 def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, terms: TokenTerms) -> IssuedToken:
-    """Makes a token for an operator.
+    """Makes a token for an operator. Nobody else is asked.
 
     Raises:
         PermissionDeniedError: the operator is not the caller.
         NotFoundError: there is no such operator.
         InvalidRequestError: the token would expire in the past.
     """
-    _require_own_or_bootstrap(actor, operator_id)
     with runtime.transaction() as tx:
-        operator = store.find_operator(tx, parse_uuid(operator_id) or NIL)
-        if operator is None:
-            raise NotFoundError("operator_unknown", "there is no operator with this id")
-        token = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name)
-        issued = IssuedToken(token, rules.new_token())
-        store.insert_token(tx, token, rules.token_sha256(issued.value))
-        audit.record(tx, actor, "token.created", token.id, operatorId=operator_id, **terms_of(token))
+        return issue_operator_token(tx, actor, operator_id, terms)
+
+
+def issue_operator_token(tx: Transaction, actor: Operator, operator_id: str, terms: TokenTerms) -> IssuedToken:
+    """The same in the caller's transaction."""
+    operator = require_token_holder(tx, actor, operator_id)
+    # What the token in the settings makes is the operator's own: it makes the first token of each.
+    made_by = None if actor.name == BOOTSTRAP_OPERATOR else actor.operator_id
+    blank = replace(new_token(tx, terms), made_by=made_by)
+    token = replace(blank, operator_id=operator.id, operator_name=operator.name)
+    issued = IssuedToken(token, rules.new_token())
+    store.insert_token(tx, token, rules.token_sha256(issued.value))
+    audit.record(tx, actor, "token.created", token.id, operatorId=operator_id, **terms_of(token))
     return issued
+
+
+def require_token_holder(tx: Transaction, actor: Operator, operator_id: str) -> OperatorRecord:
+    """Returns the operator for whom the actor may make a token.
+
+    Raises:
+        PermissionDeniedError: the operator is not the actor.
+        NotFoundError: there is no such operator.
+    """
+    _require_own_or_bootstrap(actor, operator_id)
+    operator = store.find_operator(tx, parse_uuid(operator_id) or NIL)
+    if operator is None:
+        raise NotFoundError("operator_unknown", "there is no operator with this id")
+    return operator
 
 
 def ensure_bootstrap_operator(runtime: Runtime) -> OperatorRecord:

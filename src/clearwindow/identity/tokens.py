@@ -10,7 +10,7 @@ from clearwindow.core.errors import InvalidRequestError, NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity import audit, rules, store
 from clearwindow.identity.enterprises import require_enterprise
-from clearwindow.identity.models import IssuedToken, Operator, Signer, Token, TokenKind, TokenTerms
+from clearwindow.identity.models import Enterprise, IssuedToken, Operator, Signer, Token, TokenKind, TokenTerms
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -25,17 +25,24 @@ def create_token(
         InvalidRequestError: the user is not a member of it, or the token would expire in the past.
     """
     with runtime.transaction() as tx:
-        issued = issue_token(tx, enterprise_id, user_id, terms)
-        holder = {"enterpriseId": enterprise_id, "userId": user_id}
-        audit.record(tx, actor, "token.created", issued.token.id, **holder, **terms_of(issued.token))
+        return make_token(tx, actor, enterprise_id, user_id, terms)
+
+
+def make_token(
+    tx: Transaction, actor: Operator, enterprise_id: str, user_id: str, terms: TokenTerms
+) -> IssuedToken:
+    """The same in the caller's transaction. The token remembers who made it and may have kept it."""
+    issued = issue_token(tx, enterprise_id, user_id, terms, made_by=actor.operator_id)
+    holder = {"enterpriseId": enterprise_id, "userId": user_id}
+    audit.record(tx, actor, "token.created", issued.token.id, **holder, **terms_of(issued.token))
     return issued
 
 
-def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
-    enterprise = require_enterprise(tx, enterprise_id)
-    if not store.is_member(tx, enterprise_id, user_id):
-        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
-    blank = new_token(tx, terms)
+def issue_token(
+    tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms, made_by: UUID | None = None
+) -> IssuedToken:
+    enterprise = require_member_of(tx, enterprise_id, user_id)
+    blank = replace(new_token(tx, terms), made_by=made_by)
     token = replace(blank, enterprise_id=enterprise_id, user_id=user_id, licensed=enterprise.licensed)
     issued = IssuedToken(token, rules.new_token(token.kind))
     sealed = None
@@ -43,6 +50,14 @@ def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenT
         sealed = tx.vault.encrypt(issued.value.encode(), context=_seal_context(token.id))
     store.insert_token(tx, token, rules.token_sha256(issued.value), sealed)
     return issued
+
+
+def require_member_of(tx: Transaction, enterprise_id: str, user_id: str) -> Enterprise:
+    """Returns the enterprise of which the user is a member."""
+    enterprise = require_enterprise(tx, enterprise_id)
+    if not store.is_member(tx, enterprise_id, user_id):
+        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
+    return enterprise
 
 
 def revoke_token(runtime: Runtime, actor: Operator, token_id: str) -> None:
@@ -78,9 +93,8 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
     Raises:
         InvalidRequestError: it would expire in the past.
     """
+    require_later(tx, terms)
     now = tx.now()
-    if terms.expires_at is not None and terms.expires_at <= now:
-        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
     return Token(
         id=tx.new_id(),
         kind=terms.kind,
@@ -96,6 +110,11 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
         revoked_at=None,
         licensed=False,
     )
+
+
+def require_later(tx: Transaction, terms: TokenTerms) -> None:
+    if terms.expires_at is not None and terms.expires_at <= tx.now():
+        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
 
 
 def terms_of(token: Token) -> dict[str, object]:
