@@ -42,6 +42,7 @@ from clearwindow.proposals.jobs import ProposalWork
 from clearwindow.proposals.service import Proposals
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
+from clearwindow.settlements import acts as settlement_acts
 from clearwindow.settlements import funding
 from clearwindow.settlements.jobs import SettlementWork
 from clearwindow.settlements.onchain.jobs import DepositWork, OnchainWork
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-ACTS: Final = (*people_acts.ACTS, *custody_acts.ACTS, *network_acts.ACTS)
+ACTS: Final = (*people_acts.ACTS, *custody_acts.ACTS, *network_acts.ACTS, *settlement_acts.ACTS)
 """All acts of operators that others may have to approve."""
 
 WORK: Final[tuple[DueWork, ...]] = (

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from clearwindow.core.clock import ManualClock
 from clearwindow.identity.models import OperatorRole
 from clearwindow.runtime import Runtime
-from tests.support.networks import EnterpriseHandle
+from tests.support.networks import ConnectionHandle, EnterpriseHandle, PartnerHandle
 from tests.support.settlements import Testbed
 from tests.support.staff import StaffClient, staff, watched
 
@@ -21,7 +21,7 @@ from tests.support.staff import StaffClient, staff, watched
 class Desk:
     """Ada proposes. Ben approves. Carl may do neither, and Dora is one more administrator.
 
-    ``enterprise`` has 1000 ofcbtc in its Go Account.
+    ``connection`` is of an enterprise with 1000 ofcbtc in its Go Account.
     """
 
     testbed: Testbed
@@ -29,7 +29,15 @@ class Desk:
     ben: StaffClient
     carl: StaffClient
     dora: StaffClient
-    enterprise: EnterpriseHandle
+    connection: ConnectionHandle
+
+    @property
+    def enterprise(self) -> EnterpriseHandle:
+        return self.connection.client.enterprise
+
+    @property
+    def partner(self) -> PartnerHandle:
+        return self.connection.partner
 
     @property
     def clock(self) -> ManualClock:
@@ -52,6 +60,7 @@ class Desk:
 @pytest.fixture
 def desk(testbed: Testbed, runtime: Runtime, base_url: str, served_app: tuple[FastAPI, str]) -> Iterator[Desk]:
     client = testbed.network.client("trader", deposits={"ofcbtc": 1000})
+    connection = testbed.network.connect(client, testbed.network.partner())
     with ExitStack() as stack:
         ada, ben, carl, dora = (
             stack.enter_context(staff(runtime, base_url, name, role))
@@ -63,4 +72,4 @@ def desk(testbed: Testbed, runtime: Runtime, base_url: str, served_app: tuple[Fa
             )
         )
         stack.enter_context(watched(served_app[0], runtime))
-        yield Desk(testbed, ada, ben, carl, dora, client.enterprise)
+        yield Desk(testbed, ada, ben, carl, dora, connection)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from clearwindow.core.errors import ConflictError
@@ -22,6 +22,17 @@ from clearwindow.runtime import Runtime
 R = TypeVar("R")
 T = TypeVar("T")
 State = Mapping[str, str | None]
+
+
+CONFIRMATION_ERRORS: Final = (
+    "proposal_differs",
+    "proposal_ended",
+    "proposal_target_changed",
+    "own_proposal",
+    "same_approver",
+    "approver_needed",
+)
+"""What a request may be refused for that approves the proposal of another operator by repeating it."""
 
 
 class ProposalStatus(StrEnum):

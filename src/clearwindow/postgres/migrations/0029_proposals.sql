@@ -74,6 +74,9 @@ CREATE TRIGGER proposal_kept BEFORE DELETE OR TRUNCATE
                  approvals_needed, created_at, expires_at ON proposal
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
 
+-- Its rows waited for a second request for at most a week. They are proposals now, and are proposed again.
+DROP TABLE operator_proposal;
+
 -- Who has approved. `proposed_by` repeats the proposer, so that the database itself tells the two apart.
 CREATE TABLE proposal_approval (
     proposal_id    uuid        NOT NULL,
