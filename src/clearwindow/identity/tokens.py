@@ -10,7 +10,17 @@ from clearwindow.core.errors import InvalidRequestError, NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity import audit, roles, rules, store
 from clearwindow.identity.enterprises import require_enterprise
-from clearwindow.identity.models import IssuedToken, MemberRole, Operator, Signer, Token, TokenKind, TokenTerms
+from clearwindow.identity.models import (
+    Enterprise,
+    IssuedToken,
+    MemberRole,
+    Membership,
+    Operator,
+    Signer,
+    Token,
+    TokenKind,
+    TokenTerms,
+)
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -30,28 +40,41 @@ def create_token(
 
 
 def add_token(tx: Transaction, actor: Operator, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
-    """Makes a token in this transaction, as `create_token` does."""
-    issued = issue_token(tx, enterprise_id, user_id, terms)
+    """Makes a token in this transaction, as `create_token` does. It remembers who made it and may have kept it."""
+    issued = issue_token(tx, enterprise_id, user_id, terms, made_by=actor.operator_id)
     holder = {"enterpriseId": enterprise_id, "userId": user_id}
     audit.record(tx, actor, "token.created", issued.token.id, **holder, **terms_of(issued.token))
     return issued
 
 
-def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
-    enterprise = require_enterprise(tx, enterprise_id)
-    membership = store.find_membership(tx, enterprise_id, user_id)
-    if membership is None:
-        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
+def issue_token(
+    tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms, made_by: UUID | None = None
+) -> IssuedToken:
+    enterprise, membership = require_member_of(tx, enterprise_id, user_id)
     own = None if terms.role is None else MemberRole(terms.role)
     roles.require_narrower(membership.role, own)
     held = replace(new_token(tx, terms), enterprise_id=enterprise_id, user_id=user_id)
-    token = replace(held, licensed=enterprise.licensed, role=own)
+    token = replace(held, licensed=enterprise.licensed, role=own, made_by=made_by)
     issued = IssuedToken(token, rules.new_token(token.kind))
     sealed = None
     if token.kind is TokenKind.V2X:
         sealed = tx.vault.encrypt(issued.value.encode(), context=_seal_context(token.id))
     store.insert_token(tx, token, rules.token_sha256(issued.value), sealed)
     return issued
+
+
+def require_member_of(tx: Transaction, enterprise_id: str, user_id: str) -> tuple[Enterprise, Membership]:
+    """Returns the enterprise, and the user's membership of it.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+        InvalidRequestError: the user is not a member of it.
+    """
+    enterprise = require_enterprise(tx, enterprise_id)
+    membership = store.find_membership(tx, enterprise_id, user_id)
+    if membership is None:
+        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
+    return enterprise, membership
 
 
 def revoke_token(runtime: Runtime, actor: Operator, token_id: str) -> None:
@@ -87,9 +110,8 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
     Raises:
         InvalidRequestError: it would expire in the past.
     """
+    require_later(tx, terms)
     now = tx.now()
-    if terms.expires_at is not None and terms.expires_at <= now:
-        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
     return Token(
         id=tx.new_id(),
         kind=terms.kind,
@@ -105,6 +127,11 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
         revoked_at=None,
         licensed=False,
     )
+
+
+def require_later(tx: Transaction, terms: TokenTerms) -> None:
+    if terms.expires_at is not None and terms.expires_at <= tx.now():
+        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
 
 
 def terms_of(token: Token) -> dict[str, object]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from clearwindow.api.docs import may_raise
 from clearwindow.api.filters import Page
 from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, counted
 from clearwindow.api.schema import replay_headers
-from clearwindow.core.ids import parse_uuid
+from clearwindow.core.ids import NIL, parse_uuid
+from clearwindow.identity.act_schemas import PROPOSED, answered
+from clearwindow.identity.acts import CONFIRMATION_ERRORS, Asked, perform
 from clearwindow.identity.guards import ActingOperator, operator_router
-from clearwindow.settlements import cancellation, operator_views
+from clearwindow.settlements import acts, operator_views
 from clearwindow.settlements import operator_schemas as schemas
 from clearwindow.settlements.disputes import closures
 from clearwindow.settlements.disputes.models import ClosureStatus
 from clearwindow.settlements.disputes.schemas import DisputesAnswer, disputes_answer
-from clearwindow.settlements.models import Proposal
 from clearwindow.settlements.onchain import operator_acts
 from clearwindow.settlements.transfers.schemas import TransferFilters
 
@@ -68,8 +69,9 @@ def retry_settlement(
         "settlement_not_found",
         "settlement_state",
         "settlement_on_chain",
+        *CONFIRMATION_ERRORS,
     )
-    | {202: {"model": schemas.ProposalAnswer}},
+    | PROPOSED,
 )
 def reject_settlement(
     runtime: ServerRuntime,
@@ -83,10 +85,12 @@ def reject_settlement(
     and the same request by another operator carries it out. The transfers of the closures still run. An on-chain
     settlement is refused once the chain has a transaction of it that did not fail.
     """
-    done = operator_acts.reject(runtime, operator, parse_uuid(settlement_id), body.model.reason)
-    if isinstance(done, Proposal):
-        return _proposed(done)
-    return Answer(schemas.operator_settlement_answer(operator_views.with_disputed(runtime, done)))
+    known = parse_uuid(settlement_id)
+    done = perform(runtime, operator, acts.REJECT_SETTLEMENT, Asked(str(known or NIL), body.model.reason))
+    return answered(
+        done,
+        lambda ended: schemas.operator_settlement_answer(operator_views.with_disputed(runtime, ended)),
+    )
 
 
 @router.get(
@@ -163,8 +167,14 @@ def review_closure(
 @router.post(
     "/dispute-closures/{closure_id}/cancel",
     summary="Cancel the transfers of a dispute closure that a settlement has taken",
-    responses=may_raise("closure_not_found", "closure_not_taken", "closure_settled", "cancellation_not_covered")
-    | {202: {"model": schemas.ProposalAnswer}},
+    responses=may_raise(
+        "closure_not_found",
+        "closure_not_taken",
+        "closure_settled",
+        "cancellation_not_covered",
+        *CONFIRMATION_ERRORS,
+    )
+    | PROPOSED,
 )
 def cancel_closure(
     runtime: ServerRuntime,
@@ -176,8 +186,9 @@ def cancel_closure(
 
     Two operators are needed: the first request is answered 202, and the same request by another one carries it out.
     """
-    done = cancellation.cancel_closure(runtime, operator, parse_uuid(closure_id), body.model.reason)
-    return _proposed(done) if isinstance(done, Proposal) else Answer(schemas.closure_answer(done))
+    known = parse_uuid(closure_id)
+    done = perform(runtime, operator, acts.CANCEL_CLOSURE, Asked(str(known or NIL), body.model.reason))
+    return answered(done, schemas.closure_answer)
 
 
 @router.get(
@@ -187,7 +198,3 @@ def cancel_closure(
 def list_work(runtime: ServerRuntime, filters: Filters[Page]) -> Answer[schemas.WorkAnswer]:
     page = operator_views.list_work(runtime, filters.limit, filters.offset)
     return counted(schemas.work_answer(page.items), page.total)
-
-
-def _proposed(proposal: Proposal) -> Answer[Any]:
-    return Answer(schemas.proposal_answer(proposal), 202)

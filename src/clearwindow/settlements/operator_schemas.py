@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,8 +19,6 @@ from clearwindow.settlements.disputes.schemas import (
     dispute_with_closure,
 )
 from clearwindow.settlements.models import (
-    Proposal,
-    ProposedAct,
     Settlement,
     SettlementDetail,
     SettlementFilter,
@@ -99,24 +97,6 @@ class RejectRequest(RequestModel):
 
 class CancelRequest(RequestModel):
     reason: LongText | None = None
-
-
-class ProposalView(WireModel):
-    """What one operator has asked for. It is carried out once another operator sends the same request."""
-
-    id: str
-    act: Annotated[str, Field(description="settlement.reject or dispute_closure.cancel")]
-    subject_id: Annotated[str, Field(description="The settlement or the dispute closure.")]
-    status: Annotated[str, Field(description="Always pending: what was carried out is no proposal any more.")]
-    summary: str
-    proposed_by: Annotated[str, Field(description="The operator, who cannot confirm it.")]
-    reason: str | None = None
-    created_at: str
-    expires_at: str
-
-
-class ProposalAnswer(WireModel):
-    proposal: ProposalView
 
 
 class OperatorSettlementOutput(SettlementOutput):
@@ -244,27 +224,6 @@ def closure_answer(closure: Closure) -> ClosureViewAnswer:
 
 def closures_answer(closures: Sequence[Closure]) -> ClosuresAnswer:
     return ClosuresAnswer(dispute_closures=[_closure_view(closure) for closure in closures])
-
-
-_SUMMARIES: Final = {
-    ProposedAct.REJECT_SETTLEMENT: "reject the settlement, which is disputed or carries closed disputes",
-    ProposedAct.CANCEL_CLOSURE: "cancel the transfers of the closure in the settlement that has taken it",
-}
-
-
-def proposal_answer(proposal: Proposal) -> ProposalAnswer:
-    fields = present(
-        id=str(proposal.id),
-        act=proposal.act.value,
-        subject_id=str(proposal.subject_id),
-        status="pending",
-        summary=f"{_SUMMARIES[proposal.act]}: another operator must send the same request",
-        proposed_by=str(proposal.operator_id),
-        reason=proposal.reason,
-        created_at=wire_time(proposal.created_at),
-        expires_at=wire_time(proposal.expires_at),
-    )
-    return ProposalAnswer(proposal=ProposalView.model_validate(fields))
 
 
 def work_answer(waiting: Sequence[WaitingSettlement]) -> WorkAnswer:
