@@ -72,8 +72,8 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
             " INSERT INTO proposal (id, act, subject_id, key, request, target, summary, proposed_by,"
             " approvals_needed, status, created_at, expires_at, due_at)"
             " VALUES (%(NIL)s, 'withdrawal.make', %(GO)s, 'payout',"
-            " jsonb_build_object('currency', 'ofcbtc', 'quantity', '5'), '{}', 'withdraw', %(NIL)s, 1, 'pending', now(),"
-            " now() + interval '1 day', now() + interval '1 day')"
+            " jsonb_build_object('currency', 'ofcbtc', 'quantity', '5'), '{}', 'withdraw', %(NIL)s, 1,"
+            " 'pending', now(), now() + interval '1 day', now() + interval '1 day')"
         ),
         {"proposed_withdrawal_is_held"},
     ),
