@@ -360,7 +360,7 @@ class Settings(CapacitySettings):
         le=365,
         description="How many days a proposal waits. After that it expires, and what it holds is available again.",
     )
-    key_cool_off_hours: float | None = Field(
+    key_cool_off_hours: int | None = Field(
         default=None,
         ge=0,
         le=8760,

@@ -36,7 +36,7 @@ WRONG = [
     ("POSTGRES_BIN_DIR", "~nobody-has-this-name", "begins with ~, and the home folder it means is not known"),
     ("OPERATOR_TOKEN", "hunter2", "must have at least 16 characters"),
     ("APPROVALS_NEEDED", "-1", "must be a whole number from 0 to 10"),
-    ("PROPOSAL_DAYS", "0", "must be a number, more than 0 and at most 365.0"),
+    ("PROPOSAL_DAYS", "0", "must be a number, more than 0 and at most 365"),
     ("KEY_COOL_OFF_HOURS", "-1", "must be a whole number from 0 to 8760"),
     ("PORT", "hunter2", "must be a whole number from 0 to 65535"),
     ("PORT", "65536", "must be a whole number from 0 to 65535"),

@@ -7,6 +7,8 @@ import hashlib
 import httpx2
 import pytest
 
+from clearwindow.client import Operator
+from clearwindow.client.answers.proposals import WaitsForApprovalError
 from clearwindow.runtime import Runtime
 from tests.proposals.conftest import Desk
 from tests.support.http import loopback_client
@@ -180,3 +182,28 @@ def test_bad_input_to_a_decision_is_refused(desk: Desk) -> None:
     for decision in ("approve", "reject", "withdraw", "collect"):
         assert desk.ben.decide("nothing", decision).status_code == 404
     assert desk.ada.proposal(proposal["id"])["status"] == "pending"
+
+
+def test_sdk_says_that_others_must_approve(desk: Desk) -> None:
+    with (
+        Operator(desk.ada.base_url, desk.ada.token_value) as ada,
+        Operator(desk.ben.base_url, desk.ben.token_value) as ben,
+    ):
+        with pytest.raises(WaitsForApprovalError) as waits:
+            ada.go_accounts.withdraw(desk.account, currency="ofcbtc", quantity=5, reference="sdk")
+        waiting = waits.value.proposal
+        assert (waiting.status, waiting.proposed_by, waiting.act) == ("pending", desk.ada.id, "withdrawal.make")
+        assert [each.id for each in ben.proposals.list(statuses=["pending"])] == [waiting.id]
+        done = ben.proposals.approve(waiting.id)
+        assert done.status == "carried_out"
+        assert [each.operator_id for each in done.approvals] == [desk.ben.id]
+        with pytest.raises(WaitsForApprovalError) as waits:
+            ada.enterprises.create_token(
+                desk.enterprise.id, user_id=f"user-of-{desk.enterprise.id}", scopes=["settlement_network_read"]
+            )
+        ben.proposals.approve(waits.value.proposal.id)
+        assert ada.proposals.get(waits.value.proposal.id).collectable
+        assert ada.proposals.collect(waits.value.proposal.id).value.startswith("cwt_")
+        with pytest.raises(WaitsForApprovalError) as waits:
+            ada.go_accounts.deposit(desk.account, currency="ofcbtc", quantity=5, reference="sdk-2")
+        assert ada.proposals.withdraw(waits.value.proposal.id, reason="a mistake").reason == "a mistake"

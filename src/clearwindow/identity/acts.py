@@ -32,7 +32,7 @@ CONFIRMATION_ERRORS: Final = (
     "same_approver",
     "approver_needed",
 )
-"""What a request may be refused for that approves the proposal of another operator by repeating it."""
+"""What is wrong with an approval by repeating another operator's request."""
 
 
 class ProposalStatus(StrEnum):
@@ -129,6 +129,8 @@ class Act(ABC, Generic[R, T]):
     """Whether it needs another operator even if the settings ask for no approvals."""
     confirmed_by_repeat: ClassVar[bool] = False
     """Whether the same request by another operator approves it."""
+    errors: ClassVar[tuple[str, ...]] = ()
+    """What a request may also be refused for, if repeating another operator's approves it."""
 
     @abstractmethod
     def stake(self, scene: Scene, asked: Asked[R]) -> Stake | None:

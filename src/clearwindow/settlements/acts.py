@@ -7,7 +7,7 @@ from typing import Final
 
 from clearwindow.core.ids import parse_uuid
 from clearwindow.core.text import present
-from clearwindow.identity.acts import Act, Asked, Scene, Stake, Told
+from clearwindow.identity.acts import CONFIRMATION_ERRORS, Act, Asked, Scene, Stake, Told
 from clearwindow.settlements import cancellation, rejection, store
 from clearwindow.settlements.disputes.models import Closure
 from clearwindow.settlements.models import Settlement, SettlementState, SettlementType
@@ -20,6 +20,7 @@ class _RejectSettlement(Act[str, Settlement]):
     name = "settlement.reject"
     always_proposed = True
     confirmed_by_repeat = True
+    errors = CONFIRMATION_ERRORS
 
     def stake(self, scene: Scene, asked: Asked[str]) -> Stake | None:
         found = store.require(scene.tx, parse_uuid(asked.subject_id))
@@ -59,6 +60,7 @@ class _CancelClosure(Act[str | None, Closure]):
     name = "dispute_closure.cancel"
     always_proposed = True
     confirmed_by_repeat = True
+    errors = CONFIRMATION_ERRORS
 
     def stake(self, scene: Scene, asked: Asked[str | None]) -> Stake | None:
         taken = cancellation.lock_taken(scene.tx, parse_uuid(asked.subject_id))

@@ -10,7 +10,7 @@ from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody,
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.act_schemas import PROPOSED, answered
-from clearwindow.identity.acts import CONFIRMATION_ERRORS, Asked, perform
+from clearwindow.identity.acts import Asked, perform
 from clearwindow.identity.guards import ActingOperator, operator_router
 from clearwindow.settlements import acts, operator_views
 from clearwindow.settlements import operator_schemas as schemas
@@ -69,7 +69,7 @@ def retry_settlement(
         "settlement_not_found",
         "settlement_state",
         "settlement_on_chain",
-        *CONFIRMATION_ERRORS,
+        *acts.REJECT_SETTLEMENT.errors,
     )
     | PROPOSED,
 )
@@ -117,6 +117,7 @@ def list_disputes(
         "settlement_finalising",
         ("settlement_rejected", 422),
         "adjustment_out_of_reach",
+        "reason_missing",
     ),
 )
 def close_dispute(
@@ -125,7 +126,10 @@ def close_dispute(
     operator: ActingOperator,
     body: JsonBody[schemas.CloseByOperatorRequest],
 ) -> Answer[schemas.ClosureViewAnswer]:
-    """After the dispute window. The closure counts once another operator has approved it."""
+    """After the dispute window. The closure counts once another operator has approved it.
+
+    If it gives the client more than it has claimed, the notes must say why. The reviewer sees both amounts.
+    """
     adjusted, notes = body.model.adjusted_transfers, body.model.notes
     closure, replayed = closures.close_by_operator(runtime, operator, parse_uuid(dispute_id), adjusted, notes)
     return Answer(schemas.closure_answer(closure), headers=replay_headers(replayed=replayed))
@@ -158,7 +162,7 @@ def list_closures(
 def review_closure(
     runtime: ServerRuntime, closure_id: str, operator: ActingOperator, body: JsonBody[schemas.ReviewRequest]
 ) -> Answer[schemas.ClosureViewAnswer]:
-    """The operator who closed the dispute cannot review the closure."""
+    """Who closed the dispute cannot review the closure, nor who made a token with which its client acted on it."""
     decision, notes = ClosureStatus(body.model.decision), body.model.notes
     closure, replayed = closures.review(runtime, operator, parse_uuid(closure_id), decision, notes)
     return Answer(schemas.closure_answer(closure), headers=replay_headers(replayed=replayed))
@@ -172,7 +176,7 @@ def review_closure(
         "closure_not_taken",
         "closure_settled",
         "cancellation_not_covered",
-        *CONFIRMATION_ERRORS,
+        *acts.CANCEL_CLOSURE.errors,
     )
     | PROPOSED,
 )

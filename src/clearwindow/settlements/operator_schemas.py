@@ -13,6 +13,7 @@ from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
 from clearwindow.settlements import rules
 from clearwindow.settlements.disputes.models import Closure, ClosureFilter, DisputeFilter
+from clearwindow.settlements.disputes.rules import beyond_claim
 from clearwindow.settlements.disputes.schemas import (
     DisputeWithClosureOutput,
     ExpectedTransfers,
@@ -133,6 +134,12 @@ class ClosureView(WireModel):
     user_id: str
     notes: str
     adjusted_transfers: dict[str, str]
+    claimed_transfers: Annotated[
+        dict[str, str] | None, Field(description="What the client claimed when an operator closed the dispute.")
+    ] = None
+    beyond_claim: Annotated[
+        list[str] | None, Field(description="The currencies in which the client gets more than it claimed.")
+    ] = None
     reviewed_by: str | None = None
     review_notes: str | None = None
     reviewed_at: str | None = None
@@ -208,6 +215,8 @@ def _closure_view(closure: Closure) -> ClosureView:
             user_id=closure.user_id,
             notes=closure.notes,
             adjusted_transfers=closure.adjusted_transfers,
+            claimed_transfers=closure.claimed_transfers,
+            beyond_claim=_beyond_claim(closure),
             reviewed_by=closure.reviewed_by,
             review_notes=closure.review_notes,
             reviewed_at=wire_time(closure.reviewed_at) if closure.reviewed_at else None,
@@ -216,6 +225,13 @@ def _closure_view(closure: Closure) -> ClosureView:
             updated_at=wire_time(closure.updated_at),
         )
     )
+
+
+def _beyond_claim(closure: Closure) -> list[str] | None:
+    if closure.claimed_transfers is None:
+        return None
+    adjusted = {name: int(quantity) for name, quantity in closure.adjusted_transfers.items()}
+    return beyond_claim(adjusted, closure.claimed_transfers)
 
 
 def closure_answer(closure: Closure) -> ClosureViewAnswer:

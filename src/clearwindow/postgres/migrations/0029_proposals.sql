@@ -5,15 +5,26 @@ ALTER TABLE access_token
     ADD COLUMN made_by uuid,
     ADD CONSTRAINT access_token_made_by_fkey FOREIGN KEY (made_by) REFERENCES operator (id);
 
--- The operator who made the token with which the client acted. That operator cannot review the closure.
-ALTER TABLE dispute
-    ADD COLUMN token_made_by uuid,
-    ADD CONSTRAINT dispute_token_made_by_fkey FOREIGN KEY (token_made_by) REFERENCES operator (id);
+-- The operators who made the tokens with which the client raised, changed and closed the dispute: none of them reviews.
+ALTER TABLE dispute ADD COLUMN client_hands uuid[] NOT NULL DEFAULT '{}';
+-- The operator who made the token of the operator that closed, and what the client claimed then.
 ALTER TABLE dispute_closure
     ADD COLUMN token_made_by uuid,
+    ADD COLUMN claimed_transfers jsonb,
     ADD CONSTRAINT dispute_closure_token_made_by_fkey FOREIGN KEY (token_made_by) REFERENCES operator (id),
-    ADD CONSTRAINT dispute_closure_not_reviewed_by_its_hand CHECK
-        (token_made_by IS NULL OR reviewed_by IS NULL OR reviewed_by <> token_made_by::text);
+    ADD CONSTRAINT dispute_closure_other_hands CHECK
+        (closed_by = 'client' OR reviewed_by IS NULL OR token_made_by IS NULL OR reviewed_by <> token_made_by::text);
+
+CREATE FUNCTION check_closure_hands() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM dispute WHERE id = NEW.dispute_id AND NEW.reviewed_by = ANY(client_hands::text[])) THEN
+        RAISE EXCEPTION 'whoever acted as the client does not review'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'dispute_closure_client_hands';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER dispute_closure_client_hands BEFORE UPDATE OF reviewed_by ON dispute_closure
+    FOR EACH ROW WHEN (NEW.reviewed_by IS NOT NULL) EXECUTE FUNCTION check_closure_hands();
 
 -- From when a key verifies signatures. Keys that were there before do so since they were added.
 ALTER TABLE go_account_key ADD COLUMN verifies_from timestamptz;
