@@ -12,6 +12,7 @@ from typing import Final
 
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.identity import audit, store, tokens
+from clearwindow.identity.looks import is_readable
 from clearwindow.identity.models import (
     BOOTSTRAP_OPERATOR,
     IssuedToken,
@@ -60,7 +61,7 @@ def require_names(names: Sequence[str], *, single_operator: bool) -> None:
     """Checks that two administrators are named, or one who says that they are alone.
 
     Raises:
-        InvalidRequestError: too few, too many, or one twice.
+        InvalidRequestError: too few, too many, one twice, or with characters that nobody sees.
     """
     if single_operator and len(names) != 1:
         raise InvalidRequestError("request_invalid", "--single-operator: give exactly one --name with it")
@@ -70,6 +71,8 @@ def require_names(names: Sequence[str], *, single_operator: bool) -> None:
             "--name: give two names, so that nobody alone can take anything; who is alone says --single-operator,"
             " for ever",
         )
+    for name in names:
+        _require_readable("--name", name)
     if len(set(names)) < len(names) or BOOTSTRAP_OPERATOR in names:
         raise InvalidRequestError(
             "request_invalid", f"--name: the names must differ, and none may be {BOOTSTRAP_OPERATOR}"
@@ -108,8 +111,11 @@ def first_operator_token(runtime: Runtime, name: str, terms: TokenTerms) -> Issu
     """Makes a token for the operator with this name, and the operator if there is none.
 
     Raises:
+        InvalidRequestError: the name has characters that nobody sees.
+        ConflictError: the name looks like that of another operator.
         DoorShutError: outside a sandbox, an operator exists already.
     """
+    _require_readable("--operator", name)
     with runtime.transaction() as tx:
         store.lock_operators(tx)
         if not is_sandbox(runtime) and set(store.list_operator_names(tx)) - {BOOTSTRAP_OPERATOR}:
@@ -136,6 +142,13 @@ def member_token(runtime: Runtime, enterprise_id: str, user_id: str, terms: Toke
                 " with POST /api/operator/v1/enterprises/{id}/tokens."
             )
         return tokens.add_token(tx, _command_line(runtime, tx), enterprise_id, user_id, terms)
+
+
+def _require_readable(option: str, name: str) -> None:
+    if not is_readable(name):
+        raise InvalidRequestError(
+            "request_invalid", f"{option}: must have characters that are seen, and single spaces between words"
+        )
 
 
 def _administrator(tx: Transaction, actor: Operator, name: str) -> IssuedToken:
