@@ -52,3 +52,15 @@ def test_every_step_works_and_the_door_is_shut_after_it(open_folder: Path) -> No
     refused = command("serve", "--port", "0", "--data", str(folder / "data"), sandbox="1")
     assert refused.returncode == 2
     assert "opened in earnest" in refused.stderr
+
+
+def test_make_serves_a_sandbox_unless_it_is_in_earnest() -> None:
+    for given, sandbox in ((), "1"), (("SANDBOX=0",), "0"):
+        said = subprocess.run(  # noqa: S603 - prints what it would run
+            ["/usr/bin/env", "make", "--dry-run", "serve", *given],
+            cwd=PAGE.parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f"CLEARWINDOW_SANDBOX={sandbox} .venv/bin/clearwindow serve" in said.stdout

@@ -211,6 +211,20 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         "operator.dispute_closures.cancel",
         lambda operator: operator.dispute_closures.cancel(ID, reason="r"),
     ),
+    "listProposals": (
+        "operator.proposals.list",
+        lambda operator: operator.proposals.list(
+            statuses=["pending"], acts=["token.create"], proposed_by=[ID]
+        ).page(),
+    ),
+    "getProposal": ("operator.proposals.get", lambda operator: operator.proposals.get(ID)),
+    "approveProposal": ("operator.proposals.approve", lambda operator: operator.proposals.approve(ID)),
+    "rejectProposal": ("operator.proposals.reject", lambda operator: operator.proposals.reject(ID, reason="r")),
+    "withdrawProposal": (
+        "operator.proposals.withdraw",
+        lambda operator: operator.proposals.withdraw(ID, reason="r"),
+    ),
+    "collectValue": ("operator.proposals.collect", lambda operator: operator.proposals.collect(ID)),
     "listPartnerCalls": (
         "operator.partner_calls.list",
         lambda operator: operator.partner_calls.list(owed=True, subject_ids=[ID], partner_ids=[ID]).page(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from clearwindow.signing.message import sign_message
 _ENTROPY_BYTES: Final = 64
 
 
-def add_key(tx: Transaction, account_id: UUID) -> tuple[GoAccountKey, bool]:
+def add_key(tx: Transaction, account_id: UUID, verifies_from: datetime) -> tuple[GoAccountKey, bool]:
     """Returns the account's active custodian key, and whether it was created now. An account has at most one."""
     for found in store.list_keys(tx, account_id):
         if found.custodian and found.revoked_at is None:
@@ -31,6 +32,7 @@ def add_key(tx: Transaction, account_id: UUID) -> tuple[GoAccountKey, bool]:
         encrypted_prv=None,
         created_at=tx.now(),
         revoked_at=None,
+        verifies_from=verifies_from,
         custodian=True,
     )
     sealed = tx.vault.encrypt(private.xprv.encode(), context=_seal_context(key.id))
@@ -67,7 +69,8 @@ def sign(tx: Transaction, account_id: UUID, payload: str) -> tuple[UUID, str]:
     if sealed is None:
         raise UnprocessableError(
             "no_custodian_key",
-            "the custodian holds no key for this wallet: sign with a key of your own, or ask the operator for one",
+            "the custodian holds no key for this wallet whose signatures count already: sign with a key of your"
+            " own, or ask the operator for one",
         )
     private = tx.vault.decrypt(sealed.sealed_prv, context=_seal_context(sealed.id))
     return sealed.id, sign_message(PrivateKey.parse(private.decode()), payload)

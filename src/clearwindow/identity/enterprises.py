@@ -1,4 +1,7 @@
-"""Enterprises and their users. A use case is one transaction and writes an audit record if it changes anything."""
+"""Enterprises and their users. A use case writes an audit record if it changes anything.
+
+What may have to be proposed takes the transaction in which it is carried out.
+"""
 
 from __future__ import annotations
 
@@ -25,43 +28,38 @@ from clearwindow.runtime import Runtime
 _AS_IT_IS: Final = MembershipChange()
 
 
-def create_enterprise(runtime: Runtime, actor: Operator, asked: NewEnterprise) -> Enterprise:
+def create_enterprise(tx: Transaction, actor: Operator, asked: NewEnterprise) -> Enterprise:
     """Makes an enterprise. A repeated request with the same id returns the same enterprise.
 
     Raises:
         ConflictError: another enterprise has the id.
     """
-    with runtime.transaction() as tx:
-        now = tx.now()
-        wanted = Enterprise(
-            id=asked.id or str(tx.new_id()),
-            name=asked.name,
-            trust_org=asked.trust_org,
-            licensed=asked.licensed,
-            created_at=now,
-            updated_at=now,
-        )
-        enterprise, made = ensure_enterprise(tx, wanted)
-        if made:
-            details = {"name": enterprise.name, "trustOrg": enterprise.trust_org}
-            audit.record(tx, actor, "enterprise.created", enterprise.id, licensed=enterprise.licensed, **details)
+    now = tx.now()
+    wanted = Enterprise(
+        id=asked.id or str(tx.new_id()),
+        name=asked.name,
+        trust_org=asked.trust_org,
+        licensed=asked.licensed,
+        created_at=now,
+        updated_at=now,
+    )
+    enterprise, made = ensure_enterprise(tx, wanted)
+    if made:
+        details = {"name": enterprise.name, "trustOrg": enterprise.trust_org}
+        audit.record(tx, actor, "enterprise.created", enterprise.id, licensed=enterprise.licensed, **details)
     return enterprise
 
 
-def update_enterprise(
-    runtime: Runtime, actor: Operator, enterprise_id: str, change: EnterpriseChange
-) -> Enterprise:
+def update_enterprise(tx: Transaction, actor: Operator, enterprise_id: str, change: EnterpriseChange) -> Enterprise:
     """Renames an enterprise, or grants or withdraws its licence.
 
     Raises:
         NotFoundError: there is no such enterprise.
     """
-    with runtime.transaction() as tx:
-        changed = store.update_enterprise(tx, enterprise_id, name=change.name, licensed=change.licensed)
-        enterprise = _known(changed)
-        given = {"name": change.name, "licensed": change.licensed}
-        details = {name: value for name, value in given.items() if value is not None}
-        audit.record(tx, actor, "enterprise.updated", enterprise.id, **details)
+    enterprise = _known(store.update_enterprise(tx, enterprise_id, name=change.name, licensed=change.licensed))
+    given = {"name": change.name, "licensed": change.licensed}
+    details = {name: value for name, value in given.items() if value is not None}
+    audit.record(tx, actor, "enterprise.updated", enterprise.id, **details)
     return enterprise
 
 

@@ -86,12 +86,15 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
     if token.operator_id is None or token.operator_name is None or token.operator_role is None:
         raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
     own = None if token.role is None else OperatorRole(token.role)
-    return _admitted(request, token.operator_id, token.operator_name, roles.narrowed(token.operator_role, own))
+    role = roles.narrowed(token.operator_role, own)
+    return _admitted(request, token.operator_id, token.operator_name, role, token.made_by)
 
 
-def _admitted(request: Request, operator_id: UUID, name: str, role: OperatorRole) -> Operator:
+def _admitted(
+    request: Request, operator_id: UUID, name: str, role: OperatorRole, token_made_by: UUID | None = None
+) -> Operator:
     roles.require_operator_role(role, operation_of(request))
-    return Operator(operator_id, name, request_id_of(request), role)
+    return Operator(operator_id, name, request_id_of(request), role, token_made_by)
 
 
 def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
@@ -111,7 +114,8 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
             "enterprise_header_differs",
             "the enterprise-id header names another enterprise than the path or the token",
         )
-    return Member(enterprise_id, token.user_id, request_id_of(request), role, token.may_use_custodian_key)
+    may_use, made_by = token.may_use_custodian_key, token.made_by
+    return Member(enterprise_id, token.user_id, request_id_of(request), role, may_use, made_by)
 
 
 def _token(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Token | None:

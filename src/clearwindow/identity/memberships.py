@@ -15,6 +15,7 @@ from clearwindow.identity.models import (
     Membership,
     MembershipChange,
     Operator,
+    User,
 )
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
@@ -37,13 +38,7 @@ def change_membership(
     tx: Transaction, actor: Operator, enterprise_id: str, user_id: str, change: MembershipChange
 ) -> MemberRecord:
     """Changes a membership in this transaction, as `update_user` does."""
-    # All changes of an enterprise's members wait for each other, so that none misses the last administrator.
-    if store.lock_enterprise(tx, enterprise_id) is None:
-        raise NotFoundError("enterprise_unknown", "there is no enterprise with this id")
-    before = store.find_membership(tx, enterprise_id, user_id)
-    user = store.find_user(tx, user_id)
-    if before is None or user is None:
-        raise NotFoundError("member_unknown", "the enterprise has no member with this id")
+    user, before = require_member(tx, enterprise_id, user_id)
     after = with_change(before, change)
     if after == before:
         return MemberRecord(user, before)
@@ -56,6 +51,22 @@ def change_membership(
     payload = {"userId": user_id, **rights_of(after)}
     outbox.record(tx, [Event(EventType.MEMBER_UPDATED, enterprise_id, uuid5(NAMESPACE_URL, user_id), payload)])
     return MemberRecord(user, after)
+
+
+def require_member(tx: Transaction, enterprise_id: str, user_id: str) -> tuple[User, Membership]:
+    """Returns the user and the membership, with the enterprise locked.
+
+    Raises:
+        NotFoundError: there is no such enterprise, or the user is not its member.
+    """
+    # All changes of an enterprise's members wait for each other, so that none misses the last administrator.
+    if store.lock_enterprise(tx, enterprise_id) is None:
+        raise NotFoundError("enterprise_unknown", "there is no enterprise with this id")
+    membership = store.find_membership(tx, enterprise_id, user_id)
+    user = store.find_user(tx, user_id)
+    if membership is None or user is None:
+        raise NotFoundError("member_unknown", "the enterprise has no member with this id")
+    return user, membership
 
 
 def with_change(membership: Membership, change: MembershipChange) -> Membership:

@@ -66,6 +66,14 @@ class ActorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Hands:
+    """Whose hands may have made a request: its operator's, or those of the operator who made the token."""
+
+    operator_id: UUID
+    token_made_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A user who acts for one enterprise, in one request."""
 
@@ -74,6 +82,8 @@ class Member:
     request_id: str
     role: MemberRole = MemberRole.ADMINISTRATOR
     may_use_custodian_key: bool = True
+    token_made_by: UUID | None = None
+    """The operator who made the token of this request, and may have kept it."""
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -92,6 +102,12 @@ class Operator:
     name: str
     request_id: str
     role: OperatorRole = OperatorRole.ADMINISTRATOR
+    token_made_by: UUID | None = None
+    """The operator who made the token of this request, and may have kept it."""
+
+    @property
+    def hands(self) -> Hands:
+        return Hands(self.operator_id, self.token_made_by)
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -154,6 +170,7 @@ class Token:
         operator_role: the role of its operator.
         member_role: the role of its user in its enterprise.
         revoked_at: when it was revoked, or its user or operator removed.
+        made_by: the operator who made it through the API. None: the command line, or the operator of the settings.
     """
 
     id: UUID
@@ -173,6 +190,7 @@ class Token:
     operator_role: OperatorRole | None = None
     member_role: MemberRole | None = None
     may_use_custodian_key: bool = False
+    made_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Functions that take a transaction do the same in the caller's.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from clearwindow.core.errors import ConflictError, NotFoundError, PermissionDeniedError
@@ -71,6 +70,15 @@ def change_role(tx: Transaction, actor: Operator, operator_id: str, role: Operat
     return replace(before, role=role)
 
 
+def require_operator(tx: Transaction, operator_id: str) -> OperatorRecord:
+    """Returns the operator, locked.
+
+    Raises:
+        NotFoundError: there is no such operator.
+    """
+    return _known(store.lock_operator(tx, parse_uuid(operator_id) or NIL))
+
+
 def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, terms: TokenTerms) -> IssuedToken:
     """Makes a token for an operator. It may do no more than the caller's own token.
 
@@ -79,13 +87,22 @@ def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, t
         NotFoundError: there is no such operator.
         InvalidRequestError: the token would expire in the past, or its role is not included in the operator's.
     """
-    _require_own_or_bootstrap(actor, operator_id)
-    if str(actor.operator_id) == operator_id:
-        # A narrow token must not make a wider one, not even when its holder's role is raised later.
-        roles.require_narrower(actor.role, _own_role(terms))
-        terms = replace(terms, role=terms.role or actor.role)
+    allowed = allowed_terms(actor, operator_id, terms)
     with runtime.transaction() as tx:
-        return issue_operator_token(tx, actor, operator_id, terms)
+        require_token_holder(tx, actor, operator_id)
+        return issue_operator_token(tx, actor, operator_id, allowed)
+
+
+def allowed_terms(actor: Operator, operator_id: str, terms: TokenTerms) -> TokenTerms:
+    """Returns the terms with a role. A narrow token must not make a wider one, now or when a role is raised later.
+
+    Raises:
+        InvalidRequestError: the role is not included in that of the caller's token.
+    """
+    if str(actor.operator_id) != operator_id:
+        return terms
+    roles.require_narrower(actor.role, _own_role(terms))
+    return replace(terms, role=terms.role or actor.role)
 
 
 def issue_operator_token(tx: Transaction, actor: Operator, operator_id: str, terms: TokenTerms) -> IssuedToken:
@@ -93,11 +110,25 @@ def issue_operator_token(tx: Transaction, actor: Operator, operator_id: str, ter
     operator = _known(store.hold_operator(tx, parse_uuid(operator_id) or NIL))
     own = _own_role(terms)
     roles.require_narrower(operator.role, own)
-    token = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name, role=own)
+    # What the token in the settings makes is the operator's own: it makes the first token of each.
+    made_by = None if actor.name == BOOTSTRAP_OPERATOR else actor.operator_id
+    held = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name)
+    token = replace(held, role=own, made_by=made_by)
     issued = IssuedToken(token, rules.new_token())
     store.insert_token(tx, token, rules.token_sha256(issued.value))
     audit.record(tx, actor, "token.created", token.id, operatorId=operator_id, **terms_of(token))
     return issued
+
+
+def require_token_holder(tx: Transaction, actor: Operator, operator_id: str) -> OperatorRecord:
+    """Returns the operator for whom the actor may make a token.
+
+    Raises:
+        PermissionDeniedError: the operator is not the actor.
+        NotFoundError: there is no such operator.
+    """
+    _require_own_or_bootstrap(actor, operator_id)
+    return _known(store.find_operator(tx, parse_uuid(operator_id) or NIL))
 
 
 def ensure_bootstrap_operator(runtime: Runtime) -> OperatorRecord:
@@ -117,8 +148,7 @@ def ensure_operator(
     found = store.find_operator_by_name(tx, name)
     if found is not None and found.removed_at is None:
         return found, False
-    if found is None and name != BOOTSTRAP_OPERATOR:
-        _require_distinct(name, {*store.list_operator_names(tx), BOOTSTRAP_OPERATOR})
+    require_distinct_name(tx, name)
     made = store.insert_operator(tx, OperatorRecord(tx.new_id(), name, tx.now(), role))
     found = store.find_operator_by_name(tx, name)
     if found is None:
@@ -126,9 +156,18 @@ def ensure_operator(
     return found, made
 
 
-def _require_distinct(name: str, others: Collection[str]) -> None:
+def require_distinct_name(tx: Transaction, name: str) -> None:
+    """Refuses a new name that looks like that of another operator.
+
+    Raises:
+        ConflictError: it does.
+    """
+    if name == BOOTSTRAP_OPERATOR:
+        return
     look = looks.look_of(name)
-    alike = next((other for other in others if looks.look_of(other) == look), None)
+    # Whoever comes back after a removal has the name already.
+    others = {*store.list_operator_names(tx), BOOTSTRAP_OPERATOR}
+    alike = next((other for other in others if other != name and looks.look_of(other) == look), None)
     if alike is not None:
         raise ConflictError(
             "operator_look_key",

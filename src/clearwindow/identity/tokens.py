@@ -13,8 +13,10 @@ from clearwindow.identity.directory import rules as directory
 from clearwindow.identity.enterprises import require_enterprise
 from clearwindow.identity.models import (
     Actor,
+    Enterprise,
     IssuedToken,
     MemberRole,
+    Membership,
     Operator,
     Signer,
     Token,
@@ -40,29 +42,42 @@ def create_token(
 
 
 def add_token(tx: Transaction, actor: Operator, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
-    """Makes a token in this transaction, as `create_token` does."""
-    issued = issue_token(tx, enterprise_id, user_id, terms)
+    """Makes a token in this transaction, as `create_token` does. It remembers who made it and may have kept it."""
+    issued = issue_token(tx, enterprise_id, user_id, terms, made_by=actor.operator_id)
     holder = {"enterpriseId": enterprise_id, "userId": user_id}
     audit.record(tx, actor, "token.created", issued.token.id, **holder, **terms_of(issued.token))
     return issued
 
 
-def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
-    enterprise = require_enterprise(tx, enterprise_id)
-    held = store.hold_member(tx, enterprise_id, user_id)
-    membership = store.find_membership(tx, enterprise_id, user_id)
-    if not held or membership is None:
-        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
+def issue_token(
+    tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms, made_by: UUID | None = None
+) -> IssuedToken:
+    enterprise, membership = require_member_of(tx, enterprise_id, user_id)
     own = None if terms.role is None else MemberRole(terms.role)
     roles.require_narrower(membership.role, own)
-    blank = replace(new_token(tx, terms), enterprise_id=enterprise_id, user_id=user_id)
-    token = replace(blank, licensed=enterprise.licensed, role=own)
+    held = replace(new_token(tx, terms), enterprise_id=enterprise_id, user_id=user_id)
+    token = replace(held, licensed=enterprise.licensed, role=own, made_by=made_by)
     issued = IssuedToken(token, rules.new_token(token.kind))
     sealed = None
     if token.kind is TokenKind.V2X:
         sealed = tx.vault.encrypt(issued.value.encode(), context=_seal_context(token.id))
     store.insert_token(tx, token, rules.token_sha256(issued.value), sealed)
     return issued
+
+
+def require_member_of(tx: Transaction, enterprise_id: str, user_id: str) -> tuple[Enterprise, Membership]:
+    """Returns the enterprise, and the user's membership of it, which cannot end until the transaction does.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+        InvalidRequestError: the user is not a member of it.
+    """
+    enterprise = require_enterprise(tx, enterprise_id)
+    held = store.hold_member(tx, enterprise_id, user_id)
+    membership = store.find_membership(tx, enterprise_id, user_id)
+    if not held or membership is None:
+        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
+    return enterprise, membership
 
 
 def revoke_token(runtime: Runtime, actor: Actor, token_id: str) -> None:
@@ -101,9 +116,8 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
     Raises:
         InvalidRequestError: it would expire in the past.
     """
+    require_later(tx, terms)
     now = tx.now()
-    if terms.expires_at is not None and terms.expires_at <= now:
-        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
     return Token(
         id=tx.new_id(),
         kind=terms.kind,
@@ -119,6 +133,11 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
         revoked_at=None,
         licensed=False,
     )
+
+
+def require_later(tx: Transaction, terms: TokenTerms) -> None:
+    if terms.expires_at is not None and terms.expires_at <= tx.now():
+        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
 
 
 def terms_of(token: Token) -> dict[str, object]:

@@ -23,6 +23,7 @@ from clearwindow.network.operator_routes import router as network_operator_route
 from clearwindow.network.routes import router as network_router
 from clearwindow.partner_calls.operator_routes import public_router as calls_public_router
 from clearwindow.partner_calls.operator_routes import router as calls_operator_router
+from clearwindow.proposals.operator_routes import router as proposals_router
 from clearwindow.settlements.disputes.routes import router as disputes_router
 from clearwindow.settlements.onchain.operator_routes import router as chain_operator_router
 from clearwindow.settlements.onchain.routes import router as onchain_router
@@ -56,6 +57,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tokens_router,
     directory_operator_router,
     identity_operator_router,
+    proposals_router,
     audit_router,
     evidence_router,
     evidence_operators_router,

@@ -24,6 +24,7 @@ from clearwindow.client.aio.operator_lists import (
 )
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
 from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
+from clearwindow.client.aio.operator_proposals import AsyncOperatorProposals
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
     AsyncOperatorDisputes,
@@ -111,6 +112,10 @@ class AsyncOperator:
     @property
     def partner_calls(self) -> AsyncOperatorPartnerCalls:
         return AsyncOperatorPartnerCalls(self._desk)
+
+    @property
+    def proposals(self) -> AsyncOperatorProposals:
+        return AsyncOperatorProposals(self._desk)
 
     @property
     def chain(self) -> AsyncOperatorChain:

@@ -19,7 +19,10 @@ from clearwindow.runtime import Runtime
 def find_wallet(runtime: Runtime, member: Member, wallet_id: str) -> Wallet:
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
-        return Wallet(account, rules.keys_to_try(store.list_keys(tx, account.id)))
+        now = tx.now()
+        return Wallet(
+            account, rules.keys_to_try([key for key in store.list_keys(tx, account.id) if key.verifies(now)])
+        )
 
 
 def find_key(runtime: Runtime, member: Member, key_id: str) -> GoAccountKey:
