@@ -207,3 +207,21 @@ def test_sdk_says_that_others_must_approve(desk: Desk) -> None:
         with pytest.raises(WaitsForApprovalError) as waits:
             ada.go_accounts.deposit(desk.account, currency="ofcbtc", quantity=5, reference="sdk-2")
         assert ada.proposals.withdraw(waits.value.proposal.id, reason="a mistake").reason == "a mistake"
+
+
+def test_bringing_a_removed_operator_back_needs_another_operator(desk: Desk) -> None:
+    path = f"/operators/{desk.dora.id}"
+    assert desk.ada.delete(path).status_code == 204
+    assert desk.dora.get("/whoami").status_code == 401
+    proposal = proposed(desk.ada.post("/operators", {"name": "dora"}))
+    assert "removedAt" in ok(desk.ada.get(path))["operator"]
+    ok(desk.ben.decide(proposal["id"], "approve"))
+    assert "removedAt" not in ok(desk.ada.get(path))["operator"]
+    assert desk.dora.get("/whoami").status_code == 401
+
+
+def test_a_removed_operator_gets_no_role_and_no_token(desk: Desk) -> None:
+    path = f"/operators/{desk.carl.id}"
+    assert desk.ada.delete(path).status_code == 204
+    for refused in (desk.ada.patch(path, {"role": "viewer"}), desk.ada.patch(path, {"role": "administrator"})):
+        assert (refused.status_code, refused.json()["name"]) == (404, "operator_unknown")

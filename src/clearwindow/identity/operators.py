@@ -60,7 +60,6 @@ def update_operator(runtime: Runtime, actor: Operator, operator_id: str, role: O
 def change_role(tx: Transaction, actor: Operator, operator_id: str, role: OperatorRole) -> OperatorRecord:
     administrators = store.lock_operator_administrators(tx)
     before = _known(store.lock_operator(tx, parse_uuid(operator_id) or NIL))
-    _known(None if before.removed_at else before)
     if before.role == role:
         return before
     if before.role is OperatorRole.ADMINISTRATOR:
@@ -180,7 +179,7 @@ def _own_role(terms: TokenTerms) -> OperatorRole | None:
 
 
 def _known(operator: OperatorRecord | None) -> OperatorRecord:
-    if operator is None:
+    if operator is None or operator.removed_at is not None:
         raise NotFoundError("operator_unknown", "there is no operator with this id")
     return operator
 

@@ -63,7 +63,8 @@ class _NewOperator(Act[OperatorToMake, OperatorRecord]):
 
     def stake(self, scene: Scene, asked: Asked[OperatorToMake]) -> Stake | None:
         wanted = asked.request
-        if store.find_operator_by_name(scene.tx, wanted.name) is not None:
+        found = store.find_operator_by_name(scene.tx, wanted.name)
+        if found is not None and found.removed_at is None:
             return None
         operators.require_distinct_name(scene.tx, wanted.name)
         return Stake(f"make the operator {shown(wanted.name)}, {wanted.role or OperatorRole.ADMINISTRATOR}", {})
