@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy crash webhooks-crash fuzz door doors examples errors sbom clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy crash webhooks-crash fuzz door doors examples errors sbom attack clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'
 	@echo 'make bench-busy      due settlements of a partner beside its own requests, which never pause'
 	@echo 'make door            attacks a server of our own, and measures what strangers notice'
+	@echo 'make attack          tries what a caller, a member or one operator must not be able to do, and counts it'
 	@echo 'make crash           SIGKILL at every step of a settlement, then 50 rounds at random moments'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
@@ -102,6 +103,10 @@ fuzz: install
 # One attack: make door DOOR='--only half-sent'. Its list: make door DOOR=--list
 door: install
 	@$(BIN)/python -m bench.door $(DOOR)
+
+# One class: make attack ATTACK='--only signatures'. Its list: make attack ATTACK=--list
+attack: install
+	@$(BIN)/python -m tests.attack $(ATTACK)
 
 # dist/clearwindow.cdx.json, and which licences it holds. Fails on a licence that tools/licences.toml does not allow.
 sbom: install
