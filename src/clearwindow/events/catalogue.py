@@ -104,7 +104,10 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         "A client has created a connection to a partner.", _BOTH, _CONNECTION
     ),
     EventType.CONNECTION_UPDATED: Description(
-        "The connection was renamed, deactivated, activated or confirmed by the partner.", _BOTH, _CONNECTION
+        "The connection was renamed, deactivated, activated or confirmed by the partner.",
+        _BOTH,
+        _CONNECTION,
+        {"changedBy": "for the client, if one of its users did it: the user"},
     ),
     EventType.ALLOCATION_RESERVED: _movement("allocation", "Funds of the Go Account are held for the allocation."),
     EventType.ALLOCATION_CLEARED: _movement("allocation", "The funds were moved to the connection."),
@@ -175,6 +178,17 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "available": "the available balance afterwards, in base units",
             "held": "the held balance afterwards, in base units",
         },
+    ),
+    EventType.WEBHOOK_ENDPOINT_CHANGED: Description(
+        "A user has created, changed or deleted an endpoint, or rotated its secret. Nobody signs it: if you do not"
+        " know of it, revoke the user's tokens.",
+        "the enterprise's other endpoints",
+        _ENDPOINT
+        | {
+            "change": "`created`, `changed`, `deleted` or `secret_rotated`",
+            "changedBy": "the user who did it",
+        },
+        {"changedFields": "for `changed`: the names of the fields"},
     ),
     EventType.WEBHOOK_ENDPOINT_TEST: Description(
         "A user has requested a test event.",
