@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 READING_METHODS: Final = frozenset({"GET", "HEAD"})
-"""The HTTP methods that change nothing: for the scopes of a token, and for the connections that a request may use."""
+"""The HTTP methods that change nothing. They need fewer scopes, and use connections that are for reading."""
 
 
 class Purpose(StrEnum):
