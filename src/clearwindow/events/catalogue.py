@@ -179,6 +179,11 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "held": "the held balance afterwards, in base units",
         },
     ),
+    EventType.WEBHOOK_ENDPOINT_TEST: Description(
+        "A user has requested a test event.",
+        "only the tested endpoint",
+        {"webhookEndpointId": "the endpoint", "sentBy": "the user who requested it"},
+    ),
     EventType.WEBHOOK_ENDPOINT_CHANGED: Description(
         "A user has created, changed or deleted an endpoint, or rotated its secret. Nobody signs it: if you do not"
         " know of it, revoke the user's tokens.",
@@ -189,11 +194,6 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "changedBy": "the user who did it",
         },
         {"changedFields": "for `changed`: the names of the fields"},
-    ),
-    EventType.WEBHOOK_ENDPOINT_TEST: Description(
-        "A user has requested a test event.",
-        "only the tested endpoint",
-        {"webhookEndpointId": "the endpoint", "sentBy": "the user who requested it"},
     ),
     EventType.WEBHOOK_ENDPOINT_DISABLED: Description(
         "An endpoint was disabled, because it answered 410 or accepted no message for five days.",
