@@ -24,7 +24,7 @@ T = TypeVar("T")
 ANY: Final = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
 """An id of nothing."""
 
-_IN_PATH: Final = re.compile(r"\{([a-zA-Z]+)\}")
+IN_PATH: Final = re.compile(r"\{([a-zA-Z]+)\}")
 
 
 @dataclass
@@ -75,9 +75,9 @@ class Stage:
         )
 
     def path(self, template: str, **other: str) -> str:
-        """Returns the path with the ids of the attacked, or with those given."""
+        """Returns the path with the ids of the attacked, or with those given. What they have none of is nothing."""
         ids = {**self.ids, **self.of_side(template), **other}
-        return _IN_PATH.sub(lambda found: ids[found[1]], template)
+        return IN_PATH.sub(lambda found: ids.get(found[1], ANY), template)
 
     def of_side(self, template: str) -> dict[str, str]:
         """Returns the enterprise that an operation of the network is for: a partner's or a client's."""

@@ -11,9 +11,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.attack.classes.ids import without_ids
 from tests.attack.known_open import KNOWN_OPEN
 from tests.attack.report import Result, as_json
 from tests.attack.run import CLASSES, run, tally_of
+from tests.attack.stage import build
 from tests.attack.tally import AttackClass, Tally
 from tests.support.settlements import Testbed
 from tests.support.summary import LINES
@@ -34,6 +36,10 @@ def test_no_attack_succeeds(testbed: Testbed, attacks: AttackClass) -> None:
     assert tally.closed_by_now == [], (
         "nothing goes through here any more: remove it from tests/attack/known_open.py"
     )
+
+
+def test_the_attacked_have_something_for_each_id_in_a_members_path(testbed: Testbed) -> None:
+    assert without_ids(build(testbed, thorough=False)) == set(), "add one of it to tests/attack/stage.py"
 
 
 def test_what_is_known_to_be_open_is_of_a_class_and_has_a_reason() -> None:

@@ -17,6 +17,7 @@ _REFUSALS: Final = frozenset({202, 401, 403, 409, 422})
 """202 is a proposal, which does nothing by itself."""
 
 _KEY: Final = make_key(666)
+_SHELL: Final = "shell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ def attack(stage: Stage, tally: Tally) -> None:
         _reviews_as_two(stage, tally, mallory)
         _closes_as_the_client(stage, tally, mallory)
         _rejects_what_is_disputed(stage, tally, mallory)
+        ok(mallory.post("/enterprises", {"id": _SHELL, "name": _SHELL, "licensed": False}))
         # Last, because they change what the others need.
         for act in _acts(stage):
             tally.judge(act.name, _send(mallory, act), _REFUSALS)
@@ -57,8 +59,7 @@ def _acts(stage: Stage) -> list[Act]:
         Act("renames a partner's currency", "PUT", f"{configuration}/partner-configuration",
             {**terms, "currencies": {**CURRENCIES, "BTC": "ofcusd"}}),
         Act("shortens a partner's windows", "PATCH", f"/partners/{exchange.id}", {"clientDisputeWindowMinutes": 0}),
-        Act("takes an enterprise's licence", "PATCH", configuration, {"licensed": False}),
-        Act("gives it back", "PATCH", configuration, {"licensed": True}),
+        Act("licenses an enterprise of its own making", "PATCH", f"/enterprises/{_SHELL}", {"licensed": True}),
         Act("makes another operator", "POST", "/operators", {"name": "mallory's second"}),
     ]  # fmt: skip
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx2
 
 from clearwindow.web.openapi import operations
-from tests.attack.stage import ANY, Stage, answer_without_ids
+from tests.attack.stage import ANY, IN_PATH, Stage, answer_without_ids
 from tests.attack.tally import AttackClass, Tally
 from tests.support.descriptions import own_document
 from tests.support.networks import EnterpriseHandle, Json, new_nonce
@@ -18,7 +17,6 @@ from tests.support.settlements import fields_at_once, fields_of
 
 _REFUSALS: Final = frozenset({400, 404})
 _FOR_MEMBERS: Final = ("/api/network/", "/api/v2/ofc/")
-_IN_PATH: Final = re.compile(r"\{([a-zA-Z]+)\}")
 _PUBLIC: Final = frozenset({"enterpriseId", "partnerId", "walletId", "depositId", "operatorId", "tokenId"})
 """Who is a partner may be known. The others name what the caller could not have asked for, or nothing."""
 
@@ -37,9 +35,15 @@ def attack(stage: Stage, tally: Tally) -> None:
     tally.control("own allocation", stage.victim.api.get(f"/clients/allocations/{stage.ids['allocationId']}"))
 
 
+def without_ids(stage: Stage) -> set[str]:
+    """Returns the path parameters of members' operations for which the attacked have nothing to be attacked."""
+    named = {name for _, template, _ in _of_members() for name in IN_PATH.findall(template)}
+    return named - set(stage.ids)
+
+
 def _in_paths(stage: Stage, tally: Tally, sender: EnterpriseHandle, http: httpx2.Client) -> None:
     for method, template, _ in _of_members():
-        names = [name for name in _IN_PATH.findall(template) if name != "enterpriseId"]
+        names = [name for name in IN_PATH.findall(template) if name != "enterpriseId" and name in stage.ids]
         if not names:
             continue
         body = _body(stage, sender, template) if method != "GET" or template.endswith("/signing") else None
@@ -59,7 +63,7 @@ def _in_filters(stage: Stage, tally: Tally, sender: EnterpriseHandle, http: http
     """Lists show nothing of others, whatever they are asked for."""
     hidden = {name: value for name, value in stage.ids.items() if name not in _PUBLIC and value != ANY}
     for method, template, operation in _of_members():
-        if method != "GET" or _IN_PATH.findall(template) != ["enterpriseId"]:
+        if method != "GET" or IN_PATH.findall(template) != ["enterpriseId"]:
             continue
         filters = [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
         queries: list[dict[str, str]] = [{}]
