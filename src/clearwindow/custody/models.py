@@ -12,13 +12,17 @@ from clearwindow.ledger.models import Balance, BalanceKey, EntryKind
 
 @dataclass(frozen=True, slots=True)
 class GoAccount:
-    """An enterprise's custody account. Its first account is its default."""
+    """An enterprise's custody account. Its first account is its default.
+
+    ``require_intent``: its texts must say what they are for. Protocol §11.
+    """
 
     id: UUID
     enterprise_id: str
     label: str | None
     is_default: bool
     created_at: datetime
+    require_intent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,14 @@ class GoAccountKey:
     created_at: datetime
     revoked_at: datetime | None
     custodian: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key that may sign for an account now, compressed, and whether the account requires intent."""
+
+    public_key: bytes
+    require_intent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,7 @@ class NewGoAccount:
     label: str | None
     keys: Sequence[OwnKey] = field(default_factory=tuple)
     custodian_key: bool = False
+    require_intent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

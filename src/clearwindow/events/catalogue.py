@@ -176,6 +176,11 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "held": "the held balance afterwards, in base units",
         },
     ),
+    EventType.ACCOUNT_INTENT_CHANGED: Description(
+        "A Go Account began to require that signed texts say what they are for, or ceased to.",
+        "the enterprise that owns the Go Account",
+        {"goAccountId": "the Go Account", "requireIntent": "whether it requires it now"},
+    ),
     EventType.WEBHOOK_ENDPOINT_TEST: Description(
         "A user has requested a test event.",
         "only the tested endpoint",

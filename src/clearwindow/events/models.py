@@ -35,6 +35,7 @@ class EventType(StrEnum):
     DISPUTE_REVIEWED = "dispute.reviewed"
     SETTLEMENT_SLA_ALERT = "settlement.sla_alert"
     BALANCE_CHANGED = "balance.changed"
+    ACCOUNT_INTENT_CHANGED = "account.intent_changed"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_ENDPOINT_RECOVERED = "webhook_endpoint.recovered"
