@@ -37,7 +37,8 @@ def turn_intent_on(
     with runtime.transaction() as tx:
         account = own_account(tx, member, go_account_id)
         if nonces.is_repeat(tx, member.enterprise_id, signed, account.id):
-            return account, True
+            # Read anew: the first request may have changed it since it was read above.
+            return own_account(tx, member, go_account_id), True
         verified = signatures.verify(tx, account.id, signed)
         account = store.lock_go_account(tx, account.id) or account
         if not nonces.use(tx, member.enterprise_id, verified, ConflictError, account.id):

@@ -77,11 +77,11 @@ def require_intent(
         _require_unexpired(members["expiresAt"], now)
 
 
-def require_signable(payload: Mapping[str, JsonValue], enterprise_id: str) -> None:
+def require_signable(payload: Mapping[str, JsonValue], enterprise_id: str, now: datetime) -> None:
     """Requires that a text says what it is for, before a key that we hold signs it for an account that requires it.
 
     Raises:
-        InvalidRequestError: it does not, or it is another enterprise's.
+        InvalidRequestError: it does not, it is another enterprise's, or it has expired.
     """
     known = {operation.value: operation for operation in Operation}
     named = payload.get("operation")
@@ -94,7 +94,7 @@ def require_signable(payload: Mapping[str, JsonValue], enterprise_id: str) -> No
     _refuse_missing([name for name in (*path_ids_of(operation), "expiresAt") if name not in payload])
     if payload["enterpriseId"] != enterprise_id:
         raise _wrong("enterpriseId", payload["enterpriseId"], f"the wallet is of {quote(enterprise_id)}")
-    _require_unexpired(payload["expiresAt"], None)
+    _require_unexpired(payload["expiresAt"], now)
 
 
 def _require_complete(intent: Intent, request: SignedRequest) -> None:

@@ -63,6 +63,7 @@ def get_key(runtime: ServerRuntime, member: TokenHolder, key_id: str) -> schemas
         "payload_not_object",
         "intent_missing",
         "intent_wrong",
+        "intent_expired",
         "no_custodian_key",
     ),
 )

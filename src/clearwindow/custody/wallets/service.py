@@ -40,7 +40,7 @@ def sign_payload(runtime: Runtime, member: Member, wallet_id: str, payload: str)
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
         if account.require_intent:
-            require_signable(document, account.enterprise_id)
+            require_signable(document, account.enterprise_id, tx.now())
         key_id, signature = custodian.sign(tx, account.id, payload)
         digest = hashlib.sha256(payload.encode()).hexdigest()
         audit.record(tx, member, "payload.signed", wallet_id, keyId=str(key_id), payloadSha256=digest)
