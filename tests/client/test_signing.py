@@ -134,10 +134,8 @@ def test_any_callable_may_sign(server: ContractServer) -> None:
     options, transport = IntentOptions(clock=lambda: NOW), httpx2.MockTransport(server)
     with Client(URL, "t", "aster", signer=remote, intent=options, transport=transport) as client:
         client.disputes.close(ID, notes="n", nonce="fixed")
-    assert asked == [
-        '{"notes":"n","nonce":"fixed","operation":"dispute.close","enterpriseId":"aster",'
-        f'"disputeId":"{ID}","expiresAt":"2026-01-05T12:10:00.000Z"}}'
-    ]
+    purpose = f'"operation":"dispute.close","enterpriseId":"aster","disputeId":"{ID}"'
+    assert asked == [f'{{"notes":"n","nonce":"fixed",{purpose},"expiresAt":"2026-01-05T12:10:00.000Z"}}']
 
 
 def test_payloads_say_what_they_are_for_as_long_as_wanted_or_not_at_all(server: ContractServer) -> None:
