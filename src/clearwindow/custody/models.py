@@ -34,6 +34,7 @@ class GoAccountKey:
         public_key: the same key, compressed (33 bytes).
         encrypted_prv: the owner's own ciphertext of the private key, stored and returned unchanged.
         custodian: whether the custodian holds the private key.
+        verifies_from: from when its signatures count. A further key of an account waits.
     """
 
     id: UUID
@@ -42,15 +43,12 @@ class GoAccountKey:
     encrypted_prv: str | None
     created_at: datetime
     revoked_at: datetime | None
+    verifies_from: datetime
     custodian: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A key that may sign for an account now, compressed, and whether the account requires intent."""
-
-    public_key: bytes
-    require_intent: bool
+    def verifies(self, now: datetime) -> bool:
+        """Returns whether its signatures count now."""
+        return self.revoked_at is None and self.verifies_from <= now
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from clearwindow.custody.models import (
     GoAccountKey,
     NewGoAccount,
     SealedKey,
-    Signer,
 )
 from clearwindow.ledger.models import BalanceKey, EntryKind
 from clearwindow.postgres.pool import Transaction
@@ -77,6 +76,7 @@ def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey, sealed_prv:
         custodian=key.custodian,
         sealed_prv=sealed_prv,
         now=key.created_at,
+        verifies_from=key.verifies_from,
     )
 
 
@@ -91,9 +91,9 @@ def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
     return tx.all(GoAccountKey, sql["list_keys"], account_id=account_id)
 
 
-def list_signers(tx: Transaction, account_id: UUID) -> list[Signer]:
-    """Returns the keys that may sign for the Go Account now, each with what the account requires of its texts."""
-    return tx.all(Signer, sql["list_signers"], account_id=account_id)
+def requires_intent(tx: Transaction, account_id: UUID) -> bool:
+    """Returns whether the texts of the Go Account's keys must say what they are for."""
+    return tx.scalars(bool, sql["requires_intent"], account_id=account_id) == [True]
 
 
 def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:
@@ -104,8 +104,8 @@ def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | 
 
 
 def find_sealed_key(tx: Transaction, account_id: UUID) -> SealedKey | None:
-    """Returns the account's active custodian key, if it has one."""
-    return tx.first(SealedKey, sql["find_sealed_key"], account_id=account_id)
+    """Returns the account's active custodian key, if it has one whose signatures count now."""
+    return tx.first(SealedKey, sql["find_sealed_key"], account_id=account_id, now=tx.now())
 
 
 def insert_currency(tx: Transaction, currency: Currency) -> bool:

@@ -20,7 +20,10 @@ from clearwindow.signing.intent import require_signable
 def find_wallet(runtime: Runtime, member: Member, wallet_id: str) -> Wallet:
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
-        return Wallet(account, rules.keys_to_try(store.list_keys(tx, account.id)))
+        now = tx.now()
+        return Wallet(
+            account, rules.keys_to_try([key for key in store.list_keys(tx, account.id) if key.verifies(now)])
+        )
 
 
 def find_key(runtime: Runtime, member: Member, key_id: str) -> GoAccountKey:
@@ -35,7 +38,11 @@ def sign_payload(runtime: Runtime, member: Member, wallet_id: str, payload: str)
     """Returns the custodian's signature of exactly this text. The audit trail records the hash of the text.
 
     If the account requires intent, the text must say what it is for.
+
+    Raises:
+        PermissionDeniedError: the member has no right to it.
     """
+    custodian.require_right(member)
     document = custodian.require_signable(payload)
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
