@@ -186,7 +186,7 @@ def test_signed_text_is_refused_on_another_path(
     ok(connection.client.api.post(f"{connection.path}/allocations", body))
     before = snapshot(runtime.database.dsn)
     for path in (f"{connection.path}/deallocations", f"{second.path}/allocations", f"{second.path}/deallocations"):
-        assert refusal(connection.client.api.post(path, body)) == (400, "nonce_used")
+        assert refusal(connection.client.api.post(path, body)) == (400, "text_already_used")
     assert snapshot(runtime.database.dsn) == before
 
 

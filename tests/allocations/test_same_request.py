@@ -135,7 +135,7 @@ def test_bad_repeats_are_refused_and_learn_nothing(
             assert "details" not in refused.json()
         assert post(connection, what, body, reader).json()["name"] == "scope_missing"
         assert post(connection, what, body, stranger.api).json()["name"] == "connection_unknown"
-        assert post(connection, opposite, body).json()["name"] == "nonce_used"
+        assert post(connection, opposite, body).json()["name"] == "text_already_used"
         differs = post(connection, what, {**body, "notes": "not signed"})
     assert differs.json()["name"] == "payload_differs"
 
@@ -149,7 +149,7 @@ def test_text_of_an_allocation_is_no_repeat_of_a_deallocation_with_its_external_
     ok(post(connection, "deallocations", connection.client.enterprise.sign({**fields, "nonce": new_nonce()})))
     with nothing_written(testbed.runtime):
         refused = post(connection, "deallocations", allocated)
-    assert (refused.status_code, refused.json()["name"]) == (400, "nonce_used")
+    assert (refused.status_code, refused.json()["name"]) == (400, "text_already_used")
 
 
 def test_repeat_by_another_member_is_answered(testbed: Testbed, connection: ConnectionHandle) -> None:

@@ -42,6 +42,8 @@ NOT_SEALED: Final = {
     "signed_request.payload_sha256",
     "signed_request.public_key",
     "signed_request.signature_sha256",
+    "used_text.payload_sha256",
+    "used_text.public_key",
     "webhook_secret.public_key",
 }
 

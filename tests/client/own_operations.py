@@ -54,6 +54,10 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "member.webhook_endpoints.attempts",
         lambda member: member.webhook_endpoints.attempts(ID, succeeded=False, event_ids=[ID]).page(),
     ),
+    "v1GoAccountRequireIntentPostRoute": (
+        "member.go_accounts.require_intent",
+        lambda member: member.go_accounts.require_intent("0" * 32),
+    ),
     "v1WhoamiGetRoute": ("member.whoami", lambda member: member.whoami()),
     "v1TokensGetRoute": (
         "member.tokens.list",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -43,7 +44,10 @@ def sdk_network(shapes: Shapes, base_url: str) -> SdkNetwork:
 
 
 def stage(
-    sdk_network: SdkNetwork, amount: str = "-1.5", external_id: str = "day-1", **more: str
+    sdk_network: SdkNetwork,
+    amount: str = "-1.5",
+    external_id: str = "day-1",
+    **more: Any,  # noqa: ANN401 - what the call takes
 ) -> StagedSettlement:
     return sdk_network.partner.settlements.create(
         external_id=external_id,

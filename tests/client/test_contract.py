@@ -9,7 +9,9 @@ import pytest
 
 from clearwindow.client import Client, KeySigner, Partner
 from clearwindow.core.strict_json import parse_json
+from clearwindow.signing.intent import path_ids_of
 from clearwindow.signing.message import verify_message
+from clearwindow.signing.models import Operation
 from clearwindow.signing.payload import match_payload
 from tests.client.contract import ContractServer, contract
 from tests.client.operations import CLIENT, PARTNER
@@ -96,6 +98,12 @@ def assert_signed_as_the_server_checks_it(requests: list[httpx2.Request]) -> Non
         payload, signature = body["payload"], body["signature"]
         assert isinstance(payload, str)
         assert isinstance(signature, str)
-        match_payload(payload, body, {"enterpriseId": request.url.path.split("/")[5]})
+        said = json.loads(payload)
+        path = request.url.path
+        ids = {name: said[name] for name in path_ids_of(Operation(said["operation"]))}
+        assert all(given in path for given in ids.values())
+        intent = match_payload(payload, body, {"enterpriseId": path.split("/")[5], **ids})
+        assert {"operation", "expiresAt"} <= intent.members.keys()
+        assert intent.named == ids.keys()
         assert verify_message([make_key().public_key], payload, signature) == make_key().public_key
         assert json.loads(request.content)["payload"] == payload

@@ -7,10 +7,12 @@ from typing import Final
 import httpx2
 import pytest
 
+from clearwindow.client import KeySigner
 from tests.client.contract import ContractServer, own
 from tests.client.operations import CLIENT, PARTNER
 from tests.client.own_operations import MEMBER, OPERATOR
 from tests.client.shapes import Shapes
+from tests.support.operators import make_key
 
 URL = "http://server.test"
 
@@ -40,7 +42,8 @@ def test_every_own_route_is_a_method() -> None:
 
 
 def test_member_operations_conform_to_own_document(shapes: Shapes, server: ContractServer) -> None:
-    member = shapes.client(URL, "t", "aster", transport=httpx2.MockTransport(server))
+    signer = KeySigner(make_key().xprv)
+    member = shapes.client(URL, "t", "aster", signer=signer, transport=httpx2.MockTransport(server))
     for operation_id, (_, call) in MEMBER.items():
         call(member)
         assert server.asked == [operation_id]

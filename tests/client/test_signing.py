@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearwindow.client import AsyncClient, Client, HttpOptions, KeySigner, Partner, SigningError, new_xprv
+from clearwindow.client import (
+    AsyncClient,
+    Client,
+    HttpOptions,
+    IntentOptions,
+    InvalidRequestError,
+    KeySigner,
+    Partner,
+    SigningError,
+    new_xprv,
+)
 from clearwindow.client.signing import unsigned_request
 from clearwindow.client.text import quantity_text, query, segment, time_text
 from clearwindow.core.strict_json import parse_json
@@ -27,6 +37,7 @@ from tests.support.operators import make_key
 
 KEY = make_key()
 URL = "http://server.test"
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 amounts = (
     st.integers(-(10**78), 10**78)
@@ -120,9 +131,48 @@ def test_any_callable_may_sign(server: ContractServer) -> None:
         asked.append(payload)
         return sign_message(KEY, payload)
 
-    with Client(URL, "t", "aster", signer=remote, transport=httpx2.MockTransport(server)) as client:
+    options, transport = IntentOptions(clock=lambda: NOW), httpx2.MockTransport(server)
+    with Client(URL, "t", "aster", signer=remote, intent=options, transport=transport) as client:
         client.disputes.close(ID, notes="n", nonce="fixed")
-    assert asked == ['{"notes":"n","nonce":"fixed"}']
+    purpose = f'"operation":"dispute.close","enterpriseId":"aster","disputeId":"{ID}"'
+    assert asked == [f'{{"notes":"n","nonce":"fixed",{purpose},"expiresAt":"2026-01-05T12:10:00.000Z"}}']
+
+
+def test_payloads_say_what_they_are_for_as_long_as_wanted_or_not_at_all(server: ContractServer) -> None:
+    with pytest.raises(ValueError, match="30 days"):
+        IntentOptions(valid_for=timedelta(days=30, seconds=1))
+    with pytest.raises(ValueError, match="above 0"):
+        IntentOptions(valid_for=timedelta(0))
+    cold = IntentOptions(valid_for=timedelta(days=30), clock=lambda: NOW)
+    for intent in (cold, IntentOptions(write=False)):
+        signer, transport = KeySigner(KEY.xprv), httpx2.MockTransport(server)
+        with Client(URL, "t", "aster", signer=signer, intent=intent, transport=transport) as client:
+            client.disputes.close(ID, notes="n", nonce="fixed")
+    first, second = (json.loads(json.loads(request.content)["payload"]) for request in server.requests)
+    assert first["expiresAt"] == "2026-02-04T12:00:00.000Z"
+    assert second == {"notes": "n", "nonce": "fixed"}
+
+
+def test_expired_text_is_signed_once_more_by_the_servers_clock() -> None:
+    sent: list[Any] = []
+    ahead = NOW + timedelta(days=3)
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(json.loads(request.content)["payload"]))
+        details = {"now": "2026-01-08T12:00:00.000Z", "expiresAt": sent[-1]["expiresAt"]}
+        return httpx2.Response(400, json={"error": "expired", "name": "intent_expired", "details": details})
+
+    options = IntentOptions(clock=lambda: NOW)
+    signer = KeySigner(KEY.xprv)
+    with Client(URL, "t", "a", signer=signer, intent=options, transport=httpx2.MockTransport(answer)) as client:
+        for _ in range(2):
+            with pytest.raises(InvalidRequestError):
+                client.disputes.close(ID, notes="n", nonce="fixed")
+    moments = [datetime.fromisoformat(payload["expiresAt"]) for payload in sent]
+    # The clock is known from the first refusal on, and a second one is not answered by another text.
+    minutes = timedelta(minutes=10)
+    assert moments[:3] == [NOW + minutes, ahead + minutes, ahead + minutes]
+    assert all({**payload, "expiresAt": ""} == {**sent[0], "expiresAt": ""} for payload in sent)
 
 
 @pytest.mark.anyio
@@ -138,7 +188,8 @@ async def test_coroutine_or_blocking_function_may_sign(server: ContractServer) -
         return sign_message(KEY, payload)
 
     for signer in (remote, Module(), blocking, KeySigner(KEY.xprv)):
-        async with AsyncClient(URL, "t", "a", signer=signer, transport=httpx2.MockTransport(server)) as client:
+        options, transport = IntentOptions(clock=lambda: NOW), httpx2.MockTransport(server)
+        async with AsyncClient(URL, "t", "a", signer=signer, intent=options, transport=transport) as client:
             await client.disputes.close(ID, notes="n", nonce="fixed")
     assert len({request.content for request in server.requests}) == 1
 

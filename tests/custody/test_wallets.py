@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -179,6 +180,30 @@ def test_only_the_text_of_a_json_object_is_signed(operator: OperatorClient, ask:
     refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}", "walletPassphrase": "x"})
     assert refused.status_code == 400
     assert operator.audit_log(action="payload.signed") == []
+
+
+def test_custodian_signs_only_texts_with_intent_if_the_account_requires_it(
+    operator: OperatorClient, ask: Ask
+) -> None:
+    account = open_account(operator, custodianKey=True, requireIntent=True)
+    path = f"/wallet/{account['id']}"
+    assert ok(ask("GET", path))["requireIntent"] is True
+    said = {"operation": "settlement.stage", "enterpriseId": "acme", "expiresAt": "2026-01-05T12:10:00Z"}
+    for payload, name in (
+        ({}, "intent_missing"),
+        ({**said, "operation": "settlement"}, "intent_missing"),
+        ({**said, "operation": "allocation"}, "intent_missing"),
+        ({**said, "expiresAt": "soon"}, "intent_wrong"),
+        ({**said, "enterpriseId": "other"}, "intent_wrong"),
+        ({**said, "expiresAt": "2026-01-05T12:00:00Z"}, "intent_expired"),
+    ):
+        refused = ask("POST", f"{path}/tx/sign", {"payload": json.dumps(payload)})
+        assert (refused.status_code, name_of(refused)) == (400, name), payload
+    assert operator.audit_log(action="payload.signed") == []
+    text = json.dumps(said)
+    assert verifies(
+        account["keys"][0]["pub"], text, ok(ask("POST", f"{path}/tx/sign", {"payload": text}))["signature"]
+    )
 
 
 def test_without_a_custodian_key_nothing_is_signed(operator: OperatorClient, ask: Ask) -> None:

@@ -25,6 +25,7 @@ APPEND_ONLY: Final = (
     "event",
     "signed_request",
     "key_set",
+    "used_text",
 )
 
 
@@ -63,6 +64,7 @@ def test_journal_audit_and_events_cannot_be_changed(application: Connection[Any]
         "event": "type",
         "posting": "currency",
         "signed_request": "operation",
+        "used_text": "operation",
         "key_set": "sha256",
     }.get(table, "kind")
     for statement in (

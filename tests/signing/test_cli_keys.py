@@ -1,5 +1,6 @@
 import json
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,47 @@ def test_missing_files_are_named(tmp_path: Path, key_file: Path) -> None:
         result = runner.invoke(app, ["sign", *arguments], input=PAYLOAD)
         assert result.exit_code == 1
         assert f"{missing} cannot be read: No such file" in result.stderr
+
+
+def test_sign_adds_what_the_payload_is_for(key_file: Path) -> None:
+    arguments = ["sign", "--key-file", str(key_file), "--json", "--operation", "allocation"]
+    ids = ["--id", "enterpriseId=aster", "--id", "connectionId=7b4f"]
+    before = datetime.now(UTC)
+    result = runner.invoke(app, [*arguments, *ids, "--amount-unit", "base"], input='{"amount":1.50}')
+    assert (result.exit_code, result.stderr) == (0, "")
+    printed = json.loads(result.stdout)
+    said = json.loads(printed["payload"])
+    expires_at = datetime.fromisoformat(said.pop("expiresAt"))
+    assert timedelta(minutes=9) < expires_at - before < timedelta(minutes=30)
+    assert said == {
+        "amount": 1.5,
+        "operation": "allocation",
+        "enterpriseId": "aster",
+        "connectionId": "7b4f",
+        "amountUnit": "base",
+    }
+    key = PrivateKey.parse(XPRV)
+    assert verify_message([key.public_key], printed["payload"], printed["signature"]) == key.public_key
+    longer = runner.invoke(app, [*arguments, *ids, "--expires-in-minutes", "43200"], input="{}")
+    said = json.loads(json.loads(longer.stdout)["payload"])
+    assert datetime.fromisoformat(said["expiresAt"]) - before > timedelta(days=29)
+    assert "amountUnit" not in said
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], "connectionId"),
+        (["--id", "enterpriseId=aster"], "connectionId"),
+        (["--id", "enterpriseId=a", "--id", "connectionId="], "connectionId"),
+        (["--id", "enterpriseId=a", "--id", "connectionId=c", "--id", "disputeId=d"], "connectionId"),
+        (["--id", "enterpriseId=a", "--id", "connectionId=c", "--id", "connectionId=d"], "connectionId"),
+        (["--id", "enterpriseId=a", "--id", "connectionId=c", "--expires-in-minutes", "43201"], "43200"),
+        (["--id", "enterpriseId=a", "--id", "connectionId=c", "--amount-unit", "coins"], "amount-unit"),
+    ],
+)
+def test_sign_refuses_wrong_ids_units_and_times(key_file: Path, more: list[str], expected: str) -> None:
+    arguments = ["sign", "--key-file", str(key_file), "--operation", "allocation", *more]
+    result = runner.invoke(app, arguments, input="{}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert expected in result.stderr

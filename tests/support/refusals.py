@@ -36,7 +36,7 @@ def all_rows(runtime: Runtime) -> dict[str, tuple[int, int]]:
     return {table: (count, content) for table, count, content in rows}
 
 
-EVIDENCE: Final = frozenset({"nonce", "signed_request", "key_set", "sealed_payload"})
+EVIDENCE: Final = frozenset({"nonce", "signed_request", "key_set", "sealed_payload", "used_text"})
 """What keeps the texts and signatures of a request that comes again, signed anew."""
 
 

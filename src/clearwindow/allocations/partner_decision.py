@@ -119,7 +119,7 @@ def decide(runtime: Runtime, member: Member, decision: Decision, request: Signed
     Raises:
         ConflictError: the decision does not match the allocation, or contradicts how the allocation ended.
     """
-    signatures.require_match(request)
+    request = signatures.require_match(request)
     with runtime.transaction() as tx:
         partner = require_partner(tx, member.enterprise_id)
         found = store.find_allocation(tx, decision.allocation_id)
@@ -127,7 +127,7 @@ def decide(runtime: Runtime, member: Member, decision: Decision, request: Signed
             raise unknown()
         if nonces.is_repeat(tx, member.enterprise_id, request, found.id):
             return False
-        verified = signatures.verify(tx, partner.go_account_id, request)
+        verified = signatures.verify(tx, partner.go_account_id, request, amount_unit=partner.amount_unit)
         nonces.use(tx, member.enterprise_id, verified, ConflictError, found.id)
         allocation = store.lock_allocation(tx, found.id) or found
         parties = transitions.parties_of(tx, allocation)

@@ -10,16 +10,25 @@ from clearwindow.allocations import approval, partner_decision, schemas, submiss
 from clearwindow.allocations.models import AllocationType, Decision
 from clearwindow.api.bodies import Body
 from clearwindow.api.docs import ErrorName, Problem, may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, counted, works_on
+from clearwindow.api.routing import Answer, Filters, JsonBody, Query, ServerRuntime, counted, works_on
 from clearwindow.api.schema import replay_headers
 from clearwindow.approvals.schemas import DecisionRequest
 from clearwindow.core.ids import NIL, parse_uuid
+from clearwindow.core.money import AmountUnit
 from clearwindow.core.work import Work
+from clearwindow.custody import intent
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
 from clearwindow.identity.models import Member
 from clearwindow.runtime import Runtime
 from clearwindow.signing.models import Operation
-from clearwindow.signing.schemas import SIGNATURE_ERRORS, S, SigningPayload, signed_request, signing_payload
+from clearwindow.signing.schemas import (
+    SIGNATURE_ERRORS,
+    S,
+    SigningOptions,
+    SigningPayload,
+    signed_request,
+    signing_payload,
+)
 
 router: Final = member_router("allocations", NETWORK_V1)
 approval_router: Final = member_router("approvals", NETWORK_V1)
@@ -30,6 +39,7 @@ _DECISION_ERRORS: Final = may_raise(
     "reject_reason_without_rejection",
     *SIGNATURE_ERRORS,
     ("nonce_used", 409),
+    ("text_already_used", 409),
     "allocation_differs",
     "allocation_decided",
     "approval_pending",
@@ -62,6 +72,7 @@ def _submitting(record: type[BaseModel], *refusals: ErrorName) -> dict[int | str
         "allocation_external_id_key",
         *SIGNATURE_ERRORS,
         ("nonce_used", 400),
+        ("text_already_used", 400),
         "base_units_78_digits",
         "insufficient_funds",
         "connection_not_initialized",
@@ -186,10 +197,14 @@ def _decide(runtime: Runtime, member: Member, body: Body[S], decision: Decision)
     responses=_TO_SIGN,
 )
 def allocation_to_sign(
-    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    connection_id: str,
+    body: JsonBody[schemas.AllocationToSign],
+    options: Query[SigningOptions],
 ) -> SigningPayload:
     """The fields are the JSON body of the GET."""
-    return _to_sign(runtime, member, connection_id, body)
+    return _to_sign(runtime, member, connection_id, body, options, AllocationType.ALLOCATION)
 
 
 @router.post(
@@ -199,10 +214,14 @@ def allocation_to_sign(
     responses=_TO_SIGN,
 )
 def allocation_to_sign_by_post(
-    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    connection_id: str,
+    body: JsonBody[schemas.AllocationToSign],
+    options: Query[SigningOptions],
 ) -> SigningPayload:
     """For clients that cannot send a body with a GET."""
-    return _to_sign(runtime, member, connection_id, body)
+    return _to_sign(runtime, member, connection_id, body, options, AllocationType.ALLOCATION)
 
 
 @router.get(
@@ -212,10 +231,14 @@ def allocation_to_sign_by_post(
     responses=_TO_SIGN_BACK,
 )
 def deallocation_to_sign(
-    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    connection_id: str,
+    body: JsonBody[schemas.AllocationToSign],
+    options: Query[SigningOptions],
 ) -> SigningPayload:
     """The fields are the JSON body of the GET."""
-    return _to_sign(runtime, member, connection_id, body)
+    return _to_sign(runtime, member, connection_id, body, options, AllocationType.DEALLOCATION)
 
 
 @router.post(
@@ -225,18 +248,29 @@ def deallocation_to_sign(
     responses=_TO_SIGN_BACK,
 )
 def deallocation_to_sign_by_post(
-    runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.AllocationToSign]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    connection_id: str,
+    body: JsonBody[schemas.AllocationToSign],
+    options: Query[SigningOptions],
 ) -> SigningPayload:
     """For clients that cannot send a body with a GET."""
-    return _to_sign(runtime, member, connection_id, body)
+    return _to_sign(runtime, member, connection_id, body, options, AllocationType.DEALLOCATION)
 
 
 def _to_sign(
-    runtime: Runtime, member: Member, connection_id: str, body: Body[schemas.AllocationToSign]
+    runtime: Runtime,
+    member: Member,
+    connection_id: str,
+    body: Body[schemas.AllocationToSign],
+    options: SigningOptions,
+    kind: AllocationType,
 ) -> SigningPayload:
     known = parse_uuid(connection_id) or NIL
     submission.require_connection(runtime, member, known)
-    return signing_payload(body, _path_ids(member, connection_id))
+    ids, unit = _path_ids(member, connection_id), AmountUnit.BASE
+    fields = intent.fields_to_sign(runtime, member, body.fields, _SUBMITS[kind], ids, options, unit)
+    return signing_payload(body, ids, fields)
 
 
 def _path_ids(member: Member, connection_id: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from clearwindow.approvals import rules as approval_rules
 from clearwindow.approvals import service as approvals
 from clearwindow.approvals.models import ApprovalKind, RequestedApproval
 from clearwindow.core.errors import REFUSALS, InvalidRequestError
+from clearwindow.core.money import AmountUnit
 from clearwindow.custody import signatures
 from clearwindow.custody import store as custody
 from clearwindow.identity import audit
@@ -53,8 +54,7 @@ def require_connection(runtime: Runtime, member: Member, connection_id: UUID) ->
 
 def submit(runtime: Runtime, member: Member, asked: RequestedAllocation, request: SignedRequest) -> RequestOutcome:
     """Carries the request out. The same request again asks the partner again if it has not answered."""
-    signatures.require_match(request)
-    outcome = _admit(runtime, member, asked, request)
+    outcome = _admit(runtime, member, asked, signatures.require_match(request))
     if not outcome.may_ask:
         return outcome
     allocation, asked_now = partner_decision.follow_up(runtime, outcome.allocation, leased=not outcome.replayed)
@@ -99,18 +99,24 @@ def _repeated(
     """Answers a byte-identical repeat. The partner is asked again only if a new request would be allowed."""
     if recorded.retriable:
         try:
-            _verified(tx, asked, request, parties)
+            _verified(tx, asked, request, parties, is_repeat=True)
         except REFUSALS:
             return RequestOutcome(recorded, replayed=True, may_ask=False)
     return _passed(recorded, parties)
 
 
 def _verified(
-    tx: Transaction, asked: RequestedAllocation, request: SignedRequest, parties: Parties
+    tx: Transaction,
+    asked: RequestedAllocation,
+    request: SignedRequest,
+    parties: Parties,
+    *,
+    is_repeat: bool = False,
 ) -> tuple[RequestedAllocation, VerifiedRequest]:
     """Returns what is asked in our name of the currency, after every check that comes before the nonce."""
     asked = replace(asked, currency=_currency(tx, asked, parties))
-    return asked, signatures.verify(tx, parties.client.go_account_id, request)
+    account_id, unit = parties.client.go_account_id, AmountUnit.BASE
+    return asked, signatures.verify(tx, account_id, request, amount_unit=unit, is_repeat=is_repeat)
 
 
 def _passed(recorded: Allocation, parties: Parties) -> RequestOutcome:
@@ -179,8 +185,8 @@ def _new(
 ) -> Allocation:
     """Uses up the nonce and returns the new allocation, which is stored later."""
     allocation_id = tx.new_id()
-    if not nonces.claim(tx, member.enterprise_id, verified, allocation_id):
-        raise InvalidRequestError("nonce_used", "the nonce was used by another request: choose a new one")
+    if not nonces.claim(tx, member.enterprise_id, verified, InvalidRequestError, allocation_id):
+        raise nonces.used_before(tx, verified, InvalidRequestError)
     if asked.type is AllocationType.ALLOCATION:
         require_licence(tx, member.enterprise_id, parties.partner.id)
     now = tx.now()

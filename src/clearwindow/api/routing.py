@@ -17,7 +17,7 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from clearwindow.api.bodies import LARGE_BODY_BYTES, Body, parse_body, read_bytes
+from clearwindow.api.bodies import LARGE_BODY_BYTES, Body, parse_body, read_bytes, validate
 from clearwindow.api.body_limits import limits_of_body
 from clearwindow.api.capacity import in_thread
 from clearwindow.api.docs import takes_body, takes_filters
@@ -44,6 +44,7 @@ T = TypeVar("T")
 _JSON_BODY: Final = object()
 _OPTIONAL_JSON_BODY: Final = object()
 _FILTERS: Final = object()
+_QUERY: Final = object()
 _WORK: Final = "clearwindow_work"
 _SMALL_BODY_BYTES: Final = 8 * 1024
 """A body up to this size is parsed within a millisecond, less than a thread would cost."""
@@ -57,6 +58,10 @@ OptionalJsonBody: TypeAlias = Annotated[Body[M], _OPTIONAL_JSON_BODY]
 
 Filters: TypeAlias = Annotated[F, _FILTERS]
 """The filters of a list, from the query or from a JSON body on the GET."""
+
+
+Query: TypeAlias = Annotated[M, _QUERY]
+"""Options from the query alone, for a route that takes a body."""
 
 
 ServerRuntime = Annotated[Runtime, Depends(runtime_of)]
@@ -129,6 +134,8 @@ def _dependency(annotation: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 
     wanted, marker = get_args(annotation)[:2]
     if marker is _FILTERS:
         return Annotated[wanted, Depends(_filter_reader(wanted))], takes_filters(wanted)
+    if marker is _QUERY:
+        return Annotated[wanted, Depends(_query_reader(wanted))], takes_filters(wanted)
     if marker is _JSON_BODY or marker is _OPTIONAL_JSON_BODY:
         (model,) = get_args(wanted)
         optional = marker is _OPTIONAL_JSON_BODY
@@ -158,6 +165,13 @@ def _filter_reader(model: type[F]) -> Callable[[Request], Awaitable[F]]:
         if isinstance(wanted, CursorPage):
             wanted.note(request.url.path, request.query_params)
         return wanted
+
+    return read
+
+
+def _query_reader(model: type[M]) -> Callable[[Request], M]:
+    def read(request: Request) -> M:
+        return validate(query_filters(request.query_params), model)
 
     return read
 

@@ -11,13 +11,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
-from clearwindow.core.clock import parse_rfc3339
+from clearwindow.core.clock import EARLIEST_YEAR, LATEST_YEAR, parse_moment
 from clearwindow.core.strict_json import JsonNumber
 
 MAX_ID_LENGTH: Final = 255
 MAX_NOTES_LENGTH: Final = 10_000
-_EARLIEST_YEAR: Final = 1970
-_LATEST_YEAR: Final = 9998
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTES_LENGTH)]
@@ -37,11 +35,11 @@ def _integer(value: object) -> object:
 
 
 def _moment(value: object) -> datetime:
-    moment = parse_rfc3339(value) if isinstance(value, str) else None
-    if moment is None or not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
+    moment = parse_moment(value) if isinstance(value, str) else None
+    if moment is None:
         raise ValueError(
             "must be a date and time with its zone in RFC 3339, such as 2026-11-22T09:30:00.000Z,"
-            f" in the years {_EARLIEST_YEAR} to {_LATEST_YEAR}"
+            f" in the years {EARLIEST_YEAR} to {LATEST_YEAR}"
         )
     return moment
 

@@ -9,19 +9,25 @@ import os
 import secrets
 import stat
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
 
+from clearwindow.core.money import AmountUnit
 from clearwindow.core.strict_json import JsonError, parse_json
+from clearwindow.signing.intent import DEFAULT_VALIDITY, MAX_VALIDITY, path_ids_of, with_intent
 from clearwindow.signing.keys import KeyFormatError, PrivateKey, generate_private_key
 from clearwindow.signing.message import sign_message
+from clearwindow.signing.models import Operation
+from clearwindow.signing.payload import payload_text
 
 XPRV_VARIABLE: Final = "CLEARWINDOW_XPRV"
 """The environment variable with the private key for `sign`, if no file is named."""
 
 _ENTROPY_BYTES: Final = 32
+_MINUTE: Final = timedelta(minutes=1)
 _STANDARD_INPUT: Final = Path("-")
 
 keys_app: Final = typer.Typer(
@@ -71,20 +77,40 @@ def sign(
     payload_file: Annotated[
         Path, typer.Option(help="The file with the payload (- reads standard input).", allow_dash=True)
     ] = _STANDARD_INPUT,
+    operation: Annotated[
+        Operation | None,
+        typer.Option(help="What the request is. Then the payload gets the members that bind it to one request."),
+    ] = None,
+    path_ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", help="An id of the request's path, such as enterpriseId=aster. Once for each id."),
+    ] = None,
+    amount_unit: Annotated[
+        AmountUnit | None, typer.Option(help="The unit of the amounts, as the other side reads them.")
+    ] = None,
+    expires_in_minutes: Annotated[
+        int, typer.Option(min=1, max=MAX_VALIDITY // _MINUTE, help="How long the payload is valid, up to 30 days.")
+    ] = DEFAULT_VALIDITY // _MINUTE,
     as_json: Annotated[bool, typer.Option("--json", help="Print {payload, signature} as JSON.")] = False,
 ) -> None:
     """Sign a payload offline. Print the signature on one line, then the payload byte for byte.
 
-    The private key comes from a file or the environment, never as an argument,
-    because everybody on the machine can read arguments. Every byte of the
-    payload is signed, a final line break too.
+    With --operation the payload says what it is for, and until when: it serves
+    for nothing else. Without, every byte of the payload is signed as it is, a
+    final line break too. The private key comes from a file or the environment,
+    never as an argument, because everybody on the machine can read arguments.
     """
     key = _read_key(key_file)
     raw = _read_payload(payload_file)
     try:
         # Refuse before signing what the server would refuse.
-        if not isinstance(parse_json(raw, what="payload"), dict):
+        document = parse_json(raw, what="payload")
+        if not isinstance(document, dict):
             _fail("The payload must be a JSON object.")
+        if operation is not None:
+            ids = _path_ids(operation, path_ids or [])
+            expires_at = datetime.now(UTC) + expires_in_minutes * _MINUTE
+            raw = payload_text(with_intent(document, operation, ids, expires_at, amount_unit)).encode()
     except JsonError as error:
         _fail(error.message)
     payload = raw.decode()
@@ -95,6 +121,16 @@ def sign(
         typer.echo(json.dumps({"payload": payload, "signature": signature}))
     else:
         typer.echo(f"{signature}\n".encode() + raw, nl=False)
+
+
+def _path_ids(operation: Operation, given: list[str]) -> dict[str, str]:
+    """Returns the ids of the operation's path: exactly those, each once."""
+    ids = dict(each.partition("=")[::2] for each in given)
+    names = path_ids_of(operation)
+    if set(ids) != set(names) or len(given) != len(names) or not all(ids.values()):
+        wanted = " ".join(f"--id {name}=…" for name in names)
+        raise typer.BadParameter(f"{operation} needs {wanted}", param_hint="--id")
+    return {name: ids[name] for name in names}
 
 
 def _read_key(key_file: Path | None) -> PrivateKey:

@@ -46,7 +46,7 @@ from clearwindow.client.requests import (
     WebhookEndpointChanges,
     encrypted_key,
 )
-from clearwindow.client.signing import AsyncSigner, KeySigner, Signer, new_xprv
+from clearwindow.client.signing import AsyncSigner, IntentOptions, KeySigner, Signer, new_xprv
 from clearwindow.client.sync.members import Client, Partner
 from clearwindow.client.sync.operator import Operator
 from clearwindow.client.sync.pages import Pages
@@ -68,6 +68,7 @@ __all__ = [
     "ConnectionKey",
     "Deposit",
     "HttpOptions",
+    "IntentOptions",
     "InvalidRequestError",
     "KeySigner",
     "Meta",

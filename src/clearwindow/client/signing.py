@@ -7,11 +7,14 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
-from clearwindow.client.errors import SigningError
+from clearwindow.client.errors import ApiError, SigningError
+from clearwindow.core.clock import parse_moment
 from clearwindow.core.strict_json import JsonError, parse_json
+from clearwindow.signing.intent import DEFAULT_VALIDITY, MAX_VALIDITY
 from clearwindow.signing.keys import KeyFormatError, PrivateKey, generate_private_key
 from clearwindow.signing.message import SignatureFormatError, sign_message, verify_message
 from clearwindow.signing.payload import ENVELOPE_FIELDS, PayloadMismatchError, match_payload, payload_text
@@ -69,6 +72,41 @@ class KeySigner:
         return sign_message(self._key, payload)
 
 
+def _system_time() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentOptions:
+    """What payloads say about themselves: which request they are for, and until when.
+
+    Attributes:
+        write: whether they say it. False for a server that does not know it.
+        from_helpers: whether payloads that the server writes say it, too. They do if the account requires it.
+        valid_for: how long a payload may be sent for the first time, at most 30 days. A signer that is not
+            connected to anything needs longer than one in this process.
+        clock: returns the present time with its zone. If the server's clock is ahead, as in a sandbox, the client
+            follows it once the server has refused a payload as expired.
+    """
+
+    write: bool = True
+    from_helpers: bool = False
+    valid_for: timedelta = DEFAULT_VALIDITY
+    clock: Callable[[], datetime] = _system_time
+
+    def __post_init__(self) -> None:
+        if not timedelta(0) < self.valid_for <= MAX_VALIDITY:
+            raise ValueError(f"valid_for must be above 0 and at most {MAX_VALIDITY.days} days")
+
+
+def clock_behind(error: ApiError, now: datetime) -> timedelta | None:
+    """Returns how far our clock is behind the server's, if that is why the server refused a payload as expired."""
+    told = error.details.get("now") if error.name == "intent_expired" else None
+    server_now = parse_moment(told) if isinstance(told, str) else None
+    behind = None if server_now is None else server_now - now
+    return behind if behind is not None and behind > timedelta(0) else None
+
+
 def new_xprv() -> str:
     """Returns a new random private key as text. Keep it secret."""
     return generate_private_key(secrets.token_bytes(_ENTROPY_BYTES)).xprv
@@ -100,8 +138,15 @@ class UnsignedRequest:
         return json.dumps(signed, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def unsigned_request(fields: Mapping[str, object], path_ids: Mapping[str, str]) -> UnsignedRequest:
-    """Builds the payload of exactly these fields, and compares both as the server does.
+def unsigned_request(
+    fields: Mapping[str, object], path_ids: Mapping[str, str], said: Mapping[str, object] | None = None
+) -> UnsignedRequest:
+    """Builds the payload of these fields, and compares both as the server does.
+
+    Args:
+        fields: the fields of the request.
+        path_ids: the ids in its path.
+        said: the fields with what the payload says that it is for. Without it, the payload has exactly the fields.
 
     Raises:
         SigningError: the fields cannot be signed.
@@ -110,7 +155,7 @@ def unsigned_request(fields: Mapping[str, object], path_ids: Mapping[str, str]) 
     if reserved:
         raise SigningError(f"{min(reserved)}: leave it out, signing adds it.")
     try:
-        text = payload_text(fields)
+        text = payload_text(fields if said is None else said)
         asked = parse_json(text, what="request")
         if not isinstance(asked, dict):
             raise SigningError("The request must be a JSON object.")

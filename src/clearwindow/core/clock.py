@@ -48,6 +48,14 @@ _RFC_3339: Final = re.compile(
 )
 _LEAP_SECOND: Final = "60"
 _MICROSECOND_DIGITS: Final = len(".000000")
+EARLIEST_YEAR: Final = 1970
+LATEST_YEAR: Final = 9998
+
+
+def parse_moment(text: str) -> datetime | None:
+    """Returns a moment of the wire in UTC, or None if the text is none: RFC 3339 in the years 1970 to 9998."""
+    moment = parse_rfc3339(text)
+    return moment if moment is not None and EARLIEST_YEAR <= moment.year <= LATEST_YEAR else None
 
 
 def parse_rfc3339(text: str) -> datetime | None:

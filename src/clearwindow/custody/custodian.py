@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.errors import InvalidRequestError, PermissionDeniedError, UnprocessableError
-from clearwindow.core.strict_json import JsonError, parse_json
+from clearwindow.core.strict_json import JsonError, JsonValue, parse_json
 from clearwindow.custody import store
 from clearwindow.custody.models import GoAccountKey
 from clearwindow.identity.models import Member
@@ -53,7 +53,7 @@ def require_right(member: Member) -> None:
         )
 
 
-def require_signable(payload: str) -> None:
+def require_signable(payload: str) -> dict[str, JsonValue]:
     """Requires one JSON object without duplicate keys, as every signed request has. Nothing else is signed."""
     try:
         document = parse_json(payload, what="payload")
@@ -61,6 +61,7 @@ def require_signable(payload: str) -> None:
         raise InvalidRequestError("payload_not_json", str(error)) from None
     if not isinstance(document, dict):
         raise InvalidRequestError("payload_not_object", "payload: must be the text of a JSON object")
+    return document
 
 
 def sign(tx: Transaction, account_id: UUID, payload: str) -> tuple[UUID, str]:

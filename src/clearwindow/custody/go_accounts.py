@@ -33,7 +33,7 @@ def open_go_account(
         enterprises.lock_enterprise(tx, enterprise_id)
         account_id = tx.new_id()
         ledger.insert_account(tx, account_id, AccountKind.GO, NIL)
-        account = store.insert_go_account(tx, account_id, enterprise_id, asked.label)
+        account = store.insert_go_account(tx, account_id, enterprise_id, asked)
         keys = [_key(tx, own) for own in asked.keys]
         _require_distinct(keys)
         for key in keys:
@@ -44,6 +44,7 @@ def open_go_account(
             "enterpriseId": enterprise_id,
             "keyIds": [str(key.id) for key in keys],
             "custodianKey": asked.custodian_key,
+            "requireIntent": asked.require_intent,
         }
         audit.record(tx, actor, "go_account.opened", account.id.hex, **given)
     return account, keys

@@ -12,13 +12,17 @@ from clearwindow.ledger.models import Balance, BalanceKey, EntryKind
 
 @dataclass(frozen=True, slots=True)
 class GoAccount:
-    """An enterprise's custody account. Its first account is its default."""
+    """An enterprise's custody account. Its first account is its default.
+
+    ``require_intent``: its texts must say what they are for. Protocol §11.
+    """
 
     id: UUID
     enterprise_id: str
     label: str | None
     is_default: bool
     created_at: datetime
+    require_intent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class NewGoAccount:
     label: str | None
     keys: Sequence[OwnKey] = field(default_factory=tuple)
     custodian_key: bool = False
+    require_intent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,24 @@
 -- columns: go_account_columns
-account_id AS id, enterprise_id, label, is_default, created_at
+account_id AS id, enterprise_id, label, is_default, created_at, require_intent
 
 -- columns: key_columns
 id, pub, public_key, encrypted_prv, created_at, revoked_at, verifies_from, custodian
 
 -- name: insert_go_account
-INSERT INTO go_account (account_id, enterprise_id, label, is_default, created_at)
+INSERT INTO go_account (account_id, enterprise_id, label, is_default, created_at, require_intent)
 VALUES (%(account_id)s, %(enterprise_id)s, %(label)s,
-        NOT EXISTS (SELECT FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default), %(now)s)
+        NOT EXISTS (SELECT FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default), %(now)s,
+        %(require_intent)s)
 RETURNING {go_account_columns}
 
 -- name: find_go_account
 SELECT {go_account_columns} FROM go_account WHERE account_id = %(id)s
+
+-- name: lock_go_account
+SELECT {go_account_columns} FROM go_account WHERE account_id = %(id)s FOR NO KEY UPDATE
+
+-- name: set_require_intent
+UPDATE go_account SET require_intent = %(require_intent)s WHERE account_id = %(id)s
 
 -- name: find_default_go_account
 SELECT {go_account_columns}
@@ -55,6 +62,9 @@ RETURNING before.revoked_at IS NULL
 -- name: list_keys
 SELECT {key_columns}
 FROM go_account_key WHERE account_id = %(account_id)s ORDER BY created_at, id
+
+-- name: requires_intent
+SELECT require_intent FROM go_account WHERE account_id = %(account_id)s
 
 -- name: find_key
 SELECT {key_columns}

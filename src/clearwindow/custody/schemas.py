@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from clearwindow.api.schema import KeyText, LongText, RequestModel, ShortText, WireInteger, WireModel
+from clearwindow.api.schema import KeyText, LongText, Omittable, RequestModel, ShortText, WireInteger, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.money import PositiveBaseUnits
 from clearwindow.core.text import present
@@ -22,6 +22,7 @@ from clearwindow.custody.models import (
 )
 from clearwindow.ledger.models import Balance
 from clearwindow.signing.keys import parse_public_key
+from clearwindow.signing.schemas import Signed
 
 MAX_KEYS: Final = 20
 MAX_DECIMALS: Final = 36
@@ -67,9 +68,11 @@ class GoAccountRequest(RequestModel):
     label: ShortText | None = None
     keys: Annotated[list[OwnKeyRequest], Field(max_length=MAX_KEYS)] = Field(default_factory=list)
     custodian_key: bool = False
+    require_intent: bool = False
 
     def to_model(self) -> NewGoAccount:
-        return NewGoAccount(self.label, [key.to_model() for key in self.keys], self.custodian_key)
+        keys = [key.to_model() for key in self.keys]
+        return NewGoAccount(self.label, keys, self.custodian_key, self.require_intent)
 
 
 class CustodyMovementRequest(RequestModel):
@@ -113,10 +116,32 @@ class GoAccountView(WireModel):
     is_default: bool
     keys: list[KeyView]
     created_at: str
+    require_intent: bool
 
 
 class GoAccountAnswer(WireModel):
     go_account: GoAccountView
+
+
+class RequireIntentRequest(Signed):
+    """``requireIntent`` is true: only operators turn it off, together."""
+
+    require_intent: Literal[True]
+    go_account_id: Omittable[ShortText] = None
+
+
+class OwnGoAccountView(WireModel):
+    """A Go Account as its enterprise's members see it."""
+
+    id: str
+    label: str | None = None
+    is_default: bool
+    require_intent: bool
+    created_at: str
+
+
+class OwnGoAccountAnswer(WireModel):
+    go_account: OwnGoAccountView
 
 
 class CustodyEntryView(WireModel):
@@ -182,8 +207,20 @@ def go_account_answer(account: GoAccount, keys: Sequence[GoAccountKey]) -> GoAcc
         is_default=account.is_default,
         keys=[key_view(key) for key in keys],
         created_at=wire_time(account.created_at),
+        require_intent=account.require_intent,
     )
     return GoAccountAnswer(go_account=GoAccountView.model_validate(fields))
+
+
+def own_go_account_answer(account: GoAccount) -> OwnGoAccountAnswer:
+    fields = present(
+        id=account.id.hex,
+        label=account.label,
+        is_default=account.is_default,
+        require_intent=account.require_intent,
+        created_at=wire_time(account.created_at),
+    )
+    return OwnGoAccountAnswer(go_account=OwnGoAccountView.model_validate(fields))
 
 
 def custody_answer(outcome: CustodyOutcome) -> CustodyAnswer:

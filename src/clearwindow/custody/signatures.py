@@ -3,45 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
+from clearwindow.core.money import AmountUnit
 from clearwindow.core.strict_json import JsonError
 from clearwindow.custody import store
 from clearwindow.custody.models import GoAccountKey
 from clearwindow.postgres.pool import Transaction
+from clearwindow.signing.intent import require_intent
 from clearwindow.signing.keys import PublicKey
 from clearwindow.signing.message import SignatureFormatError, verify_message
 from clearwindow.signing.models import SignedRequest, VerifiedRequest
 from clearwindow.signing.payload import PayloadMismatchError, match_payload
 
 
-def require_match(request: SignedRequest) -> None:
+def require_match(request: SignedRequest, **also_named: str) -> SignedRequest:
     """Checks that the signed payload equals the request. Needs no database: large requests are compared before one.
+
+    Returns the request with what its payload says that it is for.
+
+    Args:
+        request: the request as it arrived.
+        also_named: further ids that the payload may name: those of the thing that the request is about.
 
     Raises:
         InvalidRequestError: the payload is not JSON, or differs from the body.
     """
     try:
-        match_payload(request.payload, request.fields, request.path_ids)
+        intent = match_payload(request.payload, request.fields, {**request.path_ids, **also_named})
     except JsonError as error:
         raise InvalidRequestError("payload_not_json", str(error)) from None
     except PayloadMismatchError as error:
         raise InvalidRequestError("payload_differs", str(error)) from None
+    return replace(request, intent=intent)
 
 
-def verify(tx: Transaction, go_account_id: UUID, request: SignedRequest) -> VerifiedRequest:
-    """Checks that an active key of the account signed the payload. The caller has compared it with the request.
+def verify(
+    tx: Transaction,
+    go_account_id: UUID,
+    request: SignedRequest,
+    *,
+    amount_unit: AmountUnit | None = None,
+    is_repeat: bool = False,
+) -> VerifiedRequest:
+    """Checks that the payload is for this request, and that an active key of the account signed it.
 
     Returns the request with the keys, which are kept as its evidence if it is accepted.
 
+    Args:
+        tx: the transaction of the request.
+        go_account_id: the account whose keys sign.
+        request: as ``require_match`` returned it.
+        amount_unit: the unit in which the request's amounts are read, if it has any.
+        is_repeat: whether the request was accepted before. Then it may have expired since.
+
     Raises:
-        InvalidRequestError: the signature is malformed.
+        InvalidRequestError: the payload is for something else, or the signature is malformed.
         NotAuthenticatedError: no active key of the Go Account made the signature.
     """
     now = tx.now()
+    required = store.requires_intent(tx, go_account_id)
+    require_intent(request, required=required, amount_unit=amount_unit, now=None if is_repeat else now)
     held = store.list_keys(tx, go_account_id)
     keys = [PublicKey(key.public_key) for key in held if key.verifies(now)]
     try:

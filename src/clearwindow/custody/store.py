@@ -17,6 +17,7 @@ from clearwindow.custody.models import (
     GoAccountKey,
     KeyFilter,
     ListedKey,
+    NewGoAccount,
     SealedKey,
 )
 from clearwindow.ledger.models import BalanceKey, EntryKind
@@ -42,13 +43,22 @@ class _MovementRow:
         return CustodyMovement(self.entry_id, self.kind, key, self.quantity, self.reference, self.created_at)
 
 
-def insert_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, label: str | None) -> GoAccount:
+def insert_go_account(tx: Transaction, account_id: UUID, enterprise_id: str, asked: NewGoAccount) -> GoAccount:
     """Makes the ledger's account a Go Account of the enterprise; its first one becomes its default.
 
     The caller has locked the enterprise.
     """
-    values = {"account_id": account_id, "enterprise_id": enterprise_id, "label": label}
-    return tx.one(GoAccount, sql["insert_go_account"], **values, now=tx.now())
+    values = {"account_id": account_id, "enterprise_id": enterprise_id, "label": asked.label}
+    required = asked.require_intent
+    return tx.one(GoAccount, sql["insert_go_account"], **values, require_intent=required, now=tx.now())
+
+
+def lock_go_account(tx: Transaction, account_id: UUID) -> GoAccount | None:
+    return tx.first(GoAccount, sql["lock_go_account"], id=account_id)
+
+
+def set_require_intent(tx: Transaction, account_id: UUID, *, required: bool) -> None:
+    tx.run(sql["set_require_intent"], id=account_id, require_intent=required)
 
 
 def find_go_account(tx: Transaction, account_id: UUID) -> GoAccount | None:
@@ -91,6 +101,11 @@ def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool | None:
 def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
     """Returns all keys that the Go Account ever had, including the revoked ones, oldest first."""
     return tx.all(GoAccountKey, sql["list_keys"], account_id=account_id)
+
+
+def requires_intent(tx: Transaction, account_id: UUID) -> bool:
+    """Returns whether the texts of the Go Account's keys must say what they are for."""
+    return tx.scalars(bool, sql["requires_intent"], account_id=account_id) == [True]
 
 
 def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:

@@ -204,6 +204,11 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "held": "the held balance afterwards, in base units",
         },
     ),
+    EventType.ACCOUNT_INTENT_CHANGED: Description(
+        "A Go Account began to require that signed texts say what they are for, or ceased to.",
+        "the enterprise that owns the Go Account",
+        {"goAccountId": "the Go Account", "requireIntent": "whether it requires it now"},
+    ),
     EventType.MEMBER_UPDATED: Description(
         "An operator has changed what a user may do in the enterprise.",
         "the enterprise",

@@ -38,6 +38,7 @@ class EventType(StrEnum):
     PROPOSAL_MADE = "proposal.made"
     PROPOSAL_ENDED = "proposal.ended"
     BALANCE_CHANGED = "balance.changed"
+    ACCOUNT_INTENT_CHANGED = "account.intent_changed"
     MEMBER_UPDATED = "member.updated"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
     WEBHOOK_ENDPOINT_CHANGED = "webhook_endpoint.changed"

@@ -50,8 +50,7 @@ def connect(runtime: Runtime, member: Member, asked: NewConnection, request: Sig
     Raises:
         UnprocessableError: the partner refuses the connection, which stays as an inactive record.
     """
-    signatures.require_match(request)
-    made = _make(runtime, member, asked, request)
+    made = _make(runtime, member, asked, signatures.require_match(request))
     connection = made.connection
     if made.may_call:
         connection = introduction.introduce(runtime, connection, leased=not made.replayed)
@@ -67,12 +66,12 @@ def _make(runtime: Runtime, member: Member, asked: NewConnection, request: Signe
             return _repeated(tx, client, asked, request, made)
         partner, verified = _verified(tx, client, asked, request)
         connection_id = tx.new_id()
-        if nonces.claim(tx, member.enterprise_id, verified, connection_id):
+        if nonces.claim(tx, member.enterprise_id, verified, InvalidRequestError, connection_id):
             return _new(tx, member, client, partner, asked, request, connection_id)
         # Looked for again: the same request may have come at the same instant.
         made = store.find_connection_by_nonce(tx, client.id, request.nonce)
         if made is None:
-            raise InvalidRequestError("nonce_used", "the nonce was used by another request: choose a new one")
+            raise nonces.used_before(tx, verified, InvalidRequestError)
         if not nonces.is_repeat(tx, member.enterprise_id, request, made.id):
             rules.require_same_connection(made, _first_request(tx, made), asked)
             nonces.use_again(tx, member.enterprise_id, verified, InvalidRequestError, made.id)
@@ -92,11 +91,11 @@ def _key_context(connection_id: UUID) -> str:
 
 
 def _verified(
-    tx: Transaction, client: Client, asked: NewConnection, request: SignedRequest
+    tx: Transaction, client: Client, asked: NewConnection, request: SignedRequest, *, is_repeat: bool = False
 ) -> tuple[Partner, VerifiedRequest]:
     """Returns the partner and the request with its signer, after every check that comes before the nonce."""
     partner = _partner_for(tx, asked.partner_id, asked.key_schema, asked.key_fields)
-    return partner, signatures.verify(tx, client.go_account_id, request)
+    return partner, signatures.verify(tx, client.go_account_id, request, is_repeat=is_repeat)
 
 
 def _repeated(
@@ -106,7 +105,7 @@ def _repeated(
     if made.initialized or made.refused_reason is not None:
         return Connected(made, replayed=True, may_call=False)
     try:
-        partner, _ = _verified(tx, client, asked, request)
+        partner, _ = _verified(tx, client, asked, request, is_repeat=True)
     except REFUSALS:
         return Connected(made, replayed=True, may_call=False)
     return _passed(made, client, partner)

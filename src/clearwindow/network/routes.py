@@ -10,6 +10,7 @@ from clearwindow.api.routing import (
     Filters,
     JsonBody,
     OptionalJsonBody,
+    Query,
     ServerRuntime,
     counted,
     works_on,
@@ -17,10 +18,17 @@ from clearwindow.api.routing import (
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.core.work import Work
+from clearwindow.custody import intent
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
 from clearwindow.network import connection_schemas, connections, membership, schemas, views
 from clearwindow.signing.models import Operation
-from clearwindow.signing.schemas import SIGNATURE_ERRORS, SigningPayload, signed_request, signing_payload
+from clearwindow.signing.schemas import (
+    SIGNATURE_ERRORS,
+    SigningOptions,
+    SigningPayload,
+    signed_request,
+    signing_payload,
+)
 
 _TO_SIGN: Final = may_raise(
     "not_a_client",
@@ -101,12 +109,17 @@ def supported_currencies(
     responses=_TO_SIGN,
 )
 def connection_to_sign(
-    runtime: ServerRuntime, member: CallingMember, body: JsonBody[connection_schemas.ConnectionToSign]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    body: JsonBody[connection_schemas.ConnectionToSign],
+    options: Query[SigningOptions],
 ) -> SigningPayload:
     """Takes the fields as a JSON body of the GET, and checks that the client can connect to the partner."""
     asked = body.model
     connections.require_connectable(runtime, member, asked.partner_id, asked.key_schema, asked.key_fields)
-    return signing_payload(body, {"enterpriseId": member.enterprise_id})
+    ids = {"enterpriseId": member.enterprise_id}
+    fields = intent.fields_to_sign(runtime, member, body.fields, Operation.CONNECTION_CREATE, ids, options)
+    return signing_payload(body, ids, fields)
 
 
 @router.post(
@@ -116,10 +129,13 @@ def connection_to_sign(
     responses=_TO_SIGN,
 )
 def connection_to_sign_by_post(
-    runtime: ServerRuntime, member: CallingMember, body: JsonBody[connection_schemas.ConnectionToSign]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    body: JsonBody[connection_schemas.ConnectionToSign],
+    options: Query[SigningOptions],
 ) -> SigningPayload:
     """The same as GET, for clients that cannot send a body with a GET."""
-    return connection_to_sign(runtime, member, body)
+    return connection_to_sign(runtime, member, body, options)
 
 
 @router.post(
@@ -133,6 +149,7 @@ def connection_to_sign_by_post(
         "connection_key_not_readable",
         *SIGNATURE_ERRORS,
         ("nonce_used", 400),
+        ("text_already_used", 400),
         "partner_not_licensed",
         "client_inactive",
         ("partner_inactive", 422),

@@ -78,8 +78,7 @@ def read(
         InvalidRequestError: there are too many connections or amounts, or the payload differs from the body.
     """
     count = _require_within_limits(instruction.settlement_amounts, runtime.limits)
-    signatures.require_match(signed)
-    return Request(member, method, instruction, signed, count)
+    return Request(member, method, instruction, signatures.require_match(signed), count)
 
 
 def receive(tx: Transaction, request: Request) -> Admitted | Repeated:
@@ -97,21 +96,22 @@ def receive(tx: Transaction, request: Request) -> Admitted | Repeated:
     partner = parties.require_partner(tx, request.member.enterprise_id)
     existing = store.find_by_external_id(tx, partner.id, request.instruction.external_id)
     if existing is None or not _is_repeat(tx, request, existing):
-        return _admit(tx, request, partner)
+        return _admit(tx, request, partner, is_repeat=False)
     if existing.state is not SettlementState.FAILED:
         return Repeated(partner, existing, may_act=False)
     try:
-        return _admit(tx, request, partner)
+        return _admit(tx, request, partner, is_repeat=True)
     except REFUSALS:
         return Repeated(partner, existing, may_act=False)
 
 
-def _admit(tx: Transaction, request: Request, partner: Partner) -> Admitted | Repeated:
+def _admit(tx: Transaction, request: Request, partner: Partner, *, is_repeat: bool) -> Admitted | Repeated:
     method, external_id = request.method, request.instruction.external_id
     partner = method.allowed(partner)
     read_as = replace(partner, amount_unit=AmountUnit.BASE) if method.in_base_units else partner
     staged = _stage(tx, read_as, request.instruction.settlement_amounts, request.amount_count)
-    verified = signatures.verify(tx, partner.go_account_id, request.signed)
+    unit = read_as.amount_unit
+    verified = signatures.verify(tx, partner.go_account_id, request.signed, amount_unit=unit, is_repeat=is_repeat)
     existing = store.find_by_external_id(tx, partner.id, external_id)
     if existing is None or existing.state is SettlementState.FAILED:
         # Before the lock was taken, the partner may have changed, and the same request may have come.

@@ -6,16 +6,17 @@ from typing import Any, Final
 
 from clearwindow.api.bodies import Body
 from clearwindow.api.docs import Problem, may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, counted, works_on
+from clearwindow.api.routing import Answer, Filters, JsonBody, Query, ServerRuntime, counted, works_on
 from clearwindow.api.schema import replay_headers, warning_headers
 from clearwindow.core.error_registry import documentation_of
 from clearwindow.core.ids import parse_uuid
 from clearwindow.core.text import present
 from clearwindow.core.work import Work
+from clearwindow.custody import intent
 from clearwindow.identity.guards import NETWORK_V1, NETWORK_V2, CallingMember, member_router
 from clearwindow.identity.models import Member
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import funding, immediate, schemas, staging, views
+from clearwindow.settlements import funding, immediate, rules, schemas, staging, views
 from clearwindow.settlements.models import SettlementState
 from clearwindow.settlements.transfers.schemas import MaskedTransfersAnswer, PartnerTransferFilters, TransferFilters
 from clearwindow.signing.models import Operation
@@ -72,10 +73,13 @@ def stage_settlement(
 )
 @works_on(Work.LARGE_BODY)
 def settlement_payload_of_get(
-    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettlementSigningRequest]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    body: JsonBody[schemas.SettlementSigningRequest],
+    options: Query[schemas.SettlementSigningOptions],
 ) -> SigningPayload:
     """Takes the fields as a JSON body on the GET."""
-    return _payload(runtime, member, body)
+    return _payload(runtime, member, body, options)
 
 
 @router.post(
@@ -86,15 +90,26 @@ def settlement_payload_of_get(
 )
 @works_on(Work.LARGE_BODY)
 def settlement_payload_of_post(
-    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettlementSigningRequest]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    body: JsonBody[schemas.SettlementSigningRequest],
+    options: Query[schemas.SettlementSigningOptions],
 ) -> SigningPayload:
     """Does the same, for callers that cannot send a body with a GET."""
-    return _payload(runtime, member, body)
+    return _payload(runtime, member, body, options)
 
 
-def _payload(runtime: Runtime, member: Member, body: Body[schemas.SettlementSigningRequest]) -> SigningPayload:
-    staging.require_partner(runtime, member)
-    return signing_payload(body, {"enterpriseId": member.enterprise_id})
+def _payload(
+    runtime: Runtime,
+    member: Member,
+    body: Body[schemas.SettlementSigningRequest],
+    options: schemas.SettlementSigningOptions,
+) -> SigningPayload:
+    partner = staging.require_partner(runtime, member)
+    operation, unit = rules.to_sign(partner, options.asked)
+    ids = {"enterpriseId": member.enterprise_id}
+    fields = intent.fields_to_sign(runtime, member, body.fields, operation, ids, options, unit)
+    return signing_payload(body, ids, fields)
 
 
 @router.get(

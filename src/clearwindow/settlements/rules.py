@@ -15,6 +15,8 @@ from typing import Final
 
 from clearwindow.core.clock import after_minutes, wire_time
 from clearwindow.core.errors import ConflictError, InvalidRequestError
+from clearwindow.core.money import AmountUnit
+from clearwindow.network.models import Partner
 from clearwindow.settlements.models import (
     TRANSITIONS,
     FundingGap,
@@ -22,6 +24,7 @@ from clearwindow.settlements.models import (
     Settlement,
     SettlementState,
 )
+from clearwindow.signing.models import Operation
 
 _STATES_OF: Final[dict[str, tuple[SettlementState, ...]]] = {
     "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN),
@@ -72,6 +75,20 @@ def cutoff_warnings(cutoff_at: datetime | None, last: datetime | None) -> tuple[
     """Returns the warning about a cutoff that is earlier than that of the partner's last settlement (§5)."""
     went_back = cutoff_at is not None and last is not None and cutoff_at < last
     return (CUTOFF_WENT_BACK,) if went_back else ()
+
+
+def to_sign(partner: Partner, asked: Operation | None) -> tuple[Operation, AmountUnit]:
+    """Returns what the text of a settlement is for, and the unit of its amounts.
+
+    ``asked`` is what the caller says. Without it, the text is for the version that the partner uses.
+    """
+    usual = (
+        Operation.SETTLEMENT_IMMEDIATE
+        if partner.client_dispute_window_minutes is None
+        else Operation.SETTLEMENT_STAGE
+    )
+    operation = asked or usual
+    return operation, AmountUnit.BASE if operation is Operation.SETTLEMENT_ONCHAIN else partner.amount_unit
 
 
 def require_transition(settlement: Settlement, to: SettlementState) -> None:

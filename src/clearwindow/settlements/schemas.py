@@ -43,7 +43,8 @@ from clearwindow.settlements.transfers.schemas import (
     our_currencies,
     settlement_transfer,
 )
-from clearwindow.signing.schemas import SIGNATURE_ERRORS, Signed, ToSign
+from clearwindow.signing.models import Operation
+from clearwindow.signing.schemas import SIGNATURE_ERRORS, Signed, SigningOptions, ToSign
 
 Quantities = dict[ShortText, SignedDecimal]
 FlatAmounts = Annotated[dict[UuidText, Quantities], Field(min_length=1)]
@@ -99,6 +100,7 @@ SETTLING_ERRORS: Final[tuple[ErrorName, ...]] = (
     "currency_unmapped",
     *SIGNATURE_ERRORS,
     ("nonce_used", 409),
+    ("text_already_used", 409),
     "external_id_taken",
 )
 """What each request for a settlement may raise, for /openapi.json."""
@@ -117,6 +119,16 @@ class SettlementFields(ToSign):
 
 class SettlementSigningRequest(SettlementFields):
     cutoff_at: Omittable[WireMoment] = None
+
+
+class SettlementSigningOptions(SigningOptions):
+    """``operation``: what the text is for. Without it, it is for the version that the partner uses."""
+
+    operation: Literal["settlement.stage", "settlement.immediate", "settlement.onchain"] | None = None
+
+    @property
+    def asked(self) -> Operation | None:
+        return None if self.operation is None else Operation(self.operation)
 
 
 class StageSettlementRequest(SettlementFields, Signed):

@@ -73,10 +73,10 @@ def stage_settlement(
         return StagedAnswer(answer, replayed=False, warnings=warnings)
 
 
-def require_partner(runtime: Runtime, member: Member) -> None:
+def require_partner(runtime: Runtime, member: Member) -> Partner:
     """Requires that the caller is a partner, before it gets a text to sign."""
     with runtime.transaction() as tx:
-        parties.require_partner(tx, member.enterprise_id)
+        return parties.require_partner(tx, member.enterprise_id)
 
 
 def _allowed_to_stage(partner: Partner) -> Partner:

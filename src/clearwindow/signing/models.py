@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -27,13 +27,27 @@ class Operation(StrEnum):
     DISPUTE_RAISE = "dispute.raise"
     DISPUTE_UPDATE = "dispute.update"
     DISPUTE_CLOSE = "dispute.close"
+    ACCOUNT_REQUIRE_INTENT = "account.require_intent"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a payload says that it is for. Protocol §11.
+
+    Attributes:
+        members: its ``operation``, ``amountUnit`` and ``expiresAt``, those that it has.
+        named: the names of the ids of the path that it has.
+    """
+
+    members: Mapping[str, JsonValue]
+    named: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
     """A signed body as it arrived. ``fields`` is the whole body, ``path_ids`` are the ids of the path by name.
 
-    ``nonce`` is empty if the operation has none.
+    ``nonce`` is empty if the operation has none. ``intent`` is None until the payload was compared with the body.
     """
 
     operation: Operation
@@ -42,10 +56,7 @@ class SignedRequest:
     nonce: str
     fields: Mapping[str, JsonValue]
     path_ids: Mapping[str, str]
-
-    def named(self, **ids: str) -> SignedRequest:
-        """Returns the request with further ids that its payload may name: those of the thing that it is about."""
-        return replace(self, path_ids={**self.path_ids, **ids})
+    intent: Intent | None = None
 
     @property
     def sha256(self) -> bytes:

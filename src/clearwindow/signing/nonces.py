@@ -1,6 +1,6 @@
-"""A nonce serves one request of an enterprise, and the record that it made or repeated. Protocol §3.
+"""A nonce serves one request of an enterprise, a text one request of a key, and the record that it made.
 
-The nonce and the evidence of its request are written by one statement.
+Nonce, text and the evidence of the request are written by one statement. Protocol §3 and §11.
 """
 
 from __future__ import annotations
@@ -41,28 +41,36 @@ def is_repeat(tx: Transaction, enterprise_id: str, request: SignedRequest, recor
     return used is not None and used.serves(request, record_id)
 
 
-def claim(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, record_id: UUID) -> bool:
-    """Uses the nonce up for a record, and keeps the evidence of the request.
+def claim(
+    tx: Transaction, enterprise_id: str, verified: VerifiedRequest, conflict: type[RequestError], record_id: UUID
+) -> bool:
+    """Uses the nonce and the text up for a record, and keeps the evidence of the request.
 
     Returns False if a request has used the nonce before, this one or another. Waits for a concurrent use of the
-    same nonce to end.
+    same nonce, and then of the same text, to end.
+
+    Raises:
+        RequestError: of the kind ``conflict`` if the text was accepted before, for another enterprise.
     """
-    return evidence.keep_with_nonce(tx, enterprise_id, verified, record_id)
+    kept = evidence.keep_with_nonce(tx, enterprise_id, verified, record_id)
+    if kept.has_nonce and not kept.has_text:
+        raise _text_used(conflict)
+    return kept.has_nonce
 
 
 def use(
     tx: Transaction, enterprise_id: str, verified: VerifiedRequest, conflict: type[RequestError], record_id: UUID
 ) -> bool:
-    """Uses the nonce up. Returns True the first time, False for a byte-identical repeat for the same record.
+    """Uses nonce and text up. Returns True the first time, False for a byte-identical repeat for the same record.
 
     Raises:
-        RequestError: of the kind ``conflict`` if another request has used the nonce.
+        RequestError: of the kind ``conflict`` if another request has used one of both.
     """
-    if claim(tx, enterprise_id, verified, record_id):
+    if claim(tx, enterprise_id, verified, conflict, record_id):
         return True
     if is_repeat(tx, enterprise_id, verified.request, record_id):
         return False
-    raise conflict("nonce_used", "the nonce was used by another request: choose a new one")
+    raise used_before(tx, verified, conflict)
 
 
 def use_again(
@@ -73,13 +81,39 @@ def use_again(
     The text is kept as evidence for the record in either case.
 
     Raises:
-        RequestError: of the kind ``conflict`` if a request for another record has used the nonce.
+        RequestError: of the kind ``conflict`` if a request for another record has used the nonce or the text.
     """
-    if claim(tx, enterprise_id, verified, record_id):
+    if claim(tx, enterprise_id, verified, conflict, record_id):
         return
     request = verified.request
     used = find(tx, enterprise_id, request)
     if used is None or (used.record_id != record_id and not used.serves(request, record_id)):
-        raise conflict("nonce_used", "the nonce was used by another request: choose a new one")
+        raise used_before(tx, verified, conflict)
     if not used.serves(request, record_id):
-        evidence.keep_beside_nonce(tx, enterprise_id, verified, record_id)
+        keep_text(tx, enterprise_id, verified, conflict, record_id)
+
+
+def keep_text(
+    tx: Transaction, enterprise_id: str, verified: VerifiedRequest, conflict: type[RequestError], record_id: UUID
+) -> None:
+    """Uses the text up and keeps the evidence of a request whose nonce is used up already, or that has none.
+
+    Raises:
+        RequestError: of the kind ``conflict`` if the text was accepted for something else.
+    """
+    if not evidence.keep_beside_nonce(tx, enterprise_id, verified, record_id):
+        raise _text_used(conflict)
+
+
+def used_before(tx: Transaction, verified: VerifiedRequest, conflict: type[RequestError]) -> RequestError:
+    """Returns the error for a request whose nonce another request has used: perhaps another use of its own text."""
+    if evidence.find_text_use(tx, verified) is not None:
+        return _text_used(conflict)
+    return conflict("nonce_used", "the nonce was used by another request: choose a new one")
+
+
+def _text_used(conflict: type[RequestError]) -> RequestError:
+    # Nothing about the other use: it may be another enterprise's that has the same key.
+    return conflict(
+        "text_already_used", "payload: this text was accepted before and serves nothing else: sign a new text"
+    )

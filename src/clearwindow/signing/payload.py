@@ -11,9 +11,13 @@ from itertools import islice
 from typing import Final
 
 from clearwindow.core.strict_json import JsonError, JsonNumber, JsonValue, Place, describe_place, parse_json, quote
+from clearwindow.signing.models import Intent
 
 ENVELOPE_FIELDS: Final = frozenset({"payload", "signature"})
 """The fields of a request that hold the signature, so it cannot cover them."""
+
+INTENT_MEMBERS: Final[tuple[str, ...]] = ("operation", "amountUnit", "expiresAt")
+"""What a payload may say that it is for, beside the ids of the path. The body need not repeat it. Protocol §11."""
 
 MAX_DIFFERENCES: Final = 5
 """How many differences a message names."""
@@ -35,11 +39,11 @@ class PayloadMismatchError(ValueError):
         self.message = message
 
 
-def match_payload(payload_text: str, body: Mapping[str, JsonValue], path_ids: Mapping[str, str]) -> None:
-    """Checks that `payload_text` equals the request (protocol §3).
+def match_payload(payload_text: str, body: Mapping[str, JsonValue], path_ids: Mapping[str, str]) -> Intent:
+    """Checks that `payload_text` equals the request (protocol §3). Returns what the payload says that it is for.
 
-    An id of the path may be absent from payload and body; if it is there, it must equal the path's. Every other
-    field must be in both, with equal values, in any order.
+    An id of the path may be absent from payload and body; if it is there, it must equal the path's. The body need
+    not repeat the payload's `INTENT_MEMBERS`. Every other field must be in both, with equal values, in any order.
 
     Args:
         payload_text: the text that was signed.
@@ -55,6 +59,10 @@ def match_payload(payload_text: str, body: Mapping[str, JsonValue], path_ids: Ma
     if not isinstance(signed, dict):
         raise JsonError("The payload must be a JSON object.")
     asked = {name: value for name, value in body.items() if name not in ENVELOPE_FIELDS}
+    named = frozenset(path_ids.keys() & signed.keys())
+    members = {name: signed[name] for name in INTENT_MEMBERS if name in signed}
+    for name in members.keys() - asked.keys():
+        del signed[name]
     differences = _take_path_ids(signed, asked, path_ids)
     # Equal documents, the usual case, are compared in C. Only unequal ones need the slow walk in Python.
     if signed != asked:
@@ -64,6 +72,7 @@ def match_payload(payload_text: str, body: Mapping[str, JsonValue], path_ids: Ma
         raise PayloadMismatchError(
             f"The payload does not match the request: {'; '.join(differences[:MAX_DIFFERENCES])}{more}."
         )
+    return Intent(members, named)
 
 
 def payload_text(fields: Mapping[str, object]) -> str:

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Final, TypeVar
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from clearwindow.api.bodies import Body
+from clearwindow.api.filters import Count, Flag
 from clearwindow.api.schema import Omittable, RequestModel, ShortText, WireModel
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.core.strict_json import JsonError
+from clearwindow.signing.intent import DEFAULT_VALIDITY, MAX_VALIDITY
 from clearwindow.signing.models import Operation, SignedRequest
 from clearwindow.signing.payload import PayloadMismatchError, match_payload, payload_text
 
+_DEFAULT_MINUTES: Final = DEFAULT_VALIDITY // timedelta(minutes=1)
+_MAX_MINUTES: Final = MAX_VALIDITY // timedelta(minutes=1)
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
 
-class ToSign(RequestModel):
+class Intended(RequestModel):
+    """What a payload may say that it is for. The body may repeat it. Protocol §11."""
+
+    enterprise_id: Omittable[ShortText] = None
+    operation: Omittable[ShortText] = None
+    amount_unit: Omittable[ShortText] = None
+    expires_at: Omittable[ShortText] = None
+
+
+class ToSign(Intended):
     """The signed fields. Ids of the path may be among them, with the same values as in the path."""
 
     nonce: ShortText
-    enterprise_id: Omittable[ShortText] = None
 
 
 class Signed(ToSign):
@@ -34,6 +47,9 @@ SIGNATURE_ERRORS: Final = (
     "payload_differs",
     "signature_malformed",
     "signature_invalid",
+    "intent_missing",
+    "intent_wrong",
+    "intent_expired",
 )
 """The errors of a check of a signed request, for /openapi.json."""
 
@@ -47,14 +63,34 @@ class SigningPayload(WireModel):
     payload: str
 
 
-def signing_payload(body: Body[T], path_ids: Mapping[str, str]) -> SigningPayload:
+class SigningOptions(RequestModel):
+    """What the query of a signing helper may ask for."""
+
+    model_config = RequestModel.model_config | {"extra": "ignore"}
+
+    intent: Flag = None
+    expires_in_minutes: Annotated[Count, Field(ge=1, le=_MAX_MINUTES)] = _DEFAULT_MINUTES
+
+    @property
+    def validity(self) -> timedelta:
+        return timedelta(minutes=self.expires_in_minutes)
+
+
+def signing_payload(
+    body: Body[T], path_ids: Mapping[str, str], fields: Mapping[str, object] | None = None
+) -> SigningPayload:
     """Returns the text to sign for exactly the fields of the body.
+
+    Args:
+        body: the body of the signing helper.
+        path_ids: the ids of the path.
+        fields: the fields with what they are for, if the text says it.
 
     Raises:
         InvalidRequestError: a request to the same path could not have this payload.
     """
     try:
-        text = payload_text(body.fields)
+        text = payload_text(body.fields if fields is None else fields)
         match_payload(text, body.fields, path_ids)
     except (JsonError, PayloadMismatchError) as error:
         raise InvalidRequestError("payload_impossible", str(error)) from None

@@ -11,6 +11,7 @@ from clearwindow.allocations.routes import approval_router
 from clearwindow.allocations.routes import router as allocations_router
 from clearwindow.approvals.routes import router as approvals_router
 from clearwindow.custody.operator_routes import router as custody_operator_router
+from clearwindow.custody.routes import router as go_accounts_router
 from clearwindow.custody.wallets.routes import public_router as wallets_public_router
 from clearwindow.custody.wallets.routes import router as wallets_router
 from clearwindow.identity.directory.operator_routes import router as directory_operator_router
@@ -40,6 +41,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     wallets_router,
     wallets_public_router,
     custody_operator_router,
+    go_accounts_router,
     onchain_router,
     settlements_router,
     trades_router,

@@ -21,7 +21,7 @@ def test_signed_dispute_is_refused_for_another_settlement(testbed: Testbed) -> N
 
     with nothing_written(testbed.runtime):
         refused = api.post(f"/clients/settlements/{other}/disputes", body)
-        assert (refused.status_code, refused.json()["name"]) == (409, "nonce_used")
+        assert (refused.status_code, refused.json()["name"]) == (409, "text_already_used")
         again = api.post(f"/clients/settlements/{one}/disputes", body)
     assert (ok(again), again.headers["Idempotent-Replayed"]) == (raised, "true")
 
@@ -37,7 +37,7 @@ def test_signed_closing_is_refused_for_another_dispute(testbed: Testbed) -> None
 
     with nothing_written(testbed.runtime):
         refused = api.post(f"/clients/settlements/disputes/{other}/close", body)
-        assert (refused.status_code, refused.json()["name"]) == (409, "nonce_used")
+        assert (refused.status_code, refused.json()["name"]) == (409, "text_already_used")
         again = api.post(f"/clients/settlements/disputes/{one}/close", body)
     assert (ok(again), again.headers["Idempotent-Replayed"]) == (closed, "true")
 
@@ -53,7 +53,7 @@ def test_signed_retraction_is_refused_for_another_dispute(testbed: Testbed) -> N
 
     with nothing_written(testbed.runtime):
         refused = api.put(f"/clients/settlements/disputes/{other}", body)
-        assert (refused.status_code, refused.json()["name"]) == (409, "nonce_used")
+        assert (refused.status_code, refused.json()["name"]) == (409, "text_already_used")
     testbed.assert_proven()
 
 
@@ -69,7 +69,7 @@ def test_signed_allocation_is_refused_for_another_connection_and_as_deallocation
     with nothing_written(testbed.runtime):
         for path in (f"{second.path}/allocations", f"{connection.path}/deallocations"):
             refused = api.post(path, body)
-            assert (refused.status_code, refused.json()["name"]) == (400, "nonce_used"), path
+            assert (refused.status_code, refused.json()["name"]) == (400, "text_already_used"), path
 
 
 def test_payload_of_an_update_and_of_a_closure_may_name_the_dispute_and_its_settlement(testbed: Testbed) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from tests.support.chains import ChainDesk
-from tests.support.networks import ConnectionHandle, Json, PartnerHandle, new_nonce, ok, sign_body
+from tests.support.networks import ClientHandle, ConnectionHandle, Json, PartnerHandle, new_nonce, ok, sign_body
 from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, settle, stage
 
 ALL_OPERATIONS = {
@@ -21,6 +22,7 @@ ALL_OPERATIONS = {
     "dispute.raise",
     "dispute.update",
     "dispute.close",
+    "account.require_intent",
 }
 
 
@@ -54,8 +56,18 @@ def act(testbed: Testbed) -> Acted:
     at_once = network.partner("spot", dispute_window=None, deposits={"ofcbtc": 10}, amountUnit="decimal")
     spot = network.funded(at_once, {"ofcbtc": 100}, name="spot-trader")
     subjects["settlement.immediate"] = settle(at_once, {spot.id: {"BTC": "-0.0000001"}})["id"]
+    subjects["account.require_intent"] = _requires_intent(network.client("careful"))
     subjects |= _decided(testbed)
     return Acted(testbed, partner, connection, subjects)
+
+
+def _requires_intent(client: ClientHandle) -> str:
+    enterprise = client.enterprise
+    path = f"/go-accounts/{enterprise.account.id}/require-intent"
+    ids = {"enterpriseId": enterprise.id, "goAccountId": enterprise.account.id}
+    text = {**ids, "operation": "account.require_intent", "expiresAt": "2030-01-01T00:00:00Z"}
+    ok(enterprise.api.post(path, enterprise.sign({"requireIntent": True, **text})))
+    return str(UUID(hex=enterprise.account.id))
 
 
 def _disputed(testbed: Testbed, connection: ConnectionHandle, settlement_id: str) -> str:

@@ -16,6 +16,7 @@ from clearwindow.client.calls import value_of
 from clearwindow.client.filters import ClientAllocationFilters, PartnerAllocationFilters
 from clearwindow.client.requests import PartnersWord
 from clearwindow.client.text import Id, Quantity, fields, quantity_text
+from clearwindow.signing.models import Operation
 
 
 class AsyncClientAllocations:
@@ -63,7 +64,9 @@ class AsyncClientAllocations:
         asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections/{}/allocations", connection_id)
         read = value_of(Allocation, "allocation")
-        return await self._desk.signed("POST", path, read, asked, connectionId=connection_id)
+        return await self._desk.signed(
+            "POST", path, read, asked, Operation.ALLOCATION, amount_unit="base", connectionId=connection_id
+        )
 
     async def deallocate(
         self,
@@ -79,7 +82,9 @@ class AsyncClientAllocations:
         asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections/{}/deallocations", connection_id)
         read = value_of(Allocation, "deallocation")
-        return await self._desk.signed("POST", path, read, asked, connectionId=connection_id)
+        return await self._desk.signed(
+            "POST", path, read, asked, Operation.DEALLOCATION, amount_unit="base", connectionId=connection_id
+        )
 
     async def allocation_payload(
         self,
@@ -139,7 +144,8 @@ class AsyncPartnerAllocations:
         """
         ids = fields(allocation_id=allocation_id, partners_allocation_id=partners_allocation_id)
         path = self._desk.path("/partners/allocations")
-        return await self._desk.signed("PUT", path, value_of(AllocationUpdate), ids | self._word(word))
+        asked, read = ids | self._word(word), value_of(AllocationUpdate)
+        return await self._desk.signed("PUT", path, read, asked, Operation.ALLOCATION_DECIDE)
 
     async def update_deallocation(
         self, *, deallocation_id: Id, partners_deallocation_id: str, **word: Unpack[PartnersWord]
@@ -147,7 +153,8 @@ class AsyncPartnerAllocations:
         """Reports the outcome of a deallocation, as `update_allocation` does."""
         ids = fields(deallocation_id=deallocation_id, partners_deallocation_id=partners_deallocation_id)
         path = self._desk.path("/partners/deallocations")
-        return await self._desk.signed("PUT", path, value_of(DeallocationUpdate), ids | self._word(word))
+        asked, read = ids | self._word(word), value_of(DeallocationUpdate)
+        return await self._desk.signed("PUT", path, read, asked, Operation.DEALLOCATION_DECIDE)
 
     def _word(self, word: PartnersWord) -> dict[str, object]:
         amount = {"currency": word["currency"], "quantity": quantity_text(word["quantity"])}

@@ -11,6 +11,7 @@ from clearwindow.client.calls import value_of
 from clearwindow.client.filters import ClientConnectionFilters, PartnerConnectionFilters
 from clearwindow.client.requests import ConnectionKey
 from clearwindow.client.text import Id, fields
+from clearwindow.signing.models import Operation
 
 
 class AsyncClientConnections:
@@ -36,7 +37,8 @@ class AsyncClientConnections:
         """
         asked = _fields(partner_id, name, connection_key, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections")
-        return await self._desk.signed("POST", path, value_of(Connection, "connection"), asked)
+        read = value_of(Connection, "connection")
+        return await self._desk.signed("POST", path, read, asked, Operation.CONNECTION_CREATE)
 
     async def update(self, connection_id: Id, *, active: bool | None = None, name: str | None = None) -> Connection:
         """Renames, stops or starts a connection. A stopped one takes no allocations but still deallocates."""

@@ -10,6 +10,7 @@ from clearwindow.client.answers.disputes import ClientDisputeClosure, Dispute
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import DisputeFilters, PartnerDisputeFilters
 from clearwindow.client.text import Amounts, Id, amounts_text, fields
+from clearwindow.signing.models import Operation
 
 
 class AsyncClientDisputes:
@@ -50,8 +51,9 @@ class AsyncClientDisputes:
             nonce=self._desk.nonce(nonce),
         )
         path = self._desk.path("/clients/settlements/{}/disputes", settlement_id)
+        operation, read = Operation.DISPUTE_RAISE, value_of(Dispute, "dispute")
         return await self._desk.signed(
-            "POST", path, value_of(Dispute, "dispute"), asked, settlementId=settlement_id
+            "POST", path, read, asked, operation, amount_unit="base", settlementId=settlement_id
         )
 
     async def update(
@@ -74,14 +76,17 @@ class AsyncClientDisputes:
             nonce=self._desk.nonce(nonce),
         )
         path = self._desk.path("/clients/settlements/disputes/{}", dispute_id)
-        return await self._desk.signed("PUT", path, value_of(Dispute, "dispute"), asked, disputeId=dispute_id)
+        operation, read = Operation.DISPUTE_UPDATE, value_of(Dispute, "dispute")
+        return await self._desk.signed(
+            "PUT", path, read, asked, operation, amount_unit="base", disputeId=dispute_id
+        )
 
     async def close(self, dispute_id: Id, *, notes: str, nonce: str | None = None) -> ClientDisputeClosure:
         """Closes the client's dispute after the window. If an operator approves, the original transfers stand."""
         path = self._desk.path("/clients/settlements/disputes/{}/close", dispute_id)
         asked = fields(notes=notes, nonce=self._desk.nonce(nonce))
         read = value_of(ClientDisputeClosure, "disputeClosure")
-        return await self._desk.signed("POST", path, read, asked, disputeId=dispute_id)
+        return await self._desk.signed("POST", path, read, asked, Operation.DISPUTE_CLOSE, disputeId=dispute_id)
 
 
 class AsyncPartnerDisputes:

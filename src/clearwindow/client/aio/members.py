@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 from uuid import uuid4
 
 import httpx2
@@ -14,6 +14,7 @@ from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.connections import AsyncClientConnections, AsyncPartnerConnections
 from clearwindow.client.aio.desk import AsyncDesk
 from clearwindow.client.aio.disputes import AsyncClientDisputes, AsyncPartnerDisputes
+from clearwindow.client.aio.go_accounts import AsyncGoAccounts
 from clearwindow.client.aio.member_tokens import AsyncMemberTokens
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
@@ -32,8 +33,10 @@ from clearwindow.client.calls import value_of
 from clearwindow.client.filters import ClientBalanceFilters, PartnerBalanceFilters, PartnerFilters
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import NewPartner
-from clearwindow.client.signing import AsyncSigner
+from clearwindow.client.signing import AsyncSigner, IntentOptions
 from clearwindow.client.text import Id, fields
+
+_INTENT: Final = IntentOptions()
 
 
 def _random_nonce() -> str:
@@ -43,7 +46,7 @@ def _random_nonce() -> str:
 class AsyncMember:
     """What clients and partners share. Close it at the end, or use it as a context manager."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a property of the client
         self,
         base_url: str,
         token: str,
@@ -52,6 +55,7 @@ class AsyncMember:
         signer: AsyncSigner | None = None,
         options: HttpOptions | None = None,
         new_nonce: Callable[[], str] = _random_nonce,
+        intent: IntentOptions = _INTENT,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Opens no connection yet.
@@ -64,11 +68,12 @@ class AsyncMember:
                 signed fail before they are sent.
             options: time limits and repeats.
             new_nonce: makes the nonce of a signed request if the call has none.
+            intent: what payloads say about themselves. By default which request they are for, for ten minutes.
             transport: for tests, and for settings that the options do not cover.
         """
         self.enterprise_id = enterprise_id
         self._caller = AsyncCaller(base_url, token, signer=signer, options=options, transport=transport)
-        self._desk = AsyncDesk(self._caller, enterprise_id, new_nonce)
+        self._desk = AsyncDesk(self._caller, enterprise_id, new_nonce, intent)
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,6 +88,10 @@ class AsyncMember:
     @property
     def webhook_endpoints(self) -> AsyncWebhookEndpoints:
         return AsyncWebhookEndpoints(self._desk)
+
+    @property
+    def go_accounts(self) -> AsyncGoAccounts:
+        return AsyncGoAccounts(self._desk)
 
     @property
     def signed_requests(self) -> AsyncSignedRequests:

@@ -35,6 +35,7 @@ class AsyncOperatorGoAccounts:
         keys: Sequence[NewKey] = (),
         label: str | None = None,
         custodian_key: bool | None = None,
+        require_intent: bool | None = None,
     ) -> GoAccount:
         """Opens an account. The first one of an enterprise is its default. Not repeated after a lost answer.
 
@@ -43,9 +44,11 @@ class AsyncOperatorGoAccounts:
             keys: the public keys that verify the owner's signatures.
             label: any name.
             custodian_key: whether the network also makes and holds a key, and signs with it on request.
+            require_intent: whether the account's payloads must say what they are for.
         """
         path = self._desk.path("/enterprises/{}/go-accounts", enterprise_id)
         asked = fields(label=label, keys=[key.wire() for key in keys], custodian_key=custodian_key)
+        asked |= fields(require_intent=require_intent)
         return await self._desk.send("POST", path, value_of(GoAccount, "goAccount"), asked, repeatable=False)
 
     def list(self, **filters: Unpack[GoAccountFilters]) -> AsyncPages[ListedGoAccount]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, Unpack
 
-from clearwindow.client.aio.desk import AsyncDesk, SigningMethod
+from clearwindow.client.aio.desk import AmountUnit, AsyncDesk, SigningMethod
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.answers.settlements import (
     ClientSettlement,
@@ -28,6 +28,7 @@ from clearwindow.client.filters import (
 )
 from clearwindow.client.requests import Deposit, Trade, TradeCorrection
 from clearwindow.client.text import Amounts, Id, amounts_text, fields
+from clearwindow.signing.models import Operation
 
 FlatAmounts: TypeAlias = Mapping[str, Amounts]
 """Per connection id and currency: + the connection gains, - it loses. In the partner's names and unit."""
@@ -40,8 +41,8 @@ class AsyncPartnerSettlements:
     """The partner's settlements.
 
     The partner's ``external_id`` identifies a settlement. If the same request is sent again, it gets the first
-    answer, and ``replayed`` is true. "The same" means the same bytes. To be able to repeat a request after a crash,
-    choose ``nonce`` and ``cutoff_at`` yourself and keep them.
+    answer, and ``replayed`` is true. "The same" means the same values. To be able to repeat a request after a
+    crash, choose ``cutoff_at`` yourself and keep it.
     """
 
     def __init__(self, desk: AsyncDesk) -> None:
@@ -55,6 +56,7 @@ class AsyncPartnerSettlements:
         cutoff_at: datetime,
         notes: str | None = None,
         nonce: str | None = None,
+        amount_unit: AmountUnit | None = None,
     ) -> StagedSettlement:
         """Stages a settlement with a dispute window (v2).
 
@@ -64,6 +66,8 @@ class AsyncPartnerSettlements:
             cutoff_at: trades up to this time are included.
             notes: any text.
             nonce: a new one if omitted.
+            amount_unit: of the amounts. If it is given and the partner's configuration says otherwise, the server
+                refuses the settlement.
 
         Raises:
             UnprocessableError: losses are not covered; ``details`` names every connection that is short.
@@ -71,7 +75,8 @@ class AsyncPartnerSettlements:
         """
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
         path = self._desk.path("/partners/settlements", version=2)
-        return await self._desk.signed("POST", path, value_of(StagedSettlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_STAGE, value_of(StagedSettlement, "settlement")
+        return await self._desk.signed("POST", path, read, asked, operation, amount_unit=amount_unit)
 
     async def create_v1(
         self,
@@ -80,6 +85,7 @@ class AsyncPartnerSettlements:
         settlement_amounts: FlatAmounts | PairAmounts,
         notes: str | None = None,
         nonce: str | None = None,
+        amount_unit: AmountUnit | None = None,
     ) -> Settlement:
         """Settles at once, all or nothing, for a partner without a dispute window (v1).
 
@@ -91,7 +97,8 @@ class AsyncPartnerSettlements:
         """
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements")
-        return await self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_IMMEDIATE, value_of(Settlement, "settlement")
+        return await self._desk.signed("POST", path, read, asked, operation, amount_unit=amount_unit)
 
     async def create_non_reconciled(
         self,
@@ -100,11 +107,13 @@ class AsyncPartnerSettlements:
         settlement_amounts: FlatAmounts | PairAmounts,
         notes: str | None = None,
         nonce: str | None = None,
+        amount_unit: AmountUnit | None = None,
     ) -> Settlement:
         """The older name of `create_v1` on the wire."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements/nonReconciled")
-        return await self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_IMMEDIATE, value_of(Settlement, "settlement")
+        return await self._desk.signed("POST", path, read, asked, operation, amount_unit=amount_unit)
 
     async def create_onchain(
         self,
@@ -117,7 +126,8 @@ class AsyncPartnerSettlements:
         """Starts a settlement that moves on chain; amounts are base units."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements/onchain")
-        return await self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_ONCHAIN, value_of(Settlement, "settlement")
+        return await self._desk.signed("POST", path, read, asked, operation, amount_unit="base")
 
     async def payload(
         self,
@@ -131,7 +141,8 @@ class AsyncPartnerSettlements:
     ) -> str:
         """Returns the exact text to sign for a settlement. The server writes it; `create` does not need it."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
-        return await self._desk.payload(method, self._desk.path("/partners/settlements-signing"), asked)
+        path = self._desk.path("/partners/settlements-signing")
+        return await self._desk.payload(method, path, asked)
 
     def list(self, **filters: Unpack[PartnerSettlementFilters]) -> AsyncPages[Settlement]:
         path = self._desk.path("/partners/settlements")
@@ -169,16 +180,20 @@ class AsyncPartnerSettlements:
         """
         asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
         path = self._desk.path("/partners/settlements/onchain/deposits")
-        return await self._desk.signed("POST", path, values_of(OnchainDeposit, "deposits"), asked)
+        read = values_of(OnchainDeposit, "deposits")
+        return await self._desk.signed("POST", path, read, asked, Operation.SETTLEMENT_DEPOSITS)
 
     async def deposits_payload(
-        self, *, external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None = None
+        self,
+        *,
+        external_settlement_id: str,
+        deposits: Sequence[Deposit],
+        settlement_id: Id | None = None,
     ) -> str:
         """Returns the exact text to sign for deposits."""
         asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
-        return await self._desk.payload(
-            "GET", self._desk.path("/partners/settlements/onchain/deposits/signing"), asked
-        )
+        path = self._desk.path("/partners/settlements/onchain/deposits/signing")
+        return await self._desk.payload("GET", path, asked)
 
     async def trade_payload(
         self, *, trade: Trade, trade_correction: TradeCorrection | None = None, nonce: str | None = None

@@ -126,3 +126,13 @@ class SupportedCurrencies(Value):
 
     supported_currencies: dict[str, tuple[SupportedCurrency, ...]]
     domain: str
+
+
+class OwnGoAccount(Value):
+    """A Go Account of the enterprise. ``require_intent``: its payloads must say what they are for."""
+
+    id: str
+    label: str | None = None
+    is_default: bool
+    require_intent: bool
+    created_at: AwareDatetime

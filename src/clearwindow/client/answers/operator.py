@@ -77,6 +77,7 @@ class GoAccount(Value):
     is_default: bool
     keys: tuple[GoAccountKey, ...]
     created_at: AwareDatetime
+    require_intent: bool = False
 
 
 class CustodyEntry(Value):

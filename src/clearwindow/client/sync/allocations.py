@@ -17,6 +17,7 @@ from clearwindow.client.requests import PartnersWord
 from clearwindow.client.sync.desk import Desk, SigningMethod
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, Quantity, fields, quantity_text
+from clearwindow.signing.models import Operation
 
 
 class ClientAllocations:
@@ -64,7 +65,9 @@ class ClientAllocations:
         asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections/{}/allocations", connection_id)
         read = value_of(Allocation, "allocation")
-        return self._desk.signed("POST", path, read, asked, connectionId=connection_id)
+        return self._desk.signed(
+            "POST", path, read, asked, Operation.ALLOCATION, amount_unit="base", connectionId=connection_id
+        )
 
     def deallocate(
         self,
@@ -80,7 +83,9 @@ class ClientAllocations:
         asked = _fields(currency, quantity, client_external_id, notes, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections/{}/deallocations", connection_id)
         read = value_of(Allocation, "deallocation")
-        return self._desk.signed("POST", path, read, asked, connectionId=connection_id)
+        return self._desk.signed(
+            "POST", path, read, asked, Operation.DEALLOCATION, amount_unit="base", connectionId=connection_id
+        )
 
     def allocation_payload(
         self,
@@ -140,7 +145,8 @@ class PartnerAllocations:
         """
         ids = fields(allocation_id=allocation_id, partners_allocation_id=partners_allocation_id)
         path = self._desk.path("/partners/allocations")
-        return self._desk.signed("PUT", path, value_of(AllocationUpdate), ids | self._word(word))
+        asked, read = ids | self._word(word), value_of(AllocationUpdate)
+        return self._desk.signed("PUT", path, read, asked, Operation.ALLOCATION_DECIDE)
 
     def update_deallocation(
         self, *, deallocation_id: Id, partners_deallocation_id: str, **word: Unpack[PartnersWord]
@@ -148,7 +154,8 @@ class PartnerAllocations:
         """Reports the outcome of a deallocation, as `update_allocation` does."""
         ids = fields(deallocation_id=deallocation_id, partners_deallocation_id=partners_deallocation_id)
         path = self._desk.path("/partners/deallocations")
-        return self._desk.signed("PUT", path, value_of(DeallocationUpdate), ids | self._word(word))
+        asked, read = ids | self._word(word), value_of(DeallocationUpdate)
+        return self._desk.signed("PUT", path, read, asked, Operation.DEALLOCATION_DECIDE)
 
     def _word(self, word: PartnersWord) -> dict[str, object]:
         amount = {"currency": word["currency"], "quantity": quantity_text(word["quantity"])}

@@ -12,6 +12,7 @@ from clearwindow.client.requests import ConnectionKey
 from clearwindow.client.sync.desk import Desk, SigningMethod
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, fields
+from clearwindow.signing.models import Operation
 
 
 class ClientConnections:
@@ -37,7 +38,8 @@ class ClientConnections:
         """
         asked = _fields(partner_id, name, connection_key, self._desk.nonce(nonce))
         path = self._desk.path("/clients/connections")
-        return self._desk.signed("POST", path, value_of(Connection, "connection"), asked)
+        read = value_of(Connection, "connection")
+        return self._desk.signed("POST", path, read, asked, Operation.CONNECTION_CREATE)
 
     def update(self, connection_id: Id, *, active: bool | None = None, name: str | None = None) -> Connection:
         """Renames, stops or starts a connection. A stopped one takes no allocations but still deallocates."""

@@ -11,6 +11,7 @@ from clearwindow.client.filters import DisputeFilters, PartnerDisputeFilters
 from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Amounts, Id, amounts_text, fields
+from clearwindow.signing.models import Operation
 
 
 class ClientDisputes:
@@ -51,7 +52,10 @@ class ClientDisputes:
             nonce=self._desk.nonce(nonce),
         )
         path = self._desk.path("/clients/settlements/{}/disputes", settlement_id)
-        return self._desk.signed("POST", path, value_of(Dispute, "dispute"), asked, settlementId=settlement_id)
+        operation, read = Operation.DISPUTE_RAISE, value_of(Dispute, "dispute")
+        return self._desk.signed(
+            "POST", path, read, asked, operation, amount_unit="base", settlementId=settlement_id
+        )
 
     def update(
         self,
@@ -73,14 +77,15 @@ class ClientDisputes:
             nonce=self._desk.nonce(nonce),
         )
         path = self._desk.path("/clients/settlements/disputes/{}", dispute_id)
-        return self._desk.signed("PUT", path, value_of(Dispute, "dispute"), asked, disputeId=dispute_id)
+        operation, read = Operation.DISPUTE_UPDATE, value_of(Dispute, "dispute")
+        return self._desk.signed("PUT", path, read, asked, operation, amount_unit="base", disputeId=dispute_id)
 
     def close(self, dispute_id: Id, *, notes: str, nonce: str | None = None) -> ClientDisputeClosure:
         """Closes the client's dispute after the window. If an operator approves, the original transfers stand."""
         path = self._desk.path("/clients/settlements/disputes/{}/close", dispute_id)
         asked = fields(notes=notes, nonce=self._desk.nonce(nonce))
         read = value_of(ClientDisputeClosure, "disputeClosure")
-        return self._desk.signed("POST", path, read, asked, disputeId=dispute_id)
+        return self._desk.signed("POST", path, read, asked, Operation.DISPUTE_CLOSE, disputeId=dispute_id)
 
 
 class PartnerDisputes:

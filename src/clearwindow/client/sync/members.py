@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self, Unpack
+from typing import Final, Self, Unpack
 from uuid import uuid4
 
 import httpx2
@@ -22,19 +22,22 @@ from clearwindow.client.calls import value_of
 from clearwindow.client.filters import ClientBalanceFilters, PartnerBalanceFilters, PartnerFilters
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import NewPartner
-from clearwindow.client.signing import Signer
+from clearwindow.client.signing import IntentOptions, Signer
 from clearwindow.client.sync.allocations import ClientAllocations, PartnerAllocations
 from clearwindow.client.sync.approvals import ClientApprovals
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.connections import ClientConnections, PartnerConnections
 from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.disputes import ClientDisputes, PartnerDisputes
+from clearwindow.client.sync.go_accounts import GoAccounts
 from clearwindow.client.sync.member_tokens import MemberTokens
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
 from clearwindow.client.sync.signed_requests import SignedRequests
 from clearwindow.client.sync.webhook_endpoints import WebhookEndpoints
 from clearwindow.client.text import Id, fields
+
+_INTENT: Final = IntentOptions()
 
 
 def _random_nonce() -> str:
@@ -44,7 +47,7 @@ def _random_nonce() -> str:
 class Member:
     """What clients and partners share. Close it at the end, or use it as a context manager."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a property of the client
         self,
         base_url: str,
         token: str,
@@ -53,6 +56,7 @@ class Member:
         signer: Signer | None = None,
         options: HttpOptions | None = None,
         new_nonce: Callable[[], str] = _random_nonce,
+        intent: IntentOptions = _INTENT,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         """Opens no connection yet.
@@ -65,11 +69,12 @@ class Member:
                 signed fail before they are sent.
             options: time limits and repeats.
             new_nonce: makes the nonce of a signed request if the call has none.
+            intent: what payloads say about themselves. By default which request they are for, for ten minutes.
             transport: for tests, and for settings that the options do not cover.
         """
         self.enterprise_id = enterprise_id
         self._caller = Caller(base_url, token, signer=signer, options=options, transport=transport)
-        self._desk = Desk(self._caller, enterprise_id, new_nonce)
+        self._desk = Desk(self._caller, enterprise_id, new_nonce, intent)
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +89,10 @@ class Member:
     @property
     def webhook_endpoints(self) -> WebhookEndpoints:
         return WebhookEndpoints(self._desk)
+
+    @property
+    def go_accounts(self) -> GoAccounts:
+        return GoAccounts(self._desk)
 
     @property
     def signed_requests(self) -> SignedRequests:

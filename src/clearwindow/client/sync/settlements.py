@@ -26,9 +26,10 @@ from clearwindow.client.filters import (
     TransferPageFilters,
 )
 from clearwindow.client.requests import Deposit, Trade, TradeCorrection
-from clearwindow.client.sync.desk import Desk, SigningMethod
+from clearwindow.client.sync.desk import AmountUnit, Desk, SigningMethod
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Amounts, Id, amounts_text, fields
+from clearwindow.signing.models import Operation
 
 FlatAmounts: TypeAlias = Mapping[str, Amounts]
 """Per connection id and currency: + the connection gains, - it loses. In the partner's names and unit."""
@@ -41,8 +42,8 @@ class PartnerSettlements:
     """The partner's settlements.
 
     The partner's ``external_id`` identifies a settlement. If the same request is sent again, it gets the first
-    answer, and ``replayed`` is true. "The same" means the same bytes. To be able to repeat a request after a crash,
-    choose ``nonce`` and ``cutoff_at`` yourself and keep them.
+    answer, and ``replayed`` is true. "The same" means the same values. To be able to repeat a request after a
+    crash, choose ``cutoff_at`` yourself and keep it.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -56,6 +57,7 @@ class PartnerSettlements:
         cutoff_at: datetime,
         notes: str | None = None,
         nonce: str | None = None,
+        amount_unit: AmountUnit | None = None,
     ) -> StagedSettlement:
         """Stages a settlement with a dispute window (v2).
 
@@ -65,6 +67,8 @@ class PartnerSettlements:
             cutoff_at: trades up to this time are included.
             notes: any text.
             nonce: a new one if omitted.
+            amount_unit: of the amounts. If it is given and the partner's configuration says otherwise, the server
+                refuses the settlement.
 
         Raises:
             UnprocessableError: losses are not covered; ``details`` names every connection that is short.
@@ -72,7 +76,8 @@ class PartnerSettlements:
         """
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
         path = self._desk.path("/partners/settlements", version=2)
-        return self._desk.signed("POST", path, value_of(StagedSettlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_STAGE, value_of(StagedSettlement, "settlement")
+        return self._desk.signed("POST", path, read, asked, operation, amount_unit=amount_unit)
 
     def create_v1(
         self,
@@ -81,6 +86,7 @@ class PartnerSettlements:
         settlement_amounts: FlatAmounts | PairAmounts,
         notes: str | None = None,
         nonce: str | None = None,
+        amount_unit: AmountUnit | None = None,
     ) -> Settlement:
         """Settles at once, all or nothing, for a partner without a dispute window (v1).
 
@@ -92,7 +98,8 @@ class PartnerSettlements:
         """
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements")
-        return self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_IMMEDIATE, value_of(Settlement, "settlement")
+        return self._desk.signed("POST", path, read, asked, operation, amount_unit=amount_unit)
 
     def create_non_reconciled(
         self,
@@ -101,11 +108,13 @@ class PartnerSettlements:
         settlement_amounts: FlatAmounts | PairAmounts,
         notes: str | None = None,
         nonce: str | None = None,
+        amount_unit: AmountUnit | None = None,
     ) -> Settlement:
         """The older name of `create_v1` on the wire."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements/nonReconciled")
-        return self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_IMMEDIATE, value_of(Settlement, "settlement")
+        return self._desk.signed("POST", path, read, asked, operation, amount_unit=amount_unit)
 
     def create_onchain(
         self,
@@ -118,7 +127,8 @@ class PartnerSettlements:
         """Starts a settlement that moves on chain; amounts are base units."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce))
         path = self._desk.path("/partners/settlements/onchain")
-        return self._desk.signed("POST", path, value_of(Settlement, "settlement"), asked)
+        operation, read = Operation.SETTLEMENT_ONCHAIN, value_of(Settlement, "settlement")
+        return self._desk.signed("POST", path, read, asked, operation, amount_unit="base")
 
     def payload(
         self,
@@ -132,7 +142,8 @@ class PartnerSettlements:
     ) -> str:
         """Returns the exact text to sign for a settlement. The server writes it; `create` does not need it."""
         asked = _fields(external_id, settlement_amounts, notes, self._desk.nonce(nonce), cutoff_at)
-        return self._desk.payload(method, self._desk.path("/partners/settlements-signing"), asked)
+        path = self._desk.path("/partners/settlements-signing")
+        return self._desk.payload(method, path, asked)
 
     def list(self, **filters: Unpack[PartnerSettlementFilters]) -> Pages[Settlement]:
         path = self._desk.path("/partners/settlements")
@@ -170,14 +181,20 @@ class PartnerSettlements:
         """
         asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
         path = self._desk.path("/partners/settlements/onchain/deposits")
-        return self._desk.signed("POST", path, values_of(OnchainDeposit, "deposits"), asked)
+        read = values_of(OnchainDeposit, "deposits")
+        return self._desk.signed("POST", path, read, asked, Operation.SETTLEMENT_DEPOSITS)
 
     def deposits_payload(
-        self, *, external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None = None
+        self,
+        *,
+        external_settlement_id: str,
+        deposits: Sequence[Deposit],
+        settlement_id: Id | None = None,
     ) -> str:
         """Returns the exact text to sign for deposits."""
         asked = _deposit_fields(external_settlement_id, deposits, settlement_id)
-        return self._desk.payload("GET", self._desk.path("/partners/settlements/onchain/deposits/signing"), asked)
+        path = self._desk.path("/partners/settlements/onchain/deposits/signing")
+        return self._desk.payload("GET", path, asked)
 
     def trade_payload(
         self, *, trade: Trade, trade_correction: TradeCorrection | None = None, nonce: str | None = None

@@ -58,7 +58,14 @@ def get_key(runtime: ServerRuntime, member: TokenHolder, key_id: str) -> schemas
     operation_id="v2OfcWalletTxSignPostRoute",
     summary="Have the custodian sign a payload for your wallet",
     responses=may_raise(
-        "custodian_key_forbidden", "wallet_unknown", "payload_not_json", "payload_not_object", "no_custodian_key"
+        "custodian_key_forbidden",
+        "wallet_unknown",
+        "payload_not_json",
+        "payload_not_object",
+        "intent_missing",
+        "intent_wrong",
+        "intent_expired",
+        "no_custodian_key",
     ),
 )
 def sign_payload(
@@ -66,8 +73,9 @@ def sign_payload(
 ) -> schemas.SignedPayload:
     """Signs exactly the text of `payload`, which must be a JSON object, with the key that the custodian holds.
 
-    Works only for accounts that have a custodian key; others answer 422. The user needs the right to it. The audit
-    trail records the hash of the payload, the user and the key.
+    Works only for accounts that have a custodian key; others answer 422. The user needs the right to it. If the
+    account requires intent, the text must say what it is for. The audit trail records the hash of the payload, the
+    user and the key.
     """
     payload = body.model.payload
     return schemas.SignedPayload(

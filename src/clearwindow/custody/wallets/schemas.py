@@ -37,6 +37,7 @@ class WalletView(WireModel):
     keys: list[str]
     user_key_signing_required: bool
     is_default: bool
+    require_intent: bool
     coin_specific: dict[str, str]
     pending_approvals: list[str]
     start_date: str
@@ -81,6 +82,7 @@ def wallet_view(wallet: Wallet) -> WalletView:
         keys=[str(key.id) for key in wallet.keys],
         user_key_signing_required=not wallet.custodian_signs,
         is_default=account.is_default,
+        require_intent=account.require_intent,
         coin_specific={},
         pending_approvals=[],
         start_date=wire_time(account.created_at),

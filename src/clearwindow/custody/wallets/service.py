@@ -14,6 +14,7 @@ from clearwindow.identity import audit
 from clearwindow.identity.models import Member
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
+from clearwindow.signing.intent import require_signable
 
 
 def find_wallet(runtime: Runtime, member: Member, wallet_id: str) -> Wallet:
@@ -36,13 +37,17 @@ def find_key(runtime: Runtime, member: Member, key_id: str) -> GoAccountKey:
 def sign_payload(runtime: Runtime, member: Member, wallet_id: str, payload: str) -> str:
     """Returns the custodian's signature of exactly this text. The audit trail records the hash of the text.
 
+    If the account requires intent, the text must say what it is for.
+
     Raises:
         PermissionDeniedError: the member has no right to it.
     """
     custodian.require_right(member)
-    custodian.require_signable(payload)
+    document = custodian.require_signable(payload)
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
+        if account.require_intent:
+            require_signable(document, account.enterprise_id, tx.now())
         key_id, signature = custodian.sign(tx, account.id, payload)
         digest = hashlib.sha256(payload.encode()).hexdigest()
         audit.record(tx, member, "payload.signed", wallet_id, keyId=str(key_id), payloadSha256=digest)

@@ -47,7 +47,7 @@ def close_by_client(
     with runtime.transaction() as tx:
         client = parties.require_client(tx, member.enterprise_id)
         dispute = service.own_dispute(tx, client, dispute_id)
-        signatures.require_match(signed.named(settlementId=str(dispute.settlement_id)))
+        signed = signatures.require_match(signed, settlementId=str(dispute.settlement_id))
         made = _made_by(tx, member, dispute, signed)
         if made is not None:
             return made, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from clearwindow.core.errors import ConflictError, InvalidRequestError, NotFoundError
+from clearwindow.core.money import AmountUnit
 from clearwindow.custody import signatures
 from clearwindow.custody import store as custody
 from clearwindow.events import outbox
@@ -38,7 +39,7 @@ def raise_dispute(
         ConflictError: the settlement is disputed on this connection already, or the nonce is used.
         UnprocessableError: the window has ended, the settlement was rejected, or there is nothing to dispute.
     """
-    signatures.require_match(signed)
+    signed = signatures.require_match(signed)
     with runtime.transaction() as tx:
         client = parties.require_client(tx, member.enterprise_id)
         own_settlement_id = _own(tx, client, settlement_id, asked.connection_id)
@@ -46,7 +47,7 @@ def raise_dispute(
         if existing is not None and nonces.is_repeat(tx, member.enterprise_id, signed, existing.id):
             return _result(tx, existing, replayed=True)
         expected = rules.canonical_amounts(asked.expected_transfers, custody.currencies(tx))
-        verified = signatures.verify(tx, client.go_account_id, signed)
+        verified = signatures.verify(tx, client.go_account_id, signed, amount_unit=AmountUnit.BASE)
         raised_with = RaisedWith(asked.reason, rules.as_texts(expected))
         party = _lock_party(tx, own_settlement_id, asked.connection_id)
         # Looked for again under the lock: the same request may have come at the same instant.
@@ -96,15 +97,16 @@ def update_dispute(
     with runtime.transaction() as tx:
         client = parties.require_client(tx, member.enterprise_id)
         dispute = own_dispute(tx, client, dispute_id)
-        signatures.require_match(signed.named(settlementId=str(dispute.settlement_id)))
+        signed = signatures.require_match(signed, settlementId=str(dispute.settlement_id))
         if nonces.is_repeat(tx, member.enterprise_id, signed, dispute.id):
-            return _result(tx, dispute, replayed=True)
+            # Read anew: the first request may have changed it since it was read above.
+            return _result(tx, own_dispute(tx, client, dispute_id), replayed=True)
         if dispute.connection_id != asked.connection_id:
             raise InvalidRequestError("connection_differs", "connectionId: the dispute is on another connection")
         expected = None
         if asked.expected_transfers is not None:
             expected = rules.canonical_amounts(asked.expected_transfers, custody.currencies(tx))
-        verified = signatures.verify(tx, client.go_account_id, signed)
+        verified = signatures.verify(tx, client.go_account_id, signed, amount_unit=AmountUnit.BASE)
         # The party is locked so that the window cannot end now, the dispute so that it cannot be closed now.
         party = _lock_party(tx, dispute.settlement_id, dispute.connection_id)
         dispute = store.lock_dispute(tx, dispute.id)

@@ -27,7 +27,7 @@ from clearwindow.settlements.models import Settlement, SettlementState, Settleme
 from clearwindow.settlements.onchain import initiation, rules, store
 from clearwindow.settlements.onchain.chain import Chain, ChainState, DepositReport
 from clearwindow.settlements.onchain.models import Deposit, DepositStatus, NewDeposits
-from clearwindow.signing.evidence import store as evidence
+from clearwindow.signing import nonces
 from clearwindow.signing.models import SignedRequest
 
 
@@ -49,7 +49,7 @@ def submit(runtime: Runtime, member: Member, asked: NewDeposits, signed: SignedR
         NotAuthenticatedError: the signature is not the partner's.
         ConflictError: a transaction belongs to another settlement, or the settlement takes no deposits.
     """
-    signatures.require_match(signed)
+    signed = signatures.require_match(signed)
     with runtime.transaction() as tx:
         partner = parties.require_partner(tx, member.enterprise_id)
         stored = store.find_deposits_of_request(tx, partner.id, signed.sha256, asked.transactions)
@@ -79,7 +79,7 @@ def submit(runtime: Runtime, member: Member, asked: NewDeposits, signed: SignedR
                 transactions=[[currency, tx_id] for currency, tx_id in new],
             )
             known = store.find_deposits(tx, partner.id, list(wanted))
-        evidence.keep_beside_nonce(tx, member.enterprise_id, verified, settlement_id)
+        nonces.keep_text(tx, member.enterprise_id, verified, ConflictError, settlement_id)
         return SubmittedDeposits([known[key] for key in wanted], replayed=not new)
 
 

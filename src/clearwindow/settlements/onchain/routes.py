@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, JsonBody, ServerRuntime, works_on
+from clearwindow.api.routing import Answer, JsonBody, Query, ServerRuntime, works_on
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.work import Work
+from clearwindow.custody import intent
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
 from clearwindow.settlements.onchain import deposits, initiation, schemas
 from clearwindow.settlements.schemas import SETTLING_ERRORS
 from clearwindow.signing.models import Operation, SignedRequest
-from clearwindow.signing.schemas import SIGNATURE_ERRORS, SigningPayload, signed_request, signing_payload
+from clearwindow.signing.schemas import (
+    SIGNATURE_ERRORS,
+    SigningOptions,
+    SigningPayload,
+    signed_request,
+    signing_payload,
+)
 
 router: Final = member_router("on-chain settlement", f"{NETWORK_V1}/partners/settlements/onchain")
 
@@ -53,6 +60,7 @@ def initiate(
         ("partner_inactive", 403),
         "onchain_not_enabled",
         *SIGNATURE_ERRORS,
+        ("text_already_used", 409),
         "currency_unmapped",
         "deposit_twice",
         "deposit_taken",
@@ -88,8 +96,13 @@ def submit_deposits(
     ),
 )
 def deposits_payload(
-    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.DepositFields]
+    runtime: ServerRuntime,
+    member: CallingMember,
+    body: JsonBody[schemas.DepositFields],
+    options: Query[SigningOptions],
 ) -> SigningPayload:
     """Takes the fields as a JSON body on the GET."""
     deposits.require_onchain_partner(runtime, member)
-    return signing_payload(body, {"enterpriseId": member.enterprise_id})
+    ids = {"enterpriseId": member.enterprise_id}
+    fields = intent.fields_to_sign(runtime, member, body.fields, Operation.SETTLEMENT_DEPOSITS, ids, options)
+    return signing_payload(body, ids, fields)

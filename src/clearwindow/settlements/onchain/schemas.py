@@ -15,7 +15,7 @@ from clearwindow.core.text import present
 from clearwindow.settlements.models import Instruction, Settlement
 from clearwindow.settlements.onchain.models import Deposit, NewDeposits
 from clearwindow.settlements.schemas import SettlementOutput, settlement_output
-from clearwindow.signing.schemas import Signed
+from clearwindow.signing.schemas import Intended, Signed
 
 MAX_DEPOSITS: Final = 1_000
 _EXACT_BELOW: Final = 2**53
@@ -47,13 +47,12 @@ class GivenDeposit(RequestModel):
     on_chain_tx_id: ShortText
 
 
-class DepositFields(RequestModel):
+class DepositFields(Intended):
     """The fields of deposits that are signed. There is no nonce: each transaction counts once."""
 
     external_settlement_id: KeyText
     settlement_id: Omittable[WireUuid] = None
     deposits: Annotated[list[GivenDeposit], Field(min_length=1, max_length=MAX_DEPOSITS)]
-    enterprise_id: Omittable[ShortText] = None
 
 
 class DepositsRequest(DepositFields):

@@ -11,26 +11,41 @@ enterprise_id, account_id, operation, subject_id, path_ids, nonce, payload, payl
 number, id, enterprise_id, account_id, operation, subject_id, path_ids, nonce, payload_bytes, payload_sha256, signature,
        public_key, received_at
 
+-- name: find_text_use
+SELECT operation, subject_id FROM used_text
+WHERE public_key = %(public_key)s AND payload_sha256 = %(payload_sha256)s
+
 -- name: keep_with_nonce
--- Nothing is kept if the nonce was used before.
+-- Nothing is kept if the nonce or the text was used before. The nonce is taken first: who waits for one holds no text.
 WITH claimed AS (
     INSERT INTO nonce (enterprise_id, nonce, request_sha256, record_id, used_at, kept_texts)
     VALUES (%(enterprise_id)s, %(nonce)s, %(request_sha256)s, %(subject_id)s, %(now)s, 1)
     ON CONFLICT (enterprise_id, nonce) DO NOTHING
     RETURNING nonce
+), first_use AS (
+    INSERT INTO used_text (public_key, payload_sha256, operation, subject_id)
+    SELECT %(public_key)s, %(payload_sha256)s, %(operation)s, %(subject_id)s FROM claimed
+    ON CONFLICT (public_key, payload_sha256) DO NOTHING
+    RETURNING subject_id
 ), known_keys AS (
     INSERT INTO key_set (sha256, public_keys)
-    SELECT %(key_set_sha256)s, %(key_set)s FROM claimed
+    SELECT %(key_set_sha256)s, %(key_set)s FROM first_use
     ON CONFLICT (sha256) DO NOTHING
 ), kept AS (
     INSERT INTO signed_request (id, {kept})
-    SELECT {given} FROM claimed
-    RETURNING number, id
+    SELECT {given} FROM first_use
+    RETURNING id
 ), sealed AS (
     INSERT INTO sealed_payload (id, ciphertext)
     SELECT id, %(ciphertext)s::bytea FROM kept WHERE %(ciphertext)s::bytea IS NOT NULL
 )
-SELECT number FROM kept
+SELECT EXISTS (SELECT FROM claimed) AS has_nonce, EXISTS (SELECT FROM first_use) AS has_text
+
+-- name: use_text
+-- Says whether this is the text's first use.
+INSERT INTO used_text (public_key, payload_sha256, operation, subject_id)
+VALUES (%(public_key)s, %(payload_sha256)s, %(operation)s, %(subject_id)s)
+ON CONFLICT (public_key, payload_sha256) DO NOTHING
 
 -- name: keep_beside_nonce
 -- The nonce of an older record may be kept here for the first time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -17,14 +18,45 @@ from clearwindow.signing.models import Operation, VerifiedRequest
 sql: Final = Queries("clearwindow.signing.evidence")
 
 
-def keep_with_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> bool:
-    """Uses the nonce up and keeps the evidence. If the nonce was used before, returns False and keeps nothing."""
-    return bool(tx.scalars(int, sql["keep_with_nonce"], **_values(tx, enterprise_id, verified, subject_id)))
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Whether the request has its nonce and its text to itself. Its evidence is kept only if it has both."""
+
+    has_nonce: bool
+    has_text: bool
 
 
-def keep_beside_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> None:
-    """Keeps the evidence of a request whose nonce is used up already, or that has none. Once for each text."""
-    tx.run(sql["keep_beside_nonce"], **_values(tx, enterprise_id, verified, subject_id))
+@dataclass(frozen=True, slots=True)
+class TextUse:
+    """The one thing that a text was accepted for."""
+
+    operation: Operation
+    subject_id: UUID
+
+
+def keep_with_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> Kept:
+    """Uses the nonce and the text up, and keeps the evidence, unless one of both was used before."""
+    return tx.one(Kept, sql["keep_with_nonce"], **_values(tx, enterprise_id, verified, subject_id))
+
+
+def keep_beside_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> bool:
+    """Keeps the evidence of a request whose nonce is used up already, or that has none. Once for each text.
+
+    Returns False, and keeps nothing, if the text was accepted for something else.
+    """
+    values = _values(tx, enterprise_id, verified, subject_id)
+    if not tx.run(sql["use_text"], **values):
+        use = find_text_use(tx, verified)
+        if use != TextUse(verified.request.operation, subject_id):
+            return False
+    tx.run(sql["keep_beside_nonce"], **values)
+    return True
+
+
+def find_text_use(tx: Transaction, verified: VerifiedRequest) -> TextUse | None:
+    """Returns what the text was accepted for, if the same key signed it then. Locks nothing."""
+    digest = hashlib.sha256(verified.request.payload.encode()).digest()
+    return tx.first(TextUse, sql["find_text_use"], public_key=verified.public_key, payload_sha256=digest)
 
 
 def find(tx: Transaction, evidence_id: UUID, enterprise_id: str | None) -> FullEvidence | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
 import httpx2
 
+from clearwindow.signing.intent import DEFAULT_VALIDITY, with_intent
 from clearwindow.signing.keys import PrivateKey
 from clearwindow.signing.message import sign_message
+from clearwindow.signing.models import Operation
 
 Json = dict[str, Any]
 OPERATOR_API: Final = "/api/operator/v1"
@@ -87,8 +90,21 @@ def request(method: str, path: str, fields: Mapping[str, object]) -> Request:
     return Request(method, path, json.dumps(fields).encode())
 
 
-def signed_request(key: PrivateKey, method: str, path: str, fields: Mapping[str, object]) -> Request:
-    """Returns a request whose ``payload`` repeats its fields and whose ``signature`` signs exactly that text."""
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a signed text is for. ``ids`` are those of its path."""
+
+    operation: Operation
+    ids: Mapping[str, str]
+    amount_unit: str = "base"
+
+
+def signed_request(
+    key: PrivateKey, method: str, path: str, fields: Mapping[str, object], purpose: Purpose
+) -> Request:
+    """Returns a request whose ``payload`` repeats its fields and says what it is for, signed exactly."""
     content = {**fields, "nonce": str(uuid4())}
-    payload = json.dumps(content, separators=(",", ":"))
+    expires_at = datetime.now(UTC) + DEFAULT_VALIDITY
+    said = with_intent(content, purpose.operation, purpose.ids, expires_at, purpose.amount_unit)
+    payload = json.dumps(said, separators=(",", ":"))
     return request(method, path, {**content, "payload": payload, "signature": sign_message(key, payload)})

@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 
 from clearwindow.client import AsyncClient, AsyncOperator, ClearwindowError, HttpOptions, KeySigner
 from clearwindow.signing.keys import PrivateKey
+from clearwindow.signing.models import Operation
 from clearwindow.simulator.demo.amounts import Amounts
-from clearwindow.simulator.demo.calls import OPERATOR_API, Answer, Caller, DemoError, Json, signed_request
+from clearwindow.simulator.demo.calls import OPERATOR_API, Answer, Caller, DemoError, Json, Purpose, signed_request
 from clearwindow.simulator.network import membership
 from clearwindow.simulator.network.plan import Windows
 
@@ -35,8 +36,11 @@ class Participant:
     def path(self, rest: str, version: int = 1) -> str:
         return f"/api/network/v{version}/enterprises/{self.enterprise_id}{rest}"
 
-    def signed(self, method: str, path: str, fields: Mapping[str, object]) -> Answer:
-        return self.caller.send(signed_request(self.key, method, path, fields))
+    def purpose(self, operation: Operation, *, amount_unit: str = "base", **ids: str) -> Purpose:
+        return Purpose(operation, {"enterpriseId": self.enterprise_id, **ids}, amount_unit)
+
+    def signed(self, method: str, path: str, fields: Mapping[str, object], purpose: Purpose) -> Answer:
+        return self.caller.send(signed_request(self.key, method, path, fields, purpose))
 
 
 @dataclass
@@ -49,7 +53,8 @@ class Trader(Participant):
         """Allocates to the exchange, or deallocates from it."""
         path = self.path(f"/clients/connections/{self.connection_id}/{kind}")
         amount = {"currency": currency, "quantity": str(quantity)}
-        return self.signed("POST", path, {"amount": amount, "clientExternalId": reference})
+        purpose = self.purpose(Operation(kind.removesuffix("s")), connectionId=self.connection_id)
+        return self.signed("POST", path, {"amount": amount, "clientExternalId": reference}, purpose)
 
 
 @dataclass

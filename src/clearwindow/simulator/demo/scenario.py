@@ -8,6 +8,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
+from clearwindow.signing.models import Operation
 from clearwindow.simulator.demo import balances
 from clearwindow.simulator.demo.amounts import ticker
 from clearwindow.simulator.demo.calls import (
@@ -154,8 +155,9 @@ def repeat_request_and_show_holds(
     aster = participants.traders[ASTER]
     path = aster.path(f"/clients/connections/{aster.connection_id}/deallocations")
     fields = {"amount": {"currency": BTC, "quantity": str(one)}, "clientExternalId": "too early"}
+    purpose = aster.purpose(Operation.DEALLOCATION, connectionId=aster.connection_id)
     refused = aster.caller.send(
-        signed_request(aster.key, "POST", path, fields), expect=HTTPStatus.UNPROCESSABLE_ENTITY
+        signed_request(aster.key, "POST", path, fields, purpose), expect=HTTPStatus.UNPROCESSABLE_ENTITY
     )
     screen.call(ASTER, "deallocates 1 BTC", f"422 {refused.body['name']}", good=False)
 
@@ -173,7 +175,8 @@ def dispute(screen: Screen, participants: Participants, staged: Staged) -> str:
         "expectedTransfers": _base_units(participants, BOREALIS_EXPECTED),
     }
     path = borealis.path(f"/clients/settlements/{staged.id}/disputes")
-    made: Json = borealis.signed("POST", path, fields).body["dispute"]
+    purpose = borealis.purpose(Operation.DISPUTE_RAISE, settlementId=staged.id)
+    made: Json = borealis.signed("POST", path, fields, purpose).body["dispute"]
     screen.call(BOREALIS, "POST …/disputes", "200, only its own amounts are disputed")
     return str(made["id"])
 
@@ -277,9 +280,9 @@ def settlement_request(participants: Participants, name: str, amounts: Amounts) 
             participants.traders[member].connection_id: dict(by) for member, by in amounts.items()
         },
     }
-    return signed_request(
-        participants.exchange.key, "POST", participants.exchange.path("/partners/settlements", 2), fields
-    )
+    exchange = participants.exchange
+    purpose = exchange.purpose(Operation.SETTLEMENT_STAGE, amount_unit="decimal")
+    return signed_request(exchange.key, "POST", exchange.path("/partners/settlements", 2), fields, purpose)
 
 
 def _show_amounts(screen: Screen, amounts: Amounts) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 from clearwindow.core.clock import parse_rfc3339, whole_milliseconds
 from clearwindow.core.money import canonical_currency
 from clearwindow.ledger.check.signatures.models import (
+    AccountRecord,
     AllocationRecord,
     ClosureRecord,
     ConnectionRecord,
@@ -38,7 +39,10 @@ NO_RECORD: Final = "record"
 def differing_fields(kept: KeptRequest, payload: Payload, records: Records, moved_by: MovedBy) -> list[str]:
     """Returns the fields in which the record differs from its signed payload; ``record`` if there is no record."""
     try:
-        return [name for name, same in _compared(kept, payload, records, moved_by).items() if not same]
+        compared = _compared(kept, payload, records, moved_by)
+        if payload.get("operation", kept.operation) != kept.operation:
+            compared["operation"] = False
+        return [name for name, same in compared.items() if not same]
     except (ArithmeticError, AttributeError, KeyError, LookupError, TypeError, ValueError):
         return ["payload"]
 
@@ -50,17 +54,24 @@ def _compared(kept: KeptRequest, payload: Payload, records: Records, moved_by: M
     if operation in _METHODS:
         found = records.settlements.get(subject_id)
         return _settlement(kept, payload, found, moved_by) if found else {NO_RECORD: False}
-    if operation in (Operation.DISPUTE_RAISE, Operation.DISPUTE_UPDATE):
-        dispute = records.disputes.get(subject_id)
-        return _dispute(kept, payload, dispute) if dispute else {NO_RECORD: False}
-    if operation is Operation.DISPUTE_CLOSE:
-        closure = records.closures.get(subject_id)
-        return _closure(kept, payload, closure) if closure else {NO_RECORD: False}
+    if operation in (Operation.DISPUTE_RAISE, Operation.DISPUTE_UPDATE, Operation.DISPUTE_CLOSE):
+        return _of_dispute(operation, kept, payload, records)
     if operation is Operation.CONNECTION_CREATE:
         connection = records.connections.get(subject_id)
         return _connection(payload, connection) if connection else {NO_RECORD: False}
+    if operation is Operation.ACCOUNT_REQUIRE_INTENT:
+        account = records.accounts.get(subject_id)
+        return _account(kept, payload, account) if account else {NO_RECORD: False}
     allocation = records.allocations.get(subject_id)
     return _allocation(kept, payload, allocation) if allocation else {NO_RECORD: False}
+
+
+def _of_dispute(operation: Operation, kept: KeptRequest, payload: Payload, records: Records) -> dict[str, bool]:
+    if operation is Operation.DISPUTE_CLOSE:
+        closure = records.closures.get(kept.subject_id)
+        return _closure(kept, payload, closure) if closure else {NO_RECORD: False}
+    dispute = records.disputes.get(kept.subject_id)
+    return _dispute(kept, payload, dispute) if dispute else {NO_RECORD: False}
 
 
 _METHODS: Final = {
@@ -168,6 +179,14 @@ def _connection(payload: Payload, connection: ConnectionRecord) -> dict[str, boo
     if connection.name is not None:
         compared["name"] = payload["name"] == connection.name
     return compared
+
+
+def _account(kept: KeptRequest, payload: Payload, account: AccountRecord) -> dict[str, bool]:
+    return {
+        "goAccountId": _id(kept.path_ids["goAccountId"]) == account.id,
+        "enterpriseId": kept.enterprise_id == account.enterprise_id,
+        "requireIntent": payload["requireIntent"] is True,
+    }
 
 
 def _id(value: object) -> UUID:

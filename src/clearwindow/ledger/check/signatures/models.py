@@ -95,6 +95,12 @@ class ConnectionRecord:
     name: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    id: UUID
+    enterprise_id: str
+
+
 MovedAmounts = Mapping[tuple[UUID | None, UUID, str], int]
 """Base units by the other side (None: the partner), the connection and our name of the currency."""
 
@@ -109,6 +115,7 @@ class Records:
     closures: Mapping[UUID, ClosureRecord] = field(default_factory=dict)
     allocations: Mapping[UUID, AllocationRecord] = field(default_factory=dict)
     connections: Mapping[UUID, ConnectionRecord] = field(default_factory=dict)
+    accounts: Mapping[UUID, AccountRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

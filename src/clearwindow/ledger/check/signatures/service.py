@@ -17,6 +17,7 @@ from clearwindow.ledger.check import service as ledger_check
 from clearwindow.ledger.check.service import ROWS_SHOWN, Finding
 from clearwindow.ledger.check.signatures import contents
 from clearwindow.ledger.check.signatures.models import (
+    AccountRecord,
     AllocationRecord,
     ClosureRecord,
     ConnectionRecord,
@@ -139,6 +140,7 @@ def _records(tx: Transaction, batch: Sequence[KeptRequest]) -> Records:
         closures={found.id: found for found in tx.all(ClosureRecord, sql["closures_of"], ids=ids)},
         allocations={found.id: found for found in tx.all(AllocationRecord, sql["allocations_of"], ids=ids)},
         connections={found.id: found for found in tx.all(ConnectionRecord, sql["connections_of"], ids=ids)},
+        accounts={found.id: found for found in tx.all(AccountRecord, sql["accounts_of"], ids=ids)},
     )
 
 

@@ -1,0 +1,29 @@
+"""An enterprise's own Go Accounts."""
+
+from __future__ import annotations
+
+from clearwindow.client.aio.desk import AsyncDesk
+from clearwindow.client.answers.network import OwnGoAccount
+from clearwindow.client.calls import value_of
+from clearwindow.client.text import fields
+from clearwindow.signing.models import Operation
+
+
+class AsyncGoAccounts:
+    """What the owner of Go Accounts may change by a signed request."""
+
+    def __init__(self, desk: AsyncDesk) -> None:
+        self._desk = desk
+
+    async def require_intent(self, go_account_id: str, *, nonce: str | None = None) -> OwnGoAccount:
+        """Requires from now on that the account's payloads say what they are for. Only operators take it back."""
+        path = self._desk.path("/go-accounts/{}/require-intent", go_account_id)
+        asked = fields(require_intent=True, nonce=self._desk.nonce(nonce))
+        return await self._desk.signed(
+            "POST",
+            path,
+            value_of(OwnGoAccount, "goAccount"),
+            asked,
+            Operation.ACCOUNT_REQUIRE_INTENT,
+            goAccountId=go_account_id,
+        )

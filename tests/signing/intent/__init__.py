@@ -1,0 +1,1 @@
+"""What signed texts are for. Protocol §11."""
