@@ -23,6 +23,7 @@ from clearwindow.core.vault import Vault
 from clearwindow.custody import acts as custody_acts
 from clearwindow.identity import people_acts
 from clearwindow.identity import rules as access_rules
+from clearwindow.identity.opening import find_opening, mode_of
 from clearwindow.identity.operators import ensure_bootstrap_operator
 from clearwindow.jobs.backlog import Waiting
 from clearwindow.jobs.clock_mover import LONGEST_MOVE_SECONDS, Mover
@@ -254,6 +255,15 @@ def _shared_store(settings: Settings) -> SharedStore | None:
     except ValueError as error:
         problem = str(error)
     raise SettingsError(f"{ENV_PREFIX}RATE_LIMIT_STORE: {problem}")
+
+
+def tell_of_opening(runtime: Runtime) -> dict[str, object]:
+    """Returns what kind of network this is. Tells the log of a single operator, at every start."""
+    opened = find_opening(runtime)
+    single = opened is not None and opened.single_operator
+    if single:
+        log.warning("single_operator", message="one person runs this network alone: nobody checks what they do")
+    return {"mode": str(mode_of(runtime, opened)), "singleOperator": single}
 
 
 @contextmanager

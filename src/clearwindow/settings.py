@@ -85,8 +85,9 @@ class Settings(CapacitySettings):
     )
     operator_token: OperatorToken | None = Field(
         default=None,
-        description="A token for the operator `bootstrap`, of at least 16 characters, for the first start and "
-        "for automation. Only its hash is kept, in memory; it is not stored in the database.",
+        description="A token for the operator `bootstrap`, of at least 16 characters, for sandboxes, and for a "
+        "network until `clearwindow operators init` opens it: then it opens nothing. Only its hash is kept, in "
+        "memory; it is not stored in the database.",
     )
     secret_key: Secret | None = Field(
         default=None,
@@ -296,8 +297,8 @@ class Settings(CapacitySettings):
     sandbox: bool = Field(
         default=False,
         description="Makes an empty database a sandbox, for good: its clock can be moved forward, it can be "
-        "reset, and private addresses are allowed. A database that holds enterprises cannot become a sandbox, "
-        "and a sandbox needs this setting at each start.",
+        "reset, and private addresses are allowed. A database that holds enterprises or was opened in earnest "
+        "cannot become a sandbox, and a sandbox needs this setting at each start.",
     )
     allow_private_addresses: bool = Field(
         default=False,

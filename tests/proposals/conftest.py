@@ -65,7 +65,7 @@ def desk(testbed: Testbed, runtime: Runtime, base_url: str, served_app: tuple[Fa
         ada, ben, carl, dora = (
             stack.enter_context(staff(runtime, base_url, name, role))
             for name, role in (
-                ("ada", OperatorRole.OPERATOR),
+                ("ada", OperatorRole.ADMINISTRATOR),
                 ("ben", OperatorRole.APPROVER),
                 ("carl", OperatorRole.OPERATOR),
                 ("dora", OperatorRole.ADMINISTRATOR),

@@ -116,7 +116,7 @@ def test_changed_target_is_named_and_nothing_is_done(desk: Desk) -> None:
     path = f"/enterprises/{desk.enterprise.id}"
     ok(desk.ada.patch(path, {"licensed": False}))
     proposal = proposed(desk.ada.patch(path, {"licensed": True}))
-    ok(desk.carl.patch(path, {"name": "Trader (renamed)"}))
+    ok(desk.dora.patch(path, {"name": "Trader (renamed)"}))
     refused = desk.ben.decide(proposal["id"], "approve")
     assert (refused.status_code, refused.json()["name"]) == (409, "proposal_target_changed")
     changed = refused.json()["details"]["changed"]

@@ -97,7 +97,7 @@ def test_role_without_approvals_does_not_decide(desk: Desk) -> None:
     proposal_id = propose(desk)
     for decision in ("approve", "reject"):
         refused = desk.carl.decide(proposal_id, decision)
-        assert (refused.status_code, refused.json()["name"]) == (403, "approver_needed")
+        assert (refused.status_code, refused.json()["name"]) == (403, "role_forbids")
     assert desk.ada.proposal(proposal_id)["approvals"] == []
 
 

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.core.errors import InvalidRequestError, UnprocessableError
+from clearwindow.core.errors import InvalidRequestError, PermissionDeniedError, UnprocessableError
 from clearwindow.core.strict_json import JsonError, parse_json
 from clearwindow.custody import store
 from clearwindow.custody.models import GoAccountKey
+from clearwindow.identity.models import Member
 from clearwindow.postgres.pool import Transaction
 from clearwindow.signing.keys import PrivateKey, generate_private_key
 from clearwindow.signing.message import sign_message
@@ -37,6 +38,19 @@ def add_key(tx: Transaction, account_id: UUID, verifies_from: datetime) -> tuple
     sealed = tx.vault.encrypt(private.xprv.encode(), context=_seal_context(key.id))
     store.insert_key(tx, account_id, key, sealed)
     return key, True
+
+
+def require_right(member: Member) -> None:
+    """Requires a user who may have custodian keys sign.
+
+    Raises:
+        PermissionDeniedError: the user may not.
+    """
+    if not member.may_use_custodian_key:
+        raise PermissionDeniedError(
+            "custodian_key_forbidden",
+            "you may not have a custodian key sign: sign with a key of your own, or ask the operator for the right",
+        )
 
 
 def require_signable(payload: str) -> None:

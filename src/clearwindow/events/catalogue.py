@@ -201,6 +201,15 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "held": "the held balance afterwards, in base units",
         },
     ),
+    EventType.MEMBER_UPDATED: Description(
+        "An operator has changed what a user may do in the enterprise.",
+        "the enterprise",
+        {
+            "userId": "the user",
+            "role": "`viewer`, `trader`, `settler`, `approver` or `administrator`",
+            "mayUseCustodianKey": "whether the user may have a custodian key sign",
+        },
+    ),
     EventType.WEBHOOK_ENDPOINT_TEST: Description(
         "A user has requested a test event.",
         "only the tested endpoint",

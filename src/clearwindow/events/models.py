@@ -38,6 +38,7 @@ class EventType(StrEnum):
     PROPOSAL_MADE = "proposal.made"
     PROPOSAL_ENDED = "proposal.ended"
     BALANCE_CHANGED = "balance.changed"
+    MEMBER_UPDATED = "member.updated"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_ENDPOINT_RECOVERED = "webhook_endpoint.recovered"

@@ -222,11 +222,16 @@ class EnterpriseChange:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """The user that an operator asks for. Without ``id``, the network chooses one."""
+    """The user that an operator asks for. Without ``id``, the network chooses one.
+
+    ``role`` and ``may_use_custodian_key`` are those of the membership. None: as it is, and all rights if it is new.
+    """
 
     id: str | None
     name: str
     email: str | None
+    role: MemberRole | None = None
+    may_use_custodian_key: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,40 @@ class User:
     name: str
     email: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a user is and may do in one enterprise."""
+
+    enterprise_id: str
+    user_id: str
+    role: MemberRole = MemberRole.ADMINISTRATOR
+    may_use_custodian_key: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """A user as a member of one enterprise, as stored. ``Member`` is one who acts in a request."""
+
+    user: User
+    membership: Membership
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """The rights to change. None leaves one as it is."""
+
+    role: MemberRole | None = None
+    may_use_custodian_key: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When the network was opened in earnest, and whether by one person who works alone."""
+
+    opened_at: datetime
+    single_operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,3 +305,4 @@ class TokenTerms:
     scopes: frozenset[Scope] = frozenset()
     ip_allow_list: tuple[IPv4Network | IPv6Network, ...] = ()
     kind: TokenKind = TokenKind.BEARER
+    role: OperatorRole | MemberRole | None = None

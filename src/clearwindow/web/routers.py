@@ -12,7 +12,6 @@ from clearwindow.approvals.routes import router as approvals_router
 from clearwindow.custody.operator_routes import router as custody_operator_router
 from clearwindow.custody.wallets.routes import public_router as wallets_public_router
 from clearwindow.custody.wallets.routes import router as wallets_router
-from clearwindow.events.operator_routes import router as events_router
 from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
 from clearwindow.ledger.operator_routes import router as ledger_router
@@ -29,6 +28,7 @@ from clearwindow.settlements.routes import router as settlements_router
 from clearwindow.settlements.trades.routes import router as trades_router
 from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
 from clearwindow.signing.evidence.routes import router as evidence_router
+from clearwindow.webhooks.operator_routes import router as events_router
 from clearwindow.webhooks.routes import router as webhooks_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
