@@ -89,7 +89,7 @@ WITHOUT_BODY = {"confirm", "withhold", "release", "reset", "approve", "collect"}
 
 def test_api_description_is_complete(base_url: str) -> None:
     """Every change describes its body and its errors. Every reference has its definition."""
-    description = httpx2.get(f"{base_url}/openapi.json", trust_env=False).json()
+    description = httpx2.get(f"{base_url}/openapi.json", trust_env=False, timeout=60).json()
     known = {
         f"{kind}/{name}" for kind in ("schemas", "headers", "examples") for name in description["components"][kind]
     }
