@@ -36,13 +36,16 @@ def test_every_step_works_and_the_door_is_shut_after_it(open_folder: Path) -> No
     assert not (folder / "first.tokens").exists()
     tokens = {name: (folder / f"{name}.token").read_text().strip() for name in ("ada", "ben")}
     # The token in the settings is there, and opens nothing.
-    with serving_folder(folder / "data") as served:
+    with serving_folder(folder / "data", approvals_needed="1", key_cool_off_hours="24") as served:
         assert (served.said["mode"], served.said["singleOperator"]) == ("earnest", False)
         steps = f'export PATH="$PWD/.venv/bin:$PATH"\n{"".join(others)}'
         printed = run_steps(steps.replace("http://127.0.0.1:8080", served.url), folder)
         assert served.get("/api/operator/v1/audit-log").status_code == 401
         assert served.get("/api/operator/v1/audit-log", tokens["ben"]).status_code == 200
     assert '"network":{"mode":"earnest","singleOperator":false}' in printed
+    assert "\nAda cannot approve it herself\n" in printed
+    assert "own_proposal" in printed
+    assert "\ncarried_out\n" in printed
     assert "\nEve is refused\n" in printed
     assert "\nEve is refused again\n" in printed
     for action in ("network.opened", "operator.created", "enterprise.created", "go_account.opened"):
