@@ -14,7 +14,7 @@ help:
 	@echo 'make demo            a network from nothing to balanced books, in under a minute'
 	@echo 'make day             a day of settlements with disputes for 1 000 connections, in a sandbox of its own'
 	@echo 'make rehearsal       exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
-	@echo 'make serve           the server on http://127.0.0.1:8080, its database under ./data (PORT=, DATA=)'
+	@echo 'make serve           a sandbox in real time on http://127.0.0.1:8080, its database under ./data (PORT=, DATA=, SANDBOX=0)'
 	@echo 'make test            lint, types, layering and the whole test suite'
 	@echo 'make coverage        the test suite, and which lines and branches it ran (htmlcov/index.html)'
 	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'
@@ -82,11 +82,12 @@ TESTS ?= tests
 coverage: install
 	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile=coverage --cov --cov-report=term --cov-report=html $(TESTS)
 
-# Another port or folder: make serve PORT=9000 DATA=./elsewhere
+# Another port or folder: make serve PORT=9000 DATA=./elsewhere. In earnest, for real money: make serve SANDBOX=0
 PORT ?= 8080
 DATA ?= ./data
+SANDBOX ?= 1
 serve: install
-	$(BIN)/clearwindow serve --host 127.0.0.1 --port "$(PORT)" --data "$(DATA)"
+	CLEARWINDOW_SANDBOX=$(SANDBOX) $(BIN)/clearwindow serve --host 127.0.0.1 --port "$(PORT)" --data "$(DATA)"
 
 crash: install
 	$(BIN)/python -m tests.crash

@@ -11,7 +11,7 @@ from typing import Final
 
 from clearwindow.core.errors import NotAuthenticatedError, PermissionDeniedError
 from clearwindow.core.work import READING_METHODS
-from clearwindow.identity.models import Scope, Token, TokenKind
+from clearwindow.identity.models import Hands, Scope, Token, TokenKind
 
 TOKEN_PREFIX: Final = "cwt_"  # noqa: S105 - every token begins with it, so that scanners find leaked ones
 V2X_PREFIX: Final = "v2x"
@@ -117,6 +117,11 @@ def require_permission(token: Token, needed: Iterable[Scope]) -> None:
         raise PermissionDeniedError(
             "scope_missing", f"the token lacks the scope {missing[0]}", {"missingScopes": list(missing)}
         )
+
+
+def share_hands(one: Hands, other: Hands) -> bool:
+    """Returns whether one person may have made both requests: as one operator, or with a token made for another."""
+    return one.operator_id in {other.operator_id, other.token_made_by} or one.token_made_by == other.operator_id
 
 
 def _inside(token: Token, address: Address | None) -> bool:
