@@ -169,12 +169,12 @@ def secret_context(secret_id: UUID) -> str:
     return f"webhook-secret:{secret_id}"
 
 
-def _tell(tx: Transaction, member: Member, endpoint: Endpoint, change: EndpointChange, **more: object) -> None:
+def _tell(tx: Transaction, member: Member, endpoint: Endpoint, done: EndpointChange, **more: object) -> None:
     """Records the change for the enterprise's other endpoints, so that its other users learn of it."""
     payload = {
         "webhookEndpointId": str(endpoint.id),
         "url": without_query(endpoint.url),
-        "change": change,
+        "change": done,
         "changedBy": member.user_id,
         **more,
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from tests.support.networks import CURRENCIES, NetworkClient, ok, sign_body
 from tests.support.operators import READ, WRITE, OperatorClient, make_key
 from tests.support.settlements import dispute
 from tests.support.settlements import stage as staged
+from tests.support.staff import WATCHED
 
 _REFUSALS: Final = frozenset({202, 401, 403, 409, 422})
 """202 is a proposal, which does nothing by itself."""
@@ -29,7 +31,7 @@ class Act:
 
 
 def attack(stage: Stage, tally: Tally) -> None:
-    with stage.testbed.operator.another("mallory") as mallory:
+    with stage.testbed.operator.another("mallory") as mallory, _in_earnest(stage):
         _reviews_what_it_closed(stage, tally, mallory)
         _reviews_as_two(stage, tally, mallory)
         _closes_as_the_client(stage, tally, mallory)
@@ -39,6 +41,17 @@ def attack(stage: Stage, tally: Tally) -> None:
         for act in _acts(stage):
             tally.judge(act.name, _send(mallory, act), _REFUSALS)
     tally.control("an operator reads", stage.testbed.operator.get("/settlements"))
+
+
+@contextmanager
+def _in_earnest(stage: Stage) -> Iterator[None]:
+    """Has the acts of operators proposed, as every network in earnest does. The runtime of tests does not."""
+    runtime, usual = stage.testbed.runtime, stage.testbed.runtime.oversight
+    object.__setattr__(runtime, "oversight", WATCHED)
+    try:
+        yield
+    finally:
+        object.__setattr__(runtime, "oversight", usual)
 
 
 def _acts(stage: Stage) -> list[Act]:
