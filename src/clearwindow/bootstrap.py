@@ -168,6 +168,7 @@ def opened_runtime(
             access_rules.token_sha256(token.get_secret_value()) if token else None,
             outgoing,
             settings.calls(),
+            resume_confirmations=0 if isinstance(opened.clock, SharedClock) else 1,
         )
         if token is not None:
             try:

@@ -108,6 +108,8 @@ class Runtime:
     operator_token_sha256: bytes | None = None
     outgoing: Outgoing = field(default_factory=Outgoing)
     calls: CallTerms = field(default_factory=CallTerms)
+    resume_confirmations: int = 1
+    """How many other operators must confirm that a pause ends: 0 or 1."""
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -33,6 +33,7 @@ _DECISION_ERRORS: Final = may_raise(
     "allocation_differs",
     "allocation_decided",
     "approval_pending",
+    ("paused", 422),
     "base_units_78_digits",
 )
 _SUBMITS: Final = {
@@ -62,6 +63,7 @@ def _submitting(record: type[BaseModel], *refusals: ErrorName) -> dict[int | str
         "allocation_external_id_key",
         *SIGNATURE_ERRORS,
         ("nonce_used", 400),
+        ("paused", 422),
         "base_units_78_digits",
         "insufficient_funds",
         "connection_not_initialized",
@@ -318,6 +320,7 @@ def partner_allocation(
         "own_approval",
         "approval_decided",
         "threshold_changed",
+        ("paused", 422),
         "base_units_78_digits",
     ),
 )

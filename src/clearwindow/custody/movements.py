@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from clearwindow.core.errors import ConflictError, UnprocessableError
@@ -17,6 +18,9 @@ from clearwindow.identity.models import Operator
 from clearwindow.ledger import rules
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Balance, BalanceKey, Entry, EntryKind
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
+from clearwindow.pauses.models import Pause
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -24,12 +28,20 @@ _MOVEMENTS: Final = {EntryKind.DEPOSIT: rules.deposit, EntryKind.WITHDRAWAL: rul
 
 
 def deposit(runtime: Runtime, actor: Operator, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
-    """Credits a Go Account and schedules the settlements that waited for the money."""
+    """Credits a Go Account and schedules the settlements that waited for the money.
+
+    A deposit to an account over which a partner settles is a top-up, which a pause stops. Other money that has come
+    belongs into the books at any time (choice C223).
+
+    Raises:
+        UnprocessableError: the top-up touches what is paused.
+    """
     with runtime.transaction() as tx:
         account, key = _account_and_key(tx, go_account_id, request.currency)
         # Partners before balances, as in an execution. The other order could deadlock with one.
         waiting = runtime.funding.lock_partners_of(tx, account.id)
-        outcome = _move(tx, EntryKind.DEPOSIT, key, request)
+        standing = pauses.standing_for_account(tx, account.id, key.currency) if waiting else []
+        outcome = _move(tx, EntryKind.DEPOSIT, key, request, standing)
         if not outcome.replayed:
             _record(tx, actor, account, outcome)
             runtime.funding.wake_waiting(tx, waiting)
@@ -40,11 +52,12 @@ def withdraw(runtime: Runtime, actor: Operator, go_account_id: str, request: Cus
     """Debits a Go Account.
 
     Raises:
-        UnprocessableError: the available balance does not cover the quantity.
+        UnprocessableError: the available balance does not cover the quantity, or something of it is paused.
     """
     with runtime.transaction() as tx:
         account, key = _account_and_key(tx, go_account_id, request.currency)
-        outcome = _move(tx, EntryKind.WITHDRAWAL, key, request)
+        standing = pauses.standing_for_account(tx, account.id, key.currency)
+        outcome = _move(tx, EntryKind.WITHDRAWAL, key, request, standing)
         if not outcome.replayed:
             _record(tx, actor, account, outcome)
     return outcome
@@ -55,7 +68,9 @@ def _account_and_key(tx: Transaction, go_account_id: str, currency: str) -> tupl
     return account, BalanceKey(account.id, require_currency(tx, currency))
 
 
-def _move(tx: Transaction, kind: EntryKind, key: BalanceKey, request: CustodyRequest) -> CustodyOutcome:
+def _move(
+    tx: Transaction, kind: EntryKind, key: BalanceKey, request: CustodyRequest, standing: Sequence[Pause]
+) -> CustodyOutcome:
     wanted = CustodyMovement(tx.new_id(), kind, key, request.quantity, request.reference, tx.now())
     movements = _MOVEMENTS[kind](key, request.quantity)
     # The lock comes first, so that the second of two identical requests finds the movement of the first.
@@ -64,6 +79,7 @@ def _move(tx: Transaction, kind: EntryKind, key: BalanceKey, request: CustodyReq
     if done is not None:
         _require_same(done, wanted)
         return CustodyOutcome(done, before, replayed=True)
+    pause_rules.require_open(standing)
     if kind is EntryKind.WITHDRAWAL:
         _require_covered(before, wanted)
     entry = Entry(wanted.entry_id, kind, cause_id=wanted.entry_id, reference=wanted.reference)

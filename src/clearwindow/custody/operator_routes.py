@@ -71,7 +71,12 @@ def revoke_key(runtime: ServerRuntime, actor: ActingOperator, go_account_id: str
     "/go-accounts/{go_account_id}/withdrawals",
     summary="Record a withdrawal from custody, once for each reference",
     responses=may_raise(
-        "go_account_unknown", "currency_unknown", "reference_used", "custody_movement_pkey", "insufficient_funds"
+        "go_account_unknown",
+        "currency_unknown",
+        "reference_used",
+        "custody_movement_pkey",
+        ("paused", 422),
+        "insufficient_funds",
     ),
 )
 def withdraw(
@@ -114,6 +119,7 @@ def add_currency(runtime: ServerRuntime, actor: ActingOperator, body: JsonBody[C
         "currency_unknown",
         "reference_used",
         "custody_movement_pkey",
+        ("paused", 422),
         "base_units_78_digits",
     ),
 )

@@ -95,6 +95,22 @@ def _approval(meaning: str) -> Description:
     return Description(meaning, "the client", fields, options)
 
 
+def _pause(meaning: str, **more: str) -> Description:
+    fields = {
+        "pauseId": "the pause",
+        "kind": "`network`, `partner`, `client`, `currency` or `account`",
+        "pausedAt": "since when it is paused",
+    }
+    options = {
+        "partnerId": "the paused partner",
+        "clientId": "the paused client",
+        "currency": "our name of the paused currency",
+        "goAccountId": "for its owner: the paused Go Account",
+    }
+    sent_to = "whoever it concerns: all, the owner and those it is connected to, or those who use the currency"
+    return Description(meaning, sent_to, fields | more, options)
+
+
 def _settlement(meaning: str, sent_to: str = _ALL, **more: str) -> Description:
     return Description(meaning, sent_to, _SETTLEMENT | more, _SETTLEMENT_OPTIONS)
 
@@ -175,6 +191,10 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "available": "the available balance afterwards, in base units",
             "held": "the held balance afterwards, in base units",
         },
+    ),
+    EventType.PAUSE_STARTED: _pause("An operator has paused the network or a part of it. Executions wait."),
+    EventType.PAUSE_ENDED: _pause(
+        "The pause has ended. What waited runs in the order of its deadlines.", resumedAt="when it ended"
     ),
     EventType.WEBHOOK_ENDPOINT_TEST: Description(
         "A user has requested a test event.",

@@ -35,6 +35,8 @@ class EventType(StrEnum):
     DISPUTE_REVIEWED = "dispute.reviewed"
     SETTLEMENT_SLA_ALERT = "settlement.sla_alert"
     BALANCE_CHANGED = "balance.changed"
+    PAUSE_STARTED = "pause.started"
+    PAUSE_ENDED = "pause.ended"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_ENDPOINT_RECOVERED = "webhook_endpoint.recovered"

@@ -20,6 +20,7 @@ from clearwindow.network.operator_routes import router as network_operator_route
 from clearwindow.network.routes import router as network_router
 from clearwindow.partner_calls.operator_routes import public_router as calls_public_router
 from clearwindow.partner_calls.operator_routes import router as calls_operator_router
+from clearwindow.pauses.operator_routes import router as pauses_router
 from clearwindow.settlements.disputes.routes import router as disputes_router
 from clearwindow.settlements.onchain.operator_routes import router as chain_operator_router
 from clearwindow.settlements.onchain.routes import router as onchain_router
@@ -52,6 +53,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     ledger_router,
     events_router,
     settlements_operator_router,
+    pauses_router,
     calls_operator_router,
     calls_public_router,
 )

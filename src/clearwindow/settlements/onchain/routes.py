@@ -22,7 +22,9 @@ router: Final = member_router("on-chain settlement", f"{NETWORK_V1}/partners/set
     operation_id="v1PartnerOnChainSettlementPostRoute",
     summary="Start a settlement on chain",
     status_code=202,
-    responses=may_raise(*SETTLING_ERRORS, "onchain_not_enabled", ("liabilities_exceed_balance", 400))
+    responses=may_raise(
+        *SETTLING_ERRORS, "onchain_not_enabled", ("paused", 403), ("liabilities_exceed_balance", 400)
+    )
     | {200: {"model": schemas.OnchainSettlementAnswer}},
 )
 @works_on(Work.LARGE_BODY)
@@ -53,6 +55,7 @@ def initiate(
         ("partner_inactive", 403),
         "onchain_not_enabled",
         *SIGNATURE_ERRORS,
+        ("paused", 403),
         "currency_unmapped",
         "deposit_twice",
         "deposit_taken",
