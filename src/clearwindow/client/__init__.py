@@ -43,6 +43,7 @@ from clearwindow.client.requests import (
     Trade,
     TradeCorrection,
     TradeSide,
+    WantedLossLimits,
     WebhookEndpointChanges,
     encrypted_key,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "UnprocessableError",
     "UnusableEnvironmentError",
     "Value",
+    "WantedLossLimits",
     "WebhookEndpointChanges",
     "WebhookEvent",
     "WebhookVerificationError",

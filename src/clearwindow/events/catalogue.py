@@ -192,6 +192,18 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "held": "the held balance afterwards, in base units",
         },
     ),
+    EventType.LOSS_LIMIT_CHANGED: Description(
+        "A user has changed a limit of loss of a connection. A higher limit applies later.",
+        "the client",
+        {"connectionId": "the connection", "currency": "our name of the currency"},
+        {
+            "perSettlement": "the most that one settlement may take, in base units; absent without a limit",
+            "perDay": "the most that all settlements of one UTC day may take; absent without a limit",
+            "nextPerSettlement": "the same from `nextFrom` on",
+            "nextPerDay": "the same from `nextFrom` on",
+            "nextFrom": "when the higher limits come into force",
+        },
+    ),
     EventType.PAUSE_STARTED: _pause("An operator has paused the network or a part of it. Executions wait."),
     EventType.PAUSE_ENDED: _pause(
         "The pause has ended. What waited runs in the order of its deadlines.", resumedAt="when it ended"

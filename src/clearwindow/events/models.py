@@ -35,6 +35,7 @@ class EventType(StrEnum):
     DISPUTE_REVIEWED = "dispute.reviewed"
     SETTLEMENT_SLA_ALERT = "settlement.sla_alert"
     BALANCE_CHANGED = "balance.changed"
+    LOSS_LIMIT_CHANGED = "loss_limit.changed"
     PAUSE_STARTED = "pause.started"
     PAUSE_ENDED = "pause.ended"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"

@@ -200,7 +200,8 @@ def insert(tx: Transaction, method: Method, settlement: Settlement, staged: Stag
     """Stores the settlement with a transfer for each staged amount.
 
     Raises:
-        RequestError: as the method says it, if something that the settlement touches is paused.
+        RequestError: as the method says it, if something that the settlement touches is paused, or a connection
+            would lose more than its client allows.
     """
     store.insert(tx, settlement, staged.scale)
     transfers.insert_staged(
@@ -213,6 +214,9 @@ def insert(tx: Transaction, method: Method, settlement: Settlement, staged: Stag
     )
     # The stored rows say what the settlement touches. A refusal rolls them back.
     pause_rules.require_open(pauses.standing_for_settlement(tx, settlement.id), method.stopped_by)
+    day_from, day_until = rules.utc_day(settlement.created_at)
+    beyond = transfers.losses_beyond_limits(tx, settlement.id, settlement.partner_id, day_from, day_until)
+    rules.require_within_loss_limits(beyond, method.stopped_by)
 
 
 def as_nested(amounts: Amounts) -> NestedAmounts | None:

@@ -16,6 +16,7 @@ from clearwindow.events.operator_routes import router as events_router
 from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
 from clearwindow.ledger.operator_routes import router as ledger_router
+from clearwindow.loss_limits.routes import router as loss_limits_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.partner_calls.operator_routes import public_router as calls_public_router
@@ -42,6 +43,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     allocations_router,
     approvals_router,
     approval_router,
+    loss_limits_router,
     network_router,
     network_operator_router,
     webhooks_router,

@@ -13,6 +13,7 @@ from clearwindow.client.aio.operator_accounts import AsyncOperatorCurrencies, As
 from clearwindow.client.aio.operator_chain import AsyncOperatorChain, AsyncOperatorOnchainDeposits
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
+from clearwindow.client.aio.operator_pauses import AsyncOperatorPauses
 from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
@@ -102,6 +103,10 @@ class AsyncOperator:
         return AsyncOperatorPartnerCalls(self._desk)
 
     @property
+    def pauses(self) -> AsyncOperatorPauses:
+        return AsyncOperatorPauses(self._desk)
+
+    @property
     def chain(self) -> AsyncOperatorChain:
         return AsyncOperatorChain(self._desk)
 
@@ -157,7 +162,7 @@ class AsyncOperator:
         return self._desk.pages("/events", "events", RecordedEvent, filters)
 
     def work(self, **filters: Unpack[PageFilters]) -> AsyncPages[WorkItem]:
-        """Returns the work of the worker: waiting, due and failing."""
+        """Returns the work of the worker: waiting, due, failing and paused."""
         return self._desk.pages("/work", "work", WorkItem, filters)
 
     async def check_ledger(self) -> LedgerCheck:

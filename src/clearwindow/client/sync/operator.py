@@ -30,6 +30,7 @@ from clearwindow.client.sync.operator_accounts import OperatorCurrencies, Operat
 from clearwindow.client.sync.operator_chain import OperatorChain, OperatorOnchainDeposits
 from clearwindow.client.sync.operator_desk import OperatorDesk
 from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
+from clearwindow.client.sync.operator_pauses import OperatorPauses
 from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
 from clearwindow.client.sync.operator_settlements import (
     OperatorClosures,
@@ -103,6 +104,10 @@ class Operator:
         return OperatorPartnerCalls(self._desk)
 
     @property
+    def pauses(self) -> OperatorPauses:
+        return OperatorPauses(self._desk)
+
+    @property
     def chain(self) -> OperatorChain:
         return OperatorChain(self._desk)
 
@@ -158,7 +163,7 @@ class Operator:
         return self._desk.pages("/events", "events", RecordedEvent, filters)
 
     def work(self, **filters: Unpack[PageFilters]) -> Pages[WorkItem]:
-        """Returns the work of the worker: waiting, due and failing."""
+        """Returns the work of the worker: waiting, due, failing and paused."""
         return self._desk.pages("/work", "work", WorkItem, filters)
 
     def check_ledger(self) -> LedgerCheck:

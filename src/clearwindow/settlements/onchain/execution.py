@@ -99,7 +99,7 @@ def _record_reports(runtime: Runtime, due: DueSettlement, reports: Sequence[Paym
         paused = pauses.standing_for_settlement(tx, settlement.id)
         _move(tx, partner, settlement, paid)
         if paused:
-            _wait(tx, settlement, store.progress(tx, settlement.id), store.tallies(tx, settlement.id))
+            _wait_for_resume(tx, settlement)
             return
         _proceed(tx, partner, settlement)
 
@@ -178,6 +178,17 @@ def _wait(tx: Transaction, settlement: Settlement, progress: Progress, tallies: 
         return
     due_at = rules.next_look_at(tx.now(), progress.phase, tallies[rules.side_of(progress.phase)], alerts)
     settlements.set_due(tx, settlement.id, due_at)
+
+
+def _wait_for_resume(tx: Transaction, settlement: Settlement) -> None:
+    """Looks at the chain while it has payments. Without any, the next step is due, and is found after the pause."""
+    if settlement.state is not SettlementState.ONCHAIN:
+        return
+    tallies = store.tallies(tx, settlement.id)
+    if any(tally.initiated for tally in tallies.values()):
+        _wait(tx, settlement, store.progress(tx, settlement.id), tallies)
+    else:
+        settlements.set_due(tx, settlement.id, tx.now())
 
 
 def _fail(

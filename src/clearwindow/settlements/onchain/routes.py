@@ -23,7 +23,11 @@ router: Final = member_router("on-chain settlement", f"{NETWORK_V1}/partners/set
     summary="Start a settlement on chain",
     status_code=202,
     responses=may_raise(
-        *SETTLING_ERRORS, "onchain_not_enabled", ("paused", 403), ("liabilities_exceed_balance", 400)
+        *SETTLING_ERRORS,
+        "onchain_not_enabled",
+        ("paused", 403),
+        ("loss_limit_exceeded", 403),
+        ("liabilities_exceed_balance", 400),
     )
     | {200: {"model": schemas.OnchainSettlementAnswer}},
 )

@@ -107,3 +107,30 @@ WHERE pause.resumed_at IS NULL
       WHEN 'account' THEN EXISTS (
           SELECT FROM client WHERE client.id = allocation.client_id AND client.go_account_id = pause.go_account_id)
       END;
+
+-- The most that a client allows a partner to take from one connection and currency: by one settlement, and by all
+-- settlements that are created on one UTC day. NULL: no limit. A higher limit waits in the columns `next_…`, and is in
+-- force from `next_from`. Written and read under the partner's lock. Protocol §5.
+CREATE TABLE loss_limit (
+    partner_id           uuid        NOT NULL,
+    connection_id        uuid        NOT NULL,
+    currency             text        NOT NULL,
+    per_settlement       base_units,
+    per_day              base_units,
+    next_per_settlement  base_units,
+    next_per_day         base_units,
+    next_from            timestamptz,
+    updated_by           text        NOT NULL,
+    updated_at           timestamptz NOT NULL,
+    CONSTRAINT loss_limit_pkey PRIMARY KEY (connection_id, currency),
+    CONSTRAINT loss_limit_partner_fkey FOREIGN KEY (partner_id) REFERENCES partner (id),
+    CONSTRAINT loss_limit_connection_fkey FOREIGN KEY (connection_id) REFERENCES connection (id),
+    CONSTRAINT loss_limit_currency_fkey FOREIGN KEY (currency) REFERENCES currency (name),
+    CONSTRAINT loss_limit_not_negative CHECK
+        (least(per_settlement, per_day, next_per_settlement, next_per_day) >= 0),
+    CONSTRAINT loss_limit_next_whole CHECK
+        (next_from IS NOT NULL OR (next_per_settlement IS NULL AND next_per_day IS NULL))
+);
+CREATE INDEX loss_limit_partner ON loss_limit (partner_id);
+CREATE TRIGGER loss_limit_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF partner_id, connection_id, currency ON loss_limit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
