@@ -30,6 +30,7 @@ ONCE: Final = {
     "createToken",
     "openGoAccount",
     "retrySettlement",
+    "resume",
     "resetSandbox",
 }
 """They have no key of their own, or the second answer would hide the result of the first request."""

@@ -77,6 +77,22 @@ def test_prepared_statement_that_waited_for_a_pause_sees_it(world: World) -> Non
             assert waiting.result() == 1
 
 
+def test_pause_whose_process_dies_before_its_commit_stops_nothing(world: World) -> None:
+    pausing = psycopg.connect(as_superuser(world.testbed.runtime.database.dsn))
+    try:
+        pausing.execute("LOCK TABLE pause IN EXCLUSIVE MODE")
+        pausing.execute(PAUSED)
+        with in_background(lambda: stage_v2(world)) as sent:
+            try:
+                Gate(world.testbed.runtime).wait_for(1)
+            finally:
+                pausing.close()
+            assert sent.result().status_code == 200
+    finally:
+        pausing.close()
+    assert standing(world.operator) == []
+
+
 def test_operators_who_pause_at_the_same_instant_make_one_pause(world: World) -> None:
     answers = at_once([lambda: try_pause(world.operator, "network")] * 10)
     assert len({ok(answer)["pause"]["id"] for answer in answers}) == 1
