@@ -59,10 +59,9 @@ def test_pause_waits_for_a_write_under_way(world: World, send: Callable[[World],
 
 def test_prepared_statement_that_waited_for_a_pause_sees_it(world: World) -> None:
     dsn = world.testbed.runtime.database.dsn
-    nothing: dict[str, list[str]] = {"partner_ids": [], "client_ids": [], "currencies": [], "go_account_ids": []}
 
     def read() -> int:
-        return len(reading.execute(sql["standing_among"], nothing, prepare=True).fetchall())
+        return len(reading.execute(sql["first_standing"], prepare=True).fetchall())
 
     with psycopg.connect(dsn, autocommit=True) as reading, psycopg.connect(dsn) as pausing:
         # So often that PostgreSQL keeps the plan, too.

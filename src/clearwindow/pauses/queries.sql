@@ -6,35 +6,39 @@ id, kind, partner_id, client_id, currency, go_account_id, reason, paused_by, pau
 -- Waits for everybody who reads pauses in order to write, and lets nobody begin to. Other reads go on.
 LOCK TABLE pause IN EXCLUSIVE MODE
 
--- name: standing_among
+-- name: first_standing
 -- FOR KEY SHARE locks the table, too, before the statement sees anything: no pause can be made until the caller ends.
+SELECT id FROM pause WHERE resumed_at IS NULL LIMIT 1 FOR KEY SHARE
+
+-- name: standing_among
+-- Like the next ones, after `first_standing`, so that it has the lock already.
 SELECT {pause}
 FROM pause
 WHERE resumed_at IS NULL
   AND (kind = 'network' OR partner_id = ANY(%(partner_ids)s::uuid[]) OR client_id = ANY(%(client_ids)s::uuid[])
        OR currency = ANY(%(currencies)s::text[]) OR go_account_id = ANY(%(go_account_ids)s::uuid[]))
-ORDER BY paused_at, id FOR KEY SHARE
+ORDER BY paused_at, id
 
 -- name: standing_for_settlement
--- The same for all that a settlement touches. Its rows may be the caller's own.
+-- For all that a settlement touches. Its rows may be the caller's own.
 SELECT {pause}
 FROM pause
 WHERE resumed_at IS NULL
   AND EXISTS (SELECT FROM paused_settlement AS paused
               WHERE paused.settlement_id = %(settlement_id)s AND paused.pause_id = pause.id)
-ORDER BY paused_at, id FOR KEY SHARE
+ORDER BY paused_at, id
 
 -- name: standing_for_allocation
--- The same for a reserved allocation.
+-- For a reserved allocation.
 SELECT {pause}
 FROM pause
 WHERE resumed_at IS NULL
   AND EXISTS (SELECT FROM paused_allocation AS paused
               WHERE paused.allocation_id = %(allocation_id)s AND paused.pause_id = pause.id)
-ORDER BY paused_at, id FOR KEY SHARE
+ORDER BY paused_at, id
 
 -- name: standing_for_account
--- The same for a movement of one currency between a Go Account and the outside. A paused client or partner stops it
+-- For a movement of one currency between a Go Account and the outside. A paused client or partner stops it
 -- if the account is its own.
 SELECT {pause}
 FROM pause
@@ -42,7 +46,7 @@ WHERE resumed_at IS NULL
   AND (kind = 'network' OR currency = %(currency)s OR go_account_id = %(go_account_id)s
        OR client_id IN (SELECT id FROM client WHERE client.go_account_id = %(go_account_id)s)
        OR partner_id IN (SELECT id FROM partner WHERE partner.go_account_id = %(go_account_id)s))
-ORDER BY paused_at, id FOR KEY SHARE
+ORDER BY paused_at, id
 
 -- name: is_subject_known
 SELECT CASE %(kind)s::text
@@ -71,7 +75,7 @@ FROM pause WHERE id = %(id)s
 
 -- name: lock_pause
 SELECT {pause}
-FROM pause WHERE id = %(id)s FOR UPDATE
+FROM pause WHERE id = %(id)s FOR NO KEY UPDATE
 
 -- name: update_pause
 UPDATE pause

@@ -85,7 +85,7 @@ WHERE pause.resumed_at IS NULL
 -- Settlements whose next step waits for the end of a pause. Windows go on, and so do reports of payments that the chain
 -- already has.
 CREATE VIEW paused_step AS
-SELECT DISTINCT paused.settlement_id
+SELECT paused.settlement_id
 FROM paused_settlement AS paused
 JOIN settlement ON settlement.id = paused.settlement_id
 WHERE settlement.state <> 'dispute_window'
