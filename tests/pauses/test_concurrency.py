@@ -122,8 +122,8 @@ def test_execution_found_before_a_pause_does_not_run_after_it(world: World) -> N
     world.testbed.pass_minutes(11)
     world.testbed.clock.advance(minutes=11)
     with psycopg.connect(as_superuser(world.testbed.runtime.database.dsn)) as holding:
-        # The worker has found the settlement and waits for its partner.
-        holding.execute("SELECT FROM partner WHERE id = %s FOR UPDATE", [world.exchange.id])
+        # The worker has its partner, has found the settlement to be the next, and waits for it.
+        holding.execute("SELECT FROM settlement WHERE id = %s FOR UPDATE", [staged["id"]])
         with in_background(world.testbed.run_due) as running:
             try:
                 Gate(world.testbed.runtime).wait_for(1)
