@@ -45,8 +45,8 @@ def test_write_that_waits_for_a_pause_under_way_is_refused(world: World, operati
 def test_pause_waits_for_a_write_under_way(world: World, send: Callable[[World], httpx2.Response]) -> None:
     gate = Gate(world.testbed.runtime)
     with ExitStack() as stack:
-        with gate.closed("audit_record"):
-            # The write has read that nothing is paused, and waits before its end.
+        with gate.closed("ledger_entry"):
+            # The write has read that nothing is paused, and waits before its end for a table that no pause writes.
             sent = stack.enter_context(in_background(lambda: send(world)))
             gate.wait_for(1)
             pausing = stack.enter_context(in_background(lambda: try_pause(world.operator, "network")))
