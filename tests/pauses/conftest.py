@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
+from fastapi import FastAPI
 
+from clearwindow.runtime import Oversight
 from tests.support.networks import ConnectionHandle, PartnerHandle, ok
 from tests.support.operators import OperatorClient
 from tests.support.settlements import Testbed
@@ -48,6 +50,13 @@ class World:
 def second(operator: OperatorClient) -> Iterator[OperatorClient]:
     with operator.another() as client:
         yield client
+
+
+@pytest.fixture
+def two_needed(world: World, served_app: tuple[FastAPI, str]) -> None:
+    """Lets the server want a second operator from now on. The network is built without."""
+    app, _ = served_app
+    app.state.runtime = replace(world.testbed.runtime, oversight=Oversight(approvals_needed=1))
 
 
 @pytest.fixture

@@ -278,6 +278,7 @@ def wait_for_state(world: World, settlement_id: str, state: str) -> None:
     raise AssertionError(f"the settlement did not become {state}")
 
 
+@pytest.mark.usefixtures("two_needed")
 def test_one_operator_alone_resumes_nothing(world: World) -> None:
     staged = stage(world.exchange, {world.connection.id: {"BTC": "-5"}})
     paused = pause(world.operator, "network")

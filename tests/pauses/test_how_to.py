@@ -16,7 +16,11 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "stop-in-an-emerge
 
 
 def test_steps_of_the_page_run(
-    world: World, base_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World,
+    base_url: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     third = world.operator.operator("third")
@@ -25,6 +29,7 @@ def test_steps_of_the_page_run(
         "second_operator_token": world.operator.operator_token(third["id"]),
         "partner_id": world.exchange.id,
     }
+    request.getfixturevalue("two_needed")
     stage(world.exchange, {world.connection.id: {"BTC": "-5"}})
     steps = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     for number, step in enumerate(steps):

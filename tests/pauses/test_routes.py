@@ -20,6 +20,7 @@ from tests.support.refusals import nothing_written
 NOBODY = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
 
 
+@pytest.mark.usefixtures("two_needed")
 def test_pause_and_its_end_are_shown_and_audited(world: World) -> None:
     made = pause(world.operator, "partner", world.exchange.id, "their key was stolen")
     assert (made["kind"], made["partnerId"], made["status"]) == ("partner", world.exchange.id, "paused")
@@ -35,6 +36,7 @@ def test_pause_and_its_end_are_shown_and_audited(world: World) -> None:
     assert actions == ["pause.ended", "pause.resume_requested", "pause.started"]
 
 
+@pytest.mark.usefixtures("two_needed")
 def test_what_is_paused_already_stays_so_and_a_request_to_resume_falls(world: World) -> None:
     made = pause(world.operator, "network")
     assert try_resume(world.operator, made["id"]).status_code == 202
@@ -154,6 +156,7 @@ ANOTHER = (
         (ANOTHER.format(kind="'client'"), "pause_names_its_subject"),
     ],
 )
+@pytest.mark.usefixtures("two_needed")
 def test_database_holds_the_rules(world: World, statement: str, constraint: str) -> None:
     made = pause(world.operator, "network")
     try_resume(world.operator, made["id"])

@@ -28,10 +28,9 @@ def try_resume(operator: OperatorClient, pause_id: str, reason: str | None = Non
 
 
 def resume(first: OperatorClient, second: OperatorClient, pause_id: str) -> Json:
-    """Resumes by two operators."""
+    """Resumes, by two operators if the network needs two."""
     asked = try_resume(first, pause_id)
-    assert asked.status_code == 202, asked.text
-    ended: Json = ok(try_resume(second, pause_id))["pause"]
+    ended: Json = ok(try_resume(second, pause_id) if asked.status_code == 202 else asked)["pause"]
     return ended
 
 

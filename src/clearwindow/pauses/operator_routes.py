@@ -57,6 +57,6 @@ def resume(
     """
     known = parse_uuid(pause_id) or NIL
     with runtime.transaction() as tx:
-        confirmations = runtime.resume_confirmations
+        confirmations = min(1, runtime.oversight.approvals_needed)
         found = service.resume(tx, actor, known, body.model.reason, confirmations=confirmations)
     return Answer(schemas.pause_answer(found), status=202 if found.stands else 200)

@@ -20,6 +20,7 @@ from clearwindow.api.routing import json_response
 from clearwindow.api.schema import WireModel
 from clearwindow.core.places import Use
 from clearwindow.core.work import Purpose, working_for
+from clearwindow.identity.opening import find_opening, mode_of
 from clearwindow.jobs.backlog import Backlog, Waiting, backlogs
 from clearwindow.pauses import service as pauses
 from clearwindow.pauses.models import PauseKind
@@ -44,8 +45,16 @@ class PartReadiness(WireModel):
     problem: str | None = None
 
 
+class NetworkKind(WireModel):
+    """A sandbox, not opened yet, or opened in earnest; and whether one person runs it alone."""
+
+    mode: str
+    single_operator: bool
+
+
 class Readiness(WireModel):
     ready: bool
+    network: NetworkKind | None = None
     database: PartReadiness
     migrations: PartReadiness
     work: PartReadiness
@@ -108,6 +117,7 @@ def _found(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: f
             pending = pending_on(tx.connection)
         if pending:
             return _not_ready("migrations", f"{len(pending)} migrations are pending: run clearwindow migrate")
+        opened = find_opening(runtime)
         part = "work"
         lag = max((each.overdue_seconds for each in backlogs(runtime, kinds).values()), default=0.0)
     except Exception as error:
@@ -119,8 +129,14 @@ def _found(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: f
         problem = f"work is overdue by {lag:.0f} s, the limit is {work_lag_limit_seconds:g} s: is a worker running?"
         return _not_ready("work", problem, lag)
     ready = PartReadiness(ready=True)
+    single = opened is not None and opened.single_operator
     return Readiness(
-        ready=True, database=ready, migrations=ready, work=ready, longest_overdue_work_seconds=round(lag, 3)
+        ready=True,
+        network=NetworkKind(mode=mode_of(runtime, opened), single_operator=single),
+        database=ready,
+        migrations=ready,
+        work=ready,
+        longest_overdue_work_seconds=round(lag, 3),
     )
 
 

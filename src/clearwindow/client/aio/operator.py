@@ -15,6 +15,7 @@ from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
 from clearwindow.client.aio.operator_pauses import AsyncOperatorPauses
 from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
+from clearwindow.client.aio.operator_proposals import AsyncOperatorProposals
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
     AsyncOperatorDisputes,
@@ -105,6 +106,10 @@ class AsyncOperator:
     @property
     def pauses(self) -> AsyncOperatorPauses:
         return AsyncOperatorPauses(self._desk)
+
+    @property
+    def proposals(self) -> AsyncOperatorProposals:
+        return AsyncOperatorProposals(self._desk)
 
     @property
     def chain(self) -> AsyncOperatorChain:

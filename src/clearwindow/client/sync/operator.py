@@ -32,6 +32,7 @@ from clearwindow.client.sync.operator_desk import OperatorDesk
 from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
 from clearwindow.client.sync.operator_pauses import OperatorPauses
 from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
+from clearwindow.client.sync.operator_proposals import OperatorProposals
 from clearwindow.client.sync.operator_settlements import (
     OperatorClosures,
     OperatorDisputes,
@@ -106,6 +107,10 @@ class Operator:
     @property
     def pauses(self) -> OperatorPauses:
         return OperatorPauses(self._desk)
+
+    @property
+    def proposals(self) -> OperatorProposals:
+        return OperatorProposals(self._desk)
 
     @property
     def chain(self) -> OperatorChain:
