@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.client import Client, NewKey, Operator
+from clearwindow.client import Client, NewKey, Operator, WantedLossLimits
 from tests.support.operators import make_key
 
 ID: Final = UUID("7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39")
@@ -84,6 +84,14 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
     "v1ClientApprovalThresholdsGetRoute": (
         "client.approvals.thresholds",
         lambda client: client.approvals.thresholds(),
+    ),
+    "v1ClientLossLimitsGetRoute": (
+        "client.connections.loss_limits",
+        lambda client: client.connections.loss_limits(ID),
+    ),
+    "v1ClientLossLimitsPutRoute": (
+        "client.connections.change_loss_limits",
+        lambda client: client.connections.change_loss_limits(ID, {"ofcbtc": WantedLossLimits(5, None)}),
     ),
     "v1ClientApprovalThresholdsPutRoute": (
         "client.approvals.change_thresholds",
@@ -242,6 +250,16 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         "operator.partner_calls.rotate_key",
         lambda operator: operator.partner_calls.rotate_key(reference="autumn"),
     ),
+    "pause": (
+        "operator.pauses.pause",
+        lambda operator: operator.pauses.pause("partner", ID, reason="a key was stolen"),
+    ),
+    "listPauses": (
+        "operator.pauses.list",
+        lambda operator: operator.pauses.list(kinds=["network"], standing=True).page(),
+    ),
+    "getPause": ("operator.pauses.get", lambda operator: operator.pauses.get(ID)),
+    "resume": ("operator.pauses.resume", lambda operator: operator.pauses.resume(ID, reason="it is safe")),
     "listTransactions": (
         "operator.chain.transactions",
         lambda operator: operator.chain.transactions(kinds=["deposit"], states=["pending"]).page(),

@@ -31,6 +31,7 @@ ONCE: Final = {
     "collectValue",
     "openGoAccount",
     "retrySettlement",
+    "resume",
     "resetSandbox",
 }
 """They have no key of their own, or the second answer would hide the result of the first request."""

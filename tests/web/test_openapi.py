@@ -42,7 +42,7 @@ SAID_BESIDE: Final = frozenset(
         *(
             f"{settlement}.{name}"
             for settlement in ("settlement", "settlements.[]")
-            for name in ("stage", "disputeDeadlineAt", "topUpDeadlineAt")
+            for name in ("stage", "disputeDeadlineAt", "topUpDeadlineAt", "pausedSince")
         ),
     }
 )

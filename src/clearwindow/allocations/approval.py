@@ -11,6 +11,8 @@ from clearwindow.approvals import service as approvals
 from clearwindow.approvals.models import ApprovalStatus
 from clearwindow.identity.models import Member
 from clearwindow.network.parties import require_client
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Funding, Runtime
 
@@ -58,7 +60,12 @@ def _carry_out(tx: Transaction, waiting: Allocation, decision: ApprovalStatus, f
 
 
 def _continue(tx: Transaction, approved: Allocation, parties: Parties, funding: Funding) -> Allocation:
-    """Asks the partner, or releases the funds if the client, partner or connection was deactivated meanwhile."""
+    """Asks the partner, or releases the funds if the client, partner or connection was deactivated meanwhile.
+
+    Raises:
+        UnprocessableError: something of the allocation is paused. It goes on waiting for its approval.
+    """
+    pause_rules.require_open(pauses.standing_for_allocation(tx, approved.id))
     stopped = rules.stopping(parties.client, parties.partner, parties.connection)
     if stopped is not None:
         return transitions.release(tx, approved, parties, funding, stopped)

@@ -36,6 +36,7 @@ class Refusal(StrEnum):
     PARTNER_INACTIVE = "partner_inactive"
     PARTNER_REFUSED = "partner_refused"
     APPROVAL_REJECTED = "approval_rejected"
+    PAUSED = "paused"
 
 
 class PolicyResult(StrEnum):

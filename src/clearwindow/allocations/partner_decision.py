@@ -15,6 +15,7 @@ from clearwindow.allocations.models import (
     Allocation,
     AllocationStatus,
     AllocationType,
+    Clear,
     Decision,
     Parties,
     Refusal,
@@ -30,6 +31,9 @@ from clearwindow.identity.models import Member
 from clearwindow.network.parties import require_partner
 from clearwindow.partner_calls import calls
 from clearwindow.partner_calls.models import Answer, Callee, Operation, OwedCall, Silent
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
+from clearwindow.pauses.models import Pause
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Funding, Runtime
 from clearwindow.signing import nonces
@@ -94,6 +98,10 @@ def carry_out(runtime: Runtime, call: OwedCall, answer: Answer) -> None:
         if isinstance(verdict, Unanswered):
             calls.postpone(tx, call, answer if isinstance(answer, Silent) else Silent(verdict.why))
             return
+        if isinstance(verdict, Clear) and _is_paused(tx, allocation, runtime.funding):
+            # The partner is asked again once it is resumed, and answers the same.
+            calls.hold(tx, call, rules.PAUSED)
+            return
         calls.end(tx, call)
         known = rules.named(allocation, verdict.partner_external_id)
         parties = transitions.parties_of(tx, known)
@@ -118,6 +126,7 @@ def decide(runtime: Runtime, member: Member, decision: Decision, request: Signed
 
     Raises:
         ConflictError: the decision does not match the allocation, or contradicts how the allocation ended.
+        UnprocessableError: the funds would move, and something of the allocation is paused.
     """
     request = signatures.require_match(request)
     with runtime.transaction() as tx:
@@ -149,8 +158,20 @@ def _end(
 ) -> Allocation:
     known = rules.named(allocation, decision.partners_allocation_id)
     if decision.status is AllocationStatus.CLEARED:
+        pause_rules.require_open(_standing(tx, allocation, parties, funding))
         return transitions.clear(tx, known, parties, funding)
     return transitions.release(tx, known, parties, funding, Refusal.PARTNER_REFUSED, decision.reject_reason)
+
+
+def _standing(tx: Transaction, allocation: Allocation, parties: Parties, funding: Funding) -> list[Pause]:
+    """Returns the pauses that keep the funds from moving. The locks of partners come before them."""
+    if allocation.type is AllocationType.DEALLOCATION:
+        transitions.lock_waiting(tx, parties, funding)
+    return pauses.standing_for_allocation(tx, allocation.id)
+
+
+def _is_paused(tx: Transaction, allocation: Allocation, funding: Funding) -> bool:
+    return bool(_standing(tx, allocation, transitions.parties_of(tx, allocation), funding))
 
 
 def _existing(allocation: Allocation | None, allocation_id: UUID) -> Allocation:

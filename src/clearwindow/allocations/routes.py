@@ -43,6 +43,7 @@ _DECISION_ERRORS: Final = may_raise(
     "allocation_differs",
     "allocation_decided",
     "approval_pending",
+    ("paused", 422),
     "base_units_78_digits",
 )
 _SUBMITS: Final = {
@@ -73,6 +74,7 @@ def _submitting(record: type[BaseModel], *refusals: ErrorName) -> dict[int | str
         *SIGNATURE_ERRORS,
         ("nonce_used", 400),
         ("text_already_used", 400),
+        ("paused", 422),
         "base_units_78_digits",
         "insufficient_funds",
         "connection_not_initialized",
@@ -352,6 +354,7 @@ def partner_allocation(
         "own_approval",
         "approval_decided",
         "threshold_changed",
+        ("paused", 422),
         "base_units_78_digits",
     ),
 )

@@ -14,6 +14,7 @@ from clearwindow.allocations.models import (
     AllocationType,
     Clear,
     Decision,
+    Parties,
     PolicyResult,
     Refusal,
     Release,
@@ -29,6 +30,7 @@ from clearwindow.ledger.models import Balance, EntryKind, HoldCause
 from clearwindow.network.models import Client, Connection, CurrencyMap, Partner
 from clearwindow.partner_calls.models import Accepted, Answer, NotCalled, Refused, Silent
 from clearwindow.partner_calls.rules import contradiction, partners_own
+from clearwindow.pauses.models import Touched
 from clearwindow.signing import repeats
 
 TRANSITIONS: Final[Mapping[AllocationStatus, frozenset[AllocationStatus]]] = {
@@ -59,13 +61,25 @@ _REASONS: Final[Mapping[Refusal, str]] = {
     Refusal.PARTNER_INACTIVE: "the partner is inactive: it accepts no allocations",
     Refusal.PARTNER_REFUSED: "the partner refused it",
     Refusal.APPROVAL_REJECTED: "another user of the enterprise rejected it",
+    Refusal.PAUSED: "something of it is paused",
 }
 WAITS_FOR_APPROVAL: Final = "it waits for the approval of another user of the enterprise"
 
 NOT_ANSWERED: Final = (
     "the partner has not answered yet and will be asked again: send the same request to ask it at once"
 )
+PAUSED: Final = "something of it is paused: the partner is asked again once that is resumed"
 DECIDES_LATER: Final = "the partner has received it and decides later"
+
+
+def touched(kind: AllocationType, currency: str, parties: Parties) -> Touched:
+    """Returns what must not be paused. A paused partner does not stop deallocations: its clients can leave."""
+    return Touched(
+        partner_ids=[parties.partner.id] if kind is AllocationType.ALLOCATION else [],
+        client_ids=[parties.client.id],
+        currencies=[currency],
+        go_account_ids=[parties.client.go_account_id],
+    )
 
 
 def require_mapped(name: str, currencies: CurrencyMap) -> str:

@@ -7,6 +7,7 @@ of it; the journal and the events still show both steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -32,6 +33,9 @@ from clearwindow.identity.models import Member
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Balance
 from clearwindow.network.parties import require_licence
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
+from clearwindow.pauses.models import Pause
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Funding, Runtime
 from clearwindow.signing import nonces
@@ -72,16 +76,19 @@ def _admit(runtime: Runtime, member: Member, asked: RequestedAllocation, request
         if recorded is None:
             if asked.type is AllocationType.DEALLOCATION:
                 transitions.lock_waiting(tx, parties, runtime.funding)
+            standing = pauses.standing_among(tx, rules.touched(asked.type, asked.currency, parties))
             source, destination = parties.ends(asked.type, asked.currency)
             balance = ledger.lock_balances(tx, [source, destination])[source]
             # The same request may have come at the same instant.
             recorded = _recorded(tx, asked)
             if recorded is None:
                 new = _new(tx, member, asked, verified, parties)
+                if standing:
+                    return _refuse_paused(tx, member, new, parties, standing)
                 return _begin(tx, member, new, parties, balance, runtime.funding)
         rules.require_same_request(recorded, asked)
         nonces.use_again(tx, member.enterprise_id, verified, InvalidRequestError, recorded.id)
-        return _passed(recorded, parties)
+        return _passed(tx, recorded, parties)
 
 
 def _is_repeat(tx: Transaction, member: Member, recorded: Allocation, request: SignedRequest) -> bool:
@@ -102,7 +109,7 @@ def _repeated(
             _verified(tx, asked, request, parties, is_repeat=True)
         except REFUSALS:
             return RequestOutcome(recorded, replayed=True, may_ask=False)
-    return _passed(recorded, parties)
+    return _passed(tx, recorded, parties)
 
 
 def _verified(
@@ -119,8 +126,13 @@ def _verified(
     return asked, signatures.verify(tx, account_id, request, amount_unit=unit, is_repeat=is_repeat)
 
 
-def _passed(recorded: Allocation, parties: Parties) -> RequestOutcome:
-    """Answers a repeat that passed every check. An inactive party keeps a new allocation from the partner."""
+def _passed(tx: Transaction, recorded: Allocation, parties: Parties) -> RequestOutcome:
+    """Answers a repeat that passed every check.
+
+    An inactive party keeps a new allocation from the partner, and a pause keeps what it touches.
+    """
+    if recorded.retriable and pauses.standing_for_allocation(tx, recorded.id):
+        return RequestOutcome(recorded, replayed=True, may_ask=False)
     stops = recorded.type is AllocationType.ALLOCATION and rules.stopping(
         parties.client, parties.partner, parties.connection
     )
@@ -158,6 +170,17 @@ def _begin(
     if approval is not None:
         _request_approval(tx, member, done, approval)
     return RequestOutcome(done, replayed=False, details=details)
+
+
+def _refuse_paused(
+    tx: Transaction, member: Member, new: Allocation, parties: Parties, standing: Sequence[Pause]
+) -> RequestOutcome:
+    """Releases the allocation before anything was held: the wire contract wants a record (choice C222)."""
+    done = rules.released(new, Refusal.PAUSED, tx.now(), pause_rules.in_words(standing))
+    store.insert_allocation(tx, done)
+    events.record(tx, [done], parties)
+    audit.record(tx, member, f"{new.type}.submitted", done.id, status=str(done.status))
+    return RequestOutcome(done, replayed=False, details=dict(pause_rules.told(standing[0])))
 
 
 def _evaluate(tx: Transaction, new: Allocation, parties: Parties) -> _Evaluated:

@@ -43,6 +43,7 @@ from clearwindow.client.requests import (
     Trade,
     TradeCorrection,
     TradeSide,
+    WantedLossLimits,
     WebhookEndpointChanges,
     encrypted_key,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "UnprocessableError",
     "UnusableEnvironmentError",
     "Value",
+    "WantedLossLimits",
     "WebhookEndpointChanges",
     "WebhookEvent",
     "WebhookVerificationError",

@@ -226,6 +226,11 @@ class PartnerCallFilters(PageFilters, total=False):
     owed: bool
 
 
+class PauseFilters(PageFilters, total=False):
+    kinds: Sequence[Literal["network", "partner", "client", "currency", "account"]]
+    standing: bool
+
+
 class SignedRequestFilters(PageFilters, total=False):
     operations: Texts
     subject_ids: Ids

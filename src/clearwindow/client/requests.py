@@ -138,6 +138,18 @@ class Deposit:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedLossLimits:
+    """The limits of loss of one currency, in base units. None is no limit."""
+
+    per_settlement: Quantity | None
+    per_day: Quantity | None
+
+    def wire(self) -> dict[str, object]:
+        given = {"perSettlement": self.per_settlement, "perDay": self.per_day}
+        return {name: None if quantity is None else quantity_text(quantity) for name, quantity in given.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class NewKey:
     """A public key of a Go Account: an xpub, a base64 DER key or 66 hexadecimal characters.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -20,18 +20,29 @@ from clearwindow.identity.models import Operator
 from clearwindow.ledger import rules
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Balance, BalanceKey, Entry, EntryKind, Hold, HoldCause
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
+from clearwindow.pauses.models import Pause
 from clearwindow.postgres.pool import Transaction
 
 _MOVEMENTS: Final = {EntryKind.DEPOSIT: rules.deposit, EntryKind.WITHDRAWAL: rules.withdrawal}
 
 
 def deposit(scene: Scene, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
-    """Credits a Go Account and schedules the settlements that waited for the money."""
+    """Credits a Go Account and schedules the settlements that waited for the money.
+
+    A deposit to an account over which a partner settles is a top-up, which a pause stops. Other money that has come
+    belongs into the books at any time (choice C223).
+
+    Raises:
+        UnprocessableError: the top-up touches what is paused.
+    """
     tx, funding = scene.tx, scene.runtime.funding
     account, key = account_and_key(tx, go_account_id, request.currency)
     # Partners before balances, as in an execution. The other order could deadlock with one.
     waiting = funding.lock_partners_of(tx, account.id)
-    outcome = _move(tx, EntryKind.DEPOSIT, key, request)
+    standing = pauses.standing_for_account(tx, account.id, key.currency) if waiting else []
+    outcome = _move(tx, EntryKind.DEPOSIT, key, request, standing)
     if not outcome.replayed:
         _record(tx, scene.operator, account, outcome)
         funding.wake_waiting(tx, waiting)
@@ -42,11 +53,12 @@ def withdraw(scene: Scene, go_account_id: str, request: CustodyRequest) -> Custo
     """Debits a Go Account.
 
     Raises:
-        UnprocessableError: the available balance does not cover the quantity.
+        UnprocessableError: the available balance does not cover the quantity, or something of it is paused.
     """
     tx = scene.tx
     account, key = account_and_key(tx, go_account_id, request.currency)
-    outcome = _move(tx, EntryKind.WITHDRAWAL, key, request)
+    standing = pauses.standing_for_account(tx, account.id, key.currency)
+    outcome = _move(tx, EntryKind.WITHDRAWAL, key, request, standing)
     if not outcome.replayed:
         _record(tx, scene.operator, account, outcome)
     return outcome
@@ -56,9 +68,10 @@ def hold_withdrawal(tx: Transaction, proposal_id: UUID, go_account_id: str, requ
     """Holds the funds of a proposed withdrawal.
 
     Raises:
-        UnprocessableError: the available balance does not cover the quantity.
+        UnprocessableError: the available balance does not cover the quantity, or something of it is paused.
     """
     account, key = account_and_key(tx, go_account_id, request.currency)
+    pause_rules.require_open(pauses.standing_for_account(tx, account.id, key.currency))
     before = ledger.lock_balances(tx, [key])[key]
     _require_covered(before, key, request.quantity)
     after = Balance(before.available - request.quantity, before.held + request.quantity)
@@ -84,7 +97,9 @@ def account_and_key(tx: Transaction, go_account_id: str, currency: str) -> tuple
     return account, BalanceKey(account.id, require_currency(tx, currency))
 
 
-def _move(tx: Transaction, kind: EntryKind, key: BalanceKey, request: CustodyRequest) -> CustodyOutcome:
+def _move(
+    tx: Transaction, kind: EntryKind, key: BalanceKey, request: CustodyRequest, standing: Sequence[Pause]
+) -> CustodyOutcome:
     wanted = CustodyMovement(tx.new_id(), kind, key, request.quantity, request.reference, tx.now())
     movements = _MOVEMENTS[kind](key, request.quantity)
     # The lock comes first, so that the second of two identical requests finds the movement of the first.
@@ -93,6 +108,7 @@ def _move(tx: Transaction, kind: EntryKind, key: BalanceKey, request: CustodyReq
     if done is not None:
         _require_same(done, wanted)
         return CustodyOutcome(done, before, replayed=True)
+    pause_rules.require_open(standing)
     if kind is EntryKind.WITHDRAWAL:
         _require_covered(before, key, wanted.quantity)
     entry = Entry(wanted.entry_id, kind, cause_id=wanted.entry_id, reference=wanted.reference)

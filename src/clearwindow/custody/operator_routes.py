@@ -109,6 +109,7 @@ def revoke_key(runtime: ServerRuntime, actor: ActingOperator, go_account_id: str
         "currency_unknown",
         "reference_used",
         "custody_movement_pkey",
+        ("paused", 422),
         "insufficient_funds",
         "proposal_differs",
     )
@@ -155,6 +156,7 @@ def add_currency(runtime: ServerRuntime, actor: ActingOperator, body: JsonBody[C
         "currency_unknown",
         "reference_used",
         "custody_movement_pkey",
+        ("paused", 422),
         "base_units_78_digits",
         "proposal_differs",
     )

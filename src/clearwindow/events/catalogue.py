@@ -95,6 +95,22 @@ def _approval(meaning: str) -> Description:
     return Description(meaning, "the client", fields, options)
 
 
+def _pause(meaning: str, **more: str) -> Description:
+    fields = {
+        "pauseId": "the pause",
+        "kind": "`network`, `partner`, `client`, `currency` or `account`",
+        "pausedAt": "since when it is paused",
+    }
+    options = {
+        "partnerId": "the paused partner",
+        "clientId": "the paused client",
+        "currency": "our name of the paused currency",
+        "goAccountId": "for its owner: the paused Go Account",
+    }
+    sent_to = "whoever it concerns: all, the owner and those it is connected to, or those who use the currency"
+    return Description(meaning, sent_to, fields | more, options)
+
+
 def _proposal(meaning: str) -> Description:
     fields = {
         "proposalId": "the proposal",
@@ -208,6 +224,22 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         "A Go Account began to require that signed texts say what they are for, or ceased to.",
         "the enterprise that owns the Go Account",
         {"goAccountId": "the Go Account", "requireIntent": "whether it requires it now"},
+    ),
+    EventType.LOSS_LIMIT_CHANGED: Description(
+        "A user has changed a limit of loss of a connection. A higher limit applies later.",
+        "the client",
+        {"connectionId": "the connection", "currency": "our name of the currency"},
+        {
+            "perSettlement": "the most that one settlement may take, in base units; absent without a limit",
+            "perDay": "the most that all settlements of one UTC day may take; absent without a limit",
+            "nextPerSettlement": "the same from `nextFrom` on",
+            "nextPerDay": "the same from `nextFrom` on",
+            "nextFrom": "when the higher limits come into force",
+        },
+    ),
+    EventType.PAUSE_STARTED: _pause("An operator has paused the network or a part of it. Executions wait."),
+    EventType.PAUSE_ENDED: _pause(
+        "The pause has ended. What waited runs in the order of its deadlines.", resumedAt="when it ended"
     ),
     EventType.MEMBER_UPDATED: Description(
         "An operator has changed what a user may do in the enterprise.",

@@ -25,6 +25,9 @@ from clearwindow.network.models import (
     Partner,
 )
 from clearwindow.partner_calls import calls
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
+from clearwindow.pauses.models import Touched
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.signing import nonces
@@ -48,7 +51,8 @@ def connect(runtime: Runtime, member: Member, asked: NewConnection, request: Sig
     """Makes the connection with its network account, and asks the partner for its ids. Protocol §1, §3, §8.
 
     Raises:
-        UnprocessableError: the partner refuses the connection, which stays as an inactive record.
+        UnprocessableError: the partner refuses the connection, which stays as an inactive record. Or something is
+            paused, and nothing is recorded.
     """
     made = _make(runtime, member, asked, signatures.require_match(request))
     connection = made.connection
@@ -127,6 +131,8 @@ def _new(
 ) -> Connected:
     parties.require_licence(tx, member.enterprise_id, partner.id)
     rules.require_may_connect(client, partner)
+    touched = Touched([partner.id], [client.id], go_account_ids=[client.go_account_id])
+    pause_rules.require_open(pauses.standing_among(tx, touched))
     endpoint = calls.endpoint_of(tx, partner.enterprise_id)
     connection = _new_connection(tx, member, client, asked, request, connection_id)
     if endpoint.is_called:

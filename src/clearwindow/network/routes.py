@@ -153,6 +153,7 @@ def connection_to_sign_by_post(
         "partner_not_licensed",
         "client_inactive",
         ("partner_inactive", 422),
+        ("paused", 422),
         "connection_refused",
     ),
 )

@@ -144,6 +144,11 @@ def postpone(tx: Transaction, call: OwedCall, silence: Silent) -> None:
     store.postpone_call(tx, call.id, due_at, silence.why, tried=silence.tried)
 
 
+def hold(tx: Transaction, call: OwedCall, why: str) -> None:
+    """Keeps a call that was answered owed, and due at once: its answer could not be carried out."""
+    store.postpone_call(tx, call.id, tx.now(), why, tried=True)
+
+
 def make(runtime: Runtime, call: OwedCall, *, attempts: int = 1) -> Answer:
     """Makes up to ``attempts`` attempts within the time limit of one call, and updates the circuit.
 

@@ -115,7 +115,8 @@ WHERE id = %(id)s AND due_at <= coalesce(%(due_by)s::timestamptz, due_at)
   AND (leased_until IS NULL OR leased_until <= %(now)s)
 
 -- name: list_due_calls
--- Takes the calls of all partners in turn, so that a partner with many calls does not delay the others.
+-- Takes the calls of all partners in turn, so that a partner with many calls does not delay the others. Questions about
+-- allocations that are still reserved wait for the end of a pause.
 SELECT id, partner_id, enterprise_id, operation, subject_id, attempts
 FROM (
     SELECT call.id, call.partner_id, call.enterprise_id, call.operation, call.subject_id, call.attempts, call.due_at,
@@ -124,6 +125,7 @@ FROM (
     LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
     WHERE call.operation = ANY(%(operations)s) AND greatest(call.due_at, call.leased_until) <= %(now)s
       AND (circuit.open_until IS NULL OR circuit.open_until <= %(now)s)
+      AND NOT EXISTS (SELECT FROM paused_allocation AS paused WHERE paused.allocation_id = call.subject_id)
 ) AS due
 ORDER BY place, due_at, id
 LIMIT %(limit)s
@@ -134,6 +136,7 @@ FROM partner_call AS call
 LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
 WHERE call.operation = ANY(%(operations)s) AND greatest(call.due_at, call.leased_until) <= %(now)s
   AND (circuit.open_until IS NULL OR circuit.open_until <= %(now)s)
+  AND NOT EXISTS (SELECT FROM paused_allocation AS paused WHERE paused.allocation_id = call.subject_id)
 
 -- name: count_leased_calls
 SELECT count(*) FROM partner_call
@@ -144,6 +147,7 @@ SELECT min(greatest(call.due_at, call.leased_until, circuit.open_until))
 FROM partner_call AS call
 LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id
 WHERE call.operation = ANY(%(operations)s) AND call.due_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM paused_allocation AS paused WHERE paused.allocation_id = call.subject_id)
 
 -- name: list_calls
 SELECT id, partner_id, operation, subject_id, created_at, due_at, attempts, last_error, ended_at,

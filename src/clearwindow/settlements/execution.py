@@ -14,6 +14,8 @@ from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Entry, EntryKind
 from clearwindow.network import parties
 from clearwindow.network.models import Partner
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import events, finalization, funding, immediate, rules, staging, store
@@ -36,7 +38,11 @@ def advance(runtime: Runtime, due: DueSettlement) -> bool:
             return True
         settlement = store.lock(tx, due.id)
         if settlement.state is SettlementState.DISPUTE_WINDOW:
+            # Windows go on, whatever is paused.
             _finalise(tx, partner, settlement)
+        elif pauses.standing_for_settlement(tx, settlement.id):
+            # Paused since it was found. It is due again when it is resumed.
+            return True
         elif settlement.closures_wait:
             _run_closures(tx, partner, settlement)
         else:
@@ -115,9 +121,14 @@ def retry(runtime: Runtime, operator: Operator, settlement_id: UUID | None, reas
     """Makes a failed settlement due at once, or the closures of a rejected one. A pending one stays as it is.
 
     An immediate settlement is tried before this returns: it has completed, or is still failed.
+
+    Raises:
+        UnprocessableError: something that the settlement touches is paused.
     """
     with runtime.transaction() as tx:
         partner, settlement = lock_both(tx, settlement_id)
+        if settlement.state is SettlementState.FAILED or settlement.closures_wait:
+            pause_rules.require_open(pauses.standing_for_settlement(tx, settlement.id))
         if settlement.immediate:
             rules.require_transition(settlement, SettlementState.COMPLETED)
             tried = immediate.attempt(tx, partner, settlement).settlement

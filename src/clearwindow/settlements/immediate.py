@@ -58,7 +58,7 @@ def settle_at_once(runtime: Runtime, member: Member, instruction: Instruction, s
         draft = intake.draft(tx, request, received, tx.new_id())
         warnings = rules.cutoff_warnings(instruction.cutoff_at, store.last_cutoff(tx, partner.id))
         settlement = replace(draft, cutoff_at=instruction.cutoff_at, reason=_NOT_TRIED, warnings=warnings)
-        intake.insert(tx, settlement, received.staged)
+        intake.insert(tx, _METHOD, settlement, received.staged)
         outcome = replace(attempt(tx, partner, settlement, warnings), warnings=warnings)
         if outcome.settlement.state is SettlementState.FAILED:
             _notify_failed(tx, partner, outcome)

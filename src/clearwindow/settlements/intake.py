@@ -17,6 +17,8 @@ from clearwindow.identity.models import Member
 from clearwindow.network import parties
 from clearwindow.network import store as network
 from clearwindow.network.models import Partner
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.settlements import rules, store
@@ -125,7 +127,8 @@ def _admit(tx: Transaction, request: Request, partner: Partner, *, is_repeat: bo
     if existing.state is not SettlementState.FAILED:
         return Repeated(partner, existing, may_act=False)
     settlement = store.lock(tx, existing.id)
-    return Repeated(partner, settlement, may_act=settlement.state is SettlementState.FAILED)
+    failed = settlement.state is SettlementState.FAILED
+    return Repeated(partner, settlement, may_act=failed and not pauses.standing_for_settlement(tx, settlement.id))
 
 
 def _is_repeat(tx: Transaction, request: Request, existing: Settlement) -> bool:
@@ -193,8 +196,13 @@ def draft(tx: Transaction, request: Request, received: Admitted, settlement_id: 
     )
 
 
-def insert(tx: Transaction, settlement: Settlement, staged: StagedAmounts) -> None:
-    """Stores the settlement with a transfer for each staged amount."""
+def insert(tx: Transaction, method: Method, settlement: Settlement, staged: StagedAmounts) -> None:
+    """Stores the settlement with a transfer for each staged amount.
+
+    Raises:
+        RequestError: as the method says it, if something that the settlement touches is paused, or a connection
+            would lose more than its client allows.
+    """
     store.insert(tx, settlement, staged.scale)
     transfers.insert_staged(
         tx,
@@ -204,6 +212,11 @@ def insert(tx: Transaction, settlement: Settlement, staged: StagedAmounts) -> No
         currencies=staged.currencies,
         decimals=staged.decimals,
     )
+    # The stored rows say what the settlement touches. A refusal rolls them back.
+    pause_rules.require_open(pauses.standing_for_settlement(tx, settlement.id), method.stopped_by)
+    day_from, day_until = rules.utc_day(settlement.created_at)
+    beyond = transfers.losses_beyond_limits(tx, settlement.id, settlement.partner_id, day_from, day_until)
+    rules.require_within_loss_limits(beyond, method.stopped_by)
 
 
 def as_nested(amounts: Amounts) -> NestedAmounts | None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final, Literal
 from uuid import UUID
 
+from clearwindow.core.errors import PermissionDeniedError, RequestError
 from clearwindow.identity.models import Member
 from clearwindow.network.models import Client, Connection, Partner
 from clearwindow.postgres.paging import Listing
@@ -110,6 +111,8 @@ class Settlement:
     """The settlement is rejected, and the transfers of the closures that it took still run."""
     warnings: tuple[str, ...] = ()
     """What may be a mistake in the request, and was told in its answer."""
+    paused_since: datetime | None = None
+    """Since when something that the settlement touches is paused. It does not execute meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class Method:
         begins_as: the state of a new settlement.
         immediate: whether the settlement has no windows.
         in_base_units: whether amounts are base units even if the partner's other amounts are not.
+        stopped_by: the kind of error that says that something is paused, or beyond a client's limit of loss.
     """
 
     allowed: Callable[[Partner], Partner]
@@ -146,6 +150,7 @@ class Method:
     settlement_type: SettlementType = SettlementType.OFFCHAIN
     immediate: bool = False
     in_base_units: bool = False
+    stopped_by: type[RequestError] = PermissionDeniedError
 
     def made(self, settlement: Settlement) -> bool:
         return settlement.settlement_type is self.settlement_type and settlement.immediate is self.immediate
@@ -264,8 +269,8 @@ class ClientTransfers:
 
 @dataclass(frozen=True, slots=True)
 class WaitingSettlement:
-    """A settlement that waits for the worker. ``status``: waiting for its time, due, or failing."""
+    """A settlement that waits for the worker. ``status``: for its time, for the end of a pause, due, or failing."""
 
     settlement: Settlement
     due_at: datetime
-    status: Literal["waiting", "due", "failing"]
+    status: Literal["waiting", "due", "failing", "paused"]

@@ -50,7 +50,7 @@ def get_settlement(
 @router.post(
     "/settlements/{settlement_id}/retry",
     summary="Try a failed settlement again at once",
-    responses=may_raise("settlement_not_found", "settlement_state", "base_units_78_digits"),
+    responses=may_raise("settlement_not_found", "settlement_state", ("paused", 422), "base_units_78_digits"),
 )
 def retry_settlement(
     runtime: ServerRuntime,

@@ -164,7 +164,7 @@ class WorkItem(WireModel):
     kind: str
     id: str
     stage: str
-    status: Annotated[str, Field(description="waiting, due or failing")]
+    status: Annotated[str, Field(description="waiting, due, failing or paused")]
     due_at: str
     attempts: int
     last_error: str | None = None

@@ -16,6 +16,7 @@ from clearwindow.settlements.models import (
     SettlementDetail,
     SettlementFilter,
     SettlementLine,
+    SettlementState,
     WaitingSettlement,
 )
 from clearwindow.settlements.transfers.models import WantedTransfers
@@ -55,6 +56,8 @@ def list_work(runtime: Runtime, limit: int, offset: int) -> Listing[WaitingSettl
 
 
 def _waiting(settlement: Settlement, due_at: datetime, now: datetime) -> WaitingSettlement:
+    if settlement.paused_since is not None and settlement.state is not SettlementState.DISPUTE_WINDOW:
+        return WaitingSettlement(settlement, due_at, "paused")
     if settlement.attempts:
         return WaitingSettlement(settlement, due_at, "failing")
     return WaitingSettlement(settlement, due_at, "due" if due_at <= now else "waiting")

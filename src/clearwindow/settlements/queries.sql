@@ -2,7 +2,9 @@
 id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
        cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
        due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent,
-       closures_wait, warnings
+       closures_wait, warnings,
+       (SELECT min(paused.paused_at) FROM paused_settlement AS paused
+        WHERE paused.settlement_id = settlement.id) AS paused_since
 
 -- name: insert_settlement
 INSERT INTO settlement (id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes,
@@ -82,20 +84,27 @@ WHERE partner_id = ANY(%(partner_ids)s) AND settlement_type = 'offchain' AND NOT
 -- name: list_due
 SELECT id, partner_id FROM (
     SELECT DISTINCT ON (partner_id) id, partner_id, due_at FROM settlement
-    WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s ORDER BY partner_id, due_at, created_at, id
+    WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s
+      AND NOT EXISTS (SELECT FROM paused_step AS paused WHERE paused.settlement_id = settlement.id)
+    ORDER BY partner_id, due_at, created_at, id
 ) AS first_of_partner
 ORDER BY due_at, id LIMIT %(limit)s
 
 -- name: first_due
 SELECT id FROM settlement
 WHERE partner_id = %(partner_id)s AND due_at <= %(now)s AND settlement_type = %(settlement_type)s
+  AND NOT EXISTS (SELECT FROM paused_step AS paused WHERE paused.settlement_id = settlement.id)
 ORDER BY due_at, created_at, id LIMIT 1
 
 -- name: count_due
-SELECT count(*) FROM settlement WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s
+SELECT count(*) FROM settlement
+WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s
+  AND NOT EXISTS (SELECT FROM paused_step AS paused WHERE paused.settlement_id = settlement.id)
 
 -- name: next_due_at
-SELECT min(due_at) FROM settlement WHERE due_at IS NOT NULL AND settlement_type = %(settlement_type)s
+SELECT min(due_at) FROM settlement
+WHERE due_at IS NOT NULL AND settlement_type = %(settlement_type)s
+  AND NOT EXISTS (SELECT FROM paused_step AS paused WHERE paused.settlement_id = settlement.id)
 
 -- name: list_work
 SELECT {settlement}, count(*) OVER () AS total

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from clearwindow.core.clock import after_minutes, wire_time
-from clearwindow.core.errors import ConflictError, InvalidRequestError
+from clearwindow.core.errors import ConflictError, InvalidRequestError, RequestError
 from clearwindow.core.money import AmountUnit
 from clearwindow.network.models import Partner
 from clearwindow.settlements.models import (
@@ -24,8 +24,10 @@ from clearwindow.settlements.models import (
     Settlement,
     SettlementState,
 )
+from clearwindow.settlements.transfers.models import LossBeyondLimit
 from clearwindow.signing.models import Operation
 
+_NAMED: Final = 20
 _STATES_OF: Final[dict[str, tuple[SettlementState, ...]]] = {
     "pending": (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW, SettlementState.ONCHAIN),
     "failed": (SettlementState.FAILED,),
@@ -202,3 +204,32 @@ def failure_reason(gaps: list[FundingGap]) -> str:
     """Returns the reason in base units, so that it is exact."""
     parts = [f"{gap.currency} by {gap.shortfall} (needs {gap.needed}, has {gap.available})" for gap in gaps]
     return f"the partner's account is short of {', '.join(parts)}"
+
+
+def utc_day(moment: datetime) -> tuple[datetime, datetime]:
+    """Returns the beginning of the moment's UTC day and of the next one."""
+    begin = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return begin, begin + timedelta(days=1)
+
+
+def require_within_loss_limits(beyond: Sequence[LossBeyondLimit], kind: type[RequestError]) -> None:
+    """Requires that no connection loses more than its client allows.
+
+    Raises:
+        RequestError: of this kind. It names connections and currencies, and never a limit.
+    """
+    if not beyond:
+        return
+    first = beyond[0]
+    more = f" and {len(beyond) - 1} more" if len(beyond) > 1 else ""
+    raise kind(
+        "loss_limit_exceeded",
+        f"connection {first.connection_id} would lose more {first.currency} than its client allows{more}: nothing"
+        " was written; settle less, or ask the client",
+        {
+            "losses": [
+                {"connectionId": str(one.connection_id), "currency": one.currency} for one in beyond[:_NAMED]
+            ],
+            "lossCount": len(beyond),
+        },
+    )

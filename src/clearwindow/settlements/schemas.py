@@ -246,6 +246,9 @@ class SettlementOutput(WireModel):
     ]
     dispute_deadline_at: Annotated[str | None, Field(description="Missing in a settlement of version 1.")] = None
     top_up_deadline_at: Annotated[str | None, Field(description="Missing in a settlement of version 1.")] = None
+    paused_since: Annotated[
+        str | None, Field(description="Something of it is paused since then. It executes after that is resumed.")
+    ] = None
 
 
 class ExecutedSettlementAnswer(WireModel):
@@ -331,6 +334,7 @@ def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, ob
         stage=settlement.state.value,
         dispute_deadline_at=None if settlement.immediate else wire_time(settlement.dispute_deadline_at),
         top_up_deadline_at=None if settlement.immediate else wire_time(settlement.top_up_deadline_at),
+        paused_since=wire_time(settlement.paused_since) if settlement.paused_since else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from clearwindow.core.errors import PermissionDeniedError
+from clearwindow.core.errors import PermissionDeniedError, UnprocessableError
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit
 from clearwindow.identity.models import Member
@@ -50,7 +50,8 @@ def stage_settlement(
         InvalidRequestError: an amount cannot be a transfer, or the payload differs from the body.
         NotAuthenticatedError: the signature is not the partner's.
         ConflictError: the externalId or the nonce belongs to another request.
-        UnprocessableError: liabilities exceed what connections have. Then nothing is written.
+        UnprocessableError: liabilities exceed what connections have, or something is paused. Then nothing is
+            written.
     """
     request = intake.read(runtime, member, _METHOD, instruction, signed)
     with runtime.transaction() as tx:
@@ -62,7 +63,7 @@ def stage_settlement(
         draft = intake.draft(tx, request, received, tx.new_id())
         warnings = rules.cutoff_warnings(instruction.cutoff_at, store.last_cutoff(tx, partner.id))
         settlement = replace(_with_windows(draft, partner, instruction), warnings=warnings)
-        intake.insert(tx, settlement, received.staged)
+        intake.insert(tx, _METHOD, settlement, received.staged)
         taken = _take_closures(tx, settlement)
         _hold(tx, partner, settlement, taken)
         events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement, warnings=warnings)
@@ -89,7 +90,7 @@ def _allowed_to_stage(partner: Partner) -> Partner:
     return partner
 
 
-_METHOD: Final = Method(_allowed_to_stage, SettlementState.DISPUTE_WINDOW)
+_METHOD: Final = Method(_allowed_to_stage, SettlementState.DISPUTE_WINDOW, stopped_by=UnprocessableError)
 
 
 def _repeat(tx: Transaction, member: Member, received: intake.Repeated) -> StagedAnswer:

@@ -22,6 +22,8 @@ from clearwindow.core.places import Use
 from clearwindow.core.work import Purpose, working_for
 from clearwindow.identity.opening import find_opening, mode_of
 from clearwindow.jobs.backlog import Backlog, Waiting, backlogs
+from clearwindow.pauses import service as pauses
+from clearwindow.pauses.models import PauseKind
 from clearwindow.postgres.failures import PROBLEMS
 from clearwindow.postgres.migrations import pending_on
 from clearwindow.runtime import Runtime
@@ -175,12 +177,14 @@ class _RuntimeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             found = backlogs(self._runtime, self._kinds)
+            standing = pauses.standing_counts(self._runtime)
         except Exception as error:
             # The pool's numbers are most useful when the database is away.
             if not self._runtime.database.tell(error, "metrics"):
                 log.warning("backlog_unknown", exc_info=error)
         else:
             yield from _backlog_metrics(found)
+            yield _pause_metric(standing)
         pool = GaugeMetricFamily("clearwindow_database_pool", "The connection pool's own numbers.", labels=["of"])
         for name, value in self._runtime.database.pool_stats().items():
             pool.add_metric([name], value)
@@ -188,6 +192,15 @@ class _RuntimeCollector(Collector):
         yield from _capacity_metrics(
             self._capacity.uses() | self._runtime.database.uses() | self._runtime.outgoing.uses()
         )
+
+
+def _pause_metric(standing: Mapping[PauseKind, int]) -> Metric:
+    metric = GaugeMetricFamily(
+        "clearwindow_pauses", "Pauses that stand. Work that they stop waits.", labels=["kind"]
+    )
+    for kind in PauseKind:
+        metric.add_metric([kind.value], standing.get(kind, 0))
+    return metric
 
 
 def _capacity_metrics(uses: Mapping[str, Use]) -> Iterator[Metric]:

@@ -20,10 +20,12 @@ from clearwindow.identity.directory.routes import whoami_router
 from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
 from clearwindow.ledger.operator_routes import router as ledger_router
+from clearwindow.loss_limits.routes import router as loss_limits_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.partner_calls.operator_routes import public_router as calls_public_router
 from clearwindow.partner_calls.operator_routes import router as calls_operator_router
+from clearwindow.pauses.operator_routes import router as pauses_router
 from clearwindow.proposals.operator_routes import router as proposals_router
 from clearwindow.settlements.disputes.routes import router as disputes_router
 from clearwindow.settlements.onchain.operator_routes import router as chain_operator_router
@@ -49,6 +51,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     allocations_router,
     approvals_router,
     approval_router,
+    loss_limits_router,
     network_router,
     network_operator_router,
     allocations_operator_router,
@@ -66,6 +69,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     ledger_router,
     events_router,
     settlements_operator_router,
+    pauses_router,
     calls_operator_router,
     calls_public_router,
 )

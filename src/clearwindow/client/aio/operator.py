@@ -23,6 +23,7 @@ from clearwindow.client.aio.operator_lists import (
     AsyncOperatorUsers,
 )
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
+from clearwindow.client.aio.operator_pauses import AsyncOperatorPauses
 from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
 from clearwindow.client.aio.operator_proposals import AsyncOperatorProposals
 from clearwindow.client.aio.operator_settlements import (
@@ -112,6 +113,10 @@ class AsyncOperator:
     @property
     def partner_calls(self) -> AsyncOperatorPartnerCalls:
         return AsyncOperatorPartnerCalls(self._desk)
+
+    @property
+    def pauses(self) -> AsyncOperatorPauses:
+        return AsyncOperatorPauses(self._desk)
 
     @property
     def proposals(self) -> AsyncOperatorProposals:
@@ -209,7 +214,7 @@ class AsyncOperator:
         return self._desk.pages("/events", "events", RecordedEvent, filters)
 
     def work(self, **filters: Unpack[PageFilters]) -> AsyncPages[WorkItem]:
-        """Returns the work of the worker: waiting, due and failing."""
+        """Returns the work of the worker: waiting, due, failing and paused."""
         return self._desk.pages("/work", "work", WorkItem, filters)
 
     async def check_ledger(self) -> LedgerCheck:

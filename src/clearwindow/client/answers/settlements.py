@@ -40,6 +40,7 @@ class Settlement(Value):
     stage: str | None = None
     dispute_deadline_at: AwareDatetime | None = None
     top_up_deadline_at: AwareDatetime | None = None
+    paused_since: AwareDatetime | None = None
 
 
 class StagedSettlement(Settlement):

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Unpack
 
+from clearwindow.client.answers.loss_limits import ConnectionLossLimits
 from clearwindow.client.answers.network import Connection
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import ClientConnectionFilters, PartnerConnectionFilters
-from clearwindow.client.requests import ConnectionKey
+from clearwindow.client.requests import ConnectionKey, WantedLossLimits
 from clearwindow.client.sync.desk import Desk, SigningMethod
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, fields
@@ -46,6 +48,22 @@ class ClientConnections:
         path = self._desk.path("/clients/connections/{}", connection_id)
         asked = fields(active=active, name=name)
         return self._desk.send("PUT", path, value_of(Connection, "connection"), asked, repeatable=True)
+
+    def loss_limits(self, connection_id: Id) -> ConnectionLossLimits:
+        """Returns what a settlement, and all settlements of a UTC day, may take. The partner never sees it."""
+        path = self._desk.path("/clients/connections/{}/loss-limits", connection_id)
+        return self._desk.get(path, value_of(ConnectionLossLimits))
+
+    def change_loss_limits(
+        self, connection_id: Id, loss_limits: Mapping[str, WantedLossLimits]
+    ) -> ConnectionLossLimits:
+        """Sets the limits of these currencies, in base units. Those of other currencies stay.
+
+        A lower limit applies at once. A higher one, or None for no limit, applies after 24 hours.
+        """
+        path = self._desk.path("/clients/connections/{}/loss-limits", connection_id)
+        asked = {"lossLimits": {currency: wanted.wire() for currency, wanted in loss_limits.items()}}
+        return self._desk.send("PUT", path, value_of(ConnectionLossLimits), asked, repeatable=True)
 
     def payload(
         self,

@@ -41,6 +41,7 @@ from clearwindow.client.sync.operator_lists import (
     OperatorUsers,
 )
 from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
+from clearwindow.client.sync.operator_pauses import OperatorPauses
 from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
 from clearwindow.client.sync.operator_proposals import OperatorProposals
 from clearwindow.client.sync.operator_settlements import (
@@ -113,6 +114,10 @@ class Operator:
     @property
     def partner_calls(self) -> OperatorPartnerCalls:
         return OperatorPartnerCalls(self._desk)
+
+    @property
+    def pauses(self) -> OperatorPauses:
+        return OperatorPauses(self._desk)
 
     @property
     def proposals(self) -> OperatorProposals:
@@ -210,7 +215,7 @@ class Operator:
         return self._desk.pages("/events", "events", RecordedEvent, filters)
 
     def work(self, **filters: Unpack[PageFilters]) -> Pages[WorkItem]:
-        """Returns the work of the worker: waiting, due and failing."""
+        """Returns the work of the worker: waiting, due, failing and paused."""
         return self._desk.pages("/work", "work", WorkItem, filters)
 
     def check_ledger(self) -> LedgerCheck:

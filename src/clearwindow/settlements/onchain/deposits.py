@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from clearwindow.core.errors import ConflictError, InvalidRequestError, NotFoundError
+from clearwindow.core.errors import ConflictError, InvalidRequestError, NotFoundError, PermissionDeniedError
 from clearwindow.core.ids import NIL
 from clearwindow.custody import signatures
 from clearwindow.events import outbox
@@ -19,6 +19,9 @@ from clearwindow.ledger.models import BalanceKey, Entry, EntryKind, Hold, HoldCa
 from clearwindow.network import parties
 from clearwindow.network import store as network
 from clearwindow.network.models import CurrencyMap, Partner
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
+from clearwindow.pauses.models import Touched
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import funding
@@ -43,7 +46,8 @@ def submit(runtime: Runtime, member: Member, asked: NewDeposits, signed: SignedR
     """Stores the transactions that fund a settlement. The settlement may not exist yet.
 
     Raises:
-        PermissionDeniedError: the caller is no active partner with on-chain settlement enabled.
+        PermissionDeniedError: the caller is no active partner with on-chain settlement enabled, or something is
+            paused.
         InvalidRequestError: a currency is unmapped, a transaction is there twice, or the payload differs.
         NotFoundError: the partner has no settlement with this settlementId.
         NotAuthenticatedError: the signature is not the partner's.
@@ -67,6 +71,7 @@ def submit(runtime: Runtime, member: Member, asked: NewDeposits, signed: SignedR
         new = {key: name for key, name in wanted.items() if key not in known}
         if new:
             _require_open(tx, settlement_id)
+            _require_not_paused(tx, partner, new)
             given = {tx.new_id(): (currency, name, tx_id) for (currency, tx_id), name in new.items()}
             external_id = asked.external_settlement_id
             store.insert_deposits(tx, partner.id, settlement_id, external_id, given, signed.sha256)
@@ -233,6 +238,12 @@ def _require_open(tx: Transaction, settlement_id: UUID) -> None:
     settlement = settlements.find(tx, settlement_id)
     if settlement is not None and settlement.state in (SettlementState.COMPLETED, SettlementState.REJECTED):
         raise ConflictError("settlement_ended", f"the settlement is {settlement.state} and takes no more deposits")
+
+
+def _require_not_paused(tx: Transaction, partner: Partner, new: Iterable[tuple[str, str]]) -> None:
+    currencies = sorted({currency for currency, _ in new})
+    touched = Touched([partner.id], [partner.client_id], currencies, [partner.go_account_id])
+    pause_rules.require_open(pauses.standing_among(tx, touched), PermissionDeniedError)
 
 
 def _credit(

@@ -8,6 +8,7 @@ payments again, and the chain pays them once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import BalanceKey, Entry, EntryKind, Movement
 from clearwindow.network import parties
 from clearwindow.network.models import Partner
+from clearwindow.pauses import rules as pause_rules
+from clearwindow.pauses import store as pauses
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import events
@@ -34,20 +37,32 @@ from clearwindow.settlements.onchain.rules import Step
 
 
 def advance(runtime: Runtime, chain: Chain, due: DueSettlement) -> bool:
-    """Takes the next step of a due settlement. Returns False if another worker takes it."""
-    payments = _record_payments(runtime, due)
-    if payments is None:
+    """Takes the next step of a due settlement. Returns False if another worker takes it.
+
+    While something of it is paused, the chain gets no payment. It is still asked about those that it may have.
+    """
+    recorded = _record_payments(runtime, due)
+    if recorded is None:
         return False
     reports: list[PaymentReport] = []
-    if payments:
-        chain.pay(payments)
-        reports = chain.payments([payment.id for payment in payments])
+    if recorded.payments:
+        if not recorded.paused:
+            chain.pay(recorded.payments)
+        reports = chain.payments([payment.id for payment in recorded.payments])
     _record_reports(runtime, due, reports)
     return True
 
 
-def _record_payments(runtime: Runtime, due: DueSettlement) -> list[Payment] | None:
-    """Returns the recorded payments that the chain must have. None: another worker has the step."""
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The recorded payments that the chain must have. ``paused``: it gets no further ones now."""
+
+    payments: Sequence[Payment]
+    paused: bool = False
+
+
+def _record_payments(runtime: Runtime, due: DueSettlement) -> _Recorded | None:
+    """Returns None if another worker has the step."""
     with runtime.transaction() as tx:
         partner = parties.claim_partner(tx, due.partner_id)
         if partner is None:
@@ -59,12 +74,14 @@ def _record_payments(runtime: Runtime, due: DueSettlement) -> list[Payment] | No
         progress = store.progress(tx, settlement.id)
         settlement = _alert(tx, partner, settlement, progress)
         if settlement.state is not SettlementState.ONCHAIN:
-            return []
+            return _Recorded([])
         settlements.claim_step(tx, settlement.id, now + timedelta(seconds=rules.CLAIM_SECONDS))
-        if progress.phase is not Phase.DEPOSITS:
+        paused = bool(pauses.standing_for_settlement(tx, settlement.id))
+        if progress.phase is not Phase.DEPOSITS and not paused:
             room = rules.PAYMENTS_UNDER_WAY - store.count_under_way(tx, settlement.id)
             store.initiate(tx, settlement.id, rules.side_of(progress.phase), room)
-        return store.payments_under_way(tx, settlement.id, settlement.rt_id, rules.PAYMENTS_UNDER_WAY)
+        under_way = store.payments_under_way(tx, settlement.id, settlement.rt_id, rules.PAYMENTS_UNDER_WAY)
+        return _Recorded(under_way, paused)
 
 
 def _record_reports(runtime: Runtime, due: DueSettlement, reports: Sequence[PaymentReport]) -> None:
@@ -80,7 +97,11 @@ def _record_reports(runtime: Runtime, due: DueSettlement, reports: Sequence[Paym
         store.record_transaction_ids(tx, by_state[ChainState.PENDING])
         store.fail(tx, settlement.id, by_state[ChainState.FAILED])
         paid = store.complete(tx, settlement.id, by_state[ChainState.CONFIRMED])
+        paused = pauses.standing_for_settlement(tx, settlement.id)
         _move(tx, partner, settlement, paid)
+        if paused:
+            _wait_for_resume(tx, settlement)
+            return
         _proceed(tx, partner, settlement)
 
 
@@ -160,6 +181,17 @@ def _wait(tx: Transaction, settlement: Settlement, progress: Progress, tallies: 
     settlements.set_due(tx, settlement.id, due_at)
 
 
+def _wait_for_resume(tx: Transaction, settlement: Settlement) -> None:
+    """Looks at the chain while it has payments. Without any, the next step is due, and is found after the pause."""
+    if settlement.state is not SettlementState.ONCHAIN:
+        return
+    tallies = store.tallies(tx, settlement.id)
+    if any(tally.initiated for tally in tallies.values()):
+        _wait(tx, settlement, store.progress(tx, settlement.id), tallies)
+    else:
+        settlements.set_due(tx, settlement.id, tx.now())
+
+
 def _fail(
     tx: Transaction, partner: Partner, settlement: Settlement, progress: Progress, tallies: Mapping[Side, Tally]
 ) -> None:
@@ -191,9 +223,14 @@ def _alert(tx: Transaction, partner: Partner, settlement: Settlement, progress: 
 
 
 def retry(runtime: Runtime, operator: Operator, settlement_id: UUID, reason: str | None) -> Settlement:
-    """Sends failed transfers again at once. Transfers under way stay as they are."""
+    """Sends failed transfers again at once. Transfers under way stay as they are.
+
+    Raises:
+        UnprocessableError: something that the settlement touches is paused.
+    """
     with runtime.transaction() as tx:
         _, settlement = _lock(tx, settlement_id)
+        pause_rules.require_open(pauses.standing_for_settlement(tx, settlement.id))
         if settlement.state is SettlementState.FAILED:
             settlement = initiation.retry(tx, settlement)
         elif settlement.state is SettlementState.ONCHAIN:

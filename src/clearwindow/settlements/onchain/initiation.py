@@ -59,7 +59,7 @@ def initiate(
         settlement_id = store.reserve(tx, partner.id, instruction.external_id, tx.new_id())
         draft = intake.draft(tx, request, received, settlement_id)
         settlement = _with_route(draft, partner, str(tx.new_id()))
-        intake.insert(tx, settlement, received.staged)
+        intake.insert(tx, _METHOD, settlement, received.staged)
         _begin(tx, partner, settlement)
         _hold(tx, partner, settlement)
         events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)

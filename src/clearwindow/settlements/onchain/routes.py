@@ -29,7 +29,13 @@ router: Final = member_router("on-chain settlement", f"{NETWORK_V1}/partners/set
     operation_id="v1PartnerOnChainSettlementPostRoute",
     summary="Start a settlement on chain",
     status_code=202,
-    responses=may_raise(*SETTLING_ERRORS, "onchain_not_enabled", ("liabilities_exceed_balance", 400))
+    responses=may_raise(
+        *SETTLING_ERRORS,
+        "onchain_not_enabled",
+        ("paused", 403),
+        ("loss_limit_exceeded", 403),
+        ("liabilities_exceed_balance", 400),
+    )
     | {200: {"model": schemas.OnchainSettlementAnswer}},
 )
 @works_on(Work.LARGE_BODY)
@@ -61,6 +67,7 @@ def initiate(
         "onchain_not_enabled",
         *SIGNATURE_ERRORS,
         ("text_already_used", 409),
+        ("paused", 403),
         "currency_unmapped",
         "deposit_twice",
         "deposit_taken",

@@ -154,6 +154,14 @@ class TransferFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class LossBeyondLimit:
+    """A connection that would lose more of a currency than its client allows."""
+
+    connection_id: UUID
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnfitAmount:
     """An amount of a request that its currency cannot carry. ``amount`` is as the partner wrote it."""
 

@@ -230,6 +230,38 @@ FROM settlement_transfer
 WHERE settlement_id = %(settlement_id)s AND quantity < 0
 GROUP BY network_account_id, currency
 
+-- name: has_loss_limits
+SELECT EXISTS (SELECT FROM loss_limit WHERE partner_id = %(partner_id)s)
+
+-- name: losses_beyond_limits
+-- The connections and currencies in which a stored settlement takes more than the client allows: by itself, or together
+-- with all settlements of its UTC day that are not rejected. Losses are gross: a gain from one counterparty, or on another
+-- name of the currency, covers none. Transfers of closures do not count.
+WITH allowed AS (
+    SELECT limits.connection_id, limits.currency,
+           CASE WHEN limits.next_from <= %(now)s THEN limits.next_per_settlement
+                ELSE limits.per_settlement END AS per_settlement,
+           CASE WHEN limits.next_from <= %(now)s THEN limits.next_per_day ELSE limits.per_day END AS per_day
+    FROM settlement_party AS party
+    JOIN loss_limit AS limits ON limits.connection_id = party.connection_id
+    WHERE party.settlement_id = %(settlement_id)s
+), lost AS (
+    SELECT leg.connection_id, leg.currency, -sum(leg.quantity) AS quantity,
+           -sum(leg.quantity) FILTER (WHERE leg.settlement_id = %(settlement_id)s) AS own
+    FROM settlement
+    JOIN settlement_leg AS leg ON leg.settlement_id = settlement.id
+    WHERE settlement.partner_id = %(partner_id)s AND settlement.state <> 'rejected'
+      AND settlement.created_at >= %(day_from)s AND settlement.created_at < %(day_until)s
+      AND leg.quantity < 0 AND leg.dispute_closure_id IS NULL
+      AND leg.connection_id IN (SELECT connection_id FROM allowed)
+    GROUP BY leg.connection_id, leg.currency
+)
+SELECT allowed.connection_id, allowed.currency
+FROM allowed
+JOIN lost ON (lost.connection_id, lost.currency) = (allowed.connection_id, allowed.currency)
+WHERE lost.own > allowed.per_settlement OR (lost.own > 0 AND lost.quantity > allowed.per_day)
+ORDER BY allowed.connection_id, allowed.currency
+
 -- name: analyze_liability
 ANALYZE liability (account_id)
 

@@ -20,6 +20,7 @@ from clearwindow.settlements.transfers.models import (
     Direction,
     DisputeTarget,
     FinalAmount,
+    LossBeyondLimit,
     Objections,
     Party,
     Quantity,
@@ -188,6 +189,18 @@ def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
     made = tx.run(sql["create_liability"], settlement_id=settlement_id)
     if made >= _ANALYZE_FROM_ROWS:
         tx.run(sql["analyze_liability"])
+
+
+def losses_beyond_limits(
+    tx: Transaction, settlement_id: UUID, partner_id: UUID, day_from: datetime, day_until: datetime
+) -> list[LossBeyondLimit]:
+    """Returns where a stored settlement of this day takes more than clients allow. The partner is locked."""
+    # Most partners have no client with a limit. Then 100 000 transfers are not read again.
+    if not tx.scalars(bool, sql["has_loss_limits"], partner_id=partner_id)[0]:
+        return []
+    values = {"settlement_id": settlement_id, "partner_id": partner_id, "now": tx.now()}
+    statement = sql["losses_beyond_limits"]
+    return tx.all(LossBeyondLimit, statement, **values, day_from=day_from, day_until=day_until)
 
 
 def compute_remaining_liabilities(tx: Transaction, settlement_id: UUID, *, without_new: bool) -> None:

@@ -1,0 +1,93 @@
+"""Reads and writes of pauses.
+
+The functions that start with ``standing`` are for those who write: they keep pauses from being made until the
+caller's transaction ends. They come after the locks of partners, settlements and allocations, and before balances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+from uuid import UUID
+
+from clearwindow.pauses.models import Concerned, Pause, PauseFilter, StandingCount, Subject, Touched
+from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
+
+sql: Final = Queries("clearwindow.pauses")
+
+
+def standing_among(tx: Transaction, touched: Touched) -> list[Pause]:
+    """Returns the pauses that stop an operation which touches all this."""
+    values = {name: list(given) for name, given in asdict(touched).items()}
+    return _standing(tx, "standing_among", **values)
+
+
+def standing_for_settlement(tx: Transaction, settlement_id: UUID) -> list[Pause]:
+    """Returns the pauses that touch a stored settlement, which may be the caller's own, and has not ended."""
+    return _standing(tx, "standing_for_settlement", settlement_id=settlement_id)
+
+
+def standing_for_allocation(tx: Transaction, allocation_id: UUID) -> list[Pause]:
+    """Returns the pauses that touch a reserved allocation or deallocation."""
+    return _standing(tx, "standing_for_allocation", allocation_id=allocation_id)
+
+
+def standing_for_account(tx: Transaction, go_account_id: UUID, currency: str) -> list[Pause]:
+    """Returns the pauses that stop a movement between a Go Account and the outside."""
+    return _standing(tx, "standing_for_account", go_account_id=go_account_id, currency=currency)
+
+
+def _standing(tx: Transaction, name: str, **values: object) -> list[Pause]:
+    # Mostly nothing is paused. Then one statement is enough, and PostgreSQL plans no other.
+    if not tx.scalars(UUID, sql["first_standing"]):
+        return []
+    return tx.all(Pause, sql[name], **values)
+
+
+def lock(tx: Transaction) -> None:
+    """Waits for all writers that have read pauses, and keeps others from reading them until the caller ends."""
+    tx.run(sql["lock_pauses"])
+
+
+def is_known(tx: Transaction, subject: Subject) -> bool:
+    """Returns whether there is what the subject names."""
+    return tx.scalars(bool, sql["is_subject_known"], **asdict(subject))[0]
+
+
+def find_standing(tx: Transaction, subject: Subject) -> Pause | None:
+    return tx.first(Pause, sql["find_standing"], **asdict(subject))
+
+
+def insert(tx: Transaction, pause: Pause) -> None:
+    tx.run(sql["insert_pause"], **asdict(pause))
+
+
+def find(tx: Transaction, pause_id: UUID) -> Pause | None:
+    return tx.first(Pause, sql["find_pause"], id=pause_id)
+
+
+def lock_one(tx: Transaction, pause_id: UUID) -> Pause | None:
+    return tx.first(Pause, sql["lock_pause"], id=pause_id)
+
+
+def update(tx: Transaction, pause: Pause) -> None:
+    """Stores the request to resume a standing pause, or its end."""
+    if tx.run(sql["update_pause"], **asdict(pause)) != 1:
+        raise AssertionError("a locked pause has ended")
+
+
+def list_pauses(tx: Transaction, wanted: PauseFilter) -> Listing[Pause]:
+    kinds = None if wanted.kinds is None else [str(kind) for kind in wanted.kinds]
+    filters = {"kinds": kinds, "standing": wanted.standing}
+    return list_page(tx, Pause, sql["list_pauses"], filters, limit=wanted.limit, offset=wanted.offset)
+
+
+def count_standing(tx: Transaction) -> list[StandingCount]:
+    return tx.all(StandingCount, sql["count_standing"])
+
+
+def concerned(tx: Transaction, subject: Subject) -> list[Concerned]:
+    """Returns the enterprises that learn of a pause."""
+    return tx.all(Concerned, sql["list_concerned"], **asdict(subject))
