@@ -35,7 +35,7 @@ from clearwindow.postgres.failures import first_line
 from clearwindow.postgres.migrations import MigrationError, may_migrate, migrate, pending_on, role_of
 from clearwindow.postgres.pool import Database
 from clearwindow.postgres.sandbox import SandboxError, SharedClock, clock_of
-from clearwindow.runtime import Runtime
+from clearwindow.runtime import Runtime, SecondFactorTerms
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements import funding
 from clearwindow.settlements.jobs import SettlementWork
@@ -168,6 +168,7 @@ def opened_runtime(
             access_rules.token_sha256(token.get_secret_value()) if token else None,
             outgoing,
             settings.calls(),
+            SecondFactorTerms(required=settings.second_factor_required),
         )
         if token is not None:
             try:

@@ -80,6 +80,15 @@ class CallTerms:
     """The clock for the time in a call's signature: real time, in a sandbox too."""
 
 
+@dataclass(frozen=True, slots=True)
+class SecondFactorTerms:
+    """Operators' second factors. ``required`` is a setting: approvals and reviews need one."""
+
+    required: bool = False
+    wall: Clock = field(default_factory=SystemClock)
+    """The clock for codes and lock-outs: authenticators show real time, in a sandbox too."""
+
+
 class Funding(Protocol):
     """Settlements that wait for money on a Go Account. ``settlements.funding`` implements it.
 
@@ -108,6 +117,7 @@ class Runtime:
     operator_token_sha256: bytes | None = None
     outgoing: Outgoing = field(default_factory=Outgoing)
     calls: CallTerms = field(default_factory=CallTerms)
+    second_factor: SecondFactorTerms = field(default_factory=SecondFactorTerms)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -149,6 +149,7 @@ def test_running_server_takes_part_in_a_rotation_of_its_data_folder(open_folder:
     ):
         client = network.client()
         ok(client.enterprise.api.post("/webhook-endpoints", {"url": "http://127.0.0.1:9/hook"}))
+        ok(operator.post("/operators/me/second-factor"))
         first = (data / FILE_NAME).read_text()
         rotated = command("secret", "rotate", "--data", str(data), "--json")
         assert (rotated.returncode, rotated.stdout) == (0, '{"encryptedAnew": 1}\n'), rotated.stderr

@@ -86,6 +86,20 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         "operator.operators.create_token",
         lambda operator: operator.operators.create_token(ID, label="l", expires_at=AT),
     ),
+    "getSecondFactor": ("operator.second_factor.get", lambda operator: operator.second_factor.get()),
+    "enrolSecondFactor": ("operator.second_factor.enrol", lambda operator: operator.second_factor.enrol()),
+    "confirmSecondFactor": (
+        "operator.second_factor.confirm",
+        lambda operator: operator.second_factor.confirm("123456"),
+    ),
+    "removeSecondFactor": (
+        "operator.second_factor.remove",
+        lambda operator: operator.second_factor.remove(code="123456"),
+    ),
+    "removeSecondFactorOf": (
+        "operator.operators.remove_second_factor",
+        lambda operator: operator.operators.remove_second_factor(ID, code="123456"),
+    ),
     "createEnterprise": (
         "operator.enterprises.create",
         lambda operator: operator.enterprises.create(name="Aster", licensed=True, enterprise_id="aster"),

@@ -22,6 +22,7 @@ class Terms:
 
     label: str | None
     expires_in_days: float | None
+    program: bool = False
 
     def __post_init__(self) -> None:
         if self.label is not None:
@@ -40,7 +41,7 @@ def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedTok
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
         actor = command_line_operator(runtime)
         record = operators.create_operator(runtime, actor, name)
-        wanted = TokenTerms(label=terms.label, expires_at=terms.expires_at(runtime))
+        wanted = TokenTerms(label=terms.label, expires_at=terms.expires_at(runtime), program=terms.program)
         return operators.create_operator_token(runtime, actor, str(record.id), wanted)
 
 
@@ -49,7 +50,8 @@ def issue_for_member(
 ) -> IssuedToken:
     """Makes a token for a member of an enterprise. Without ``scopes``, it may read and write."""
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
-        wanted = TokenTerms(terms.label, terms.expires_at(runtime), _scopes(scopes), kind=kind)
+        expires_at = terms.expires_at(runtime)
+        wanted = TokenTerms(terms.label, expires_at, _scopes(scopes), kind=kind, program=terms.program)
         return tokens.create_token(runtime, command_line_operator(runtime), enterprise_id, user_id, wanted)
 
 

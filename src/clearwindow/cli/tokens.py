@@ -43,6 +43,9 @@ def create(  # noqa: PLR0913 - each is an option of the command
         float | None, typer.Option(min=0, max=_LONGEST_DAYS, help="Days until it expires. (default: never)")
     ] = None,
     label: Annotated[str | None, typer.Option(help="A note for the audit trail: what the token is for.")] = None,
+    program: Annotated[
+        bool, typer.Option("--program", help="A program uses it. It cannot approve or review.")
+    ] = False,
     data: DataOption = None,
     database_url: DatabaseUrlOption = None,
     as_json: JsonOption = False,
@@ -53,7 +56,7 @@ def create(  # noqa: PLR0913 - each is an option of the command
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
-    terms = token_issue.Terms(label, expires_in_days)
+    terms = token_issue.Terms(label, expires_in_days, program)
     if operator is not None and not (enterprise or user or scope or kind):
         require_database(settings)
         issued = token_issue.issue_for_operator(settings, operator, terms)

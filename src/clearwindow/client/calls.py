@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 
@@ -21,6 +21,7 @@ TOTAL_COUNT_HEADER: Final = "X-Total-Count"
 REPLAY_HEADER: Final = "Idempotent-Replayed"
 WARNING_HEADER: Final = "Clearwindow-Warning"
 REQUEST_ID_HEADER: Final = "X-Request-Id"
+CODE_HEADER: Final = "Clearwindow-Code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Call(Generic[T]):
         repeatable: whether the server carries it out only once if it is sent again, because it only reads or has
             a key of its own.
         min_timeout_seconds: how long to wait for a slow answer, even if the options say less.
+        headers: beside those that every call has.
     """
 
     method: str
@@ -51,6 +53,7 @@ class Call(Generic[T]):
     content: bytes | None = None
     repeatable: bool = False
     min_timeout_seconds: float = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,19 @@ class Page(Generic[T]):
 def json_body(fields: Mapping[str, object]) -> bytes:
     """Returns an unsigned body."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def code_header(code: str | None) -> dict[str, str]:
+    """Returns the header with a code of an operator's second factor.
+
+    Raises:
+        ValueError: no header can have this text.
+    """
+    if code is None:
+        return {}
+    if not code.isascii() or not code.isprintable():
+        raise ValueError("code must be printable ASCII characters")
+    return {CODE_HEADER: code.strip()}
 
 
 def parse_body(raw: bytes) -> Any:  # noqa: ANN401 - any JSON document

@@ -69,7 +69,9 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
         token = _usable(request, store.find_token(tx, presented), tx.now())
     if token.operator_id is None or token.operator_name is None or token.operator_role is None:
         raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
-    return Operator(token.operator_id, token.operator_name, request_id_of(request), token.operator_role)
+    return Operator(
+        token.operator_id, token.operator_name, request_id_of(request), token.operator_role, token.program
+    )
 
 
 def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
@@ -88,7 +90,12 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
     if token.user_id is None or token.member_role is None:
         raise LookupError("a token of an enterprise has a user, who is its member")
     return Member(
-        enterprise_id, token.user_id, request_id_of(request), token.member_role, token.may_use_custodian_key
+        enterprise_id,
+        token.user_id,
+        request_id_of(request),
+        token.member_role,
+        token.may_use_custodian_key,
+        token.program,
     )
 
 

@@ -74,6 +74,8 @@ class Member:
     request_id: str
     role: MemberRole = MemberRole.ADMINISTRATOR
     may_use_custodian_key: bool = True
+    program: bool = False
+    """Whether the token is a program's. Programs do not approve."""
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -92,6 +94,8 @@ class Operator:
     name: str
     request_id: str
     role: OperatorRole = OperatorRole.ADMINISTRATOR
+    program: bool = False
+    """Whether the token is a program's. Programs do not approve or review."""
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -153,6 +157,7 @@ class Token:
         role: a role of the token's own, which only narrows that of its holder. None: the holder's.
         operator_role: the role of its operator.
         member_role: the role of its user in its enterprise.
+        program: whether a program uses it, and no person.
     """
 
     id: UUID
@@ -172,6 +177,7 @@ class Token:
     operator_role: OperatorRole | None = None
     member_role: MemberRole | None = None
     may_use_custodian_key: bool = False
+    program: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +247,11 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
-    """The terms of a new token. Operators' tokens are bearer tokens and use only the label and the expiry."""
+    """The terms of a new token. Operators' tokens are bearer tokens without scopes and allow-list."""
 
     label: str | None = None
     expires_at: datetime | None = None
     scopes: frozenset[Scope] = frozenset()
     ip_allow_list: tuple[IPv4Network | IPv6Network, ...] = ()
     kind: TokenKind = TokenKind.BEARER
+    program: bool = False

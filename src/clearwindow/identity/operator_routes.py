@@ -43,7 +43,7 @@ def create_operator(
 @router.post(
     "/operators/{operator_id}/tokens",
     summary="Make a token for an operator",
-    responses=may_raise("token_of_another_operator", "operator_unknown", "expiry_passed"),
+    responses=may_raise("token_of_a_program", "token_of_another_operator", "operator_unknown", "expiry_passed"),
 )
 def create_operator_token(
     runtime: ServerRuntime, actor: ActingOperator, operator_id: str, body: OptionalJsonBody[OperatorTokenRequest]

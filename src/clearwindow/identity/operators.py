@@ -8,6 +8,7 @@ from clearwindow.core.errors import NotFoundError, PermissionDeniedError
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity import audit, rules, store
 from clearwindow.identity.models import BOOTSTRAP_OPERATOR, IssuedToken, Operator, OperatorRecord, TokenTerms
+from clearwindow.identity.programs import require_person
 from clearwindow.identity.tokens import new_token, terms_of
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
@@ -26,10 +27,12 @@ def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, t
     """Makes a token for an operator.
 
     Raises:
-        PermissionDeniedError: the operator is not the caller.
+        PermissionDeniedError: the operator is not the caller, or the caller is a program, which could make itself a
+            person's token.
         NotFoundError: there is no such operator.
         InvalidRequestError: the token would expire in the past.
     """
+    require_person(actor)
     _require_own_or_bootstrap(actor, operator_id)
     with runtime.transaction() as tx:
         operator = store.find_operator(tx, parse_uuid(operator_id) or NIL)

@@ -4,7 +4,7 @@ operator.name AS operator_name, access_token.scopes, access_token.ip_allow_list,
 access_token.created_at, access_token.expires_at, access_token.revoked_at,
 coalesce(enterprise.licensed, false) AS licensed,
 access_token.role, operator.role AS operator_role, membership.role AS member_role,
-coalesce(membership.may_use_custodian_key, false) AS may_use_custodian_key
+coalesce(membership.may_use_custodian_key, false) AS may_use_custodian_key, access_token.program
 
 -- name: find_token
 SELECT {token}
@@ -26,9 +26,10 @@ WHERE access_token.token_sha256 = ANY(%(hashes)s)
 
 -- name: insert_token
 INSERT INTO access_token (id, token_sha256, kind, sealed_secret, enterprise_id, user_id, operator_id, scopes,
-                          ip_allow_list, label, created_at, expires_at, role)
+                          ip_allow_list, label, created_at, expires_at, role, program)
 VALUES (%(id)s, %(token_sha256)s, %(kind)s, %(sealed_secret)s, %(enterprise_id)s, %(user_id)s, %(operator_id)s,
-        %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s, %(role)s)
+        %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s, %(role)s,
+        %(program)s)
 
 -- name: find_sealed_secret
 SELECT sealed_secret FROM access_token WHERE id = %(id)s AND sealed_secret IS NOT NULL

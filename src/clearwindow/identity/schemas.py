@@ -54,9 +54,10 @@ class OperatorRequest(RequestModel):
 class OperatorTokenRequest(RequestModel):
     label: ShortText | None = None
     expires_at: WireMoment | None = None
+    program: bool = False
 
     def to_model(self) -> TokenTerms:
-        return TokenTerms(label=self.label, expires_at=self.expires_at)
+        return TokenTerms(label=self.label, expires_at=self.expires_at, program=self.program)
 
 
 class EnterpriseRequest(RequestModel):
@@ -99,10 +100,12 @@ class TokenRequest(RequestModel):
     ip_allow_list: list[NetworkText] = Field(default_factory=list, max_length=MAX_ALLOWED_NETWORKS)
     label: ShortText | None = None
     kind: TokenKindText = TokenKind.BEARER
+    program: bool = False
 
     def to_model(self) -> TokenTerms:
         networks = dict.fromkeys(parse_network(text) for text in self.ip_allow_list)
-        return TokenTerms(self.label, self.expires_at, frozenset(self.scopes), tuple(networks), self.kind)
+        scopes = frozenset(self.scopes)
+        return TokenTerms(self.label, self.expires_at, scopes, tuple(networks), self.kind, self.program)
 
 
 class AuditFilters(Page):
@@ -150,10 +153,14 @@ class UserAnswer(WireModel):
 
 
 class TokenView(WireModel):
-    """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token."""
+    """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token.
+
+    ``program``: a program uses it, which cannot approve or review. Without it, a person does.
+    """
 
     id: str
     kind: str | None = None
+    program: bool | None = None
     value: str
     operator_id: str | None = None
     enterprise_id: str | None = None
@@ -212,6 +219,7 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
     fields = present(
         id=str(token.id),
         kind=None if token.kind is TokenKind.BEARER else token.kind,
+        program=token.program or None,
         value=issued.value,
         label=token.label,
         created_at=wire_time(token.created_at),

@@ -95,6 +95,7 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
         expires_at=terms.expires_at,
         revoked_at=None,
         licensed=False,
+        program=terms.program,
     )
 
 
@@ -103,6 +104,7 @@ def terms_of(token: Token) -> dict[str, object]:
     return {
         "label": token.label,
         "kind": token.kind,
+        "program": token.program,
         "scopes": sorted(token.scopes),
         "ipAllowList": [str(network) for network in token.ip_allow_list],
         "expiresAt": wire_time(token.expires_at) if token.expires_at else None,

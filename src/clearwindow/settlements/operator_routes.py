@@ -10,6 +10,7 @@ from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody,
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import parse_uuid
 from clearwindow.identity.guards import ActingOperator, operator_router
+from clearwindow.identity.second_factor.guard import CODE_ERRORS, ApprovingOperator
 from clearwindow.settlements import cancellation, operator_views
 from clearwindow.settlements import operator_schemas as schemas
 from clearwindow.settlements.disputes import closures
@@ -149,12 +150,16 @@ def list_closures(
         "adjustment_not_covered_by_counterparty",
         "adjustment_out_of_reach",
         ("settlement_rejected", 422),
+        *CODE_ERRORS,
     ),
 )
 def review_closure(
-    runtime: ServerRuntime, closure_id: str, operator: ActingOperator, body: JsonBody[schemas.ReviewRequest]
+    runtime: ServerRuntime, closure_id: str, body: JsonBody[schemas.ReviewRequest], operator: ApprovingOperator
 ) -> Answer[schemas.ClosureViewAnswer]:
-    """The operator who closed the dispute cannot review the closure."""
+    """The operator who closed the dispute cannot review the closure. Nor can a program.
+
+    An operator who has a second factor sends a code of it. A setting makes everybody need one.
+    """
     decision, notes = ClosureStatus(body.model.decision), body.model.notes
     closure, replayed = closures.review(runtime, operator, parse_uuid(closure_id), decision, notes)
     return Answer(schemas.closure_answer(closure), headers=replay_headers(replayed=replayed))

@@ -15,6 +15,7 @@ from clearwindow.custody.wallets.routes import router as wallets_router
 from clearwindow.events.operator_routes import router as events_router
 from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
+from clearwindow.identity.second_factor.operator_routes import router as second_factor_router
 from clearwindow.ledger.operator_routes import router as ledger_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
@@ -46,6 +47,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     webhooks_router,
     chain_operator_router,
     identity_operator_router,
+    second_factor_router,
     audit_router,
     evidence_router,
     evidence_operators_router,

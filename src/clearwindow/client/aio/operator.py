@@ -13,7 +13,11 @@ from clearwindow.client.aio.operator_accounts import AsyncOperatorCurrencies, As
 from clearwindow.client.aio.operator_chain import AsyncOperatorChain, AsyncOperatorOnchainDeposits
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
-from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
+from clearwindow.client.aio.operator_people import (
+    AsyncOperatorEnterprises,
+    AsyncOperatorOperators,
+    AsyncOperatorSecondFactor,
+)
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
     AsyncOperatorDisputes,
@@ -72,6 +76,10 @@ class AsyncOperator:
     @property
     def operators(self) -> AsyncOperatorOperators:
         return AsyncOperatorOperators(self._desk)
+
+    @property
+    def second_factor(self) -> AsyncOperatorSecondFactor:
+        return AsyncOperatorSecondFactor(self._desk)
 
     @property
     def enterprises(self) -> AsyncOperatorEnterprises:

@@ -88,12 +88,25 @@ class AsyncOperatorClosures:
         return self._desk.pages("/dispute-closures", "disputeClosures", OperatorDisputeClosure, filters)
 
     async def review(
-        self, closure_id: Id, *, decision: Literal["approved", "rejected"], notes: str | None = None
+        self,
+        closure_id: Id,
+        *,
+        decision: Literal["approved", "rejected"],
+        notes: str | None = None,
+        code: str | None = None,
     ) -> OperatorDisputeClosure:
-        """Approves or rejects a closure that another operator or the client made."""
+        """Approves or rejects a closure that another operator or the client made.
+
+        Args:
+            closure_id: of the closure.
+            decision: of the operator.
+            notes: the reason.
+            code: of the operator's second factor, if it has one. Such a call is not repeated after a lost answer.
+        """
         path = self._desk.path("/dispute-closures/{}/review", closure_id)
         read = value_of(OperatorDisputeClosure, "disputeClosure")
-        return await self._desk.send("POST", path, read, fields(decision=decision, notes=notes), repeatable=True)
+        asked = fields(decision=decision, notes=notes)
+        return await self._desk.send("POST", path, read, asked, repeatable=code is None, code=code)
 
     async def cancel(
         self, closure_id: Id, *, reason: str | None = None

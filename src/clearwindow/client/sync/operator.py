@@ -30,7 +30,11 @@ from clearwindow.client.sync.operator_accounts import OperatorCurrencies, Operat
 from clearwindow.client.sync.operator_chain import OperatorChain, OperatorOnchainDeposits
 from clearwindow.client.sync.operator_desk import OperatorDesk
 from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
-from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
+from clearwindow.client.sync.operator_people import (
+    OperatorEnterprises,
+    OperatorOperators,
+    OperatorSecondFactor,
+)
 from clearwindow.client.sync.operator_settlements import (
     OperatorClosures,
     OperatorDisputes,
@@ -73,6 +77,10 @@ class Operator:
     @property
     def operators(self) -> OperatorOperators:
         return OperatorOperators(self._desk)
+
+    @property
+    def second_factor(self) -> OperatorSecondFactor:
+        return OperatorSecondFactor(self._desk)
 
     @property
     def enterprises(self) -> OperatorEnterprises:

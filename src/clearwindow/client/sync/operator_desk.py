@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from clearwindow.client.answers.base import Value
-from clearwindow.client.calls import Answer, Call, json_body
+from clearwindow.client.calls import Answer, Call, code_header, json_body
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, query, segment
@@ -43,10 +43,19 @@ class OperatorDesk:
         *,
         repeatable: bool,
         min_timeout_seconds: float = 0,
+        code: str | None = None,
     ) -> T:
-        """Sends a change; ``repeatable`` if a key of the caller or the path identifies it."""
-        content = None if fields is None else json_body(fields)
+        """Sends a change; ``repeatable`` if a key of the caller or the path identifies it.
+
+        ``code``: of the operator's second factor. It serves once, so that such a call is not repeatable.
+        """
         call = Call(
-            method, path, read, content=content, repeatable=repeatable, min_timeout_seconds=min_timeout_seconds
+            method,
+            path,
+            read,
+            content=None if fields is None else json_body(fields),
+            repeatable=repeatable,
+            min_timeout_seconds=min_timeout_seconds,
+            headers=code_header(code),
         )
         return self._caller.send(call)
