@@ -32,6 +32,7 @@ FORMER: Final = SECRET_KEY.hex()
 NEW: Final = "5a" * 32
 NOT_SEALED: Final = {
     "access_token.token_sha256",
+    "custodian_signature.payload_sha256",
     "go_account_key.public_key",
     "key_set.public_keys",
     "key_set.sha256",
@@ -90,6 +91,7 @@ def stored(network: Network, operator: OperatorClient, partner_server: FakePartn
     ok(operator.post(f"/enterprises/{client.enterprise.id}/go-accounts", {"label": "kept", "custodianKey": True}))
     operator.user_token(client.enterprise.id, kind="v2x")
     ok(client.enterprise.api.post("/webhook-endpoints", {"url": "http://127.0.0.1:9/hook"}))
+    ok(operator.post("/operators/me/second-factor"))
     found = count_under(dsn, FORMER)
     assert all(found.values()), found
     return found
@@ -149,7 +151,6 @@ def test_running_server_takes_part_in_a_rotation_of_its_data_folder(open_folder:
     ):
         client = network.client()
         ok(client.enterprise.api.post("/webhook-endpoints", {"url": "http://127.0.0.1:9/hook"}))
-        ok(operator.post("/operators/me/second-factor"))
         first = (data / FILE_NAME).read_text()
         rotated = command("secret", "rotate", "--data", str(data), "--json")
         assert (rotated.returncode, rotated.stdout) == (0, '{"encryptedAnew": 1}\n'), rotated.stderr

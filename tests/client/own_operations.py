@@ -78,6 +78,22 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "client.approvals.change_thresholds",
         lambda client: client.approvals.change_thresholds({"ofcbtc": 5, "ofcusd": None}),
     ),
+    "v1ClientDailyApprovalThresholdsGetRoute": (
+        "client.approvals.daily_thresholds",
+        lambda client: client.approvals.daily_thresholds(),
+    ),
+    "v1ClientDailyApprovalThresholdsPutRoute": (
+        "client.approvals.change_daily_thresholds",
+        lambda client: client.approvals.change_daily_thresholds({"ofcbtc": 5, "ofcusd": None}),
+    ),
+    "v1CustodianLimitsGetRoute": (
+        "member.custodian_limits.get",
+        lambda member: member.custodian_limits.get(),
+    ),
+    "v1CustodianLimitsPutRoute": (
+        "member.custodian_limits.change",
+        lambda member: member.custodian_limits.change({"ofcbtc": 5, "ofcusd": None}),
+    ),
 }
 
 OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {

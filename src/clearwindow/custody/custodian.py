@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.errors import InvalidRequestError, UnprocessableError
-from clearwindow.core.strict_json import JsonError, parse_json
+from clearwindow.core.strict_json import JsonError, JsonValue, parse_json
 from clearwindow.custody import store
 from clearwindow.custody.models import GoAccountKey
 from clearwindow.postgres.pool import Transaction
@@ -37,7 +37,7 @@ def add_key(tx: Transaction, account_id: UUID) -> tuple[GoAccountKey, bool]:
     return key, True
 
 
-def require_signable(payload: str) -> None:
+def require_signable(payload: str) -> dict[str, JsonValue]:
     """Requires one JSON object without duplicate keys, as every signed request has. Nothing else is signed."""
     try:
         document = parse_json(payload, what="payload")
@@ -45,6 +45,7 @@ def require_signable(payload: str) -> None:
         raise InvalidRequestError("payload_not_json", str(error)) from None
     if not isinstance(document, dict):
         raise InvalidRequestError("payload_not_object", "payload: must be the text of a JSON object")
+    return document
 
 
 def sign(tx: Transaction, account_id: UUID, payload: str) -> tuple[UUID, str]:
