@@ -281,7 +281,7 @@ time.sleep(60)
         assert process.stdout is not None
         child = int(process.stdout.readline())
         process.kill()
-        process.wait(30)
+        process.wait(90)
         try:
             lock = FolderLock.take(tmp_path)
             assert lock is not None
