@@ -31,6 +31,7 @@ ONCE: Final = {
     "confirmSecondFactor",
     "removeSecondFactor",
     "removeSecondFactorOf",
+    "collectValue",
     "openGoAccount",
     "retrySettlement",
     "resetSandbox",

@@ -342,7 +342,7 @@ def test_only_an_administrator_removes_the_second_factor_of_another(
         with psycopg.connect(dsn) as database:
             database.execute("UPDATE operator SET role = 'approver' WHERE name = 'grace'")
         refused = grace.delete(f"/operators/{ada.id}/second-factor")
-        assert outcome(refused) == (403, "administrator_needed")
+        assert outcome(refused) == (403, "role_forbids")
     assert ada.state()["status"] == "confirmed"
 
 

@@ -73,8 +73,8 @@ class OperatorClient:
     def delete(self, path: str, *, code: str | None = None) -> httpx2.Response:
         return self._http.delete(path, headers=_code_header(code))
 
-    def operator(self, name: str) -> Json:
-        return self._one("operator", self.post("/operators", {"name": name}))
+    def operator(self, name: str, **more: object) -> Json:
+        return self._one("operator", self.post("/operators", {"name": name, **more}))
 
     def operator_token(self, operator_id: str, **terms: object) -> str:
         return str(self._one("token", self.post(f"/operators/{operator_id}/tokens", terms))["value"])

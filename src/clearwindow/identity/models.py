@@ -66,6 +66,14 @@ class ActorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Hands:
+    """Whose hands may have made a request: its operator's, or those of the operator who made the token."""
+
+    operator_id: UUID
+    token_made_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A user who acts for one enterprise, in one request."""
 
@@ -74,6 +82,8 @@ class Member:
     request_id: str
     role: MemberRole = MemberRole.ADMINISTRATOR
     may_use_custodian_key: bool = True
+    token_made_by: UUID | None = None
+    """The operator who made the token of this request, and may have kept it."""
     program: bool = False
     """Whether the token is a program's. Programs do not approve."""
 
@@ -94,8 +104,14 @@ class Operator:
     name: str
     request_id: str
     role: OperatorRole = OperatorRole.ADMINISTRATOR
+    token_made_by: UUID | None = None
+    """The operator who made the token of this request, and may have kept it."""
     program: bool = False
     """Whether the token is a program's. Programs do not approve or review."""
+
+    @property
+    def hands(self) -> Hands:
+        return Hands(self.operator_id, self.token_made_by)
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -158,6 +174,7 @@ class Token:
         operator_role: the role of its operator.
         member_role: the role of its user in its enterprise.
         program: whether a program uses it, and no person.
+        made_by: the operator who made it through the API. None: the command line, or the operator of the settings.
     """
 
     id: UUID
@@ -178,6 +195,7 @@ class Token:
     member_role: MemberRole | None = None
     may_use_custodian_key: bool = False
     program: bool = False
+    made_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +228,16 @@ class EnterpriseChange:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """The user that an operator asks for. Without ``id``, the network chooses one."""
+    """The user that an operator asks for. Without ``id``, the network chooses one.
+
+    ``role`` and ``may_use_custodian_key`` are those of the membership. None: as it is, and all rights if it is new.
+    """
 
     id: str | None
     name: str
     email: str | None
+    role: MemberRole | None = None
+    may_use_custodian_key: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +248,40 @@ class User:
     name: str
     email: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a user is and may do in one enterprise."""
+
+    enterprise_id: str
+    user_id: str
+    role: MemberRole = MemberRole.ADMINISTRATOR
+    may_use_custodian_key: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """A user as a member of one enterprise, as stored. ``Member`` is one who acts in a request."""
+
+    user: User
+    membership: Membership
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """The rights to change. None leaves one as it is."""
+
+    role: MemberRole | None = None
+    may_use_custodian_key: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When the network was opened in earnest, and whether by one person who works alone."""
+
+    opened_at: datetime
+    single_operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +312,4 @@ class TokenTerms:
     ip_allow_list: tuple[IPv4Network | IPv6Network, ...] = ()
     kind: TokenKind = TokenKind.BEARER
     program: bool = False
+    role: OperatorRole | MemberRole | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -11,20 +12,24 @@ from clearwindow.api.filters import Page
 from clearwindow.api.schema import RequestModel, ShortText, WireModel, WireMoment
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
+from clearwindow.identity.looks import is_readable
 from clearwindow.identity.models import (
     AuditFilter,
     AuditRecord,
     Enterprise,
     EnterpriseChange,
     IssuedToken,
+    MemberRecord,
+    MemberRole,
+    MembershipChange,
     NewEnterprise,
     NewUser,
     OperatorRecord,
+    OperatorRole,
     Scope,
     TokenKind,
     TokenTerms,
     TrustOrg,
-    User,
 )
 from clearwindow.identity.rules import parse_network
 
@@ -38,26 +43,41 @@ ChosenId = Annotated[str, StringConstraints(pattern=CHOSEN_ID)]
 ScopeText = Annotated[Scope, Field(strict=False)]
 TokenKindText = Annotated[TokenKind, Field(strict=False)]
 TrustOrgText = Annotated[TrustOrg, Field(strict=False)]
+OperatorRoleText = Annotated[OperatorRole, Field(strict=False)]
+MemberRoleText = Annotated[MemberRole, Field(strict=False)]
 
 
 def _network_text(text: str) -> str:
     return str(parse_network(text))
 
 
+def _readable(name: str) -> str:
+    if not is_readable(name):
+        raise ValueError("must have characters that are seen, and single spaces between words")
+    return name
+
+
 NetworkText = Annotated[ShortText, AfterValidator(_network_text)]
+OperatorName = Annotated[ShortText, AfterValidator(_readable)]
 
 
 class OperatorRequest(RequestModel):
-    name: ShortText
+    name: OperatorName
+    role: OperatorRoleText | None = None
+
+
+class OperatorUpdate(RequestModel):
+    role: OperatorRoleText
 
 
 class OperatorTokenRequest(RequestModel):
     label: ShortText | None = None
     expires_at: WireMoment | None = None
+    role: OperatorRoleText | None = None
     program: bool = False
 
     def to_model(self) -> TokenTerms:
-        return TokenTerms(label=self.label, expires_at=self.expires_at, program=self.program)
+        return TokenTerms(label=self.label, expires_at=self.expires_at, role=self.role, program=self.program)
 
 
 class EnterpriseRequest(RequestModel):
@@ -88,9 +108,25 @@ class UserRequest(RequestModel):
     id: ChosenId | None = None
     name: ShortText
     email: ShortText | None = None
+    role: MemberRoleText | None = None
+    may_use_custodian_key: bool | None = None
 
     def to_model(self) -> NewUser:
-        return NewUser(self.id, self.name, self.email)
+        return NewUser(self.id, self.name, self.email, self.role, self.may_use_custodian_key)
+
+
+class UserUpdate(RequestModel):
+    role: MemberRoleText | None = None
+    may_use_custodian_key: bool | None = None
+
+    @model_validator(mode="after")
+    def _require_a_change(self) -> Self:
+        if self.role is None and self.may_use_custodian_key is None:
+            raise ValueError("must give a role, or mayUseCustodianKey, or both")
+        return self
+
+    def to_model(self) -> MembershipChange:
+        return MembershipChange(self.role, self.may_use_custodian_key)
 
 
 class TokenRequest(RequestModel):
@@ -101,11 +137,13 @@ class TokenRequest(RequestModel):
     label: ShortText | None = None
     kind: TokenKindText = TokenKind.BEARER
     program: bool = False
+    role: MemberRoleText | None = None
 
     def to_model(self) -> TokenTerms:
         networks = dict.fromkeys(parse_network(text) for text in self.ip_allow_list)
         scopes = frozenset(self.scopes)
-        return TokenTerms(self.label, self.expires_at, scopes, tuple(networks), self.kind, self.program)
+        held = TokenTerms(self.label, self.expires_at, scopes, tuple(networks), self.kind)
+        return replace(held, role=self.role, program=self.program)
 
 
 class AuditFilters(Page):
@@ -121,6 +159,7 @@ class AuditFilters(Page):
 class OperatorView(WireModel):
     id: str
     name: str
+    role: str
     created_at: str
 
 
@@ -142,9 +181,13 @@ class EnterpriseAnswer(WireModel):
 
 
 class UserView(WireModel):
+    """A user as a member of the enterprise in the path."""
+
     id: str
     name: str
     email: str | None = None
+    role: str
+    may_use_custodian_key: bool
     created_at: str
 
 
@@ -156,11 +199,13 @@ class TokenView(WireModel):
     """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token.
 
     ``program``: a program uses it, which cannot approve or review. Without it, a person does.
+    Without ``role`` it follows the role of its holder.
     """
 
     id: str
     kind: str | None = None
     program: bool | None = None
+    role: str | None = None
     value: str
     operator_id: str | None = None
     enterprise_id: str | None = None
@@ -193,7 +238,9 @@ class AuditLogAnswer(WireModel):
 
 
 def operator_answer(operator: OperatorRecord) -> OperatorAnswer:
-    view = OperatorView(id=str(operator.id), name=operator.name, created_at=wire_time(operator.created_at))
+    view = OperatorView(
+        id=str(operator.id), name=operator.name, role=operator.role, created_at=wire_time(operator.created_at)
+    )
     return OperatorAnswer(operator=view)
 
 
@@ -209,8 +256,16 @@ def enterprise_answer(enterprise: Enterprise) -> EnterpriseAnswer:
     return EnterpriseAnswer(enterprise=view)
 
 
-def user_answer(user: User) -> UserAnswer:
-    fields = present(id=user.id, name=user.name, email=user.email, created_at=wire_time(user.created_at))
+def user_answer(member: MemberRecord) -> UserAnswer:
+    user, membership = member.user, member.membership
+    fields = present(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        role=membership.role,
+        may_use_custodian_key=membership.may_use_custodian_key,
+        created_at=wire_time(user.created_at),
+    )
     return UserAnswer(user=UserView.model_validate(fields))
 
 
@@ -220,6 +275,7 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
         id=str(token.id),
         kind=None if token.kind is TokenKind.BEARER else token.kind,
         program=token.program or None,
+        role=token.role,
         value=issued.value,
         label=token.label,
         created_at=wire_time(token.created_at),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
 
 from clearwindow.core.clock import after_minutes, wire_time
 from clearwindow.core.errors import ConflictError, InvalidRequestError
@@ -20,7 +19,6 @@ from clearwindow.settlements.models import (
     TRANSITIONS,
     FundingGap,
     Instruction,
-    Proposal,
     Settlement,
     SettlementState,
 )
@@ -33,8 +31,6 @@ _STATES_OF: Final[dict[str, tuple[SettlementState, ...]]] = {
 }
 MAX_CUTOFF_AHEAD: Final = timedelta(minutes=5)
 CUTOFF_WENT_BACK: Final = "cutoff_went_back"
-PROPOSAL_DAYS: Final = 7
-"""How long a proposal of one operator waits for another one."""
 
 _STATUS_OF: Final = {state: status for status, states in _STATES_OF.items() for state in states}
 
@@ -83,11 +79,6 @@ def require_transition(settlement: Settlement, to: SettlementState) -> None:
         raise ConflictError(
             "settlement_state", f"the settlement is {wire_status(settlement.state)}: it cannot become {to.value}"
         )
-
-
-def confirms(proposal: Proposal, operator_id: UUID, now: datetime) -> bool:
-    """Returns whether a request by this operator carries the proposal out: it is another's, and has not expired."""
-    return proposal.operator_id != operator_id and now < proposal.expires_at
 
 
 def closures_due_at(settlement: Settlement, now: datetime) -> datetime:

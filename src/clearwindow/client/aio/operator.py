@@ -18,6 +18,7 @@ from clearwindow.client.aio.operator_people import (
     AsyncOperatorOperators,
     AsyncOperatorSecondFactor,
 )
+from clearwindow.client.aio.operator_proposals import AsyncOperatorProposals
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
     AsyncOperatorDisputes,
@@ -108,6 +109,10 @@ class AsyncOperator:
     @property
     def partner_calls(self) -> AsyncOperatorPartnerCalls:
         return AsyncOperatorPartnerCalls(self._desk)
+
+    @property
+    def proposals(self) -> AsyncOperatorProposals:
+        return AsyncOperatorProposals(self._desk)
 
     @property
     def chain(self) -> AsyncOperatorChain:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.answers.base import Value
+from clearwindow.client.answers.proposals import carried_out
 from clearwindow.client.calls import Answer, Call, code_header, json_body
 from clearwindow.client.text import Id, query, segment
 
@@ -33,7 +34,7 @@ class AsyncOperatorDesk:
     async def get(self, path: str, read: Callable[[Answer], T], filters: Mapping[str, object] | None = None) -> T:
         return await self._caller.send(Call("GET", path, read, query(filters or {}), repeatable=True))
 
-    async def send(
+    async def send(  # noqa: PLR0913 - each is a property of the call
         self,
         method: str,
         path: str,
@@ -42,12 +43,17 @@ class AsyncOperatorDesk:
         *,
         repeatable: bool,
         min_timeout_seconds: float = 0,
+        reads_proposals: bool = False,
         code: str | None = None,
     ) -> T:
         """Sends a change; ``repeatable`` if a key of the caller or the path identifies it.
 
         ``code``: of the operator's second factor. It serves once, so that such a call is not repeatable.
+
+        Raises:
+            WaitsForApprovalError: it was only proposed, and ``read`` does not read proposals.
         """
+        read = read if reads_proposals else carried_out(read)
         call = Call(
             method,
             path,

@@ -43,16 +43,18 @@ class AsyncOperatorSettlements:
         return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=False)
 
     async def reject(
-        self, settlement_id: Id, *, reason: str | None = None
+        self, settlement_id: Id, *, reason: str | None = None, code: str | None = None
     ) -> OperatorSettlement | OperatorProposal:
-        """Ends a settlement without executing it.
+        """Ends a settlement without executing it, with a code of the second factor if there is one.
 
         Returns a proposal if the settlement is disputed or carries closures: it is rejected once another operator
         makes the same call.
         """
         path = self._desk.path("/settlements/{}/reject", settlement_id)
         read = value_or_proposal(OperatorSettlement, "settlement")
-        return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return await self._desk.send(
+            "POST", path, read, fields(reason=reason), repeatable=code is None, reads_proposals=True, code=code
+        )
 
 
 class AsyncOperatorDisputes:
@@ -109,7 +111,7 @@ class AsyncOperatorClosures:
         return await self._desk.send("POST", path, read, asked, repeatable=code is None, code=code)
 
     async def cancel(
-        self, closure_id: Id, *, reason: str | None = None
+        self, closure_id: Id, *, reason: str | None = None, code: str | None = None
     ) -> OperatorDisputeClosure | OperatorProposal:
         """Ends the transfers of a closure in the settlement that has taken it and cannot carry it out.
 
@@ -117,4 +119,6 @@ class AsyncOperatorClosures:
         """
         path = self._desk.path("/dispute-closures/{}/cancel", closure_id)
         read = value_or_proposal(OperatorDisputeClosure, "disputeClosure")
-        return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return await self._desk.send(
+            "POST", path, read, fields(reason=reason), repeatable=code is None, reads_proposals=True, code=code
+        )

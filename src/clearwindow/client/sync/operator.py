@@ -35,6 +35,7 @@ from clearwindow.client.sync.operator_people import (
     OperatorOperators,
     OperatorSecondFactor,
 )
+from clearwindow.client.sync.operator_proposals import OperatorProposals
 from clearwindow.client.sync.operator_settlements import (
     OperatorClosures,
     OperatorDisputes,
@@ -109,6 +110,10 @@ class Operator:
     @property
     def partner_calls(self) -> OperatorPartnerCalls:
         return OperatorPartnerCalls(self._desk)
+
+    @property
+    def proposals(self) -> OperatorProposals:
+        return OperatorProposals(self._desk)
 
     @property
     def chain(self) -> OperatorChain:

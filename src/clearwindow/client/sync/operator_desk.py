@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from clearwindow.client.answers.base import Value
+from clearwindow.client.answers.proposals import carried_out
 from clearwindow.client.calls import Answer, Call, code_header, json_body
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.pages import Pages
@@ -34,7 +35,7 @@ class OperatorDesk:
     def get(self, path: str, read: Callable[[Answer], T], filters: Mapping[str, object] | None = None) -> T:
         return self._caller.send(Call("GET", path, read, query(filters or {}), repeatable=True))
 
-    def send(
+    def send(  # noqa: PLR0913 - each is a property of the call
         self,
         method: str,
         path: str,
@@ -43,12 +44,17 @@ class OperatorDesk:
         *,
         repeatable: bool,
         min_timeout_seconds: float = 0,
+        reads_proposals: bool = False,
         code: str | None = None,
     ) -> T:
         """Sends a change; ``repeatable`` if a key of the caller or the path identifies it.
 
         ``code``: of the operator's second factor. It serves once, so that such a call is not repeatable.
+
+        Raises:
+            WaitsForApprovalError: it was only proposed, and ``read`` does not read proposals.
         """
+        read = read if reads_proposals else carried_out(read)
         call = Call(
             method,
             path,

@@ -43,15 +43,19 @@ class OperatorSettlements:
         read = value_of(OperatorSettlement, "settlement")
         return self._desk.send("POST", path, read, fields(reason=reason), repeatable=False)
 
-    def reject(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement | OperatorProposal:
-        """Ends a settlement without executing it.
+    def reject(
+        self, settlement_id: Id, *, reason: str | None = None, code: str | None = None
+    ) -> OperatorSettlement | OperatorProposal:
+        """Ends a settlement without executing it, with a code of the second factor if there is one.
 
         Returns a proposal if the settlement is disputed or carries closures: it is rejected once another operator
         makes the same call.
         """
         path = self._desk.path("/settlements/{}/reject", settlement_id)
         read = value_or_proposal(OperatorSettlement, "settlement")
-        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return self._desk.send(
+            "POST", path, read, fields(reason=reason), repeatable=code is None, reads_proposals=True, code=code
+        )
 
 
 class OperatorDisputes:
@@ -107,11 +111,15 @@ class OperatorClosures:
         asked = fields(decision=decision, notes=notes)
         return self._desk.send("POST", path, read, asked, repeatable=code is None, code=code)
 
-    def cancel(self, closure_id: Id, *, reason: str | None = None) -> OperatorDisputeClosure | OperatorProposal:
+    def cancel(
+        self, closure_id: Id, *, reason: str | None = None, code: str | None = None
+    ) -> OperatorDisputeClosure | OperatorProposal:
         """Ends the transfers of a closure in the settlement that has taken it and cannot carry it out.
 
         Returns a proposal first: the closure is cancelled once another operator makes the same call.
         """
         path = self._desk.path("/dispute-closures/{}/cancel", closure_id)
         read = value_or_proposal(OperatorDisputeClosure, "disputeClosure")
-        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return self._desk.send(
+            "POST", path, read, fields(reason=reason), repeatable=code is None, reads_proposals=True, code=code
+        )

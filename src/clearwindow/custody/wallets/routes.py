@@ -69,6 +69,7 @@ def get_key(runtime: ServerRuntime, member: TokenHolder, key_id: str) -> schemas
         "amount_unfit",
         "custodian_limit_exceeded",
         "base_units_78_digits",
+        "custodian_key_forbidden",
     ),
 )
 def sign_payload(
@@ -76,8 +77,8 @@ def sign_payload(
 ) -> schemas.SignedPayload:
     """Signs exactly the text of `payload`, which must be one of an operation of the network.
 
-    Works only for accounts that have a custodian key; others answer 422. The audit trail records the hash of the
-    payload, the user, the key and the operations that the text fits.
+    Works only for accounts that have a custodian key; others answer 422. The user needs the right to it. The audit
+    trail records the hash of the payload, the user, the key and the operations that the text fits.
 
     The amounts of all texts of a UTC day stay within the limits that the enterprise has set (`custodian-limits`).
     """

@@ -21,7 +21,9 @@ from clearwindow.runtime import Runtime
 def find_wallet(runtime: Runtime, member: Member, wallet_id: str) -> Wallet:
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
-        return Wallet(account, rules.keys_to_try(custody.list_keys(tx, account.id)))
+        now = tx.now()
+        keys = [key for key in custody.list_keys(tx, account.id) if key.verifies(now)]
+        return Wallet(account, rules.keys_to_try(keys))
 
 
 def find_key(runtime: Runtime, member: Member, key_id: str) -> GoAccountKey:
@@ -38,8 +40,10 @@ def sign_payload(runtime: Runtime, member: Member, wallet_id: str, payload: str)
     A text that the key has signed before is signed again, and counts once.
 
     Raises:
+        PermissionDeniedError: the member has no right to it.
         UnprocessableError: it is no operation's text, or a limit of the day is exceeded.
     """
+    custodian.require_right(member)
     known = texts.recognise(custodian.require_signable(payload), member.enterprise_id)
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)

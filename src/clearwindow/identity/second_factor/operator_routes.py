@@ -64,7 +64,7 @@ def remove_second_factor(runtime: ServerRuntime, actor: ActingOperator, code: Co
 @router.delete(
     "/operators/{operator_id}/second-factor",
     summary="Remove the second factor of an operator who has lost it",
-    responses=may_raise("operator_unknown", "administrator_needed", *CODE_ERRORS),
+    responses=may_raise("operator_unknown", *CODE_ERRORS),
 )
 def remove_second_factor_of(
     runtime: ServerRuntime, actor: ActingOperator, operator_id: str, code: CodeHeader = None

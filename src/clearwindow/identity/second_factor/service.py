@@ -23,7 +23,7 @@ from clearwindow.core.errors import (
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity import audit
 from clearwindow.identity import store as people
-from clearwindow.identity.models import Operator, OperatorRole
+from clearwindow.identity.models import Operator
 from clearwindow.identity.programs import require_person
 from clearwindow.identity.second_factor import rules, store
 from clearwindow.identity.second_factor.models import (
@@ -148,15 +148,11 @@ def remove_of(runtime: Runtime, actor: Operator, operator_id: str, code: str | N
     """Removes the second factor of an operator who has lost it. The administrator gives a code of its own.
 
     Raises:
-        PermissionDeniedError: the actor is no administrator, or as for ``require_code``.
+        PermissionDeniedError: as for ``require_code``.
         NotFoundError: there is no such operator.
         TooManyRequestsError: as for ``require_code``.
     """
     require_person(actor)
-    if actor.role is not OperatorRole.ADMINISTRATOR:
-        raise PermissionDeniedError(
-            "administrator_needed", "only an administrator removes the second factor of another operator"
-        )
     wanted = parse_uuid(operator_id) or NIL
     if wanted == actor.operator_id:
         remove_own(runtime, actor, code)
