@@ -159,7 +159,7 @@ def test_custodian_signs_exactly_the_payload_and_the_audit_trail_records_it(
 
 def test_custodian_signs_for_users_with_the_right_only(operator: OperatorClient, ask: Ask) -> None:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
-    path, body = f"/wallet/{account['id']}/tx/sign", {"payload": '{"token":"otestusd"}'}
+    path, body = f"/wallet/{account['id']}/tx/sign", {"payload": TEXT}
     user = "/enterprises/acme/users/user-of-acme"
     assert ask("POST", path, body).status_code == 200
     operator.patch(user, {"mayUseCustodianKey": False})
