@@ -41,7 +41,7 @@ from clearwindow.postgres.pool import Database
 from clearwindow.postgres.sandbox import SandboxError, SharedClock, clock_of
 from clearwindow.proposals.jobs import ProposalWork
 from clearwindow.proposals.service import Proposals
-from clearwindow.runtime import Runtime
+from clearwindow.runtime import Runtime, SecondFactorTerms
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements import acts as settlement_acts
 from clearwindow.settlements import funding
@@ -181,6 +181,7 @@ def opened_runtime(
             outgoing,
             settings.calls(),
             settings.oversight(sandbox=isinstance(opened.clock, SharedClock)),
+            SecondFactorTerms(required=settings.second_factor_required),
         )
         if token is not None:
             try:

@@ -82,6 +82,15 @@ class CallTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondFactorTerms:
+    """Operators' second factors. ``required`` is a setting: approvals and reviews need one."""
+
+    required: bool = False
+    wall: Clock = field(default_factory=SystemClock)
+    """The clock for codes and lock-outs: authenticators show real time, in a sandbox too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Oversight:
     """How operators watch over one another. Every term is a setting."""
 
@@ -134,6 +143,7 @@ class Runtime:
     outgoing: Outgoing = field(default_factory=Outgoing)
     calls: CallTerms = field(default_factory=CallTerms)
     oversight: Oversight = field(default_factory=Oversight)
+    second_factor: SecondFactorTerms = field(default_factory=SecondFactorTerms)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

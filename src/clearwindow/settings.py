@@ -285,6 +285,11 @@ class Settings(CapacitySettings):
         description="Takes calls that a `v2x` token signs with version 2, which is the default of the JavaScript "
         "SDK. Its HMAC does not cover the method. If all callers use version 3, set it to false.",
     )
+    second_factor_required: bool = Field(
+        default=False,
+        description="Approvals and reviews of operators need a code of a second factor. Without it, only operators "
+        "who have enrolled one need it. Before you set it, have at least two operators enrol one.",
+    )
     worker_poll_seconds: float = Field(
         default=0.2, gt=0, le=60, description="How often a worker looks for due work, in seconds."
     )

@@ -35,6 +35,7 @@ FORMER: Final = SECRET_KEY.hex()
 NEW: Final = "5a" * 32
 NOT_SEALED: Final = {
     "access_token.token_sha256",
+    "custodian_signature.payload_sha256",
     "go_account_key.public_key",
     "key_set.public_keys",
     "key_set.sha256",
@@ -102,6 +103,7 @@ def stored(
     ok(operator.post(f"/enterprises/{client.enterprise.id}/go-accounts", {"label": "kept", "custodianKey": True}))
     operator.user_token(client.enterprise.id, kind="v2x")
     ok(client.enterprise.api.post("/webhook-endpoints", {"url": "http://127.0.0.1:9/hook"}))
+    ok(operator.post("/operators/me/second-factor"))
     with (
         staff(runtime, operator.base_url, "ada") as ada,
         staff(runtime, operator.base_url, "ben") as ben,

@@ -57,6 +57,7 @@ WRONG = [
     ("CHUNKS_PER_BODY_LIMIT", "0", "must be a whole number from 1 to 10000000"),
     ("RATE_LIMIT_STORE", " ", "must not be empty"),
     ("SIGNED_CALLS_VERSION_2", "maybe", "must be true or false"),
+    ("SECOND_FACTOR_REQUIRED", "perhaps", "must be true or false"),
     ("LARGE_BODIES_AT_ONCE", "0", "must be a whole number from 1 to 1000"),
     ("DATABASE_CONNECTIONS", "1", "must be a whole number from 2 to 500"),
     ("DATABASE_CONNECTION_WAIT_SECONDS", "0", "must be a number, more than 0 and at most 60"),

@@ -97,6 +97,22 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "client.approvals.change_thresholds",
         lambda client: client.approvals.change_thresholds({"ofcbtc": 5, "ofcusd": None}),
     ),
+    "v1ClientDailyApprovalThresholdsGetRoute": (
+        "client.approvals.daily_thresholds",
+        lambda client: client.approvals.daily_thresholds(),
+    ),
+    "v1ClientDailyApprovalThresholdsPutRoute": (
+        "client.approvals.change_daily_thresholds",
+        lambda client: client.approvals.change_daily_thresholds({"ofcbtc": 5, "ofcusd": None}),
+    ),
+    "v1CustodianLimitsGetRoute": (
+        "member.custodian_limits.get",
+        lambda member: member.custodian_limits.get(),
+    ),
+    "v1CustodianLimitsPutRoute": (
+        "member.custodian_limits.change",
+        lambda member: member.custodian_limits.change({"ofcbtc": 5, "ofcusd": None}),
+    ),
 }
 
 OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
@@ -110,6 +126,20 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         lambda operator: operator.operators.create_token(
             ID, label="l", expires_at=AT, ip_allow_list=["10.0.0.0/8"], role="viewer"
         ),
+    ),
+    "getSecondFactor": ("operator.second_factor.get", lambda operator: operator.second_factor.get()),
+    "enrolSecondFactor": ("operator.second_factor.enrol", lambda operator: operator.second_factor.enrol()),
+    "confirmSecondFactor": (
+        "operator.second_factor.confirm",
+        lambda operator: operator.second_factor.confirm("123456"),
+    ),
+    "removeSecondFactor": (
+        "operator.second_factor.remove",
+        lambda operator: operator.second_factor.remove(code="123456"),
+    ),
+    "removeSecondFactorOf": (
+        "operator.operators.remove_second_factor",
+        lambda operator: operator.operators.remove_second_factor(ID, code="123456"),
     ),
     "createEnterprise": (
         "operator.enterprises.create",

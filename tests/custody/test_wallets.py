@@ -19,6 +19,8 @@ from tests.support.operators import READ, OperatorClient, make_key
 from tests.support.signed_calls import SignedCaller, name_of
 
 UNKNOWN_WALLET = "0" * 32
+TEXT = '{"notes":"we were wrong","nonce":"n"}'
+"""The text of a dispute's closure, which moves nothing."""
 Ask = Callable[..., httpx2.Response]
 
 
@@ -100,7 +102,7 @@ def test_another_enterprises_wallet_answers_like_an_unknown_one(operator: Operat
     for method, theirs_path, unknown_path, body in (
         ("GET", f"/wallet/{theirs['id']}", f"/wallet/{UNKNOWN_WALLET}", None),
         ("GET", f"/wallet/{theirs['id']}", "/wallet/%20", None),
-        ("POST", f"/wallet/{theirs['id']}/tx/sign", f"/wallet/{UNKNOWN_WALLET}/tx/sign", {"payload": "{}"}),
+        ("POST", f"/wallet/{theirs['id']}/tx/sign", f"/wallet/{UNKNOWN_WALLET}/tx/sign", {"payload": TEXT}),
         ("GET", f"/key/{theirs['keys'][0]['id']}", f"/key/{unknown_key}", None),
         ("GET", f"/key/{theirs['keys'][1]['id']}", "/key/x", None),
     ):
@@ -118,7 +120,7 @@ def test_wallet_routes_require_token_scope_enterprise_and_licence(
     path, sign = f"/wallet/{account['id']}", f"/wallet/{account['id']}/tx/sign"
     assert web.get(f"/api/v2/ofc{path}").status_code == 401
     assert ask("GET", path, scopes=[READ]).status_code == 200
-    refused = ask("POST", sign, {"payload": "{}"}, scopes=[READ])
+    refused = ask("POST", sign, {"payload": TEXT}, scopes=[READ])
     assert (refused.status_code, name_of(refused)) == (403, "scope_missing")
     second = operator.operator_token(operator.operator("second")["id"])
     refused = web.get(f"/api/v2/ofc{path}", headers={"Authorization": f"Bearer {second}"})
@@ -128,7 +130,7 @@ def test_wallet_routes_require_token_scope_enterprise_and_licence(
     refused = web.get(f"/api/v2/ofc{path}", headers=headers)
     assert (refused.status_code, name_of(refused)) == (400, "enterprise_header_differs")
     operator.patch("/enterprises/acme", {"licensed": False})
-    assert name_of(ask("POST", sign, {"payload": "{}"})) == "no_licence"
+    assert name_of(ask("POST", sign, {"payload": TEXT})) == "no_licence"
 
 
 def test_custodian_signs_exactly_the_payload_and_the_audit_trail_records_it(
@@ -136,7 +138,12 @@ def test_custodian_signs_exactly_the_payload_and_the_audit_trail_records_it(
 ) -> None:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
     custodian = account["keys"][1]
-    for payload in ('{"token":"otestusd"}', ' {"a" : [1.0, "é"],\n"b":{}}', "{}"):
+    closure = "dispute.close"
+    for payload, operations in (
+        (TEXT, [closure]),
+        (' {"nonce" : "é",\n"notes":"1.0","operation":"dispute.close"}', [closure]),
+        ('{"externalId":"x","nonce":"n","settlementAmounts":{}}', ["settlement.immediate", "settlement.onchain"]),
+    ):
         answer = ok(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": payload}))
         assert answer["payload"] == payload
         assert verifies(custodian["pub"], payload, answer["signature"])
@@ -144,12 +151,16 @@ def test_custodian_signs_exactly_the_payload_and_the_audit_trail_records_it(
         assert line["subjectId"] == account["id"]
         assert line["actorId"] == "user-of-acme"
         digest = hashlib.sha256(payload.encode()).hexdigest()
-        assert line["details"] == {"keyId": custodian["id"], "payloadSha256": digest}
+        assert line["details"] == {
+            "keyId": custodian["id"],
+            "payloadSha256": digest,
+            "operations": operations,
+        }
 
 
 def test_custodian_signs_for_users_with_the_right_only(operator: OperatorClient, ask: Ask) -> None:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
-    path, body = f"/wallet/{account['id']}/tx/sign", {"payload": '{"token":"otestusd"}'}
+    path, body = f"/wallet/{account['id']}/tx/sign", {"payload": TEXT}
     user = "/enterprises/acme/users/user-of-acme"
     assert ask("POST", path, body).status_code == 200
     operator.patch(user, {"mayUseCustodianKey": False})
@@ -177,7 +188,7 @@ def test_only_the_text_of_a_json_object_is_signed(operator: OperatorClient, ask:
     ):
         refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": payload})
         assert (refused.status_code, name_of(refused)) == (400, name), payload
-    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}", "walletPassphrase": "x"})
+    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": TEXT, "walletPassphrase": "x"})
     assert refused.status_code == 400
     assert operator.audit_log(action="payload.signed") == []
 
@@ -209,7 +220,7 @@ def test_custodian_signs_only_texts_with_intent_if_the_account_requires_it(
 def test_without_a_custodian_key_nothing_is_signed(operator: OperatorClient, ask: Ask) -> None:
     account = open_account(operator, keys=[own_key(1, "ciphertext")])
     assert ok(ask("GET", f"/wallet/{account['id']}"))["userKeySigningRequired"] is True
-    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"})
+    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": TEXT})
     assert (refused.status_code, name_of(refused)) == (422, "no_custodian_key")
 
 
@@ -222,11 +233,11 @@ def test_custodian_keys_are_added_once_and_rotated(operator: OperatorClient, ask
     operator.delete(f"{keys}/{first['id']}")
     with runtime.transaction() as tx:
         assert tx.scalars(int, "SELECT count(*) FROM go_account_key WHERE sealed_prv IS NOT NULL") == [0]
-    assert name_of(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"})) == "no_custodian_key"
+    assert name_of(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": TEXT})) == "no_custodian_key"
     second = ok(operator.post(keys, {"custodianKey": True}))["key"]
     assert second["pub"] != first["pub"]
-    signature = ok(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"}))["signature"]
-    assert verifies(second["pub"], "{}", signature)
+    signature = ok(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": TEXT}))["signature"]
+    assert verifies(second["pub"], TEXT, signature)
 
 
 def test_go_account_needs_a_key(operator: OperatorClient, ask: Ask) -> None:
@@ -251,7 +262,7 @@ def test_private_key_is_never_shown(operator: OperatorClient, ask: Ask, runtime:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
     key_id = account["keys"][1]["id"]
     seen = [ask("GET", f"/wallet/{account['id']}").text, ask("GET", f"/key/{key_id}").text, str(account)]
-    seen.append(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"}).text)
+    seen.append(ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": TEXT}).text)
     seen.append(str(operator.audit_log()))
     with runtime.transaction() as tx:
         sealed = tx.scalars(bytes, "SELECT sealed_prv FROM go_account_key WHERE custodian")[0]
@@ -287,7 +298,7 @@ def test_custodian_signature_is_accepted_for_a_connection(
 def test_a_large_payload_is_signed_for_a_v2x_caller(operator: OperatorClient) -> None:
     account = open_account(operator, custodianKey=True)
     caller = SignedCaller(operator.base_url, operator.user_token("acme", kind="v2x"))
-    payload = '{"x":"' + "é" * 1_000_000 + '"}'
+    payload = '{"nonce":"n","notes":"' + "é" * 1_000_000 + '"}'
     address = f"/api/v2/ofc/wallet/{account['id']}/tx/sign"
     answer = caller.post(address, {"payload": payload})
     assert verifies(account["keys"][0]["pub"], payload, ok(answer)["signature"])

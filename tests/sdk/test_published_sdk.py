@@ -159,7 +159,7 @@ def sign(desk: Desk, wallet: Json) -> None:
     own, custodian = desk.ask("listKeys")
     assert [own["pub"], custodian["pub"]] == [key["pub"] for key in wallet["keys"]]
     assert "encryptedPrv" not in custodian
-    payload = '{"token":"otestusd"}'
+    payload = '{"notes":"we were wrong","nonce":"n"}'
     for key, signature in (
         (own, desk.ask("signPayload", payload=payload, passphrase=PASSPHRASE)),
         (custodian, desk.ask("custodianSigns", payload=payload)),

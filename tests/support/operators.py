@@ -55,8 +55,11 @@ class OperatorClient:
     def get(self, path: str, **params: Any) -> httpx2.Response:  # noqa: ANN401 - whatever a query takes
         return self._http.get(path, params=params)
 
-    def post(self, path: str, body: Mapping[str, object] | None = None) -> httpx2.Response:
-        return self._http.post(path, json=body)
+    def post(
+        self, path: str, body: Mapping[str, object] | None = None, *, code: str | None = None
+    ) -> httpx2.Response:
+        """``code``: of the operator's second factor."""
+        return self._http.post(path, json=body, headers=_code_header(code))
 
     def post_raw(self, path: str, content: bytes) -> httpx2.Response:
         return self._http.post(path, content=content, headers={"Content-Type": "application/json"})
@@ -67,8 +70,8 @@ class OperatorClient:
     def put(self, path: str, body: Mapping[str, object]) -> httpx2.Response:
         return self._http.put(path, json=body)
 
-    def delete(self, path: str) -> httpx2.Response:
-        return self._http.delete(path)
+    def delete(self, path: str, *, code: str | None = None) -> httpx2.Response:
+        return self._http.delete(path, headers=_code_header(code))
 
     def operator(self, name: str, **more: object) -> Json:
         return self._one("operator", self.post("/operators", {"name": name, **more}))
@@ -165,3 +168,7 @@ class OperatorClient:
     def _one(self, name: str, response: httpx2.Response) -> Json:
         made: Json = self._ok(response)[name]
         return made
+
+
+def _code_header(code: str | None) -> dict[str, str]:
+    return {} if code is None else {"Clearwindow-Code": code}

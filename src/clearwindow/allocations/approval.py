@@ -10,7 +10,6 @@ from clearwindow.allocations.models import Allocation, AllocationStatus, Approva
 from clearwindow.approvals import service as approvals
 from clearwindow.approvals.models import ApprovalStatus
 from clearwindow.identity.models import Member
-from clearwindow.network.parties import require_client
 from clearwindow.pauses import rules as pause_rules
 from clearwindow.pauses import store as pauses
 from clearwindow.postgres.pool import Transaction
@@ -35,7 +34,7 @@ def _decide(
     runtime: Runtime, member: Member, approval_id: UUID, decision: ApprovalStatus, notes: str | None
 ) -> ApprovalOutcome:
     with runtime.transaction() as tx:
-        require_client(tx, member.enterprise_id)
+        approvals.require_decider(tx, member)
         decided = approvals.decide(tx, member, approval_id, decision, notes)
         approval = decided.approval
         if approval.allocation_id is None:

@@ -31,6 +31,13 @@ SELECT {allocation}
 FROM allocation
 WHERE connection_id = %(connection_id)s AND type = %(type)s AND client_external_id = %(client_external_id)s
 
+-- name: unapproved_quantity
+-- What the client has allocated to the partner since then, and nobody approved. Released funds do not count.
+SELECT coalesce(sum(quantity), 0)
+FROM allocation
+WHERE client_id = %(client_id)s AND partner_id = %(partner_id)s AND currency = %(currency)s
+  AND type = 'allocation' AND pending_approval_id IS NULL AND status <> 'released' AND created_at > %(since)s
+
 -- name: list_allocations
 SELECT {allocation}, count(*) OVER () AS total
 FROM allocation

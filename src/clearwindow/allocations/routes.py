@@ -352,6 +352,7 @@ def partner_allocation(
         "not_a_client",
         "approval_unknown",
         "own_approval",
+        "token_of_a_program",
         "approval_decided",
         "threshold_changed",
         ("paused", 422),

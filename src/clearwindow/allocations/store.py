@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -56,6 +57,15 @@ def find_by_external_id(
 ) -> Allocation | None:
     values = {"connection_id": connection_id, "type": kind, "client_external_id": client_external_id}
     return tx.first(Allocation, sql["find_by_external_id"], **values)
+
+
+def unapproved_quantity(tx: Transaction, client_id: UUID, partner_id: UUID, currency: str, since: datetime) -> int:
+    """Returns the sum of the client's allocations to the partner after ``since`` that nobody approved.
+
+    The caller has locked the balance that they come from, so that none is added meanwhile.
+    """
+    values = {"client_id": client_id, "partner_id": partner_id, "currency": currency, "since": since}
+    return tx.scalars(int, sql["unapproved_quantity"], **values)[0]
 
 
 def list_allocations(tx: Transaction, wanted: AllocationFilter, *, limit: int, offset: int) -> Listing[Allocation]:

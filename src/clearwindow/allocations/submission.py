@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from clearwindow.allocations import events, partner_decision, rules, store, transitions
@@ -23,7 +25,7 @@ from clearwindow.allocations.models import (
 )
 from clearwindow.approvals import rules as approval_rules
 from clearwindow.approvals import service as approvals
-from clearwindow.approvals.models import ApprovalKind, RequestedApproval
+from clearwindow.approvals.models import ApprovalKind, Exceeded, RequestedApproval
 from clearwindow.core.errors import REFUSALS, InvalidRequestError
 from clearwindow.core.money import AmountUnit
 from clearwindow.custody import signatures
@@ -40,6 +42,9 @@ from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Funding, Runtime
 from clearwindow.signing import nonces
 from clearwindow.signing.models import SignedRequest, VerifiedRequest
+
+DAY: Final = timedelta(hours=24)
+"""How far back the daily threshold looks. There is no hour at which it begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +193,32 @@ def _evaluate(tx: Transaction, new: Allocation, parties: Parties) -> _Evaluated:
     if not rules.is_evaluated(new.type, parties.partner):
         return _Evaluated(new, None)
     evaluation_id = tx.new_id()
-    threshold = approvals.threshold_of(tx, parties.client.enterprise_id, new.currency)
-    if threshold is None or not approval_rules.needs_approval(new.quantity, threshold):
+    exceeded = _exceeded(tx, new, parties.client.enterprise_id)
+    if exceeded is None:
         return _Evaluated(rules.passed(new, evaluation_id), None)
     approval = RequestedApproval(
-        ApprovalKind.ALLOCATION, new.currency, new.quantity, threshold, new.partner_id, new.id
+        kind=ApprovalKind.ALLOCATION,
+        currency=new.currency,
+        quantity=new.quantity,
+        threshold=exceeded.threshold,
+        partner_id=new.partner_id,
+        allocation_id=new.id,
+        day_quantity=exceeded.day_quantity,
     )
     return _Evaluated(rules.held_for_approval(new, evaluation_id, tx.new_id()), approval)
+
+
+def _exceeded(tx: Transaction, new: Allocation, enterprise_id: str) -> Exceeded | None:
+    """Returns the threshold that the allocation exceeds, alone or with the others of the last 24 hours."""
+    threshold, daily = (
+        approvals.threshold_of(tx, enterprise_id, kind, new.currency)
+        for kind in (ApprovalKind.THRESHOLD, ApprovalKind.DAILY_THRESHOLD)
+    )
+    day_quantity = new.quantity
+    if daily is not None:
+        since = new.created_at - DAY
+        day_quantity += store.unapproved_quantity(tx, new.client_id, new.partner_id, new.currency, since)
+    return approval_rules.exceeded(new.quantity, threshold, day_quantity=day_quantity, daily_threshold=daily)
 
 
 def _request_approval(tx: Transaction, member: Member, reserved: Allocation, approval: RequestedApproval) -> None:

@@ -13,6 +13,7 @@ def record(tx: Transaction, kind: EventType, approval: Approval) -> None:
     about = present(
         allocationId=None if approval.allocation_id is None else str(approval.allocation_id),
         quantity=None if approval.quantity is None else str(approval.quantity),
+        dayQuantity=None if approval.day_quantity is None else str(approval.day_quantity),
         decidedBy=approval.decided_by,
         notes=approval.notes,
     )

@@ -12,10 +12,18 @@ from clearwindow.core.ids import NIL
 
 
 class ApprovalKind(StrEnum):
-    """What an approval is about: an allocation above the threshold, or a threshold to be raised or removed."""
+    """What an approval is about: an allocation above a threshold, or a threshold to be raised or removed.
+
+    A threshold has the same kind as the approval that raises it.
+    """
 
     ALLOCATION = "allocation"
     THRESHOLD = "threshold"
+    """Of one allocation."""
+    DAILY_THRESHOLD = "daily_threshold"
+    """Of the allocations of 24 hours to one partner that nobody approved."""
+    CUSTODIAN_LIMIT = "custodian_limit"
+    """Of what a custodian key signs on one UTC day. Beyond it nothing is signed."""
 
 
 class ApprovalStatus(StrEnum):
@@ -34,7 +42,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Allocations of the currency above ``quantity``, in base units, need a second user."""
+    """More of the currency than ``quantity``, in base units, needs a second user."""
 
     currency: str
     quantity: int
@@ -45,7 +53,8 @@ class RequestedApproval:
     """What one user requests and another user decides, in our currency name and base units.
 
     ``quantity``: of the allocation, or the new threshold; None removes the threshold. ``threshold``: the threshold
-    at the time of the request.
+    at the time of the request. ``day_quantity``: if an allocation waits because of the daily threshold, the sum
+    that exceeds it.
     """
 
     kind: ApprovalKind
@@ -54,6 +63,7 @@ class RequestedApproval:
     threshold: int
     partner_id: UUID = NIL
     allocation_id: UUID | None = None
+    day_quantity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,15 @@ class Approval:
     notes: str | None
     created_at: datetime
     updated_at: datetime
+    day_quantity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """The threshold that an allocation exceeds. ``day_quantity``: the sum of the day, if it is the daily one."""
+
+    threshold: int
+    day_quantity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

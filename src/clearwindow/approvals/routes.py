@@ -10,6 +10,7 @@ from typing import Final
 from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, counted
 from clearwindow.approvals import schemas, service
+from clearwindow.approvals.models import ApprovalKind
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
 
@@ -27,8 +28,7 @@ router: Final = member_router("approvals", NETWORK_V1)
     responses=may_raise("not_a_client"),
 )
 def read_thresholds(runtime: ServerRuntime, member: CallingMember) -> schemas.Thresholds:
-    found = service.thresholds_of(runtime, member)
-    return schemas.thresholds_answer(found)
+    return schemas.thresholds_answer(service.thresholds_of(runtime, member, ApprovalKind.THRESHOLD))
 
 
 @router.put(
@@ -46,8 +46,64 @@ def change_thresholds(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.ThresholdsRequest]
 ) -> schemas.ChangedThresholds:
     asked = body.model.to_model()
-    changed = service.change_thresholds(runtime, member, asked)
-    return schemas.changed_answer(changed)
+    return schemas.changed_answer(service.change_thresholds(runtime, member, ApprovalKind.THRESHOLD, asked))
+
+
+@router.get(
+    "/clients/daily-approval-thresholds",
+    operation_id="v1ClientDailyApprovalThresholdsGetRoute",
+    summary="Read the approval thresholds of a day",
+    description=(
+        "By currency, in base units. If the allocations of 24 hours to one partner that nobody approved come to"
+        " more than the threshold, the one that exceeds it needs the approval of a second user, if the partner has"
+        " allocation policies enabled."
+    ),
+    responses=may_raise("not_a_client"),
+)
+def read_daily_thresholds(runtime: ServerRuntime, member: CallingMember) -> schemas.Thresholds:
+    return schemas.thresholds_answer(service.thresholds_of(runtime, member, ApprovalKind.DAILY_THRESHOLD))
+
+
+@router.put(
+    "/clients/daily-approval-thresholds",
+    operation_id="v1ClientDailyApprovalThresholdsPutRoute",
+    summary="Set or remove approval thresholds of a day",
+    description="As for the thresholds of one allocation: lower at once, higher when another user approves it.",
+    responses=may_raise("not_a_client", "currency_twice", "currency_unknown", "threshold_change_waiting"),
+)
+def change_daily_thresholds(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.ThresholdsRequest]
+) -> schemas.ChangedThresholds:
+    asked = body.model.to_model()
+    return schemas.changed_answer(service.change_thresholds(runtime, member, ApprovalKind.DAILY_THRESHOLD, asked))
+
+
+@router.get(
+    "/custodian-limits",
+    operation_id="v1CustodianLimitsGetRoute",
+    summary="Read what the custodian's keys may sign on a day",
+    description="By currency, in base units. A currency that is missing has no limit.",
+)
+def read_custodian_limits(runtime: ServerRuntime, member: CallingMember) -> schemas.Thresholds:
+    return schemas.thresholds_answer(service.thresholds_of(runtime, member, ApprovalKind.CUSTODIAN_LIMIT))
+
+
+@router.put(
+    "/custodian-limits",
+    operation_id="v1CustodianLimitsPutRoute",
+    summary="Set or remove limits of what the custodian's keys sign on a day",
+    description=(
+        "By currency, in base units. The amounts of all texts that custodian keys of the enterprise sign on one UTC"
+        " day never come to more. A new or lower limit takes effect at once, a higher one, or null to remove it,"
+        " when another user of the enterprise approves it."
+    ),
+    responses=may_raise("currency_twice", "currency_unknown", "threshold_change_waiting"),
+)
+def change_custodian_limits(
+    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.ThresholdsRequest]
+) -> schemas.ChangedThresholds:
+    asked = body.model.to_model()
+    return schemas.changed_answer(service.change_thresholds(runtime, member, ApprovalKind.CUSTODIAN_LIMIT, asked))
 
 
 @router.get(

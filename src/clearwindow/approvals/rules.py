@@ -7,13 +7,27 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.approvals.models import Approval, ApprovalStatus, Change, RequestedApproval
+from clearwindow.approvals.models import (
+    Approval,
+    ApprovalKind,
+    ApprovalStatus,
+    Change,
+    Exceeded,
+    RequestedApproval,
+)
 from clearwindow.core.errors import ConflictError, PermissionDeniedError
 
 TRANSITIONS: Final[Mapping[ApprovalStatus, frozenset[ApprovalStatus]]] = {
     ApprovalStatus.PENDING: frozenset({ApprovalStatus.APPROVED, ApprovalStatus.REJECTED}),
     ApprovalStatus.APPROVED: frozenset(),
     ApprovalStatus.REJECTED: frozenset(),
+}
+
+NOUNS: Final[Mapping[ApprovalKind, str]] = {
+    ApprovalKind.ALLOCATION: "allocation",
+    ApprovalKind.THRESHOLD: "threshold",
+    ApprovalKind.DAILY_THRESHOLD: "daily threshold",
+    ApprovalKind.CUSTODIAN_LIMIT: "custodian limit",
 }
 
 
@@ -37,12 +51,31 @@ def requested(
         notes=None,
         created_at=now,
         updated_at=now,
+        day_quantity=request.day_quantity,
     )
 
 
 def needs_approval(quantity: int, threshold: int | None) -> bool:
     """Returns whether an allocation needs a second user: only if it is above the threshold. Base units."""
     return threshold is not None and quantity > threshold
+
+
+def exceeded(
+    quantity: int, threshold: int | None, *, day_quantity: int, daily_threshold: int | None
+) -> Exceeded | None:
+    """Returns the threshold that keeps an allocation waiting for a second user, None if it may continue.
+
+    Args:
+        quantity: of the allocation.
+        threshold: of one allocation.
+        day_quantity: of the day's allocations that nobody approved, with this one.
+        daily_threshold: of their sum.
+    """
+    if threshold is not None and needs_approval(quantity, threshold):
+        return Exceeded(threshold)
+    if daily_threshold is not None and needs_approval(day_quantity, daily_threshold):
+        return Exceeded(daily_threshold, day_quantity)
+    return None
 
 
 def change_of(threshold: int | None, wanted: int | None) -> Change:
@@ -87,8 +120,8 @@ def require_unchanged(approval: Approval, threshold: int | None) -> None:
         now = "none" if threshold is None else str(threshold)
         raise ConflictError(
             "threshold_changed",
-            f"the threshold of {approval.currency} is now {now}, but was {approval.threshold} when this change was"
-            " requested: reject this approval and request the change again",
+            f"the {NOUNS[approval.kind]} of {approval.currency} is now {now}, but was {approval.threshold} when"
+            " this change was requested: reject this approval and request the change again",
             {"threshold": None if threshold is None else str(threshold)},
         )
 
@@ -102,7 +135,7 @@ def require_same_change(waiting: Approval, request: RequestedApproval) -> None:
     if (waiting.quantity, waiting.threshold) != (request.quantity, request.threshold):
         raise ConflictError(
             "threshold_change_waiting",
-            f"another change of the threshold of {waiting.currency} is pending, {waiting.id}: approve or reject it"
-            " first",
+            f"another change of the {NOUNS[waiting.kind]} of {waiting.currency} is pending, {waiting.id}: approve"
+            " or reject it first",
             {"pendingApprovalId": str(waiting.id)},
         )

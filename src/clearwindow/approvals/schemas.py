@@ -14,7 +14,7 @@ from clearwindow.core.clock import wire_time
 from clearwindow.core.money import MAX_DIGITS, canonical_currency
 from clearwindow.core.text import present
 
-Kinds: TypeAlias = Many[Literal["allocation", "threshold"]]
+Kinds: TypeAlias = Many[Literal["allocation", "threshold", "daily_threshold", "custodian_limit"]]
 Statuses: TypeAlias = Many[Literal["pending", "approved", "rejected"]]
 
 MAX_THRESHOLDS: Final = 1_000
@@ -63,7 +63,8 @@ class PendingApproval(WireModel):
     """An approval, pending or decided. All quantities are base units of our currency.
 
     ``quantity`` is the quantity of the allocation, or the new threshold (null removes it). ``threshold`` is the
-    threshold at the time of the request.
+    threshold at the time of the request. ``dayQuantity`` is the sum of 24 hours with this allocation, if it waits
+    because of the daily threshold.
     """
 
     id: str
@@ -73,6 +74,7 @@ class PendingApproval(WireModel):
     partner_id: str | None = None
     currency: str
     quantity: str | None
+    day_quantity: str | None = None
     threshold: str
     initiated_by: str
     decided_by: str | None = None
@@ -104,6 +106,7 @@ class ChangedThresholds(Thresholds):
 
 def pending_approval(approval: Approval) -> PendingApproval:
     optional = present(
+        day_quantity=None if approval.day_quantity is None else str(approval.day_quantity),
         allocation_id=None if approval.allocation_id is None else str(approval.allocation_id),
         partner_id=str(approval.partner_id) if approval.kind is ApprovalKind.ALLOCATION else None,
         decided_by=approval.decided_by,

@@ -28,15 +28,17 @@ from clearwindow.custody import store as custody
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit, enterprises
 from clearwindow.identity.models import Member
+from clearwindow.identity.programs import require_person
 from clearwindow.network import parties
+from clearwindow.network import store as network
 from clearwindow.postgres.paging import Listing
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
 
-def threshold_of(tx: Transaction, enterprise_id: str, currency: str) -> int | None:
+def threshold_of(tx: Transaction, enterprise_id: str, kind: ApprovalKind, currency: str) -> int | None:
     """Returns the threshold of the currency in base units, or None if the enterprise has none."""
-    return store.thresholds(tx, enterprise_id).get(currency)
+    return store.thresholds(tx, enterprise_id, kind).get(currency)
 
 
 def request(tx: Transaction, member: Member, approval_id: UUID, wanted: RequestedApproval) -> Approval:
@@ -62,11 +64,12 @@ def decide(
 
     Raises:
         NotFoundError: the enterprise has no such approval.
-        PermissionDeniedError: the member would approve its own request.
+        PermissionDeniedError: the member would approve its own request, or the token is a program's.
         ConflictError: it is already decided, or the threshold has changed since the request.
     """
+    require_person(member)
     approval = _of_member(tx, member, approval_id)
-    if approval.kind is ApprovalKind.THRESHOLD:
+    if approval.kind is not ApprovalKind.ALLOCATION:
         # The same lock order as in ``change_thresholds``: the enterprise, then its approvals.
         enterprises.lock_enterprise(tx, member.enterprise_id)
     approval = store.lock_approval(tx, approval.id)
@@ -78,7 +81,7 @@ def decide(
         approval, status=decision, decided_by=member.user_id, decided_at=now, notes=notes, updated_at=now
     )
     store.decide(tx, decided)
-    if decided.kind is ApprovalKind.THRESHOLD and decision is ApprovalStatus.APPROVED:
+    if decided.kind is not ApprovalKind.ALLOCATION and decision is ApprovalStatus.APPROVED:
         _put_threshold(tx, member, decided)
     events.record(tx, EventType(f"approval.{decision}"), decided)
     evidence = {"kind": str(decided.kind), "notes": notes, "initiatedBy": decided.initiated_by}
@@ -86,25 +89,27 @@ def decide(
     return Decided(decided, replayed=False)
 
 
-def thresholds_of(runtime: Runtime, member: Member) -> dict[str, int]:
+def thresholds_of(runtime: Runtime, member: Member, kind: ApprovalKind) -> dict[str, int]:
     with runtime.transaction() as tx:
-        parties.require_client(tx, member.enterprise_id)
-        return store.thresholds(tx, member.enterprise_id)
+        _require_owner(tx, member, kind)
+        return store.thresholds(tx, member.enterprise_id, kind)
 
 
-def change_thresholds(runtime: Runtime, member: Member, asked: Mapping[str, int | None]) -> Changed:
-    """Sets the thresholds of the currencies in ``asked``, in base units. None removes a threshold.
+def change_thresholds(
+    runtime: Runtime, member: Member, kind: ApprovalKind, asked: Mapping[str, int | None]
+) -> Changed:
+    """Sets the thresholds of this kind of the currencies in ``asked``, in base units. None removes a threshold.
 
     Raises:
         InvalidRequestError: the network does not know a currency, or a currency is named twice.
         ConflictError: another change of one of these thresholds is pending.
     """
     with runtime.transaction() as tx:
-        parties.require_client(tx, member.enterprise_id)
+        _require_owner(tx, member, kind)
         wanted = _known(tx, asked)
         enterprises.lock_enterprise(tx, member.enterprise_id)
-        standing = store.thresholds(tx, member.enterprise_id)
-        already = store.waiting_changes(tx, member.enterprise_id)
+        standing = store.thresholds(tx, member.enterprise_id, kind)
+        already = store.waiting_changes(tx, member.enterprise_id, kind)
         changes = {currency: rules.change_of(standing.get(currency), wanted[currency]) for currency in wanted}
         at_once = {
             currency: quantity
@@ -112,20 +117,31 @@ def change_thresholds(runtime: Runtime, member: Member, asked: Mapping[str, int 
             if quantity is not None and changes[currency] is Change.AT_ONCE
         }
         if at_once:
-            store.put_thresholds(tx, member.enterprise_id, member.user_id, at_once)
+            store.put_thresholds(tx, member.enterprise_id, kind, member.user_id, at_once)
             set_now = {currency: str(quantity) for currency, quantity in at_once.items()}
-            audit.record(tx, member, "approval_thresholds.changed", member.enterprise_id, thresholds=set_now)
+            evidence = {"kind": str(kind), "thresholds": set_now}
+            audit.record(tx, member, "approval_thresholds.changed", member.enterprise_id, **evidence)
         waiting = [
-            _waiting(tx, member, already.get(currency), _raising(currency, standing[currency], quantity))
+            _waiting(tx, member, already.get(currency), _raising(kind, currency, standing[currency], quantity))
             for currency, quantity in sorted(wanted.items())
             if changes[currency] is Change.AFTER_APPROVAL
         ]
         return Changed({**standing, **at_once}, waiting)
 
 
+def require_decider(tx: Transaction, member: Member) -> None:
+    """Requires that the enterprise is a client or a partner: others have nothing to approve.
+
+    Raises:
+        PermissionDeniedError: it is neither.
+    """
+    if network.find_partner(tx, enterprise_id=member.enterprise_id) is None:
+        parties.require_client(tx, member.enterprise_id)
+
+
 def approval_of(runtime: Runtime, member: Member, approval_id: UUID) -> Approval:
     with runtime.transaction() as tx:
-        parties.require_client(tx, member.enterprise_id)
+        require_decider(tx, member)
         return _of_member(tx, member, approval_id)
 
 
@@ -133,7 +149,7 @@ def approvals_of(
     runtime: Runtime, member: Member, wanted: ApprovalFilter, *, limit: int, offset: int
 ) -> Listing[Approval]:
     with runtime.transaction() as tx:
-        parties.require_client(tx, member.enterprise_id)
+        require_decider(tx, member)
         own = replace(wanted, enterprise_id=member.enterprise_id)
         return store.list_approvals(tx, own, limit=limit, offset=offset)
 
@@ -147,11 +163,18 @@ def _of_member(tx: Transaction, member: Member, approval_id: UUID) -> Approval:
 
 
 def _put_threshold(tx: Transaction, member: Member, approved: Approval) -> None:
-    rules.require_unchanged(approved, store.thresholds(tx, member.enterprise_id).get(approved.currency))
+    kind, currency = approved.kind, approved.currency
+    rules.require_unchanged(approved, store.thresholds(tx, member.enterprise_id, kind).get(currency))
     if approved.quantity is None:
-        store.drop_threshold(tx, member.enterprise_id, approved.currency)
+        store.drop_threshold(tx, member.enterprise_id, kind, currency)
     else:
-        store.put_thresholds(tx, member.enterprise_id, member.user_id, {approved.currency: approved.quantity})
+        store.put_thresholds(tx, member.enterprise_id, kind, member.user_id, {currency: approved.quantity})
+
+
+def _require_owner(tx: Transaction, member: Member, kind: ApprovalKind) -> None:
+    """Requires that the enterprise can have thresholds of this kind: those of allocations are a client's."""
+    if kind is not ApprovalKind.CUSTODIAN_LIMIT:
+        parties.require_client(tx, member.enterprise_id)
 
 
 def _known(tx: Transaction, asked: Mapping[str, int | None]) -> dict[str, int | None]:
@@ -164,8 +187,8 @@ def _known(tx: Transaction, asked: Mapping[str, int | None]) -> dict[str, int | 
     return wanted
 
 
-def _raising(currency: str, threshold: int, quantity: int | None) -> RequestedApproval:
-    return RequestedApproval(ApprovalKind.THRESHOLD, currency, quantity, threshold)
+def _raising(kind: ApprovalKind, currency: str, threshold: int, quantity: int | None) -> RequestedApproval:
+    return RequestedApproval(kind, currency, quantity, threshold)
 
 
 def _waiting(tx: Transaction, member: Member, already: Approval | None, wanted: RequestedApproval) -> Approval:

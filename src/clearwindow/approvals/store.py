@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Final
 from uuid import UUID
 
-from clearwindow.approvals.models import Approval, ApprovalFilter, Threshold
+from clearwindow.approvals.models import Approval, ApprovalFilter, ApprovalKind, Threshold
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -15,17 +15,20 @@ from clearwindow.postgres.queries import Queries
 sql: Final = Queries("clearwindow.approvals")
 
 
-def thresholds(tx: Transaction, enterprise_id: str) -> dict[str, int]:
-    """Returns all thresholds of the enterprise in base units, by our currency name."""
-    found = tx.all(Threshold, sql["list_thresholds"], enterprise_id=enterprise_id)
+def thresholds(tx: Transaction, enterprise_id: str, kind: ApprovalKind) -> dict[str, int]:
+    """Returns all thresholds of this kind of the enterprise, in base units, by our currency name."""
+    found = tx.all(Threshold, sql["list_thresholds"], enterprise_id=enterprise_id, kind=kind)
     return {threshold.currency: threshold.quantity for threshold in found}
 
 
-def put_thresholds(tx: Transaction, enterprise_id: str, user_id: str, wanted: Mapping[str, int]) -> None:
+def put_thresholds(
+    tx: Transaction, enterprise_id: str, kind: ApprovalKind, user_id: str, wanted: Mapping[str, int]
+) -> None:
     if wanted:
         tx.run(
             sql["put_thresholds"],
             enterprise_id=enterprise_id,
+            kind=kind,
             user_id=user_id,
             currencies=list(wanted),
             quantities=list(wanted.values()),
@@ -33,8 +36,8 @@ def put_thresholds(tx: Transaction, enterprise_id: str, user_id: str, wanted: Ma
         )
 
 
-def drop_threshold(tx: Transaction, enterprise_id: str, currency: str) -> None:
-    tx.run(sql["drop_threshold"], enterprise_id=enterprise_id, currency=currency)
+def drop_threshold(tx: Transaction, enterprise_id: str, kind: ApprovalKind, currency: str) -> None:
+    tx.run(sql["drop_threshold"], enterprise_id=enterprise_id, kind=kind, currency=currency)
 
 
 def insert_approval(tx: Transaction, approval: Approval) -> None:
@@ -50,9 +53,9 @@ def lock_approval(tx: Transaction, approval_id: UUID) -> Approval:
     return tx.one(Approval, sql["lock_approval"], id=approval_id)
 
 
-def waiting_changes(tx: Transaction, enterprise_id: str) -> dict[str, Approval]:
-    """Returns the pending changes of thresholds, by currency."""
-    found = tx.all(Approval, sql["list_waiting_changes"], enterprise_id=enterprise_id)
+def waiting_changes(tx: Transaction, enterprise_id: str, kind: ApprovalKind) -> dict[str, Approval]:
+    """Returns the pending changes of thresholds of this kind, by currency."""
+    found = tx.all(Approval, sql["list_waiting_changes"], enterprise_id=enterprise_id, kind=kind)
     return {approval.currency: approval for approval in found}
 
 

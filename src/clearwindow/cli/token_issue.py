@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ class Terms:
     expires_in_days: float | None
     ip_allow_list: tuple[Network, ...] = ()
     role: str | None = None
+    program: bool = False
 
     def __post_init__(self) -> None:
         if self.label is not None:
@@ -58,7 +59,8 @@ def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedTok
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
         role = _role(OperatorRole, terms.role)
         expires_at, allowed = terms.expires_at(runtime), terms.ip_allow_list
-        wanted = TokenTerms(label=terms.label, expires_at=expires_at, ip_allow_list=allowed, role=role)
+        held = TokenTerms(label=terms.label, expires_at=expires_at, ip_allow_list=allowed, role=role)
+        wanted = replace(held, program=terms.program)
         return opening.first_operator_token(runtime, name, wanted)
 
 
@@ -69,7 +71,8 @@ def issue_for_member(
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
         role = _role(MemberRole, terms.role)
         expires_at, allowed = terms.expires_at(runtime), terms.ip_allow_list
-        wanted = TokenTerms(terms.label, expires_at, _scopes(scopes), allowed, kind, role)
+        held = TokenTerms(terms.label, expires_at, _scopes(scopes), allowed, kind)
+        wanted = replace(held, role=role, program=terms.program)
         return opening.member_token(runtime, enterprise_id, user_id, wanted)
 
 

@@ -57,6 +57,9 @@ def create(  # noqa: PLR0913 - each is an option of the command
         str | None, typer.Option(help="A role that narrows its holder's, such as viewer. (default: its holder's)")
     ] = None,
     label: Annotated[str | None, typer.Option(help="A note for the audit trail: what the token is for.")] = None,
+    program: Annotated[
+        bool, typer.Option("--program", help="A program uses it. It cannot approve or review.")
+    ] = False,
     data: DataOption = None,
     database_url: DatabaseUrlOption = None,
     as_json: JsonOption = False,
@@ -67,7 +70,7 @@ def create(  # noqa: PLR0913 - each is an option of the command
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
-    terms = token_issue.Terms(label, expires_in_days, token_issue.networks(allow_from or []), role)
+    terms = token_issue.Terms(label, expires_in_days, token_issue.networks(allow_from or []), role, program)
     if operator is not None and not (enterprise or user or scope or kind):
         require_database(settings)
         issued = token_issue.issue_for_operator(settings, operator, terms)

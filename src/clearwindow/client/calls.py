@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qs
@@ -25,6 +25,7 @@ LINK_HEADER: Final = "Link"
 REPLAY_HEADER: Final = "Idempotent-Replayed"
 WARNING_HEADER: Final = "Clearwindow-Warning"
 REQUEST_ID_HEADER: Final = "X-Request-Id"
+CODE_HEADER: Final = "Clearwindow-Code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Call(Generic[T]):
         repeatable: whether the server carries it out only once if it is sent again, because it only reads or has
             a key of its own.
         min_timeout_seconds: how long to wait for a slow answer, even if the options say less.
+        headers: beside those that every call has.
     """
 
     method: str
@@ -55,6 +57,7 @@ class Call(Generic[T]):
     content: bytes | None = None
     repeatable: bool = False
     min_timeout_seconds: float = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,19 @@ def next_cursor_of(link: str) -> str | None:
 def json_body(fields: Mapping[str, object]) -> bytes:
     """Returns an unsigned body."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def code_header(code: str | None) -> dict[str, str]:
+    """Returns the header with a code of an operator's second factor.
+
+    Raises:
+        ValueError: no header can have this text.
+    """
+    if code is None:
+        return {}
+    if not code.isascii() or not code.isprintable():
+        raise ValueError("code must be printable ASCII characters")
+    return {CODE_HEADER: code.strip()}
 
 
 def parse_body(raw: bytes) -> Any:  # noqa: ANN401 - any JSON document

@@ -201,7 +201,7 @@ class AttemptFilters(PageFilters, total=False):
 
 class ApprovalFilters(PageFilters, total=False):
     pending_approval_ids: Ids
-    types: Sequence[Literal["allocation", "threshold"]]
+    types: Sequence[Literal["allocation", "threshold", "daily_threshold", "custodian_limit"]]
     statuses: Sequence[Literal["pending", "approved", "rejected"]]
     currencies: Texts
     allocation_ids: Ids

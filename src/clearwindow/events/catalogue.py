@@ -80,7 +80,7 @@ def _movement(kind: str, meaning: str) -> Description:
 def _approval(meaning: str) -> Description:
     fields = {
         "pendingApprovalId": "the approval",
-        "type": "`allocation` or `threshold`: what needs the approval",
+        "type": "what needs the approval: `allocation`, `threshold`, `daily_threshold` or `custodian_limit`",
         "status": "`pending`, `approved` or `rejected`",
         "currency": "our name of the currency",
         "threshold": "the threshold at the time of the request, in base units",
@@ -89,6 +89,7 @@ def _approval(meaning: str) -> Description:
     options = {
         "allocationId": "the allocation that waits",
         "quantity": "the quantity of the allocation, or the new threshold, in base units",
+        "dayQuantity": "the sum of 24 hours, if the allocation waits because of the daily threshold, in base units",
         "decidedBy": "the user who decided",
         "notes": "the notes of that user",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Final
@@ -87,7 +88,8 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
         raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
     own = None if token.role is None else OperatorRole(token.role)
     role = roles.narrowed(token.operator_role, own)
-    return _admitted(request, token.operator_id, token.operator_name, role, token.made_by)
+    admitted = _admitted(request, token.operator_id, token.operator_name, role, token.made_by)
+    return replace(admitted, program=token.program)
 
 
 def _admitted(
@@ -115,7 +117,9 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
             "the enterprise-id header names another enterprise than the path or the token",
         )
     may_use, made_by = token.may_use_custodian_key, token.made_by
-    return Member(enterprise_id, token.user_id, request_id_of(request), role, may_use, made_by)
+    return Member(
+        enterprise_id, token.user_id, request_id_of(request), role, may_use, made_by, program=token.program
+    )
 
 
 def _token(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Token | None:

@@ -84,6 +84,8 @@ class Member:
     may_use_custodian_key: bool = True
     token_made_by: UUID | None = None
     """The operator who made the token of this request, and may have kept it."""
+    program: bool = False
+    """Whether the token is a program's. Programs do not approve."""
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -104,6 +106,8 @@ class Operator:
     role: OperatorRole = OperatorRole.ADMINISTRATOR
     token_made_by: UUID | None = None
     """The operator who made the token of this request, and may have kept it."""
+    program: bool = False
+    """Whether the token is a program's. Programs do not approve or review."""
 
     @property
     def hands(self) -> Hands:
@@ -170,6 +174,7 @@ class Token:
         operator_role: the role of its operator.
         member_role: the role of its user in its enterprise.
         revoked_at: when it was revoked, or its user or operator removed.
+        program: whether a program uses it, and no person.
         made_by: the operator who made it through the API. None: the command line, or the operator of the settings.
     """
 
@@ -190,6 +195,7 @@ class Token:
     operator_role: OperatorRole | None = None
     member_role: MemberRole | None = None
     may_use_custodian_key: bool = False
+    program: bool = False
     made_by: UUID | None = None
 
 
@@ -307,4 +313,5 @@ class TokenTerms:
     scopes: frozenset[Scope] = frozenset()
     ip_allow_list: tuple[IPv4Network | IPv6Network, ...] = ()
     kind: TokenKind = TokenKind.BEARER
+    program: bool = False
     role: OperatorRole | MemberRole | None = None

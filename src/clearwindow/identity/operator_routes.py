@@ -68,7 +68,12 @@ def update_operator(
     "/operators/{operator_id}/tokens",
     summary="Make a token for an operator",
     responses=may_raise(
-        "token_of_another_operator", "operator_unknown", "expiry_passed", "token_role_wider", "proposal_differs"
+        "token_of_a_program",
+        "token_of_another_operator",
+        "operator_unknown",
+        "expiry_passed",
+        "token_role_wider",
+        "proposal_differs",
     )
     | PROPOSED,
 )

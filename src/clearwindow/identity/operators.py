@@ -18,6 +18,7 @@ from clearwindow.identity.models import (
     OperatorRole,
     TokenTerms,
 )
+from clearwindow.identity.programs import require_person
 from clearwindow.identity.tokens import new_token, terms_of
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
@@ -82,7 +83,8 @@ def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, t
     """Makes a token for an operator. It may do no more than the caller's own token.
 
     Raises:
-        PermissionDeniedError: the operator is not the caller.
+        PermissionDeniedError: the operator is not the caller, or the caller is a program, which could make itself a
+            person's token.
         NotFoundError: there is no such operator.
         InvalidRequestError: the token would expire in the past, or its role is not included in the operator's.
     """
@@ -126,6 +128,7 @@ def require_token_holder(tx: Transaction, actor: Operator, operator_id: str) -> 
         PermissionDeniedError: the operator is not the actor.
         NotFoundError: there is no such operator.
     """
+    require_person(actor)
     _require_own_or_bootstrap(actor, operator_id)
     return _known(store.find_operator(tx, parse_uuid(operator_id) or NIL))
 

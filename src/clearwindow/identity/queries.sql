@@ -6,7 +6,8 @@ access_token.created_at, access_token.expires_at,
 coalesce(access_token.revoked_at, membership.removed_at, operator.removed_at) AS revoked_at,
 coalesce(enterprise.licensed, false) AS licensed,
 access_token.role, operator.role AS operator_role, membership.role AS member_role,
-coalesce(membership.may_use_custodian_key, false) AS may_use_custodian_key, access_token.made_by
+coalesce(membership.may_use_custodian_key, false) AS may_use_custodian_key, access_token.made_by,
+access_token.program
 
 -- columns: token_tables
 access_token
@@ -40,9 +41,10 @@ WHERE (%(ids)s::uuid[] IS NULL OR access_token.id = ANY(%(ids)s))
 
 -- name: insert_token
 INSERT INTO access_token (id, token_sha256, kind, sealed_secret, enterprise_id, user_id, operator_id, scopes,
-                          ip_allow_list, label, created_at, expires_at, role, made_by)
+                          ip_allow_list, label, created_at, expires_at, role, made_by, program)
 VALUES (%(id)s, %(token_sha256)s, %(kind)s, %(sealed_secret)s, %(enterprise_id)s, %(user_id)s, %(operator_id)s,
-        %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s, %(role)s, %(made_by)s)
+        %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s, %(role)s, %(made_by)s,
+        %(program)s)
 
 -- name: find_sealed_secret
 SELECT sealed_secret FROM access_token WHERE id = %(id)s AND sealed_secret IS NOT NULL

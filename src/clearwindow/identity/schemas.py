@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -79,10 +80,12 @@ class OperatorTokenRequest(RequestModel):
     expires_at: WireMoment | None = None
     ip_allow_list: list[NetworkText] = Field(default_factory=list, max_length=MAX_ALLOWED_NETWORKS)
     role: OperatorRoleText | None = None
+    program: bool = False
 
     def to_model(self) -> TokenTerms:
         allowed = networks(self.ip_allow_list)
-        return TokenTerms(self.label, self.expires_at, ip_allow_list=allowed, role=self.role)
+        held = TokenTerms(self.label, self.expires_at, ip_allow_list=allowed, role=self.role)
+        return replace(held, program=self.program)
 
 
 class EnterpriseRequest(RequestModel):
@@ -141,11 +144,13 @@ class TokenRequest(RequestModel):
     ip_allow_list: list[NetworkText] = Field(default_factory=list, max_length=MAX_ALLOWED_NETWORKS)
     label: ShortText | None = None
     kind: TokenKindText = TokenKind.BEARER
+    program: bool = False
     role: MemberRoleText | None = None
 
     def to_model(self) -> TokenTerms:
         allowed, scopes = networks(self.ip_allow_list), frozenset(self.scopes)
-        return TokenTerms(self.label, self.expires_at, scopes, allowed, self.kind, self.role)
+        held = TokenTerms(self.label, self.expires_at, scopes, allowed, self.kind)
+        return replace(held, role=self.role, program=self.program)
 
 
 class AuditFilters(CursorPage):
@@ -211,11 +216,13 @@ class UserAnswer(WireModel):
 class TokenView(WireModel):
     """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token.
 
+    ``program``: a program uses it, which cannot approve or review. Without it, a person does.
     Without ``role`` it follows the role of its holder.
     """
 
     id: str
     kind: str | None = None
+    program: bool | None = None
     role: str | None = None
     value: str
     operator_id: str | None = None
@@ -285,6 +292,7 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
     fields = present(
         id=str(token.id),
         kind=None if token.kind is TokenKind.BEARER else token.kind,
+        program=token.program or None,
         role=token.role,
         value=issued.value,
         label=token.label,

@@ -67,6 +67,7 @@ def insert_token(tx: Transaction, token: Token, token_sha256: bytes, sealed_secr
         now=token.created_at,
         expires_at=token.expires_at,
         role=token.role,
+        program=token.program,
         made_by=token.made_by,
     )
 

@@ -132,6 +132,7 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
         expires_at=terms.expires_at,
         revoked_at=None,
         licensed=False,
+        program=terms.program,
     )
 
 
@@ -145,6 +146,7 @@ def terms_of(token: Token) -> dict[str, object]:
     return {
         "label": token.label,
         "kind": token.kind,
+        "program": token.program,
         "role": token.role,
         "scopes": sorted(token.scopes),
         "ipAllowList": [str(network) for network in token.ip_allow_list],

@@ -8,6 +8,7 @@ from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, OptionalJsonBody, ServerRuntime, counted
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import ActingOperator, operator_router
+from clearwindow.identity.second_factor.guard import CODE_ERRORS, ApprovingOperator
 from clearwindow.proposals import service, views
 from clearwindow.proposals.schemas import (
     CollectedAnswer,
@@ -46,9 +47,10 @@ def get_proposal(runtime: ServerRuntime, proposal_id: str) -> ProposalAnswer:
         "same_approver",
         "approver_needed",
         "proposal_act_refused",
+        *CODE_ERRORS,
     ),
 )
-def approve_proposal(runtime: ServerRuntime, operator: ActingOperator, proposal_id: str) -> ProposalAnswer:
+def approve_proposal(runtime: ServerRuntime, operator: ApprovingOperator, proposal_id: str) -> ProposalAnswer:
     """If what it changes has changed meanwhile, nothing is done, and the details say what changed."""
     return proposal_answer(service.approve(runtime, operator, parse_uuid(proposal_id) or NIL))
 

@@ -12,6 +12,7 @@ from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.act_schemas import PROPOSED, answered
 from clearwindow.identity.acts import Asked, perform
 from clearwindow.identity.guards import ActingOperator, operator_router
+from clearwindow.identity.second_factor.guard import CODE_ERRORS, ApprovingOperator
 from clearwindow.settlements import acts, operator_views
 from clearwindow.settlements import operator_schemas as schemas
 from clearwindow.settlements.disputes import closures
@@ -70,14 +71,15 @@ def retry_settlement(
         "settlement_state",
         "settlement_on_chain",
         *acts.REJECT_SETTLEMENT.errors,
+        *CODE_ERRORS,
     )
     | PROPOSED,
 )
 def reject_settlement(
     runtime: ServerRuntime,
     settlement_id: str,
-    operator: ActingOperator,
     body: OptionalJsonBody[schemas.RejectRequest],
+    operator: ApprovingOperator,
 ) -> Answer[schemas.OperatorSettlementAnswer]:
     """Ends all of its own transfers and releases what they hold.
 
@@ -157,12 +159,16 @@ def list_closures(
         "adjustment_not_covered_by_counterparty",
         "adjustment_out_of_reach",
         ("settlement_rejected", 422),
+        *CODE_ERRORS,
     ),
 )
 def review_closure(
-    runtime: ServerRuntime, closure_id: str, operator: ActingOperator, body: JsonBody[schemas.ReviewRequest]
+    runtime: ServerRuntime, closure_id: str, body: JsonBody[schemas.ReviewRequest], operator: ApprovingOperator
 ) -> Answer[schemas.ClosureViewAnswer]:
-    """Who closed the dispute cannot review the closure, nor who made a token with which its client acted on it."""
+    """Who closed the dispute cannot review the closure, nor who made a token with which its client acted on it.
+
+    A program cannot review. An operator who has a second factor sends a code of it.
+    """
     decision, notes = ClosureStatus(body.model.decision), body.model.notes
     closure, replayed = closures.review(runtime, operator, parse_uuid(closure_id), decision, notes)
     return Answer(schemas.closure_answer(closure), headers=replay_headers(replayed=replayed))
@@ -177,14 +183,15 @@ def review_closure(
         "closure_settled",
         "cancellation_not_covered",
         *acts.CANCEL_CLOSURE.errors,
+        *CODE_ERRORS,
     )
     | PROPOSED,
 )
 def cancel_closure(
     runtime: ServerRuntime,
     closure_id: str,
-    operator: ActingOperator,
     body: OptionalJsonBody[schemas.CancelRequest],
+    operator: ApprovingOperator,
 ) -> Answer[schemas.ClosureViewAnswer]:
     """Ends them as rejected in that settlement. What is still owed belongs in a later settlement.
 

@@ -19,6 +19,7 @@ from clearwindow.identity.directory.routes import router as tokens_router
 from clearwindow.identity.directory.routes import whoami_router
 from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
+from clearwindow.identity.second_factor.operator_routes import router as second_factor_router
 from clearwindow.ledger.operator_routes import router as ledger_router
 from clearwindow.loss_limits.routes import router as loss_limits_router
 from clearwindow.network.operator_routes import router as network_operator_router
@@ -62,6 +63,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tokens_router,
     directory_operator_router,
     identity_operator_router,
+    second_factor_router,
     proposals_router,
     audit_router,
     evidence_router,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
 
+from clearwindow.identity.second_factor import rules as codes
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
 from tests.support.operators import OperatorClient
 from tests.support.settlements import Testbed, close_dispute, dispute, stage, try_stage
@@ -255,3 +258,27 @@ def test_closures_of_several_settlements_run_with_one_settlement(testbed: Testbe
     assert len(following["settlingDisputes"]) in (1, 2)
     testbed.assert_proven()
     run_through(testbed)
+
+
+def test_a_review_needs_a_code_of_an_operator_who_has_a_second_factor(case: Case) -> None:
+    closure = ok(case.adjust({"ofcbtc": "-50"}))["disputeClosure"]
+    secret = ok(case.second.post("/operators/me/second-factor"))["secondFactor"]["secret"]
+    code = codes.totp(base64.b32decode(secret), codes.step_of(datetime.now(UTC)))
+    confirmed = ok(case.second.post("/operators/me/second-factor/confirm", {"code": code}))["secondFactor"]
+    path, body = f"/dispute-closures/{closure['id']}/review", {"decision": "approved", "notes": "seen"}
+    refused = case.second.post(path, body)
+    assert (refused.status_code, refused.json()["name"]) == (403, "code_missing")
+    approved = ok(case.second.post(path, body, code=confirmed["recoveryCodes"][0]))["disputeClosure"]
+    assert approved["status"] == "approved"
+    run_through(case.testbed)
+
+
+def test_a_program_does_not_review(case: Case) -> None:
+    closure = ok(case.adjust({}))["disputeClosure"]
+    third = case.testbed.operator.operator("third")
+    token = case.testbed.operator.operator_token(third["id"], program=True)
+    with OperatorClient(case.testbed.operator.base_url, token) as program:
+        for decision in ("approved", "rejected"):
+            refused = program.post(f"/dispute-closures/{closure['id']}/review", {"decision": decision})
+            assert (refused.status_code, refused.json()["name"]) == (403, "token_of_a_program")
+    assert ok(case.review(closure))["disputeClosure"]["status"] == "approved"

@@ -54,10 +54,44 @@ class AsyncClientApprovals:
         Raises:
             ConflictError: another change of one of these thresholds is pending.
         """
-        wanted = {
-            currency: None if quantity is None else quantity_text(quantity)
-            for currency, quantity in thresholds.items()
-        }
         path = self._desk.path("/clients/approval-thresholds")
-        asked = {"thresholds": wanted}
+        asked = _thresholds(thresholds)
         return await self._desk.send("PUT", path, value_of(ChangedThresholds), asked, repeatable=True)
+
+    async def daily_thresholds(self) -> Thresholds:
+        """Returns the quantities above which allocations of 24 hours to one partner need a second user."""
+        return await self._desk.get(self._desk.path("/clients/daily-approval-thresholds"), value_of(Thresholds))
+
+    async def change_daily_thresholds(self, thresholds: Mapping[str, Quantity | None]) -> ChangedThresholds:
+        """Sets the thresholds of a day, as `change_thresholds` sets those of one allocation."""
+        path = self._desk.path("/clients/daily-approval-thresholds")
+        asked = _thresholds(thresholds)
+        return await self._desk.send("PUT", path, value_of(ChangedThresholds), asked, repeatable=True)
+
+
+class AsyncCustodianLimits:
+    """What custodian keys of the enterprise may sign on one UTC day, by currency, in base units."""
+
+    def __init__(self, desk: AsyncDesk) -> None:
+        self._desk = desk
+
+    async def get(self) -> Thresholds:
+        """Returns the limits. A currency that is missing has none."""
+        return await self._desk.get(self._desk.path("/custodian-limits"), value_of(Thresholds))
+
+    async def change(self, thresholds: Mapping[str, Quantity | None]) -> ChangedThresholds:
+        """Sets limits; None removes one. Currencies that are not named keep theirs.
+
+        A new or lower limit applies at once. A higher one or a removal waits for another user's approval.
+
+        Raises:
+            ConflictError: another change of one of these limits is pending.
+        """
+        path = self._desk.path("/custodian-limits")
+        asked = _thresholds(thresholds)
+        return await self._desk.send("PUT", path, value_of(ChangedThresholds), asked, repeatable=True)
+
+
+def _thresholds(wanted: Mapping[str, Quantity | None]) -> dict[str, object]:
+    given = {name: None if quantity is None else quantity_text(quantity) for name, quantity in wanted.items()}
+    return {"thresholds": given}

@@ -137,6 +137,7 @@ class AsyncCaller:
         """
         left_seconds = ends_at - time.monotonic()
         headers = {} if call.content is None else {"Content-Type": "application/json"}
+        headers |= call.headers
         with waiting.time_limit(left_seconds):
             async with self._http.stream(
                 call.method,

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx2
 
 from clearwindow.client.aio.allocations import AsyncClientAllocations, AsyncPartnerAllocations
-from clearwindow.client.aio.approvals import AsyncClientApprovals
+from clearwindow.client.aio.approvals import AsyncClientApprovals, AsyncCustodianLimits
 from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.connections import AsyncClientConnections, AsyncPartnerConnections
 from clearwindow.client.aio.desk import AsyncDesk
@@ -84,6 +84,10 @@ class AsyncMember:
     async def aclose(self) -> None:
         """Closes the connections to the server."""
         await self._caller.aclose()
+
+    @property
+    def custodian_limits(self) -> AsyncCustodianLimits:
+        return AsyncCustodianLimits(self._desk)
 
     @property
     def webhook_endpoints(self) -> AsyncWebhookEndpoints:

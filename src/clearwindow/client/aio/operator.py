@@ -24,7 +24,11 @@ from clearwindow.client.aio.operator_lists import (
 )
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
 from clearwindow.client.aio.operator_pauses import AsyncOperatorPauses
-from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
+from clearwindow.client.aio.operator_people import (
+    AsyncOperatorEnterprises,
+    AsyncOperatorOperators,
+    AsyncOperatorSecondFactor,
+)
 from clearwindow.client.aio.operator_proposals import AsyncOperatorProposals
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
@@ -85,6 +89,10 @@ class AsyncOperator:
     @property
     def operators(self) -> AsyncOperatorOperators:
         return AsyncOperatorOperators(self._desk)
+
+    @property
+    def second_factor(self) -> AsyncOperatorSecondFactor:
+        return AsyncOperatorSecondFactor(self._desk)
 
     @property
     def enterprises(self) -> AsyncOperatorEnterprises:

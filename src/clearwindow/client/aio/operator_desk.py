@@ -9,7 +9,7 @@ from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.answers.base import Value
 from clearwindow.client.answers.proposals import carried_out
-from clearwindow.client.calls import Answer, Call, json_body
+from clearwindow.client.calls import Answer, Call, code_header, json_body
 from clearwindow.client.text import Id, query, segment
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class AsyncOperatorDesk:
     async def get(self, path: str, read: Callable[[Answer], T], filters: Mapping[str, object] | None = None) -> T:
         return await self._caller.send(Call("GET", path, read, query(filters or {}), repeatable=True))
 
-    async def send(
+    async def send(  # noqa: PLR0913 - each is a property of the call
         self,
         method: str,
         path: str,
@@ -44,15 +44,23 @@ class AsyncOperatorDesk:
         repeatable: bool,
         min_timeout_seconds: float = 0,
         reads_proposals: bool = False,
+        code: str | None = None,
     ) -> T:
         """Sends a change; ``repeatable`` if a key of the caller or the path identifies it.
+
+        ``code``: of the operator's second factor. It serves once, so that such a call is not repeatable.
 
         Raises:
             WaitsForApprovalError: it was only proposed, and ``read`` does not read proposals.
         """
         read = read if reads_proposals else carried_out(read)
-        content = None if fields is None else json_body(fields)
         call = Call(
-            method, path, read, content=content, repeatable=repeatable, min_timeout_seconds=min_timeout_seconds
+            method,
+            path,
+            read,
+            content=None if fields is None else json_body(fields),
+            repeatable=repeatable,
+            min_timeout_seconds=min_timeout_seconds,
+            headers=code_header(code),
         )
         return await self._caller.send(call)

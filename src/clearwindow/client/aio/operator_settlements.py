@@ -43,9 +43,9 @@ class AsyncOperatorSettlements:
         return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=False)
 
     async def reject(
-        self, settlement_id: Id, *, reason: str | None = None
+        self, settlement_id: Id, *, reason: str | None = None, code: str | None = None
     ) -> OperatorSettlement | OperatorProposal:
-        """Ends a settlement without executing it.
+        """Ends a settlement without executing it, with a code of the second factor if there is one.
 
         Returns a proposal if the settlement is disputed or carries closures: it is rejected once another operator
         makes the same call.
@@ -53,7 +53,7 @@ class AsyncOperatorSettlements:
         path = self._desk.path("/settlements/{}/reject", settlement_id)
         read = value_or_proposal(OperatorSettlement, "settlement")
         return await self._desk.send(
-            "POST", path, read, fields(reason=reason), repeatable=True, reads_proposals=True
+            "POST", path, read, fields(reason=reason), repeatable=code is None, reads_proposals=True, code=code
         )
 
 
@@ -90,15 +90,28 @@ class AsyncOperatorClosures:
         return self._desk.pages("/dispute-closures", "disputeClosures", OperatorDisputeClosure, filters)
 
     async def review(
-        self, closure_id: Id, *, decision: Literal["approved", "rejected"], notes: str | None = None
+        self,
+        closure_id: Id,
+        *,
+        decision: Literal["approved", "rejected"],
+        notes: str | None = None,
+        code: str | None = None,
     ) -> OperatorDisputeClosure:
-        """Approves or rejects a closure that another operator or the client made."""
+        """Approves or rejects a closure that another operator or the client made.
+
+        Args:
+            closure_id: of the closure.
+            decision: of the operator.
+            notes: the reason.
+            code: of the operator's second factor, if it has one. Such a call is not repeated after a lost answer.
+        """
         path = self._desk.path("/dispute-closures/{}/review", closure_id)
         read = value_of(OperatorDisputeClosure, "disputeClosure")
-        return await self._desk.send("POST", path, read, fields(decision=decision, notes=notes), repeatable=True)
+        asked = fields(decision=decision, notes=notes)
+        return await self._desk.send("POST", path, read, asked, repeatable=code is None, code=code)
 
     async def cancel(
-        self, closure_id: Id, *, reason: str | None = None
+        self, closure_id: Id, *, reason: str | None = None, code: str | None = None
     ) -> OperatorDisputeClosure | OperatorProposal:
         """Ends the transfers of a closure in the settlement that has taken it and cannot carry it out.
 
@@ -107,5 +120,5 @@ class AsyncOperatorClosures:
         path = self._desk.path("/dispute-closures/{}/cancel", closure_id)
         read = value_or_proposal(OperatorDisputeClosure, "disputeClosure")
         return await self._desk.send(
-            "POST", path, read, fields(reason=reason), repeatable=True, reads_proposals=True
+            "POST", path, read, fields(reason=reason), repeatable=code is None, reads_proposals=True, code=code
         )

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from clearwindow.client.answers.allocations import Allocation
 from clearwindow.client.answers.base import BaseUnits, OpenText, Value
 
-ApprovalType = Annotated[Literal["allocation", "threshold"], OpenText]
+ApprovalType = Annotated[Literal["allocation", "threshold", "daily_threshold", "custodian_limit"], OpenText]
 ApprovalStatus = Annotated[Literal["pending", "approved", "rejected"], OpenText]
 
 
@@ -17,7 +17,7 @@ class PendingApproval(Value):
     """An allocation or a higher threshold that needs, or needed, a second user.
 
     ``quantity`` is the allocated quantity, or the new threshold (None to remove it); ``threshold`` is the one that
-    was in force.
+    was in force. ``day_quantity`` is the sum of 24 hours, if an allocation waits because of the daily threshold.
     """
 
     id: str
@@ -27,6 +27,7 @@ class PendingApproval(Value):
     partner_id: str | None = None
     currency: str
     quantity: BaseUnits | None
+    day_quantity: BaseUnits | None = None
     threshold: BaseUnits
     initiated_by: str
     decided_by: str | None = None

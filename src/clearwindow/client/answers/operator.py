@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime
 
-from clearwindow.client.answers.base import Balance, BaseUnits, Exact, Value
+from clearwindow.client.answers.base import Balance, BaseUnits, Exact, OpenText, Value
 from clearwindow.client.answers.network import PartnerRecord
 
 
@@ -46,6 +46,7 @@ class Token(Value):
     id: str
     value: str
     kind: str | None = None
+    program: bool | None = None
     role: str | None = None
     operator_id: str | None = None
     enterprise_id: str | None = None
@@ -59,6 +60,37 @@ class Token(Value):
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         """All fields but the secret."""
         return [(name, value) for name, value in super().__repr_args__() if name != "value"]
+
+
+class SecondFactor(Value):
+    """The caller's own second factor. ``required``: approvals and reviews need one."""
+
+    status: Annotated[Literal["none", "unconfirmed", "confirmed"], OpenText]
+    required: bool
+    recovery_codes_left: int
+    locked_until: AwareDatetime | None = None
+
+
+class SecondFactorSecret(Value):
+    """A new secret, shown only once. ``otpauth`` is the text of a QR code."""
+
+    secret: str
+    otpauth: str
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Nothing: both fields are the secret."""
+        return []
+
+
+class RecoveryCodes(Value):
+    """Codes in place of the authenticator's, shown only once. Each is accepted once."""
+
+    status: str
+    recovery_codes: tuple[str, ...]
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """All fields but the codes."""
+        return [("status", self.status)]
 
 
 class GoAccountKey(Value):

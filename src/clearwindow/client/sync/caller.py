@@ -138,6 +138,7 @@ class Caller:
         """
         left_seconds = ends_at - time.monotonic()
         headers = {} if call.content is None else {"Content-Type": "application/json"}
+        headers |= call.headers
         with waiting.time_limit(left_seconds):
             with self._http.stream(
                 call.method,

@@ -24,7 +24,7 @@ from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import NewPartner
 from clearwindow.client.signing import IntentOptions, Signer
 from clearwindow.client.sync.allocations import ClientAllocations, PartnerAllocations
-from clearwindow.client.sync.approvals import ClientApprovals
+from clearwindow.client.sync.approvals import ClientApprovals, CustodianLimits
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.connections import ClientConnections, PartnerConnections
 from clearwindow.client.sync.desk import Desk
@@ -85,6 +85,10 @@ class Member:
     def close(self) -> None:
         """Closes the connections to the server."""
         self._caller.close()
+
+    @property
+    def custodian_limits(self) -> CustodianLimits:
+        return CustodianLimits(self._desk)
 
     @property
     def webhook_endpoints(self) -> WebhookEndpoints:

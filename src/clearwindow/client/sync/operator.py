@@ -42,7 +42,11 @@ from clearwindow.client.sync.operator_lists import (
 )
 from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
 from clearwindow.client.sync.operator_pauses import OperatorPauses
-from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
+from clearwindow.client.sync.operator_people import (
+    OperatorEnterprises,
+    OperatorOperators,
+    OperatorSecondFactor,
+)
 from clearwindow.client.sync.operator_proposals import OperatorProposals
 from clearwindow.client.sync.operator_settlements import (
     OperatorClosures,
@@ -86,6 +90,10 @@ class Operator:
     @property
     def operators(self) -> OperatorOperators:
         return OperatorOperators(self._desk)
+
+    @property
+    def second_factor(self) -> OperatorSecondFactor:
+        return OperatorSecondFactor(self._desk)
 
     @property
     def enterprises(self) -> OperatorEnterprises:

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from clearwindow.client.answers.base import Value
 from clearwindow.client.answers.proposals import carried_out
-from clearwindow.client.calls import Answer, Call, json_body
+from clearwindow.client.calls import Answer, Call, code_header, json_body
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, query, segment
@@ -35,7 +35,7 @@ class OperatorDesk:
     def get(self, path: str, read: Callable[[Answer], T], filters: Mapping[str, object] | None = None) -> T:
         return self._caller.send(Call("GET", path, read, query(filters or {}), repeatable=True))
 
-    def send(
+    def send(  # noqa: PLR0913 - each is a property of the call
         self,
         method: str,
         path: str,
@@ -45,15 +45,23 @@ class OperatorDesk:
         repeatable: bool,
         min_timeout_seconds: float = 0,
         reads_proposals: bool = False,
+        code: str | None = None,
     ) -> T:
         """Sends a change; ``repeatable`` if a key of the caller or the path identifies it.
+
+        ``code``: of the operator's second factor. It serves once, so that such a call is not repeatable.
 
         Raises:
             WaitsForApprovalError: it was only proposed, and ``read`` does not read proposals.
         """
         read = read if reads_proposals else carried_out(read)
-        content = None if fields is None else json_body(fields)
         call = Call(
-            method, path, read, content=content, repeatable=repeatable, min_timeout_seconds=min_timeout_seconds
+            method,
+            path,
+            read,
+            content=None if fields is None else json_body(fields),
+            repeatable=repeatable,
+            min_timeout_seconds=min_timeout_seconds,
+            headers=code_header(code),
         )
         return self._caller.send(call)

@@ -5,9 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias, Unpack
+from typing import Final, Literal, TypeAlias, Unpack
 
-from clearwindow.client.answers.operator import Enterprise, OperatorRecord, Token, User
+from clearwindow.client.answers.operator import (
+    Enterprise,
+    OperatorRecord,
+    RecoveryCodes,
+    SecondFactor,
+    SecondFactorSecret,
+    Token,
+    User,
+)
 from clearwindow.client.answers.people import ListedOperator
 from clearwindow.client.calls import nothing, value_of
 from clearwindow.client.list_filters import EnterpriseFilters, OperatorFilters
@@ -17,6 +25,7 @@ from clearwindow.client.text import Id, fields
 
 Scope: TypeAlias = Literal["settlement_network_read", "settlement_network_write"]
 TokenKind: TypeAlias = Literal["bearer", "v2x"]
+_SECOND_FACTOR: Final = "/operators/me/second-factor"
 OperatorRole: TypeAlias = Literal["viewer", "operator", "approver", "administrator"]
 MemberRole: TypeAlias = Literal["viewer", "trader", "settler", "approver", "administrator"]
 
@@ -59,6 +68,7 @@ class OperatorOperators:
         label: str | None = None,
         expires_at: datetime | None = None,
         ip_allow_list: Sequence[str] | None = None,
+        program: bool | None = None,
         role: OperatorRole | None = None,
     ) -> Token:
         """Makes a token. Each request makes another one: it is not repeated after a lost answer.
@@ -69,11 +79,44 @@ class OperatorOperators:
             expires_at: when the token expires; never if omitted.
             ip_allow_list: the networks that may use it, such as ``10.0.0.0/8``.
             role: a role that the caller's includes; the caller's if omitted.
+            program: a program uses it, which cannot approve or review.
         """
         path = self._desk.path("/operators/{}/tokens", operator_id)
         allowed = None if ip_allow_list is None else [*ip_allow_list]
-        asked = fields(label=label, expires_at=expires_at, ip_allow_list=allowed, role=role)
+        asked = fields(label=label, expires_at=expires_at, ip_allow_list=allowed, role=role, program=program)
         return self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)
+
+    def remove_second_factor(self, operator_id: Id, *, code: str | None = None) -> None:
+        """Removes the second factor of an operator who has lost it, with a code of the caller's own."""
+        path = self._desk.path("/operators/{}/second-factor", operator_id)
+        self._desk.send("DELETE", path, nothing, repeatable=code is None, code=code)
+
+
+class OperatorSecondFactor:
+    """The caller's own second factor: an authenticator, and recovery codes."""
+
+    def __init__(self, desk: OperatorDesk) -> None:
+        self._desk = desk
+
+    def get(self) -> SecondFactor:
+        """Returns whether there is one, and whether approvals need one."""
+        return self._desk.get(self._desk.path(_SECOND_FACTOR), value_of(SecondFactor, "secondFactor"))
+
+    def enrol(self) -> SecondFactorSecret:
+        """Makes a secret for an authenticator. It is in force once a code of it is confirmed."""
+        read = value_of(SecondFactorSecret, "secondFactor")
+        return self._desk.send("POST", self._desk.path(_SECOND_FACTOR), read, repeatable=True)
+
+    def confirm(self, code: str) -> RecoveryCodes:
+        """Puts it in force with its first code, and returns the recovery codes, which are shown only once."""
+        read = value_of(RecoveryCodes, "secondFactor")
+        path = self._desk.path(f"{_SECOND_FACTOR}/confirm")
+        return self._desk.send("POST", path, read, fields(code=code), repeatable=False)
+
+    def remove(self, *, code: str | None = None) -> None:
+        """Removes it with a code of it, or a recovery code. One that is not confirmed needs none."""
+        path = self._desk.path(_SECOND_FACTOR)
+        self._desk.send("DELETE", path, nothing, repeatable=code is None, code=code)
 
 
 class OperatorEnterprises:
@@ -157,6 +200,7 @@ class OperatorEnterprises:
         ip_allow_list: Sequence[str] | None = None,
         label: str | None = None,
         kind: TokenKind | None = None,
+        program: bool | None = None,
         role: MemberRole | None = None,
     ) -> Token:
         """Makes a token for a member. Each request makes another one: it is not repeated after a lost answer.
@@ -169,6 +213,7 @@ class OperatorEnterprises:
             ip_allow_list: the networks that may use it, such as ``10.0.0.0/8``.
             label: any name.
             kind: a bearer token, which this SDK uses, or a kind that signs each request.
+            program: a program uses it, which cannot approve.
             role: a role that the user's includes; the user's if omitted.
         """
         path = self._desk.path("/enterprises/{}/tokens", enterprise_id)
@@ -180,6 +225,7 @@ class OperatorEnterprises:
             ip_allow_list=allowed,
             label=label,
             kind=kind,
+            program=program,
             role=role,
         )
         return self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)

@@ -26,10 +26,11 @@ class OperatorProposals:
         path = self._desk.path("/proposals/{}", proposal_id)
         return self._desk.get(path, value_of(OperatorProposal, "proposal"))
 
-    def approve(self, proposal_id: Id) -> OperatorProposal:
-        """Approves it. The last approval that it needs carries it out."""
+    def approve(self, proposal_id: Id, *, code: str | None = None) -> OperatorProposal:
+        """Approves it, with a code of the second factor if there is one. The last approval carries it out."""
         path = self._desk.path("/proposals/{}/approve", proposal_id)
-        return self._desk.send("POST", path, value_of(OperatorProposal, "proposal"), repeatable=True)
+        read = value_of(OperatorProposal, "proposal")
+        return self._desk.send("POST", path, read, repeatable=code is None, code=code)
 
     def reject(self, proposal_id: Id, *, reason: str | None = None) -> OperatorProposal:
         """Ends it without carrying it out."""

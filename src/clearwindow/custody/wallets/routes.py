@@ -58,7 +58,6 @@ def get_key(runtime: ServerRuntime, member: TokenHolder, key_id: str) -> schemas
     operation_id="v2OfcWalletTxSignPostRoute",
     summary="Have the custodian sign a payload for your wallet",
     responses=may_raise(
-        "custodian_key_forbidden",
         "wallet_unknown",
         "payload_not_json",
         "payload_not_object",
@@ -66,16 +65,26 @@ def get_key(runtime: ServerRuntime, member: TokenHolder, key_id: str) -> schemas
         "intent_wrong",
         "intent_expired",
         "no_custodian_key",
+        "payload_of_no_operation",
+        "payload_of_another_enterprise",
+        "currency_unknown",
+        "currency_unmapped",
+        "amount_unfit",
+        "custodian_limit_exceeded",
+        "base_units_78_digits",
+        "custodian_key_forbidden",
     ),
 )
 def sign_payload(
     runtime: ServerRuntime, member: TokenHolder, wallet_id: str, body: JsonBody[schemas.PayloadToSign]
 ) -> schemas.SignedPayload:
-    """Signs exactly the text of `payload`, which must be a JSON object, with the key that the custodian holds.
+    """Signs exactly the text of `payload`, which must be one of an operation of the network.
 
     Works only for accounts that have a custodian key; others answer 422. The user needs the right to it. If the
     account requires intent, the text must say what it is for. The audit trail records the hash of the payload, the
-    user and the key.
+    user, the key and the operations that the text fits.
+
+    The amounts of all texts of a UTC day stay within the limits that the enterprise has set (`custodian-limits`).
     """
     payload = body.model.payload
     return schemas.SignedPayload(

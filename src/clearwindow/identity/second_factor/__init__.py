@@ -1,0 +1,1 @@
+"""Second factors of operators: codes of an authenticator (TOTP), and recovery codes. Protocol §2."""
