@@ -45,6 +45,7 @@ _NOUNS: Final = tuple(
         operator_partner_calls,
         operator_pauses,
         operator_people,
+        operator_proposals,
         operator_lists,
         operator_proposals,
         operator_settlements,

@@ -19,6 +19,8 @@ from tests.support.descriptions import own_document
 _OWN_ENTERPRISE: Final = "the caller's own enterprise exists, since its token does"
 NEVER_RAISED: Final[dict[tuple[str, str], str]] = {
     ("v1TokenDeleteRoute", "token_of_another_operator"): "members see no token of an operator",
+    ("v1TokenDeleteRoute", "role_forbids"): "every member may revoke what it sees; the guard documents the rest",
+    ("revokeToken", "role_forbids"): "an error of every operation, which the guard documents",
     ("createEnterprise", "enterprise_unknown"): "the enterprise was made, or was there, in the same transaction",
     ("V1ClientDeallocationsPostRoute", "partner_not_licensed"): "funds find back without a licence",
     ("deposit", "insufficient_funds"): "only withdrawals are checked",

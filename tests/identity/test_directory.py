@@ -367,3 +367,16 @@ def test_reading_alone_revokes_nothing(operator: OperatorClient, acme: dict[str,
     assert reader.delete(f"/tokens/{token['id']}").json()["name"] == "scope_missing"
     reader.close()
     assert acme["ada"][1].get("/tokens").status_code == 200
+
+
+def test_an_operator_who_only_reads_revokes_its_own_tokens_alone(
+    operator: OperatorClient, acme: dict[str, tuple[str, Member]], dsn: str
+) -> None:
+    vera = operator.operator("vera")
+    tokens = [operator.post(f"/operators/{vera['id']}/tokens").json()["token"] for _ in range(2)]
+    set_operators_role(dsn, "vera", "viewer")
+    with OperatorClient(operator.base_url, tokens[0]["value"]) as mine:
+        assert mine.delete(f"/tokens/{acme['ada'][0]}").json()["name"] == "role_forbids"
+        assert mine.delete(f"/tokens/{tokens[1]['id']}").status_code == 204
+        assert mine.delete(f"/tokens/{tokens[0]['id']}").status_code == 204
+        assert mine.get("/whoami").status_code == 401
