@@ -203,6 +203,10 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
             operator.go_accounts.add_custodian_key(ID),
         ),
     ),
+    "turnIntentOff": (
+        "operator.go_accounts.turn_intent_off",
+        lambda operator: operator.go_accounts.turn_intent_off(ID),
+    ),
     "revokeKey": ("operator.go_accounts.revoke_key", lambda operator: operator.go_accounts.revoke_key(ID, ID)),
     "deposit": (
         "operator.go_accounts.deposit",

@@ -9,6 +9,7 @@ import httpx2
 from clearwindow.identity.models import Scope, TokenTerms
 from clearwindow.identity.tokens import issue_token
 from tests.proposals.conftest import Desk
+from tests.signing.intent.scenes import require_intent
 from tests.support.http import loopback_client
 from tests.support.networks import CURRENCIES, ok
 from tests.support.operators import make_key
@@ -58,6 +59,20 @@ def test_key_added_meanwhile_changes_the_target(desk: Desk) -> None:
     refused = desk.ben.decide(second["id"], "approve")
     assert (refused.status_code, refused.json()["name"]) == (409, "proposal_target_changed")
     assert list(refused.json()["details"]["changed"]) == ["activeKeys"]
+
+
+def test_intent_is_turned_off_by_two(desk: Desk) -> None:
+    enterprise = desk.enterprise
+    ok(require_intent(enterprise))
+    path = f"/go-accounts/{desk.account}/require-intent"
+    assert desk.connection.allocate("ofcbtc", 10).json()["name"] == "intent_missing"
+    proposal = proposed(desk.ada.delete(path))
+    assert desk.connection.allocate("ofcbtc", 10).json()["name"] == "intent_missing"
+    done = ok(desk.ben.decide(proposal["id"], "approve"))["proposal"]
+    assert done["result"]["goAccount"]["requireIntent"] is False
+    ok(desk.connection.allocate("ofcbtc", 10))
+    assert [told["requireIntent"] for told in desk.events("account.intent_changed")] == [False, True]
+    assert ok(desk.ada.delete(path))["goAccount"]["requireIntent"] is False
 
 
 def test_further_key_signs_after_its_cool_off(desk: Desk) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from clearwindow.core.money import canonical_currency
 from clearwindow.core.text import present
-from clearwindow.custody import go_accounts, movements, store
-from clearwindow.custody.models import CustodyOutcome, CustodyRequest, GoAccountKey, OwnKey
-from clearwindow.custody.schemas import custody_answer, key_view
+from clearwindow.custody import go_accounts, intent, movements, store
+from clearwindow.custody.models import CustodyOutcome, CustodyRequest, GoAccount, GoAccountKey, OwnKey
+from clearwindow.custody.schemas import custody_answer, key_view, own_go_account_answer
 from clearwindow.identity.acts import Act, Asked, Scene, Stake, Told
 from clearwindow.postgres.pool import Transaction
 from clearwindow.signing.keys import parse_public_key
@@ -111,7 +111,40 @@ class _FurtherKey(Act[OwnKey | None, GoAccountKey]):
         return OwnKey(str(stored["pub"]), None if encrypted is None else str(encrypted))
 
 
+class _IntentOff(Act[None, GoAccount]):
+    """What it takes away protects the account's owner."""
+
+    name = "go_account.intent_off"
+
+    def stake(self, scene: Scene, asked: Asked[None]) -> Stake | None:
+        account = go_accounts.require_go_account(scene.tx, asked.subject_id)
+        if not account.require_intent:
+            return None
+        return Stake(
+            summary=(
+                f"let the Go Account {account.id.hex} of {account.enterprise_id} sign texts that do not say what"
+                " they are for"
+            ),
+            target={"enterpriseId": account.enterprise_id},
+            enterprise_id=account.enterprise_id,
+        )
+
+    def carry_out(self, scene: Scene, asked: Asked[None]) -> GoAccount:
+        account = go_accounts.require_go_account(scene.tx, asked.subject_id)
+        return intent.turn_intent_off(scene.tx, scene.operator, account)
+
+    def told(self, done: GoAccount) -> Told:
+        return Told(own_go_account_answer(done).model_dump(by_alias=True, exclude_unset=True))
+
+    def stored(self, request: None) -> dict[str, object]:  # noqa: ARG002 - it has nothing
+        return {}
+
+    def restored(self, stored: Mapping[str, object]) -> None:
+        """Returns the request, which has nothing but its account."""
+
+
 DEPOSIT: Final = _Deposit()
 WITHDRAWAL: Final = _Withdrawal()
 FURTHER_KEY: Final = _FurtherKey()
-ACTS: Final = (DEPOSIT, WITHDRAWAL, FURTHER_KEY)
+INTENT_OFF: Final = _IntentOff()
+ACTS: Final = (DEPOSIT, WITHDRAWAL, FURTHER_KEY, INTENT_OFF)

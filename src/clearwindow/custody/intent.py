@@ -49,8 +49,7 @@ def turn_intent_on(
 def turn_intent_off(tx: Transaction, actor: Operator, account: GoAccount) -> GoAccount:
     """Has the account require nothing of its texts any more. It may do so already.
 
-    What this takes away protects the account's owner, so that no person does it alone: no route leads here but a
-    proposal that others have approved. The caller is inside that proposal's transaction.
+    What this takes away protects the account's owner, so that operators propose it (``custody.acts``).
     """
     account = store.lock_go_account(tx, account.id) or account
     return _change(tx, actor, account, required=False)

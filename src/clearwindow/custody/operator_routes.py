@@ -20,11 +20,13 @@ from clearwindow.custody.schemas import (
     GoAccountRequest,
     KeyAnswer,
     KeyRequest,
+    OwnGoAccountAnswer,
     balances_answer,
     currency_view,
     custody_answer,
     go_account_answer,
     key_view,
+    own_go_account_answer,
 )
 from clearwindow.identity.act_schemas import PROPOSED, answered
 from clearwindow.identity.acts import Asked, perform
@@ -99,6 +101,19 @@ def add_key(
 def revoke_key(runtime: ServerRuntime, actor: ActingOperator, go_account_id: str, key_id: str) -> NoContent:
     go_accounts.revoke_key(runtime, actor, go_account_id, key_id)
     return NoContent()
+
+
+@router.delete(
+    "/go-accounts/{go_account_id}/require-intent",
+    summary="Let a Go Account sign texts that do not say what they are for",
+    responses=may_raise("go_account_unknown", "proposal_differs") | PROPOSED,
+)
+def turn_intent_off(
+    runtime: ServerRuntime, actor: ActingOperator, go_account_id: str
+) -> Answer[OwnGoAccountAnswer]:
+    """Its owner turned it on, or it was opened so. If it is off, nothing changes."""
+    done = perform(runtime, actor, acts.INTENT_OFF, Asked(go_account_id, None))
+    return answered(done, own_go_account_answer)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from typing import Unpack
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.answers.base import Balance
+from clearwindow.client.answers.network import OwnGoAccount
 from clearwindow.client.answers.operator import (
     Currency,
     CustodyMovement,
@@ -79,6 +80,11 @@ class AsyncOperatorGoAccounts:
         """Revokes a signing key at once. This cannot be undone."""
         path = self._desk.path("/go-accounts/{}/keys/{}", go_account_id, key_id)
         await self._desk.send("DELETE", path, nothing, repeatable=True)
+
+    async def turn_intent_off(self, go_account_id: Id) -> OwnGoAccount:
+        """Lets an account's payloads be as the wire contract has them, not saying what they are for."""
+        path = self._desk.path("/go-accounts/{}/require-intent", go_account_id)
+        return await self._desk.send("DELETE", path, value_of(OwnGoAccount, "goAccount"), repeatable=True)
 
     async def deposit(
         self, go_account_id: Id, *, currency: str, quantity: Quantity, reference: str

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from clearwindow.client.answers.base import Balance
+from clearwindow.client.answers.network import OwnGoAccount
 from clearwindow.client.answers.operator import (
     Currency,
     CustodyMovement,
@@ -80,6 +81,11 @@ class OperatorGoAccounts:
         """Revokes a signing key at once. This cannot be undone."""
         path = self._desk.path("/go-accounts/{}/keys/{}", go_account_id, key_id)
         self._desk.send("DELETE", path, nothing, repeatable=True)
+
+    def turn_intent_off(self, go_account_id: Id) -> OwnGoAccount:
+        """Lets an account's payloads be as the wire contract has them, not saying what they are for."""
+        path = self._desk.path("/go-accounts/{}/require-intent", go_account_id)
+        return self._desk.send("DELETE", path, value_of(OwnGoAccount, "goAccount"), repeatable=True)
 
     def deposit(self, go_account_id: Id, *, currency: str, quantity: Quantity, reference: str) -> CustodyMovement:
         """Records a deposit, once for each reference."""
