@@ -116,7 +116,10 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         "A client has created a connection to a partner.", _BOTH, _CONNECTION
     ),
     EventType.CONNECTION_UPDATED: Description(
-        "The connection was renamed, deactivated, activated or confirmed by the partner.", _BOTH, _CONNECTION
+        "The connection was renamed, deactivated, activated or confirmed by the partner.",
+        _BOTH,
+        _CONNECTION,
+        {"changedBy": "for the client, if one of its users did it: the user"},
     ),
     EventType.ALLOCATION_RESERVED: _movement("allocation", "Funds of the Go Account are held for the allocation."),
     EventType.ALLOCATION_CLEARED: _movement("allocation", "The funds were moved to the connection."),
@@ -219,6 +222,17 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         "A user has requested a test event.",
         "only the tested endpoint",
         {"webhookEndpointId": "the endpoint", "sentBy": "the user who requested it"},
+    ),
+    EventType.WEBHOOK_ENDPOINT_CHANGED: Description(
+        "A user has created, changed or deleted an endpoint, or rotated its secret. Nobody signs it: if you do not"
+        " know of it, revoke the user's tokens.",
+        "the enterprise's other endpoints",
+        _ENDPOINT
+        | {
+            "change": "`created`, `changed`, `deleted` or `secret_rotated`",
+            "changedBy": "the user who did it",
+        },
+        {"changedFields": "for `changed`: the names of the fields"},
     ),
     EventType.WEBHOOK_ENDPOINT_DISABLED: Description(
         "An endpoint was disabled, because it answered 410 or accepted no message for five days.",

@@ -41,6 +41,7 @@ class EventType(StrEnum):
     ACCOUNT_INTENT_CHANGED = "account.intent_changed"
     MEMBER_UPDATED = "member.updated"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
+    WEBHOOK_ENDPOINT_CHANGED = "webhook_endpoint.changed"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_ENDPOINT_RECOVERED = "webhook_endpoint.recovered"
 
