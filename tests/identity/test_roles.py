@@ -37,7 +37,13 @@ def test_viewers_change_nothing_but_their_own_tokens_and_second_factors() -> Non
             if kind in allowed and guarded_operations()[name][0] != "GET" and "Signing" not in name
         }
         # The value of a token is collected by who proposed it, and by nobody else.
-        own = {"confirmSecondFactor", "enrolSecondFactor", "removeSecondFactor", "revokeToken", "v1TokenDeleteRoute"}
+        own = {
+            "confirmSecondFactor",
+            "enrolSecondFactor",
+            "removeSecondFactor",
+            "revokeToken",
+            "v1TokenDeleteRoute",
+        }
         assert changing <= {"createOperatorToken", "collectValue"} | own
 
 
