@@ -11,12 +11,21 @@ from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError, 
 from clearwindow.custody import signatures, store
 from clearwindow.postgres.pool import Transaction
 from clearwindow.signing import nonces
+from clearwindow.signing.intent import require_intent
 from clearwindow.signing.models import SignedRequest, VerifiedRequest
 
 
 def require_match(request: SignedRequest | None) -> SignedRequest | None:
-    """Compares the payload with its change, if it is signed. Needs no database."""
-    return None if request is None else signatures.require_match(request)
+    """Compares the payload with its change, if it is signed. Needs no database.
+
+    It must say what it is for before it can be a repeat: a deletion and a rotation of one endpoint differ in no
+    other way, and a repeat is known by the ids of its path.
+    """
+    if request is None:
+        return None
+    request = signatures.require_match(request)
+    require_intent(request, required=True, amount_unit=None, now=None)
+    return request
 
 
 def default_account(tx: Transaction, enterprise_id: str) -> UUID | None:

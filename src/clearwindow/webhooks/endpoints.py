@@ -135,7 +135,8 @@ def delete(runtime: Runtime, member: Member, endpoint_id: UUID | None, request: 
         ):
             return
         endpoint = required(found)
-        _accept(tx, member, request, endpoint.id)
+        if not _accept(tx, member, request, endpoint.id):
+            return
         store.delete_endpoint(tx, endpoint.id)
         audit.record(tx, member, "webhook_endpoint.deleted", endpoint.id, url=without_query(endpoint.url))
         _tell(tx, member, endpoint, EndpointChange.DELETED)

@@ -220,6 +220,11 @@ def test_text_of_one_change_serves_no_other(testbed: Testbed, connection: Connec
         wrong = owner.api.post(f"{ENDPOINTS}/{other}/rotate-secret", rotation)
         assert refusal(wrong) == (400, "payload_differs")
     ok(owner.api.post(f"{ENDPOINTS}/{one}/rotate-secret", rotation))
+    with nothing_written(testbed.runtime):
+        assert refusal(owner.api.delete(f"{ENDPOINTS}/{one}", rotation)) == (400, "intent_wrong")
+    deletion = with_intent({"nonce": new_nonce()}, owner, "webhook_endpoint.delete", ids)
+    assert owner.api.delete(f"{ENDPOINTS}/{one}", deletion).status_code == 204
+    assert refusal(owner.api.delete(f"{ENDPOINTS}/{one}", rotation)) == (400, "intent_wrong")
 
 
 def test_nonce_of_another_request_is_refused(connection: ConnectionHandle) -> None:
