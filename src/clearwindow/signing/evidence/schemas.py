@@ -48,7 +48,7 @@ class SignedRequestOutput(WireModel):
     """An accepted signed request.
 
     ``subjectId`` is the settlement, dispute, dispute closure, allocation, connection, account or endpoint that it
-    made, changed or repeated; for deposits their settlement. ``pathIds`` are the ids of the path that it was sent to.
+    made, changed or repeated; for deposits their settlement. ``pathIds`` are the ids of the path of the request.
     ``payloadSha256`` is the SHA-256 of the payload's UTF-8 bytes.
     """
 
