@@ -20,7 +20,6 @@ from clearwindow.settlements import events, finalization, funding, immediate, ru
 from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.models import DueSettlement, FundingGap, Settlement, SettlementState, SettlementType
 from clearwindow.settlements.transfers import store as transfers
-from clearwindow.settlements.transfers.models import NO_OBJECTIONS
 
 
 def advance(runtime: Runtime, due: DueSettlement) -> bool:
@@ -50,26 +49,29 @@ def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None
     objections = disputes.objections(tx, settlement.id)
     if objections.standing:
         transfers.mark_disputed(tx, settlement.id, list(objections.standing.values()))
-        transfers.compute_dispute_targets(tx, settlement.id, objections)
-        ledger.hand_holds_to_disputes(tx, partner.id, settlement.id)
+        targets = transfers.dispute_targets(tx, settlement.id, objections)
+        if targets is not None:
+            ledger.hand_holds_to_disputes(tx, partner.id, settlement.id, targets)
     due_at = tx.now() if settlement.execute_when_funded else settlement.top_up_deadline_at
     final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
     events.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
     finalization.owe_final_amounts(tx, partner, final)
-    gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.net_of_final(tx, settlement.id)))
+    gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.run(tx, settlement.id).net))
     if gaps:
         events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)
 
 
 def _execute(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Executes all final transfers or none of them."""
-    change = _partner_change(tx, settlement)
+    run = transfers.run(tx, settlement.id)
+    change = funding.seen_by_partner(run.net)
     gaps = funding.gaps(tx, partner, change)
     if gaps:
         _wait_or_fail(tx, partner, settlement, gaps)
         return
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
-    ledger.settle_run(tx, entry, partner.go_account_id, {name: by for name, by in change.items() if by != 0})
+    targets = transfers.dispute_targets(tx, settlement.id, disputes.objections(tx, settlement.id))
+    ledger.settle_run(tx, entry, run.moves, targets, partner.go_account_id, change)
     done = store.change_state(tx, settlement, SettlementState.COMPLETED, due_at=None, finalized_at=tx.now())
     events.notify_all(tx, EventType.SETTLEMENT_COMPLETED, partner, done, balances_changed=True)
     if any(quantity > 0 for quantity in change.values()):
@@ -78,24 +80,18 @@ def _execute(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
 
 def _run_closures(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Executes the closures that a rejected settlement had taken, all of them or none."""
-    net = transfers.compute_run(tx, settlement.id, NO_OBJECTIONS, without_new=True)
-    change = funding.seen_by_partner(net)
+    run = transfers.run(tx, settlement.id, without_new=True)
+    change = funding.seen_by_partner(run.net)
     gaps = funding.gaps(tx, partner, change)
     if gaps:
         store.set_due(tx, settlement.id, None)
         events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, settlement, gaps)
         return
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
-    ledger.settle_run(tx, entry, partner.go_account_id, {name: by for name, by in change.items() if by != 0})
+    ledger.settle_run(tx, entry, run.moves, None, partner.go_account_id, change)
     events.notify_balances(tx, partner, store.end_closures(tx, settlement))
     if any(quantity > 0 for quantity in change.values()):
         funding.wake_waiting(tx, [partner.id])
-
-
-def _partner_change(tx: Transaction, settlement: Settlement) -> dict[str, int]:
-    """Returns how much executing would change the partner's account. Creates the temporary table ``run``."""
-    net = transfers.compute_run(tx, settlement.id, disputes.objections(tx, settlement.id))
-    return funding.seen_by_partner(net)
 
 
 def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gaps: list[FundingGap]) -> None:

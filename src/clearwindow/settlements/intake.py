@@ -1,11 +1,11 @@
 """What every request for a settlement goes through first: repeats, amounts, signature, partner's lock. Protocol §2.
 
-PostgreSQL checks the single amounts. Python looks up each connection and each currency once and writes one text.
+PostgreSQL checks the single amounts. Python looks up each connection and each currency once and writes arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 from uuid import UUID
@@ -33,7 +33,7 @@ from clearwindow.settlements.models import (
     StagedAmounts,
 )
 from clearwindow.settlements.transfers import store as transfers
-from clearwindow.settlements.transfers.models import UnfitAmount
+from clearwindow.settlements.transfers.models import AmountArrays, UnfitAmount
 from clearwindow.signing import nonces, repeats
 from clearwindow.signing.models import SignedRequest, VerifiedRequest
 
@@ -110,7 +110,7 @@ def _admit(tx: Transaction, request: Request, partner: Partner) -> Admitted | Re
     method, external_id = request.method, request.instruction.external_id
     partner = method.allowed(partner)
     read_as = replace(partner, amount_unit=AmountUnit.BASE) if method.in_base_units else partner
-    staged = _stage(tx, read_as, request.instruction.settlement_amounts, request.amount_count)
+    staged = _stage(tx, read_as, request.instruction.settlement_amounts)
     verified = signatures.verify(tx, partner.go_account_id, request.signed)
     existing = store.find_by_external_id(tx, partner.id, external_id)
     if existing is None or existing.state is SettlementState.FAILED:
@@ -156,7 +156,7 @@ def _has_amounts(tx: Transaction, settlement: Settlement, scale: AmountScale, st
     if scale.keys() != set(staged.names):
         return False
     currencies, decimals = zip(*(scale[name] for name in staged.names), strict=True)
-    return transfers.has_staged_amounts(tx, settlement.id, currencies, decimals)
+    return transfers.has_staged_amounts(tx, staged.amounts, settlement.id, currencies, decimals)
 
 
 def draft(tx: Transaction, request: Request, received: Admitted, settlement_id: UUID) -> Settlement:
@@ -198,6 +198,7 @@ def insert(tx: Transaction, settlement: Settlement, staged: StagedAmounts) -> No
     store.insert(tx, settlement, staged.scale)
     transfers.insert_staged(
         tx,
+        staged.amounts,
         settlement_id=settlement.id,
         partner_id=settlement.partner_id,
         dispute_deadline_at=settlement.dispute_deadline_at,
@@ -252,8 +253,8 @@ def _entry(path: Iterable[str]) -> str:
     return ".".join(("settlementAmounts", *path))
 
 
-def _stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> StagedAmounts:
-    """Copies the amounts into a temporary table of the transaction and checks that each can be a transfer.
+def _stage(tx: Transaction, partner: Partner, amounts: Amounts) -> StagedAmounts:
+    """Returns the amounts as the database takes them, after the check that each can be a transfer.
 
     Raises:
         InvalidRequestError: a connection is unknown or another partner's, a currency is unmapped, or an amount is
@@ -277,9 +278,8 @@ def _stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> S
         currencies=[currency for currency, _ in ours],
         decimals=[0 if in_base_units else decimals for _, decimals in ours],
         digits_only=in_base_units,
+        amounts=_arrays(groups, accounts, names, between_connections=between_connections),
     )
-    lines = _lines(groups, accounts, names)
-    transfers.stage_amounts(tx, lines, count, between_connections=between_connections)
     _require_fit(tx, staged)
     if partner.broker and not between_connections:
         _require_net_zero(tx, staged)
@@ -303,7 +303,7 @@ def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
 
 
 def _require_fit(tx: Transaction, staged: StagedAmounts) -> None:
-    unfit = transfers.unfit_amounts(tx, staged.decimals, digits_only=staged.digits_only)
+    unfit = transfers.unfit_amounts(tx, staged.amounts, staged.decimals, digits_only=staged.digits_only)
     if unfit:
         entries = [
             {
@@ -324,7 +324,7 @@ def _path(amount: UnfitAmount) -> tuple[str, ...]:
 
 def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
     # A broker settles the trades of its clients with each other and keeps nothing of them.
-    unbalanced = transfers.unbalanced_currencies(tx, staged.currencies)
+    unbalanced = transfers.unbalanced_currencies(tx, staged.amounts, staged.currencies)
     if unbalanced:
         # The partner's names. Two of them may map to one currency of ours.
         written: dict[str, list[str]] = {}
@@ -362,9 +362,20 @@ def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
     )
 
 
-def _lines(groups: Sequence[Group], accounts: Mapping[str, UUID], names: list[str]) -> Iterator[str]:
+def _arrays(
+    groups: Sequence[Group], accounts: Mapping[str, UUID], names: list[str], *, between_connections: bool
+) -> AmountArrays:
     numbers = {name: str(number) for number, name in enumerate(names, start=1)}
-    for path, given in groups:
-        head = "".join(f"{connection_id}\t{accounts[connection_id]}\t" for connection_id in path)
-        for name, amount in given.items():
-            yield f"{head}{numbers[name]}\t{amount}\n"
+    places = {connection_id: str(place) for place, connection_id in enumerate(accounts, start=1)}
+    return AmountArrays(
+        connection_ids=[UUID(connection_id) for connection_id in accounts],
+        account_ids=list(accounts.values()),
+        places=[place for path, given in groups for place in [places[path[-1]]] * len(given)],
+        sources=(
+            [place for path, given in groups for place in [places[path[0]]] * len(given)]
+            if between_connections
+            else None
+        ),
+        currency_numbers=[numbers[name] for _, given in groups for name in given],
+        amounts=[amount for _, given in groups for amount in given.values()],
+    )

@@ -13,7 +13,7 @@ from clearwindow.identity.models import Member
 from clearwindow.network.models import Client, Connection, Partner
 from clearwindow.postgres.paging import Listing
 from clearwindow.settlements.disputes.models import DisputeDetail
-from clearwindow.settlements.transfers.models import Direction, TradingAccounts, Transfer
+from clearwindow.settlements.transfers.models import AmountArrays, Direction, TradingAccounts, Transfer
 from clearwindow.signing.models import SignedRequest
 
 
@@ -143,6 +143,7 @@ class StagedAmounts:
     currencies: list[str]
     decimals: list[int]
     digits_only: bool
+    amounts: AmountArrays
 
     @property
     def scale(self) -> AmountScale:

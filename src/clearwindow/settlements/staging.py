@@ -140,9 +140,10 @@ def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClos
 
 
 def _hold(tx: Transaction, partner: Partner, settlement: Settlement, taken: Sequence[AssignedClosure]) -> None:
-    transfers.compute_liabilities(tx, settlement.id)
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
-    short = ledger.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
+    short = ledger.hold_liabilities(
+        tx, entry, transfers.liabilities(settlement.id), [closure.dispute_id for closure in taken]
+    )
     if short:
         raise funding.not_covered(tx, partner, short)
 

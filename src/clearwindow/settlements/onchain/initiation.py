@@ -113,8 +113,7 @@ def _begin(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
 
 
 def _hold(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
-    transfers.compute_losses(tx, settlement.id)
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
-    short = ledger.hold_liabilities(tx, entry, [])
+    short = ledger.hold_liabilities(tx, entry, transfers.losses(settlement.id))
     if short:
         raise funding.not_covered(tx, partner, short, InvalidRequestError)
