@@ -44,7 +44,7 @@ def test_sql_and_rules_agree_on_exact_amounts(cluster: TestCluster) -> None:
             base = unit is AmountUnit.BASE
             with database.transaction() as tx:
                 amounts = AmountArrays([uuid4()], [uuid4()], ["1"], None, ["1"], [text])
-                unfit = transfers.unfit_amounts(tx, amounts, [0 if base else decimals], digits_only=base)
+                unfit = transfers.unfit_amounts(tx, amounts, [0 if base else decimals], digits_only=base)()
                 tx.connection.rollback()
             if Decimal(text) == 0:
                 assert [one.problem for one in unfit] == ["zero"]

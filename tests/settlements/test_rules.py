@@ -201,7 +201,7 @@ class Comparison:
 
     def run(self) -> None:
         entry = Entry(uuid4(), EntryKind.SETTLEMENT_HELD, SETTLEMENT, PARTNER)
-        uncovered = ledger.hold_liabilities(self.tx, entry, transfers.liabilities(SETTLEMENT))
+        uncovered = ledger.hold_liabilities(self.tx, entry, transfers.liabilities(SETTLEMENT))()
         short = {gap.account_id: gap.shortfall for gap in uncovered}
         wanted = [rules.liability(self.case.groups(n).values(), self.case.pulled(n)) for n in CONNECTIONS]
         assert short == {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
 from clearwindow.core.strict_json import JsonError
 from clearwindow.custody import store
+from clearwindow.custody.models import GoAccountKey
 from clearwindow.postgres.pool import Transaction
 from clearwindow.signing.keys import PublicKey
 from clearwindow.signing.message import SignatureFormatError, verify_message
@@ -37,7 +39,12 @@ def verify(tx: Transaction, go_account_id: UUID, request: SignedRequest) -> Veri
         InvalidRequestError: the signature is malformed.
         NotAuthenticatedError: no active key of the Go Account made the signature.
     """
-    keys = [PublicKey(key.public_key) for key in store.list_keys(tx, go_account_id) if key.revoked_at is None]
+    return verify_with(store.list_keys(tx, go_account_id), go_account_id, request)
+
+
+def verify_with(known: Iterable[GoAccountKey], go_account_id: UUID, request: SignedRequest) -> VerifiedRequest:
+    """Does the same with the account's keys, revoked ones too, that the caller has read."""
+    keys = [PublicKey(key.public_key) for key in known if key.revoked_at is None]
     try:
         signer = verify_message(keys, request.payload, request.signature)
     except SignatureFormatError as error:

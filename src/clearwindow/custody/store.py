@@ -11,6 +11,7 @@ from uuid import UUID
 
 from clearwindow.custody.models import Currency, CustodyMovement, GoAccount, GoAccountKey, SealedKey
 from clearwindow.ledger.models import BalanceKey, EntryKind
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
@@ -71,7 +72,11 @@ def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool | None:
 
 def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
     """Returns all keys that the Go Account ever had, including the revoked ones, oldest first."""
-    return tx.all(GoAccountKey, sql["list_keys"], account_id=account_id)
+    return ask_keys(tx, account_id)()
+
+
+def ask_keys(tx: Transaction, account_id: UUID) -> Later[list[GoAccountKey]]:
+    return tx.ask.all(GoAccountKey, sql["list_keys"], account_id=account_id)
 
 
 def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:

@@ -22,7 +22,7 @@ def record(tx: Transaction, events: Sequence[Event]) -> None:
     """Writes the events in one statement, in this order."""
     if not events:
         return
-    tx.run(
+    tx.tell(
         sql["insert_events"],
         enterprise_ids=[event.enterprise_id for event in events],
         types=[str(event.type) for event in events],
@@ -44,7 +44,7 @@ def record_step(
     view of the payload also has ``connectionIds``, its own connections.
     """
     now = tx.now()
-    tx.run(
+    tx.tell(
         sql["insert_step"],
         enterprise_id=enterprise_id,
         settlement_id=settlement_id,

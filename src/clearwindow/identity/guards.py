@@ -75,8 +75,8 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
 def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
     runtime = runtime_of(request)
     presented = _presented(request, bearer)
-    with runtime.transaction() as tx:
-        token = _usable(request, store.find_token(tx, presented), tx.now())
+    token, now = runtime.database.look_up(lambda tx: (store.find_token(tx, presented), tx.now()))
+    token = _usable(request, token, now)
     enterprise_id = rules.require_member(token, named)
     rules.require_permission(token, rules.needed_scopes(request.method))
     header = request.headers.get("enterprise-id")

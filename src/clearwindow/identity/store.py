@@ -18,8 +18,9 @@ from clearwindow.identity.models import (
     User,
 )
 from clearwindow.postgres.paging import Listing, list_page
-from clearwindow.postgres.pool import Transaction, model_of
+from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
+from clearwindow.postgres.rows import model_of
 
 sql: Final = Queries("clearwindow.identity")
 
@@ -119,7 +120,7 @@ def find_operator_by_name(tx: Transaction, name: str) -> OperatorRecord | None:
 def insert_audit_record(
     tx: Transaction, actor: Actor, action: str, subject_id: str, details: Mapping[str, object]
 ) -> None:
-    tx.run(
+    tx.tell(
         sql["insert_audit_record"],
         at=tx.now(),
         request_id=actor.request_id,

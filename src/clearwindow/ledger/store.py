@@ -28,6 +28,7 @@ from clearwindow.ledger.models import (
     Movement,
     Shortfall,
 )
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries, Relation
@@ -114,7 +115,7 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
 
 
 def insert_entry(tx: Transaction, entry: Entry) -> None:
-    tx.run(
+    tx.tell(
         sql["insert_entry"],
         id=entry.id,
         partner_id=entry.partner_id,
@@ -173,14 +174,14 @@ def list_entries(tx: Transaction, wanted: EntryFilter) -> Listing[JournalEntry]:
 
 def hold_liabilities(
     tx: Transaction, entry: Entry, liability: Relation, former_cause_ids: Sequence[UUID] = ()
-) -> list[Shortfall]:
+) -> Later[list[Shortfall]]:
     """Holds every liability for the entry's settlement and takes over the holds of the former causes.
 
     Returns:
         The liabilities that are not covered. If there is one, the caller must roll the transaction back.
     """
     insert_entry(tx, entry)
-    return tx.all(
+    return tx.ask.all(
         Shortfall,
         sql.over("hold_liabilities", liability=liability),
         **liability.values,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, TypeVar
 
-from clearwindow.postgres.pool import Transaction, model_of
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.rows import model_of
 
 T = TypeVar("T")
 

@@ -55,9 +55,12 @@ def settle_at_once(runtime: Runtime, member: Member, instruction: Instruction, s
             return _repeat(tx, member, received)
         partner = received.partner
         draft = intake.draft(tx, request, received, tx.new_id())
-        warnings = rules.cutoff_warnings(instruction.cutoff_at, store.last_cutoff(tx, partner.id))
+        warnings = rules.cutoff_warnings(instruction.cutoff_at, received.last_cutoff)
         settlement = replace(draft, cutoff_at=instruction.cutoff_at, reason=_NOT_TRIED, warnings=warnings)
-        intake.insert(tx, settlement, received.staged)
+        with tx.together():
+            used = intake.use_nonce(tx, request, received, settlement.id)
+            intake.insert(tx, settlement, received.staged)
+        used()
         outcome = replace(attempt(tx, partner, settlement, warnings), warnings=warnings)
         if outcome.settlement.state is SettlementState.FAILED:
             _notify_failed(tx, partner, outcome)

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Final, cast
 from uuid import UUID
 
 from clearwindow.core.errors import REFUSALS, ConflictError, InvalidRequestError
 from clearwindow.core.money import AmountUnit
 from clearwindow.custody import signatures
+from clearwindow.custody import store as custody
 from clearwindow.identity.models import Member
 from clearwindow.network import parties
 from clearwindow.network import store as network
-from clearwindow.network.models import Partner
+from clearwindow.network.models import CurrencyMap, MappedCurrency, Partner
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.settlements import rules, store
+from clearwindow.settlements.disputes import store as disputes
+from clearwindow.settlements.disputes.models import AssignedClosure
 from clearwindow.settlements.models import (
     Amounts,
     AmountScale,
@@ -49,11 +55,21 @@ _PROBLEMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A new request that passed every check before its nonce. Its partner is locked, its amounts are staged."""
+    """A new request that passed every check before its nonce, whose partner is locked.
+
+    Attributes:
+        partner: as it is under the lock.
+        staged: the amounts.
+        verified: the signature.
+        last_cutoff: of the partner's last settlement that has one and was not rejected.
+        closures: of the partner's disputes, approved and in no settlement yet. They are locked.
+    """
 
     partner: Partner
     staged: StagedAmounts
     verified: VerifiedRequest
+    last_cutoff: datetime | None
+    closures: Sequence[AssignedClosure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +110,44 @@ def receive(tx: Transaction, request: Request) -> Admitted | Repeated:
         NotAuthenticatedError: the signature is not the partner's.
         ConflictError: the externalId belongs to another request, or the nonce of the same request signed anew does.
     """
-    partner = parties.require_partner(tx, request.member.enterprise_id)
-    existing = store.find_by_external_id(tx, partner.id, request.instruction.external_id)
+    enterprise_id, external_id = request.member.enterprise_id, request.instruction.external_id
+    with tx.together():
+        found_partner = network.ask_partner(tx, enterprise_id=enterprise_id)
+        found_existing = store.find_of_enterprise(tx, enterprise_id, external_id)
+        found_currencies = network.ask_mapped_currencies(tx, [enterprise_id])
+    partner, existing = parties.as_partner(found_partner()), found_existing()
+    currencies = found_currencies()[enterprise_id]
     if existing is None or not _is_repeat(tx, request, existing):
-        return _admit(tx, request, partner)
+        return _admit(tx, request, partner, currencies, existing)
     if existing.state is not SettlementState.FAILED:
         return Repeated(partner, existing, may_act=False)
     try:
-        return _admit(tx, request, partner)
+        return _admit(tx, request, partner, currencies, existing)
     except REFUSALS:
         return Repeated(partner, existing, may_act=False)
 
 
-def _admit(tx: Transaction, request: Request, partner: Partner) -> Admitted | Repeated:
-    method, external_id = request.method, request.instruction.external_id
+def _admit(
+    tx: Transaction,
+    request: Request,
+    partner: Partner,
+    currencies: Mapping[str, MappedCurrency],
+    existing: Settlement | None,
+) -> Admitted | Repeated:
+    method = request.method
     partner = method.allowed(partner)
     read_as = replace(partner, amount_unit=AmountUnit.BASE) if method.in_base_units else partner
-    staged = _stage(tx, read_as, request.instruction.settlement_amounts)
-    verified = signatures.verify(tx, partner.go_account_id, request.signed)
-    existing = store.find_by_external_id(tx, partner.id, external_id)
+    staged, verified = _check(tx, read_as, CurrencyMap(read_as.amount_unit, currencies), request)
     if existing is None or existing.state is SettlementState.FAILED:
-        # Before the lock was taken, the partner may have changed, and the same request may have come.
-        partner = method.allowed(parties.lock_partner(tx, partner.id))
-        existing = store.find_by_external_id(tx, partner.id, external_id)
+        with tx.together():
+            locked = parties.ask_lock(tx, partner.id)
+            # Before the lock was taken, the partner may have changed, and the same request may have come.
+            found = store.find_by_external_id(tx, partner.id, request.instruction.external_id)
+            last_cutoff = store.last_cutoff(tx, partner.id)
+            closures = disputes.lock_approved_closures(tx, partner.id)
+        partner, existing = method.allowed(locked()), found()
         if existing is None:
-            return Admitted(partner, staged, verified)
+            return Admitted(partner, staged, verified, last_cutoff(), closures())
     if not _is_repeat(tx, request, existing):
         _require_same(tx, request, existing, staged)
         nonces.use_again(tx, request.member.enterprise_id, verified, ConflictError, existing.id)
@@ -126,6 +155,53 @@ def _admit(tx: Transaction, request: Request, partner: Partner) -> Admitted | Re
         return Repeated(partner, existing, may_act=False)
     settlement = store.lock(tx, existing.id)
     return Repeated(partner, settlement, may_act=settlement.state is SettlementState.FAILED)
+
+
+def _check(
+    tx: Transaction, partner: Partner, currency_map: CurrencyMap, request: Request
+) -> tuple[StagedAmounts, VerifiedRequest]:
+    """Checks each amount, then the signature. What both need of the database is read in one round trip.
+
+    Raises:
+        InvalidRequestError: a connection is unknown or another partner's, a currency is unmapped, or an amount is
+            zero, too large or too fine. The error names them.
+        NotAuthenticatedError: the signature is not the partner's.
+    """
+    amounts = request.instruction.settlement_amounts
+    groups = _groups(amounts)
+    between_connections = as_nested(amounts) is not None
+    if between_connections:
+        _require_trades(partner, groups)
+    paths = _paths(groups)
+    names = sorted(set().union(*(given for _, given in groups)))
+    ours = {name: currency_map.to_ours(name) for name in names}
+    mapped = [found for found in ours.values() if found is not None]
+    in_base_units = currency_map.unit == "base"
+    staged = StagedAmounts(
+        names=names,
+        currencies=[currency for currency, _ in mapped],
+        decimals=[0 if in_base_units else decimals for _, decimals in mapped],
+        digits_only=in_base_units,
+        amounts=_arrays(groups, paths, names, between_connections=between_connections),
+    )
+    unmapped = [name for name, found in ours.items() if found is None]
+    with tx.together():
+        accounts = network.accounts_of_connections(tx, partner.id, staged.amounts.connection_ids)
+        keys = custody.ask_keys(tx, partner.go_account_id)
+        unfit, unbalanced = None, None
+        if not unmapped:
+            unfit = transfers.unfit_amounts(tx, staged.amounts, staged.decimals, digits_only=staged.digits_only)
+        if not unmapped and partner.broker and not between_connections:
+            unbalanced = transfers.unbalanced_currencies(tx, staged.amounts, staged.currencies)
+    account_ids = _network_accounts(paths, accounts())
+    if unmapped:
+        _refuse_unmapped(groups, unmapped)
+    if unfit is not None:
+        _require_fit(staged, unfit())
+    if unbalanced is not None:
+        _require_net_zero(staged, unbalanced())
+    verified = signatures.verify_with(keys(), partner.go_account_id, request.signed)
+    return replace(staged, amounts=replace(staged.amounts, account_ids=account_ids)), verified
 
 
 def _is_repeat(tx: Transaction, request: Request, existing: Settlement) -> bool:
@@ -159,13 +235,18 @@ def _has_amounts(tx: Transaction, settlement: Settlement, scale: AmountScale, st
     return transfers.has_staged_amounts(tx, staged.amounts, settlement.id, currencies, decimals)
 
 
-def draft(tx: Transaction, request: Request, received: Admitted, settlement_id: UUID) -> Settlement:
-    """Returns a new settlement without windows and with nothing due. Uses up the nonce; stores no settlement.
+def use_nonce(tx: Transaction, request: Request, received: Admitted, settlement_id: UUID) -> Later[bool]:
+    """Uses up the nonce.
 
     Raises:
-        ConflictError: the nonce belongs to another request.
+        ConflictError: when the answer is read, if the nonce belongs to another request.
     """
-    nonces.use(tx, request.member.enterprise_id, received.verified, ConflictError, settlement_id)
+    enterprise_id = request.member.enterprise_id
+    return nonces.ask_use(tx, enterprise_id, received.verified, ConflictError, settlement_id)
+
+
+def draft(tx: Transaction, request: Request, received: Admitted, settlement_id: UUID) -> Settlement:
+    """Returns a new settlement without windows and with nothing due. Stores nothing."""
     method, instruction = request.method, request.instruction
     now = tx.now()
     return Settlement(
@@ -253,39 +334,6 @@ def _entry(path: Iterable[str]) -> str:
     return ".".join(("settlementAmounts", *path))
 
 
-def _stage(tx: Transaction, partner: Partner, amounts: Amounts) -> StagedAmounts:
-    """Returns the amounts as the database takes them, after the check that each can be a transfer.
-
-    Raises:
-        InvalidRequestError: a connection is unknown or another partner's, a currency is unmapped, or an amount is
-            zero, too large or too fine. The error names them.
-    """
-    groups = _groups(amounts)
-    between_connections = as_nested(amounts) is not None
-    if between_connections:
-        _require_trades(partner, groups)
-    accounts = _network_accounts(tx, partner, groups)
-    names = sorted(set().union(*(given for _, given in groups)))
-    currency_map = network.currency_map(tx, partner)
-    mapped = {name: currency_map.to_ours(name) for name in names}
-    unmapped = [name for name, found in mapped.items() if found is None]
-    if unmapped:
-        _refuse_unmapped(groups, unmapped)
-    ours = [found for found in mapped.values() if found is not None]
-    in_base_units = currency_map.unit == "base"
-    staged = StagedAmounts(
-        names=names,
-        currencies=[currency for currency, _ in ours],
-        decimals=[0 if in_base_units else decimals for _, decimals in ours],
-        digits_only=in_base_units,
-        amounts=_arrays(groups, accounts, names, between_connections=between_connections),
-    )
-    _require_fit(tx, staged)
-    if partner.broker and not between_connections:
-        _require_net_zero(tx, staged)
-    return staged
-
-
 def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
     """Requires a broker and two different connections: the amounts are trades between two clients."""
     if not partner.broker:
@@ -302,8 +350,7 @@ def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
             )
 
 
-def _require_fit(tx: Transaction, staged: StagedAmounts) -> None:
-    unfit = transfers.unfit_amounts(tx, staged.amounts, staged.decimals, digits_only=staged.digits_only)
+def _require_fit(staged: StagedAmounts, unfit: Sequence[UnfitAmount]) -> None:
     if unfit:
         entries = [
             {
@@ -322,9 +369,8 @@ def _path(amount: UnfitAmount) -> tuple[str, ...]:
     return (str(amount.connection_id),) if source is None else (str(source), str(amount.connection_id))
 
 
-def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
+def _require_net_zero(staged: StagedAmounts, unbalanced: Mapping[str, Decimal]) -> None:
     # A broker settles the trades of its clients with each other and keeps nothing of them.
-    unbalanced = transfers.unbalanced_currencies(tx, staged.amounts, staged.currencies)
     if unbalanced:
         # The partner's names. Two of them may map to one currency of ours.
         written: dict[str, list[str]] = {}
@@ -339,10 +385,15 @@ def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
         )
 
 
-def _network_accounts(tx: Transaction, partner: Partner, groups: Sequence[Group]) -> dict[str, UUID]:
+def _paths(groups: Sequence[Group]) -> dict[str, tuple[str, ...]]:
+    """Returns each connection once, with the path of its first amounts, in the order of these paths."""
     paths = {path[depth - 1]: path[:depth] for path, _ in reversed(groups) for depth in range(1, len(path) + 1)}
-    wanted = {connection_id: UUID(connection_id) for connection_id in sorted(paths, key=paths.__getitem__)}
-    own = network.accounts_of_connections(tx, partner.id, wanted.values())
+    return dict(sorted(paths.items(), key=lambda found: found[1]))
+
+
+def _network_accounts(paths: Mapping[str, tuple[str, ...]], own: Mapping[UUID, UUID]) -> list[UUID]:
+    """Returns the account of each connection. All must be the partner's."""
+    wanted = {connection_id: UUID(connection_id) for connection_id in paths}
     missing = [connection_id for connection_id, key in wanted.items() if key not in own]
     if missing:
         raise InvalidRequestError(
@@ -350,7 +401,7 @@ def _network_accounts(tx: Transaction, partner: Partner, groups: Sequence[Group]
             f"{_entry(paths[missing[0]])}: you have no such connection",
             {"connectionIds": missing[:_ENTRIES_NAMED], "connectionCount": len(missing)},
         )
-    return {connection_id: own[key] for connection_id, key in wanted.items()}
+    return [own[key] for key in wanted.values()]
 
 
 def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
@@ -363,19 +414,17 @@ def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
 
 
 def _arrays(
-    groups: Sequence[Group], accounts: Mapping[str, UUID], names: list[str], *, between_connections: bool
+    groups: Sequence[Group], connection_ids: Iterable[str], names: list[str], *, between_connections: bool
 ) -> AmountArrays:
+    """Returns the amounts as the database takes them, still without the accounts of their connections."""
+    places = {connection_id: str(place) for place, connection_id in enumerate(connection_ids, start=1)}
     numbers = {name: str(number) for number, name in enumerate(names, start=1)}
-    places = {connection_id: str(place) for place, connection_id in enumerate(accounts, start=1)}
+    sides = [(places[path[0]], places[path[-1]], given) for path, given in groups]
     return AmountArrays(
-        connection_ids=[UUID(connection_id) for connection_id in accounts],
-        account_ids=list(accounts.values()),
-        places=[place for path, given in groups for place in [places[path[-1]]] * len(given)],
-        sources=(
-            [place for path, given in groups for place in [places[path[0]]] * len(given)]
-            if between_connections
-            else None
-        ),
+        connection_ids=[UUID(connection_id) for connection_id in places],
+        account_ids=(),
+        places=[place for _, place, given in sides for _ in given],
+        sources=[source for source, _, given in sides for _ in given] if between_connections else None,
         currency_numbers=[numbers[name] for _, given in groups for name in given],
         amounts=[amount for _, given in groups for amount in given.values()],
     )

@@ -31,6 +31,12 @@ FROM settlement WHERE id = %(id)s FOR UPDATE
 SELECT {settlement}
 FROM settlement WHERE partner_id = %(partner_id)s AND external_id = %(external_id)s
 
+-- name: find_of_enterprise
+SELECT {settlement}
+FROM settlement
+WHERE partner_id = (SELECT partner.id FROM partner WHERE partner.enterprise_id = %(enterprise_id)s)
+  AND external_id = %(external_id)s
+
 -- name: last_cutoff
 SELECT cutoff_at FROM settlement
 WHERE partner_id = %(partner_id)s AND cutoff_at IS NOT NULL AND state <> 'rejected'

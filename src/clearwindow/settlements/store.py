@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from clearwindow.core.errors import NotFoundError
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -30,7 +31,7 @@ sql: Final = Queries("clearwindow.settlements")
 
 
 def insert(tx: Transaction, settlement: Settlement, scale: AmountScale) -> None:
-    tx.run(
+    tx.tell(
         sql["insert_settlement"],
         id=settlement.id,
         partner_id=settlement.partner_id,
@@ -62,14 +63,18 @@ def find_amount_scale(tx: Transaction, settlement_id: UUID) -> AmountScale | Non
     return {name: (currency, decimals) for name, (currency, decimals) in scale.items()}
 
 
-def last_cutoff(tx: Transaction, partner_id: UUID) -> datetime | None:
+def last_cutoff(tx: Transaction, partner_id: UUID) -> Later[datetime | None]:
     """Returns the cutoff of the partner's last settlement that has one and was not rejected."""
-    found = tx.scalars(datetime, sql["last_cutoff"], partner_id=partner_id)
-    return found[0] if found else None
+    found = tx.ask.scalars(datetime, sql["last_cutoff"], partner_id=partner_id)
+    return found.then(lambda cutoffs: cutoffs[0] if cutoffs else None)
 
 
-def set_staged_answer(tx: Transaction, settlement_id: UUID, answer: str) -> None:
-    if tx.run(sql["set_staged_answer"], id=settlement_id, staged_answer=answer) != 1:
+def set_staged_answer(tx: Transaction, settlement_id: UUID, answer: str) -> Later[None]:
+    return tx.ask.run(sql["set_staged_answer"], id=settlement_id, staged_answer=answer).then(_require_one_answer)
+
+
+def _require_one_answer(written: int) -> None:
+    if written != 1:
         raise AssertionError("the answer of a settlement is written once")
 
 
@@ -94,9 +99,15 @@ def lock(tx: Transaction, settlement_id: UUID) -> Settlement:
     return tx.one(Settlement, sql["lock_settlement"], id=settlement_id)
 
 
-def find_by_external_id(tx: Transaction, partner_id: UUID, external_id: str) -> Settlement | None:
+def find_by_external_id(tx: Transaction, partner_id: UUID, external_id: str) -> Later[Settlement | None]:
     values = {"partner_id": partner_id, "external_id": external_id}
-    return tx.first(Settlement, sql["find_by_external_id"], **values)
+    return tx.ask.first(Settlement, sql["find_by_external_id"], **values)
+
+
+def find_of_enterprise(tx: Transaction, enterprise_id: str, external_id: str) -> Later[Settlement | None]:
+    """Returns the settlement with this external id of the partner that the enterprise is."""
+    values = {"enterprise_id": enterprise_id, "external_id": external_id}
+    return tx.ask.first(Settlement, sql["find_of_enterprise"], **values)
 
 
 def change_state(

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.errors import RequestError
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.signing.evidence import store as evidence
@@ -47,7 +48,7 @@ def claim(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, record
     Returns False if a request has used the nonce before, this one or another. Waits for a concurrent use of the
     same nonce to end.
     """
-    return evidence.keep_with_nonce(tx, enterprise_id, verified, record_id)
+    return evidence.keep_with_nonce(tx, enterprise_id, verified, record_id)()
 
 
 def use(
@@ -58,11 +59,22 @@ def use(
     Raises:
         RequestError: of the kind ``conflict`` if another request has used the nonce.
     """
-    if claim(tx, enterprise_id, verified, record_id):
-        return True
-    if is_repeat(tx, enterprise_id, verified.request, record_id):
-        return False
-    raise conflict("nonce_used", "the nonce was used by another request: choose a new one")
+    return ask_use(tx, enterprise_id, verified, conflict, record_id)()
+
+
+def ask_use(
+    tx: Transaction, enterprise_id: str, verified: VerifiedRequest, conflict: type[RequestError], record_id: UUID
+) -> Later[bool]:
+    """Does the same later. Until its answer was read, the caller must commit nothing."""
+
+    def used(is_new: bool) -> bool:  # noqa: FBT001 - the answer of a statement
+        if is_new:
+            return True
+        if is_repeat(tx, enterprise_id, verified.request, record_id):
+            return False
+        raise conflict("nonce_used", "the nonce was used by another request: choose a new one")
+
+    return evidence.keep_with_nonce(tx, enterprise_id, verified, record_id).then(used)
 
 
 def use_again(

@@ -82,7 +82,7 @@ WHERE id = %(id)s AND status = 'approved' AND cancelled_at IS NULL
 -- name: settles_disputes
 SELECT EXISTS (SELECT FROM dispute WHERE settled_in_settlement_id = %(settlement_id)s)
 
--- name: take_approved_closures
+-- name: lock_approved_closures
 SELECT dispute.id AS dispute_id, closure.id AS closure_id, dispute.connection_id,
        dispute.settlement_id AS disputed_settlement_id
 FROM dispute

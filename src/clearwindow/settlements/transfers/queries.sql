@@ -37,7 +37,7 @@ GROUP BY currency HAVING sum(amount) <> 0 ORDER BY currency
 -- name: insert_parties_of_amounts
 INSERT INTO settlement_party (settlement_id, partner_id, connection_id, dispute_deadline_at, disputed)
 SELECT %(settlement_id)s, %(partner_id)s, connection_id, %(dispute_deadline_at)s, false
-FROM unnest(%(connection_ids)s::uuid[]) AS given (connection_id)
+FROM (SELECT DISTINCT unnest(%(connection_ids)s::uuid[]) AS connection_id) AS given
 
 -- name: insert_transfers_of_amounts
 INSERT INTO settlement_transfer

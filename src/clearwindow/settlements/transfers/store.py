@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.ids import time_ordered_prefix
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries, Relation
@@ -49,16 +50,18 @@ class _WrittenSum:
 
 def unfit_amounts(
     tx: Transaction, amounts: AmountArrays, decimals: Sequence[int], *, digits_only: bool
-) -> list[UnfitAmount]:
+) -> Later[list[UnfitAmount]]:
     """Returns amounts that cannot be transfers, some of many. ``digits_only``: they are in base units."""
     values = {"decimals": list(decimals), "digits_only": digits_only}
-    return tx.all(UnfitAmount, sql["unfit_amounts"], **amounts.values(), **values)
+    return tx.ask.all(UnfitAmount, sql["unfit_amounts"], **amounts.values(), **values)
 
 
-def unbalanced_currencies(tx: Transaction, amounts: AmountArrays, currencies: Sequence[str]) -> dict[str, Decimal]:
+def unbalanced_currencies(
+    tx: Transaction, amounts: AmountArrays, currencies: Sequence[str]
+) -> Later[dict[str, Decimal]]:
     """Returns the currencies whose amounts do not sum to zero, with their sums in the partner's unit."""
-    rows = tx.all(_WrittenSum, sql["unbalanced_currencies"], **amounts.values(), currencies=list(currencies))
-    return {row.currency: row.quantity for row in rows}
+    rows = tx.ask.all(_WrittenSum, sql["unbalanced_currencies"], **amounts.values(), currencies=list(currencies))
+    return rows.then(lambda found: {row.currency: row.quantity for row in found})
 
 
 def insert_staged(
@@ -73,14 +76,14 @@ def insert_staged(
 ) -> None:
     """Creates a party for each connection and a transfer for each amount."""
     head = {"settlement_id": settlement_id, "partner_id": partner_id}
-    tx.run(
+    tx.tell(
         sql["insert_parties_of_amounts"],
         **head,
         connection_ids=list(amounts.connection_ids),
         dispute_deadline_at=dispute_deadline_at,
     )
     now = tx.now()
-    tx.run(
+    tx.tell(
         sql["insert_transfers_of_amounts"],
         **head,
         **amounts.values(),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -17,9 +18,12 @@ from clearwindow.signing.models import Operation, VerifiedRequest
 sql: Final = Queries("clearwindow.signing.evidence")
 
 
-def keep_with_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> bool:
+def keep_with_nonce(
+    tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID
+) -> Later[bool]:
     """Uses the nonce up and keeps the evidence. If the nonce was used before, returns False and keeps nothing."""
-    return bool(tx.scalars(int, sql["keep_with_nonce"], **_values(tx, enterprise_id, verified, subject_id)))
+    values = _values(tx, enterprise_id, verified, subject_id)
+    return tx.ask.scalars(int, sql["keep_with_nonce"], **values).then(bool)
 
 
 def keep_beside_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> None:
