@@ -7,10 +7,11 @@ from typing import Final
 
 import pytest
 
+from clearwindow.settlements.jobs import SettlementWork
 from tests.support.databases import TestCluster
 from tests.support.networks import Network
 from tests.support.round_trips import RoundTrips, counted_round_trips
-from tests.support.settlements import stage
+from tests.support.settlements import Testbed, stage
 
 MOST_FOR_STAGING: Final = 8
 _TIMES: Final = 12
@@ -41,5 +42,19 @@ def test_staging_a_small_settlement_takes_few_round_trips(network: Network, roun
     partner = network.partner()
     connection = network.funded(partner, {"ofcbtc": 1_000, "ofceth": 1_000})
     fewest = _fewest(round_trips, lambda: stage(partner, {connection.id: {"BTC": "-1", "ETH": "1"}}))
-    print("ROUND TRIPS", fewest)
     assert fewest <= MOST_FOR_STAGING
+
+
+def test_batch_takes_no_more_round_trips_for_more_settlements(testbed: Testbed, round_trips: RoundTrips) -> None:
+    partner = testbed.network.partner(top_up_window=0)
+    connection = testbed.network.funded(partner, {"ofcbtc": 1_000})
+    work, counts = SettlementWork(), []
+    for settlements in (2, 12):
+        made = [stage(partner, {connection.id: {"BTC": "-1"}})["id"] for _ in range(settlements)]
+        testbed.clock.advance(minutes=20)
+        (job,) = work.due(testbed.runtime, 10)
+        before = round_trips.count
+        assert work.perform(testbed.runtime, job)
+        counts.append(round_trips.count - before)
+        assert {testbed.state(each) for each in made} == {"completed"}
+    assert counts[1] == counts[0]

@@ -55,6 +55,20 @@ def record_step(
     )
 
 
+def record_steps(tx: Transaction, steps: Sequence[Event]) -> None:
+    """Writes steps of many settlements in the same way, in this order."""
+    now = tx.now()
+    tx.tell(
+        sql["insert_steps"],
+        enterprise_ids=[step.enterprise_id for step in steps],
+        settlement_ids=[step.subject_id for step in steps],
+        types=[str(step.type) for step in steps],
+        payloads=[Jsonb(dict(step.payload)) for step in steps],
+        id_prefix=time_ordered_prefix(now),
+        now=now,
+    )
+
+
 def list_events(runtime: Runtime, wanted: EventFilter) -> Listing[RecordedEvent]:
     """Returns one page of the outbox, newest first: a row for each owner of an event, as that owner sees it."""
     values: dict[str, object] = {

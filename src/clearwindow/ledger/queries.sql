@@ -111,6 +111,14 @@ SELECT cause_id AS dispute_id, 0::bigint AS rank, account_id, currency, quantity
 -- relation: run
 SELECT account_id, currency, quantity FROM hold WHERE false
 
+-- relation: runs
+SELECT cause_id AS settlement_id, account_id, currency, quantity FROM hold WHERE false
+
+-- name: insert_entries
+INSERT INTO ledger_entry (id, partner_id, kind, cause_id, reference, created_at)
+SELECT id, %(partner_id)s, kind, cause_id, NULL, %(now)s
+FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(cause_ids)s::uuid[]) AS given (id, kind, cause_id)
+
 -- name: hold_liabilities
 -- Holds the amounts of `liability` for one cause, in place of the holds of former causes. Returns the liabilities that
 -- the balance does not cover. If there is one, the caller must roll the transaction back.
@@ -316,6 +324,55 @@ WITH run AS MATERIALIZED (
     ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = hold.quantity + excluded.quantity
 )
 SELECT (SELECT count(*) FROM moving) AS wanted,
+       (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS done
+
+-- name: settle_each
+-- Executes many settlements as `settle_run` does one, each with an entry of its own. A balance that several of them
+-- move is moved once, by the sum. No dispute has a hold to fill.
+WITH entry AS (
+    SELECT entry_id, settlement_id
+    FROM unnest(%(entry_ids)s::uuid[], %(cause_ids)s::uuid[]) AS given (entry_id, settlement_id)
+), run AS MATERIALIZED (
+    {runs}
+), settled AS (
+    DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
+    RETURNING cause_id AS settlement_id, account_id, currency, quantity
+), moving AS (
+    SELECT settlement_id, account_id, currency, sum(available) AS available, sum(held) AS held
+    FROM (
+        SELECT settlement_id, account_id, currency, quantity AS available, -quantity AS held FROM settled
+        UNION ALL
+        SELECT settlement_id, account_id, currency, quantity, 0 FROM run
+        UNION ALL
+        SELECT settlement_id, %(partner_account_id)s, currency, -quantity, 0 FROM run
+    ) AS part
+    GROUP BY settlement_id, account_id, currency
+    HAVING sum(available) <> 0 OR sum(held) <> 0
+), total AS (
+    SELECT account_id, currency, sum(available) AS available, sum(held) AS held
+    FROM moving GROUP BY account_id, currency
+), made AS (
+    INSERT INTO balance (account_id, currency, available, held)
+    SELECT total.account_id, total.currency, total.available, total.held
+    FROM total LEFT JOIN balance USING (account_id, currency)
+    WHERE balance.account_id IS NULL
+    ON CONFLICT (account_id, currency) DO UPDATE
+    SET available = balance.available + excluded.available, held = balance.held + excluded.held
+    RETURNING 1
+), moved AS (
+    UPDATE balance
+    SET available = balance.available + total.available, held = balance.held + total.held
+    FROM total
+    WHERE (balance.account_id, balance.currency) = (total.account_id, total.currency)
+    RETURNING 1
+), posted AS (
+    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
+    SELECT %(partner_id)s, entry.entry_id, moving.account_id, moving.currency, part.bucket, part.quantity
+    FROM moving JOIN entry USING (settlement_id)
+    CROSS JOIN LATERAL (VALUES ('available', available), ('held', held)) AS part (bucket, quantity)
+    WHERE part.quantity <> 0
+)
+SELECT (SELECT count(*) FROM total) AS wanted,
        (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS done
 
 -- name: release_holds

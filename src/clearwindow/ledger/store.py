@@ -252,6 +252,32 @@ def settle_run(
         raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
 
 
+def settle_each(
+    tx: Transaction, partner_id: UUID, entries: Sequence[Entry], moves: Relation, partner_account_id: UUID
+) -> None:
+    """Executes settlements of one partner, each by the entry that names it, and as if each were executed alone.
+
+    What runs needs no hold of a dispute. The partner's account gains what connections lose, and the reverse.
+    """
+    tx.tell(
+        sql["insert_entries"],
+        ids=[entry.id for entry in entries],
+        partner_id=partner_id,
+        kinds=[str(entry.kind) for entry in entries],
+        cause_ids=[entry.cause_id for entry in entries],
+        now=tx.now(),
+    )
+    values = dict(moves.values) | {
+        "partner_id": partner_id,
+        "entry_ids": [entry.id for entry in entries],
+        "cause_ids": [entry.cause_id for entry in entries],
+        "partner_account_id": partner_account_id,
+    }
+    moved = tx.one(_Moved, sql.over("settle_each", runs=moves), **values)
+    if moved.wanted != moved.done:
+        raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
+
+
 def uncovered_losses(tx: Transaction, run: Relation) -> list[Shortfall]:
     """Returns the losses of ``run`` that the available balances do not cover. The losing balances stay locked."""
     tx.run(sql.over("lock_losing_balances", run=run), **run.values)

@@ -5,7 +5,11 @@ Each step is one transaction that locks the partner, then the settlement, then i
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
+
+import structlog
+from psycopg.errors import LockNotAvailable
 
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit
@@ -14,23 +18,48 @@ from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Entry, EntryKind
 from clearwindow.network import parties
 from clearwindow.network.models import Partner
+from clearwindow.postgres.failures import failure_of
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import events, finalization, funding, immediate, rules, staging, store
+from clearwindow.settlements import batches, events, finalization, funding, immediate, rules, staging, store
 from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.models import DueSettlement, FundingGap, Settlement, SettlementState, SettlementType
 from clearwindow.settlements.transfers import store as transfers
 
+log: Final = structlog.get_logger(__name__)
+_FEWER: Final = 8
+
+
+class _BatchFailedError(Exception):
+    """A batch failed and was rolled back. Its cause is the reason."""
+
 
 def advance(runtime: Runtime, due: DueSettlement) -> bool:
-    """Takes the next step of a due settlement. Returns False if another worker has its partner.
+    """Takes the due steps of the settlement's partner. Returns False if another worker has the partner.
 
-    Takes none if another settlement of the partner comes first by now: the next look finds that one.
+    Many settlements take theirs together. If one of them fails in a way that nobody expects, fewer are tried
+    together, until those before it have taken their steps, and it is the first and is tried alone.
+    """
+    most = batches.MOST_SETTLEMENTS
+    while True:
+        try:
+            return _advance(runtime, due, most)
+        except _BatchFailedError:
+            log.exception("batch_failed", partner_id=str(due.partner_id), most=most)
+            most //= _FEWER
+
+
+def _advance(runtime: Runtime, due: DueSettlement, most: int) -> bool:
+    """Takes the steps of a batch, or the next step of the due settlement if it is no case for a batch.
+
+    Takes none of it if another settlement of the partner comes first by now: the next look finds that one.
     """
     with runtime.transaction() as tx:
         partner = parties.claim_partner(tx, due.partner_id)
         if partner is None:
             return False
+        if _is_taken_in_batch(tx, partner, most):
+            return True
         if not store.is_first_due(tx, due, SettlementType.OFFCHAIN):
             return True
         settlement = store.lock(tx, due.id)
@@ -41,6 +70,18 @@ def advance(runtime: Runtime, due: DueSettlement) -> bool:
         else:
             _execute(tx, partner, settlement)
         return True
+
+
+def _is_taken_in_batch(tx: Transaction, partner: Partner, most: int) -> bool:
+    try:
+        return most > 1 and batches.take(tx, partner, most) > 0
+    except LockNotAvailable:
+        raise
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is not None and failure.of_database:
+            raise
+        raise _BatchFailedError from error
 
 
 def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None:

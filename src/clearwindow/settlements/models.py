@@ -192,6 +192,23 @@ class DueSettlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A due settlement that a batch may take.
+
+    Attributes:
+        settlement: as it is under its lock.
+        transfers: how many it has, or more than a batch may have.
+        in_dispute: somebody disputes it, or it has taken closures of disputes.
+        change: how much executing it changes the partner's account, by currency.
+    """
+
+    settlement: Settlement
+    transfers: int
+    in_dispute: bool
+    change: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class FundingGap:
     """What a settlement needs of one currency and what is available for it, in base units."""
 

@@ -48,6 +48,20 @@ SET state = %(to)s, due_at = %(due_at)s, reason = %(reason)s, finalized_at = %(f
     closures_wait = %(closures_wait)s, updated_at = %(now)s, attempts = 0, last_error = NULL
 WHERE id = %(id)s AND state = %(from)s
 
+-- name: change_states
+UPDATE settlement
+SET state = %(to)s, due_at = given.due_at, reason = NULL, finalized_at = %(finalized_at)s, closures_wait = false,
+    updated_at = %(now)s, attempts = 0, last_error = NULL
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(due_at)s::timestamptz[]) AS given (id, state, due_at)
+WHERE settlement.id = given.id AND settlement.state = given.state
+
+-- name: lock_due
+SELECT {settlement}
+FROM settlement
+WHERE partner_id = %(partner_id)s AND due_at <= %(now)s AND settlement_type = 'offchain'
+ORDER BY due_at, created_at, id LIMIT %(limit)s
+FOR UPDATE
+
 -- name: set_due
 UPDATE settlement SET due_at = %(due_at)s, attempts = 0, last_error = NULL WHERE id = %(id)s
 

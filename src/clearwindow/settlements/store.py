@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -142,6 +142,45 @@ def change_state(
     )
 
 
+def change_states(
+    tx: Transaction,
+    settlements: Sequence[Settlement],
+    to: SettlementState,
+    *,
+    due_at: Mapping[UUID, datetime],
+    finalized_at: datetime | None = None,
+) -> list[Settlement]:
+    """Does the same for many locked settlements of one partner, without a reason. Nothing is due without a time."""
+    for settlement in settlements:
+        rules.require_transition(settlement, to)
+    now = tx.now()
+    changed = tx.run(
+        sql["change_states"],
+        ids=[settlement.id for settlement in settlements],
+        states=[str(settlement.state) for settlement in settlements],
+        due_at=[due_at.get(settlement.id) for settlement in settlements],
+        to=to,
+        finalized_at=finalized_at,
+        now=now,
+    )
+    if changed != len(settlements):
+        raise AssertionError("a locked settlement changed its state")
+    return [
+        replace(
+            settlement,
+            state=to,
+            due_at=due_at.get(settlement.id),
+            reason=None,
+            finalized_at=finalized_at,
+            closures_wait=False,
+            updated_at=now,
+            attempts=0,
+            last_error=None,
+        )
+        for settlement in settlements
+    ]
+
+
 def end_closures(tx: Transaction, settlement: Settlement) -> Settlement:
     """Records that no closure of a rejected settlement has transfers to run any more."""
     now = tx.now()
@@ -216,6 +255,11 @@ def is_first_due(tx: Transaction, due: DueSettlement, kind: SettlementType) -> b
     """Returns whether the settlement is the one that its locked partner must do next."""
     values = {"partner_id": due.partner_id, "settlement_type": kind}
     return tx.scalars(UUID, sql["first_due"], **values, now=tx.now()) == [due.id]
+
+
+def lock_due(tx: Transaction, partner_id: UUID, limit: int) -> list[Settlement]:
+    """Locks the due settlements of a locked partner, and returns them in the order of their turns."""
+    return tx.all(Settlement, sql["lock_due"], partner_id=partner_id, now=tx.now(), limit=limit)
 
 
 def next_due_at(tx: Transaction, kind: SettlementType) -> datetime | None:

@@ -102,6 +102,11 @@ LEFT JOIN dispute_closure AS closure ON closure.dispute_id = dispute.id AND clos
 WHERE dispute.settlement_id = %(settlement_id)s AND NOT dispute.retracted
 ORDER BY dispute.created_at, dispute.id
 
+-- name: involved_in_disputes
+SELECT settlement_id FROM dispute WHERE settlement_id = ANY(%(settlement_ids)s) AND NOT retracted
+UNION
+SELECT settled_in_settlement_id FROM dispute WHERE settled_in_settlement_id = ANY(%(settlement_ids)s)
+
 -- name: disputed_among
 SELECT DISTINCT settlement_id FROM dispute
 WHERE settlement_id = ANY(%(settlement_ids)s) AND NOT retracted

@@ -164,6 +164,12 @@ def objections(tx: Transaction, settlement_id: UUID, *, as_standing: UUID | None
     return Objections(standing, frozenset(upheld))
 
 
+def involved_in_disputes(tx: Transaction, settlement_ids: Sequence[UUID]) -> Later[set[UUID]]:
+    """Returns which of the settlements are disputed, or have taken closures of disputes."""
+    found = tx.ask.scalars(UUID, sql["involved_in_disputes"], settlement_ids=list(settlement_ids))
+    return found.then(set)
+
+
 def is_disputed(tx: Transaction, settlement_id: UUID) -> bool:
     """Returns whether the settlement has a dispute that was not retracted, closed or not."""
     return bool(disputed_among(tx, [settlement_id]))

@@ -124,6 +124,45 @@ SELECT count(*) FROM (
     ORDER BY connection_id FOR UPDATE
 ) AS locked
 
+-- name: lock_parties_of
+SELECT count(*) FROM (
+    SELECT connection_id FROM settlement_party WHERE settlement_id = ANY(%(settlement_ids)s)
+    ORDER BY settlement_id, connection_id FOR UPDATE
+) AS locked
+
+-- name: sizes
+-- How many transfers each settlement has. From `most` on it does not matter.
+SELECT given.id, counted.transfers
+FROM unnest(%(settlement_ids)s::uuid[]) AS given (id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS transfers FROM (
+        SELECT FROM settlement_transfer WHERE settlement_id = given.id LIMIT %(most)s
+    ) AS few
+) AS counted
+
+-- name: nets_of
+-- What the connections together gain by each of these settlements, which nobody disputes.
+SELECT settlement_id, currency, sum(quantity) AS quantity
+FROM settlement_transfer
+WHERE settlement_id = ANY(%(settlement_ids)s) AND counterparty_connection_id IS NULL
+GROUP BY settlement_id, currency HAVING sum(quantity) <> 0
+
+-- name: runs
+-- What each balance gains or loses by each of these settlements: nobody disputes them, and they have no closures.
+SELECT settlement_id, account_id, currency, sum(quantity) AS quantity
+FROM settlement_leg
+WHERE settlement_id = ANY(%(settlement_ids)s)
+GROUP BY settlement_id, account_id, currency
+
+-- name: final_amounts_of
+-- The same amounts as `final_amounts`, of settlements that nobody disputes.
+SELECT settlement_id, counterparty_connection_id, connection_id, currency, sum(quantity) AS quantity
+FROM settlement_transfer
+WHERE settlement_id = ANY(%(settlement_ids)s)
+GROUP BY settlement_id, counterparty_connection_id, connection_id, currency
+HAVING sum(quantity) <> 0
+ORDER BY settlement_id, counterparty_connection_id, connection_id, currency
+
 -- name: mark_disputed
 UPDATE settlement_party SET disputed = true
 WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids)s)

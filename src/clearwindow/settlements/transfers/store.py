@@ -43,6 +43,28 @@ class _Sum:
 
 
 @dataclass(frozen=True, slots=True)
+class _SumOf:
+    settlement_id: UUID
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    id: UUID
+    transfers: int
+
+
+@dataclass(frozen=True, slots=True)
+class _FinalAmountOf:
+    settlement_id: UUID
+    counterparty_connection_id: UUID | None
+    connection_id: UUID
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
 class _WrittenSum:
     currency: str
     quantity: Decimal
@@ -179,6 +201,38 @@ def _cancelled(tx: Transaction, settlement_id: UUID) -> list[UUID]:
 
 def lock_parties(tx: Transaction, settlement_id: UUID) -> None:
     tx.run(sql["lock_parties"], settlement_id=settlement_id)
+
+
+def lock_parties_of(tx: Transaction, settlement_ids: Sequence[UUID]) -> None:
+    tx.tell(sql["lock_parties_of"], settlement_ids=list(settlement_ids))
+
+
+def sizes(tx: Transaction, settlement_ids: Sequence[UUID], most: int) -> Later[dict[UUID, int]]:
+    """Returns how many transfers each settlement has, or ``most`` if it has more."""
+    found = tx.ask.all(_Size, sql["sizes"], settlement_ids=list(settlement_ids), most=most)
+    return found.then(lambda rows: {row.id: row.transfers for row in rows})
+
+
+def nets_of(tx: Transaction, settlement_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """Returns what connections gain together by each of these settlements, which nobody disputes."""
+    found: dict[UUID, dict[str, int]] = {}
+    for row in tx.all(_SumOf, sql["nets_of"], settlement_ids=list(settlement_ids)):
+        found.setdefault(row.settlement_id, {})[row.currency] = row.quantity
+    return found
+
+
+def runs(settlement_ids: Sequence[UUID]) -> Relation:
+    """Returns the query for what each of these settlements moves, which nobody disputes."""
+    return Relation(sql["runs"], {"settlement_ids": list(settlement_ids)})
+
+
+def final_amounts_of(tx: Transaction, settlement_ids: Sequence[UUID]) -> dict[UUID, list[FinalAmount]]:
+    """Returns the amounts of each of these settlements, which nobody disputes and which have no closures."""
+    found: dict[UUID, list[FinalAmount]] = {each: [] for each in settlement_ids}
+    for row in tx.all(_FinalAmountOf, sql["final_amounts_of"], settlement_ids=list(settlement_ids)):
+        final = FinalAmount(row.counterparty_connection_id, row.connection_id, row.currency, row.quantity)
+        found[row.settlement_id].append(final)
+    return found
 
 
 def mark_disputed(tx: Transaction, settlement_id: UUID, connection_ids: Sequence[UUID]) -> int:
