@@ -76,7 +76,7 @@ def test_separate_worker_does_the_due_work_of_a_server_without_one(
         assert served.get("/readyz").status_code == 200
         code, seconds = worker.end()
     assert code == 0
-    assert seconds < 15
+    assert seconds < 60
 
 
 def test_check_finds_a_ledger_that_was_tampered_with(participants: Participants, data: Path) -> None:

@@ -131,7 +131,7 @@ class Server:
     def _ready(self) -> bool:
         self._program.require_running()
         # Called often: a client that prepares for TLS would take longer than the server's start.
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200

@@ -255,7 +255,7 @@ def test_body_is_not_read_for_an_unknown_token(base_url: str) -> None:
     head = f"GET {PARTNERS} HTTP/1.1\r\nContent-Length: 1000000\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in unknown.headers.items() if name != "content-length")
     place = urlsplit(base_url)
-    with socket.create_connection((place.hostname, place.port or 80), timeout=10) as connection:
+    with socket.create_connection((place.hostname, place.port or 80), timeout=60) as connection:
         connection.sendall(head.encode() + b"\r\n")
         assert b" 401 " in connection.recv(65_536)
 

@@ -134,7 +134,7 @@ def test_body_over_the_limit_is_rejected_before_it_is_read(operator: OperatorCli
         "Content-Type: application/json\r\nContent-Length: 100000000\r\n\r\n"
     )
     assert address.hostname is not None
-    with socket.create_connection((address.hostname, address.port or 80), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port or 80), timeout=60) as connection:
         connection.sendall(head.encode())
         answer = connection.recv(65536)
     assert b" 413 " in answer.splitlines()[0]
@@ -151,7 +151,7 @@ def test_chunked_body_over_the_limit_is_rejected(operator: OperatorClient, base_
     )
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
     assert address.hostname is not None
-    with socket.create_connection((address.hostname, address.port or 80), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port or 80), timeout=60) as connection:
         connection.sendall(head.encode())
         try:
             for _ in range(100):

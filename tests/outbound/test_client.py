@@ -18,7 +18,7 @@ from clearwindow.outbound.models import NoAnswerError, Request
 from tests.support.certificates import self_signed
 from tests.support.ports import reserved_port
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 PRIVATE = [
     "127.0.0.1",
     "10.1.2.3",

@@ -75,7 +75,7 @@ def test_repeat_while_another_request_asks_gets_500_and_the_record(
 
     def thinking(seen: Seen) -> Reaction:
         asked.set()
-        assert may_answer.wait(30)
+        assert may_answer.wait(90)
         return agreeing(seen)
 
     partner_server.behave = thinking
@@ -83,7 +83,7 @@ def test_repeat_while_another_request_asks_gets_500_and_the_record(
     send = partial(connection.client.api.post, f"{connection.path}/allocations", body)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(send)
-        assert asked.wait(30)
+        assert asked.wait(90)
         second = send()
         may_answer.set()
         done = ok(first.result())["allocation"]

@@ -27,14 +27,21 @@ _PATIENCE_SECONDS: Final = 60
 @contextmanager
 def plain_cluster(data_dir: Path, superuser: str) -> Iterator[Home]:
     """Makes the cluster and runs it until the block ends, under root as ``nobody``."""
+    home = make_plain_cluster(data_dir, superuser)
+    with running_cluster(home, superuser):
+        yield home
+
+
+def make_plain_cluster(data_dir: Path, superuser: str) -> Home:
+    """Makes the cluster, and does not start it."""
     nobody = pwd.getpwnam("nobody")
     account = Account(nobody.pw_uid, nobody.pw_gid) if os.geteuid() == 0 else None
     home = Home(data_dir, data_dir, account)
-    binaries = reachable_binaries(find_binaries(), account)
     data_dir.mkdir(mode=0o711)
     home.cluster.mkdir(mode=0o700)
     if account is not None:
         account.own(home.cluster)
+    binaries = reachable_binaries(find_binaries(), account)
     making = [str(binaries.initdb), f"--pgdata={home.cluster}", f"--username={superuser}", "--auth=trust"]
     making += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--no-sync"]
     subprocess.run(  # noqa: S603 - our launcher and initdb
@@ -44,13 +51,20 @@ def plain_cluster(data_dir: Path, superuser: str) -> Iterator[Home]:
         env=server_environment(),
         cwd="/",
     )
+    return home
+
+
+@contextmanager
+def running_cluster(home: Home, superuser: str) -> Iterator[None]:
+    """Runs the cluster until the block ends."""
+    binaries = reachable_binaries(find_binaries(), home.account)
     home.prepare_socket_dir()
     command = [str(binaries.postgres), "-D", str(home.cluster), "-c", "listen_addresses="]
     command += ["-c", f"unix_socket_directories={home.socket_dir}", "-c", f"cluster_name={home.marker}"]
     server = Postmaster(command, home)
     try:
         _await(home, superuser)
-        yield home
+        yield
     finally:
         server.stop()
         home.remove_socket_dir()

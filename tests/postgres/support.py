@@ -59,7 +59,7 @@ class Owner:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(90)
 
 
 def spawn(role: Account | None, data_dir: Path, **request: str) -> "subprocess.Popen[str]":

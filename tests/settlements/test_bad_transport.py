@@ -50,7 +50,7 @@ class Wire:
         place = urlsplit(self.base_url)
         assert place.hostname
         assert place.port
-        with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
             yield connection
 
     def exchange(self, *parts: bytes) -> tuple[int, HTTPMessage, bytes]:

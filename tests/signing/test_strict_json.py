@@ -260,7 +260,7 @@ def test_huge_exponents_are_compared_quickly() -> None:
         with pytest.raises(JsonError):
             number.to_python()
     # To write one of them out would take days.
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 60
 
 
 @pytest.mark.parametrize(

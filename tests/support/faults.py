@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Act = Callable[[socket.socket], None]
-_WAIT_SECONDS = 10
+_WAIT_SECONDS = 60
 
 
 @dataclass

@@ -53,7 +53,7 @@ default_pool_size = 30
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait(address: str) -> None:

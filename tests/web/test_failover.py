@@ -40,14 +40,15 @@ def test_requests_go_to_the_primary_before_and_after_a_failover(
     operator.deposit(account, "ofcusd", 1)
     assert readiness(base_url) == (200, None)
 
+    # A server of tests commits before it has written: the place of the last insertion counts.
     with psycopg.connect(primary.dsn) as connection:
-        (written,) = connection.execute("SELECT pg_current_wal_lsn()").fetchone() or ("",)
+        (written,) = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ("",)
     with psycopg.connect(standby, autocommit=True) as connection:
         behind = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
-        becomes(lambda: connection.execute(behind, [written]).fetchone() == (True,), seconds=20)
+        becomes(lambda: connection.execute(behind, [written]).fetchone() == (True,), seconds=60)
     make_read_only(primary.dsn, on=True)
     promote(standby)
-    becomes(lambda: operator.move("deposits", account, "ofcusd", 2, "after").status_code == 200, seconds=10)
+    becomes(lambda: operator.move("deposits", account, "ofcusd", 2, "after").status_code == 200, seconds=60)
     assert readiness(base_url) == (200, None)
     with psycopg.connect(standby) as connection:
         assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)

@@ -51,7 +51,7 @@ def work() -> FakeWork:
 def client(runtime: Runtime, work: FakeWork) -> Iterator[httpx2.Client]:
     kinds: tuple[Waiting, ...] = (*bootstrap.WORK, work)
     app = create_app(runtime, (*ROUTERS, health_router(kinds, LAG_LIMIT_SECONDS)))
-    with serving(app) as url, loopback_client(base_url=url, timeout=30) as client:
+    with serving(app) as url, loopback_client(base_url=url, timeout=60) as client:
         yield client
 
 

@@ -24,7 +24,7 @@ from tests.webhooks.support import Hooks, deliver, hooks_of
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MIB = 1024 * 1024
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 SILENT_SECONDS = 10
 
 

@@ -9,12 +9,14 @@ from typing import Annotated, Final
 
 import typer
 
+from clearwindow.cli.backups import backup, restore
 from clearwindow.cli.connection_keys import decrypt, encrypt
 from clearwindow.cli.demo import demo
 from clearwindow.cli.exchange import exchange
 from clearwindow.cli.failures import FAILED, exit_code_of, line_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
+from clearwindow.cli.lost_requests import lost_requests
 from clearwindow.cli.partner_check import partner_check
 from clearwindow.cli.rehearsal import rehearsal
 from clearwindow.cli.sandbox import sandbox_app
@@ -36,6 +38,9 @@ app.command("serve")(serve)
 app.command("worker")(worker)
 app.command("migrate")(migrate)
 app.command("check")(check)
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("lost-requests")(lost_requests)
 app.command("demo")(demo)
 app.command("exchange")(exchange)
 app.command("trader")(trader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from clearwindow.identity import store
@@ -20,3 +21,8 @@ def list_records(runtime: Runtime, wanted: AuditFilter) -> Listing[AuditRecord]:
     """Returns one page of the trail, newest first."""
     with runtime.transaction() as tx:
         return store.list_audit_records(tx, wanted)
+
+
+def known_requests(tx: Transaction, request_ids: Collection[str]) -> frozenset[str]:
+    """Returns those of these requests that left a record."""
+    return store.audited_requests(tx, request_ids)

@@ -103,3 +103,6 @@ WHERE (%(subject_id)s::text IS NULL OR subject_id = %(subject_id)s)
   AND (%(action)s::text IS NULL OR action = %(action)s)
 ORDER BY sequence DESC
 LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: audited_requests
+SELECT DISTINCT request_id FROM audit_record WHERE request_id = ANY(%(request_ids)s)

@@ -141,3 +141,7 @@ def list_audit_records(tx: Transaction, wanted: AuditFilter) -> Listing[AuditRec
         "action": wanted.action,
     }
     return list_page(tx, AuditRecord, sql["list_audit_records"], values, limit=wanted.limit, offset=wanted.offset)
+
+
+def audited_requests(tx: Transaction, request_ids: Collection[str]) -> frozenset[str]:
+    return frozenset(tx.scalars(str, sql["audited_requests"], request_ids=list(request_ids)))

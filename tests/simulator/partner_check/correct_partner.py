@@ -20,7 +20,7 @@ JSON: Final = (("Content-Type", "application/json"),)
 
 
 def read(key_set_url: str) -> bytes:
-    with urllib.request.urlopen(key_set_url, timeout=5) as answer:  # noqa: S310 - the test's own
+    with urllib.request.urlopen(key_set_url, timeout=60) as answer:  # noqa: S310 - the test's own
         content: bytes = answer.read()
         return content
 
