@@ -1,7 +1,7 @@
 """``python -m bench.due``: how many due settlements a second one worker finishes, for one partner and for many.
 
-The settlements of each partner are copies of one that was staged over HTTP, with all that it wrote. Their windows are
-over, so that each is finalised and executed.
+The settlements of each partner are copies of one that was staged over HTTP, with all that it wrote. Their windows
+are over, so that each is finalised and executed.
 """
 
 from __future__ import annotations
