@@ -1,11 +1,12 @@
 # Every target works from a fresh clone: it first builds the environment in .venv.
 PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(v) 2>/dev/null)))
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+# Its hashes are in requirements-uv.lock, which `make lock` writes.
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-due crash webhooks-crash fuzz door doors examples errors clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-due crash webhooks-crash fuzz door doors examples errors sbom attack clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,13 +14,14 @@ help:
 	@echo 'make demo            a network from nothing to balanced books, in under a minute'
 	@echo 'make day             a day of settlements with disputes for 1 000 connections, in a sandbox of its own'
 	@echo 'make rehearsal       exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
-	@echo 'make serve           the server on http://127.0.0.1:8080, its database under ./data (PORT=, DATA=)'
+	@echo 'make serve           a sandbox in real time on http://127.0.0.1:8080, its database under ./data (PORT=, DATA=, SANDBOX=0)'
 	@echo 'make test            lint, types, layering and the whole test suite'
 	@echo 'make coverage        the test suite, and which lines and branches it ran (htmlcov/index.html)'
 	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'
 	@echo 'make bench-busy      due settlements of a partner beside its own requests, which never pause'
 	@echo 'make bench-due       due settlements of one partner and of fifty, finished by one worker'
 	@echo 'make door            attacks a server of our own, and measures what strangers notice'
+	@echo 'make attack          tries what a caller, a member or one operator must not be able to do, and counts it'
 	@echo 'make crash           SIGKILL at every step of a settlement, then 50 rounds at random moments'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
@@ -27,6 +29,7 @@ help:
 	@echo 'make doors           through how many modules, packages and changes of file a request goes'
 	@echo 'make errors          make docs/reference/errors.md from the registry of errors'
 	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
+	@echo 'make sbom            the CycloneDX list of all that the lock installs, and its licences (dist/)'
 	@echo 'make format          format the code and mend what the linter can mend'
 	@echo 'make lock            bring requirements.lock up to date'
 	@echo 'make clean           remove the environment'
@@ -45,7 +48,7 @@ python:
 	    echo "$(PYTHON) cannot make environments (no ensurepip): on Debian and Ubuntu, apt install python3-venv;"; \
 	    echo "or put uv on PATH."; exit 1; }
 	$(PYTHON) -m venv .uv
-	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements-uv.lock
 
 .venv/.installed: requirements.lock pyproject.toml | python $(filter .uv/bin/uv,$(UV))
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
@@ -56,6 +59,8 @@ python:
 lock: | python $(filter .uv/bin/uv,$(UV))
 	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --extra server --extra shared-limits --group dev \
 	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
+	echo uv==$(UV_VERSION) | $(UV) pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" - --output-file requirements-uv.lock
 
 format: install
 	$(BIN)/ruff format .
@@ -78,11 +83,12 @@ TESTS ?= tests
 coverage: install
 	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile=coverage --cov --cov-report=term --cov-report=html $(TESTS)
 
-# Another port or folder: make serve PORT=9000 DATA=./elsewhere
+# Another port or folder: make serve PORT=9000 DATA=./elsewhere. In earnest, for real money: make serve SANDBOX=0
 PORT ?= 8080
 DATA ?= ./data
+SANDBOX ?= 1
 serve: install
-	$(BIN)/clearwindow serve --host 127.0.0.1 --port "$(PORT)" --data "$(DATA)"
+	CLEARWINDOW_SANDBOX=$(SANDBOX) $(BIN)/clearwindow serve --host 127.0.0.1 --port "$(PORT)" --data "$(DATA)"
 
 crash: install
 	$(BIN)/python -m tests.crash
@@ -99,6 +105,14 @@ fuzz: install
 # One attack: make door DOOR='--only half-sent'. Its list: make door DOOR=--list
 door: install
 	@$(BIN)/python -m bench.door $(DOOR)
+
+# One class: make attack ATTACK='--only signatures'. Its list: make attack ATTACK=--list
+attack: install
+	@$(BIN)/python -m tests.attack $(ATTACK)
+
+# dist/clearwindow.cdx.json, and which licences it holds. Fails on a licence that tools/licences.toml does not allow.
+sbom: install
+	@$(BIN)/python -m tools.sbom
 
 # Modules, packages and changes of file that a request goes through; DOORS=--list names the modules.
 doors: install

@@ -41,8 +41,8 @@ SELECT go_account_id, enterprise_id, true, now() FROM plan
 UNION ALL SELECT %(partner_account_id)s, 'exchange', true, now()
 
 -- name: seed_key
-INSERT INTO go_account_key (id, account_id, pub, public_key, created_at)
-VALUES (gen_random_uuid(), %(partner_account_id)s, %(pub)s, %(public_key)s, now())
+INSERT INTO go_account_key (id, account_id, pub, public_key, created_at, verifies_from)
+VALUES (gen_random_uuid(), %(partner_account_id)s, %(pub)s, %(public_key)s, now(), now())
 
 -- name: seed_clients
 INSERT INTO client (id, enterprise_id, go_account_id, active, created_at, updated_at)

@@ -20,11 +20,15 @@ from clearwindow.capacity_settings import ENV_PREFIX
 from clearwindow.core.clock import Clock
 from clearwindow.core.ids import RandomIds
 from clearwindow.core.vault import Vault
+from clearwindow.custody import acts as custody_acts
+from clearwindow.identity import people_acts
 from clearwindow.identity import rules as access_rules
+from clearwindow.identity.opening import find_opening, mode_of
 from clearwindow.identity.operators import ensure_bootstrap_operator
 from clearwindow.jobs.backlog import Waiting
 from clearwindow.jobs.clock_mover import LONGEST_MOVE_SECONDS, Mover
 from clearwindow.jobs.worker import DueWork, Worker
+from clearwindow.network import acts as network_acts
 from clearwindow.network.introduction import introduction_work
 from clearwindow.outbound.client import Outgoing
 from clearwindow.partner_calls.jobs import notice_work
@@ -35,8 +39,11 @@ from clearwindow.postgres.failures import first_line
 from clearwindow.postgres.migrations import MigrationError, may_migrate, migrate, pending_on, role_of
 from clearwindow.postgres.pool import Database
 from clearwindow.postgres.sandbox import SandboxError, SharedClock, clock_of
+from clearwindow.proposals.jobs import ProposalWork
+from clearwindow.proposals.service import Proposals
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings, SettingsError
+from clearwindow.settlements import acts as settlement_acts
 from clearwindow.settlements import funding
 from clearwindow.settlements.jobs import SettlementWork
 from clearwindow.settlements.onchain.jobs import DepositWork, OnchainWork
@@ -51,6 +58,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+ACTS: Final = (*people_acts.ACTS, *custody_acts.ACTS, *network_acts.ACTS, *settlement_acts.ACTS)
+"""All acts of operators that others may have to approve."""
+
 WORK: Final[tuple[DueWork, ...]] = (
     SettlementWork(),
     OnchainWork(SimulatedChain),
@@ -58,6 +68,7 @@ WORK: Final[tuple[DueWork, ...]] = (
     allocation_work(),
     introduction_work(),
     notice_work(),
+    ProposalWork(),
 )
 """All kinds of due work that a moved clock waits for."""
 
@@ -165,9 +176,11 @@ def opened_runtime(
             settings.limits(),
             vault,
             funding,
+            Proposals(ACTS),
             access_rules.token_sha256(token.get_secret_value()) if token else None,
             outgoing,
             settings.calls(),
+            settings.oversight(sandbox=isinstance(opened.clock, SharedClock)),
         )
         if token is not None:
             try:
@@ -242,6 +255,15 @@ def _shared_store(settings: Settings) -> SharedStore | None:
     except ValueError as error:
         problem = str(error)
     raise SettingsError(f"{ENV_PREFIX}RATE_LIMIT_STORE: {problem}")
+
+
+def tell_of_opening(runtime: Runtime) -> dict[str, object]:
+    """Returns what kind of network this is. Tells the log of a single operator, at every start."""
+    opened = find_opening(runtime)
+    single = opened is not None and opened.single_operator
+    if single:
+        log.warning("single_operator", message="one person runs this network alone: nobody checks what they do")
+    return {"mode": str(mode_of(runtime, opened)), "singleOperator": single}
 
 
 @contextmanager

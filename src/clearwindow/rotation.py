@@ -44,6 +44,7 @@ SEALED: Final = (
     Sealed("go_account_key", "sealed_prv", "go_account_key"),
     Sealed("partner_call", "sealed_body", "partner-call"),
     Sealed("partner_call_key", "sealed_private", "partner-call-key", id_type="text"),
+    Sealed("proposal", "sealed_value", "proposal"),
     Sealed("sealed_payload", "ciphertext", "signed-request"),
     Sealed("webhook_secret", "encrypted_keys", "webhook-secret"),
 )

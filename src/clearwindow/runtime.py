@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from datetime import timedelta
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from clearwindow.core.clock import Clock, SystemClock
@@ -80,6 +81,29 @@ class CallTerms:
     """The clock for the time in a call's signature: real time, in a sandbox too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Oversight:
+    """How operators watch over one another. Every term is a setting."""
+
+    approvals_needed: int = 1
+    """How many others must approve what is at stake. 0 in a sandbox: there an operator acts alone."""
+    proposal_lifetime: timedelta = timedelta(days=7)
+    key_cool_off: timedelta = timedelta(hours=24)
+    """How long a further key of a Go Account waits before it verifies signatures."""
+
+
+class Proposing(Protocol):
+    """Acts of operators that wait for others. ``proposals.service`` implements it, above the rooms that ask."""
+
+    def act_named(self, name: str) -> Any:  # noqa: ANN401 - ``identity.acts`` has the types
+        """Returns one of all acts."""
+        ...
+
+    def propose(self, scene: Any, act: Any, asked: Any, stake: Any) -> Any:  # noqa: ANN401 - ``identity.acts`` has the types
+        """Returns the proposal, or what the act returns if this request was the approval that it waited for."""
+        ...
+
+
 class Funding(Protocol):
     """Settlements that wait for money on a Go Account. ``settlements.funding`` implements it.
 
@@ -105,9 +129,11 @@ class Runtime:
     limits: Limits
     vault: Vault
     funding: Funding
+    proposing: Proposing
     operator_token_sha256: bytes | None = None
     outgoing: Outgoing = field(default_factory=Outgoing)
     calls: CallTerms = field(default_factory=CallTerms)
+    oversight: Oversight = field(default_factory=Oversight)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

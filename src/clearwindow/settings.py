@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
@@ -24,7 +25,7 @@ from clearwindow.core.setting_values import (
     without_tilde,
 )
 from clearwindow.core.settings_file import read_settings_file
-from clearwindow.runtime import CallTerms, Limits, ServerLimits
+from clearwindow.runtime import CallTerms, Limits, Oversight, ServerLimits
 
 CONFIG_FILE_VARIABLE: Final = "CLEARWINDOW_CONFIG_FILE"
 
@@ -32,6 +33,7 @@ _BOUNDS: Final = {"gt": "more than", "ge": "at least", "le": "at most"}
 _DEFAULT = Limits()
 _CALLS = CallTerms()
 _SERVER = ServerLimits()
+_OVERSIGHT = Oversight()
 _LARGEST_PAYLOAD_BYTES: Final = 64 * 1024
 """The table of the evidence has the same limit."""
 _UNKNOWN: Final = "is not a setting of Clearwindow"
@@ -83,8 +85,9 @@ class Settings(CapacitySettings):
     )
     operator_token: OperatorToken | None = Field(
         default=None,
-        description="A token for the operator `bootstrap`, of at least 16 characters, for the first start and "
-        "for automation. Only its hash is kept, in memory; it is not stored in the database.",
+        description="A token for the operator `bootstrap`, of at least 16 characters, for sandboxes, and for a "
+        "network until `clearwindow operators init` opens it: then it opens nothing. Only its hash is kept, in "
+        "memory; it is not stored in the database.",
     )
     secret_key: Secret | None = Field(
         default=None,
@@ -294,8 +297,8 @@ class Settings(CapacitySettings):
     sandbox: bool = Field(
         default=False,
         description="Makes an empty database a sandbox, for good: its clock can be moved forward, it can be "
-        "reset, and private addresses are allowed. A database that holds enterprises cannot become a sandbox, "
-        "and a sandbox needs this setting at each start.",
+        "reset, and private addresses are allowed. A database that holds enterprises or was opened in earnest "
+        "cannot become a sandbox, and a sandbox needs this setting at each start.",
     )
     allow_private_addresses: bool = Field(
         default=False,
@@ -345,6 +348,26 @@ class Settings(CapacitySettings):
         description="For how many days each attempt to deliver a webhook message is kept. The outcome of the "
         "message is kept for good.",
     )
+    approvals_needed: int | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="How many other operators must approve what one has proposed ([proposals](proposals.md)). With "
+        "0, an operator acts alone. Without it, 0 in a sandbox and 1 elsewhere.",
+    )
+    proposal_days: float = Field(
+        default=_OVERSIGHT.proposal_lifetime / timedelta(days=1),
+        gt=0,
+        le=365,
+        description="How many days a proposal waits. After that it expires, and what it holds is available again.",
+    )
+    key_cool_off_hours: int | None = Field(
+        default=None,
+        ge=0,
+        le=8760,
+        description="How many hours a further key of a Go Account waits before its signatures count. Without it, 0 "
+        "in a sandbox and 24 elsewhere.",
+    )
     shutdown_seconds: float = Field(
         default=20,
         gt=0,
@@ -354,6 +377,15 @@ class Settings(CapacitySettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The lowest level that is logged."
     )
+
+    def oversight(self, *, sandbox: bool) -> Oversight:
+        usual = Oversight(0, _OVERSIGHT.proposal_lifetime, timedelta(0)) if sandbox else _OVERSIGHT
+        hours = self.key_cool_off_hours
+        return Oversight(
+            approvals_needed=usual.approvals_needed if self.approvals_needed is None else self.approvals_needed,
+            proposal_lifetime=timedelta(days=self.proposal_days),
+            key_cool_off=usual.key_cool_off if hours is None else timedelta(hours=hours),
+        )
 
     def limits(self) -> Limits:
         return Limits(

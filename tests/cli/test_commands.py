@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -14,35 +12,11 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from clearwindow.cli.main import run
 from clearwindow.identity import rules
 from clearwindow.identity.enterprises import add_user, ensure_enterprise
 from clearwindow.identity.models import Enterprise, TrustOrg, User
 from clearwindow.runtime import Runtime
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(
-    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    """Runs a command. Returns its exit code, standard output and standard error."""
-    monkeypatch.setenv("CLEARWINDOW_DATABASE_URL", dsn)
-    monkeypatch.setenv("CLEARWINDOW_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("CLEARWINDOW_SECRET_KEY", "ab" * 32)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["clearwindow", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            run()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    yield call
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+from tests.cli.conftest import Command
 
 
 def test_operator_gets_a_token_from_the_shell(command: Command, runtime: Runtime) -> None:

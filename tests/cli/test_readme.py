@@ -33,7 +33,8 @@ def run_steps(steps: str, folder: Path, seconds: int) -> subprocess.CompletedPro
 def test_first_steps_work_word_for_word(open_folder: Path) -> None:
     steps = "\n".join(BLOCKS)
     assert WINDOW in steps
-    with serving_folder(open_folder / "data") as served:
+    with serving_folder(open_folder / "data", sandbox="1") as served:
+        assert served.said["mode"] == "sandbox"
         steps = steps.replace("http://127.0.0.1:8080", served.url).replace(WINDOW, f"{WINDOW[:-3]}0.02")
         (open_folder / ".venv").mkdir()
         (open_folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)

@@ -13,12 +13,14 @@ from typing import Any, Final
 import psycopg
 import pytest
 from cryptography.exceptions import InvalidTag
+from fastapi import FastAPI
 from psycopg.sql import SQL, Identifier
 
 from clearwindow import key_sources
 from clearwindow.core.vault import Vault
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.rotation import SEALED, Sealed
+from clearwindow.runtime import Runtime
 from clearwindow.secret_key import FILE_NAME, FORMER_NAME, NEXT_NAME, FolderKeys, keys_of, make_key
 from clearwindow.settings import SettingsError, load_settings
 from tests.support.databases import as_application
@@ -27,6 +29,7 @@ from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner
 from tests.support.processes import START_TOKEN, command, serving_folder
 from tests.support.runtimes import SECRET_KEY
+from tests.support.staff import proposed, staff, watched
 
 FORMER: Final = SECRET_KEY.hex()
 NEW: Final = "5a" * 32
@@ -82,7 +85,14 @@ def count_under(dsn: str, key: str) -> dict[str, int]:
 
 
 @pytest.fixture
-def stored(network: Network, operator: OperatorClient, partner_server: FakePartner, dsn: str) -> dict[str, int]:
+def stored(
+    network: Network,
+    operator: OperatorClient,
+    partner_server: FakePartner,
+    dsn: str,
+    runtime: Runtime,
+    served_app: tuple[FastAPI, str],
+) -> dict[str, int]:
     """A network that has stored a value of each kind. Returns how many of each."""
     partner = network.partner(callbackUrl=partner_server.url)
     client = network.client(deposits={"ofcusd": 100})
@@ -90,6 +100,13 @@ def stored(network: Network, operator: OperatorClient, partner_server: FakePartn
     ok(operator.post(f"/enterprises/{client.enterprise.id}/go-accounts", {"label": "kept", "custodianKey": True}))
     operator.user_token(client.enterprise.id, kind="v2x")
     ok(client.enterprise.api.post("/webhook-endpoints", {"url": "http://127.0.0.1:9/hook"}))
+    with (
+        staff(runtime, operator.base_url, "ada") as ada,
+        staff(runtime, operator.base_url, "ben") as ben,
+        watched(served_app[0], runtime),
+    ):
+        token = proposed(ada.post(f"/operators/{ada.id}/tokens", {}))
+        ok(ben.decide(token["id"], "approve"))
     found = count_under(dsn, FORMER)
     assert all(found.values()), found
     return found

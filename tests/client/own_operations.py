@@ -82,9 +82,13 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
 
 OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "createOperator": ("operator.operators.create", lambda operator: operator.operators.create(name="ada")),
+    "updateOperator": (
+        "operator.operators.update",
+        lambda operator: operator.operators.update(ID, role="approver"),
+    ),
     "createOperatorToken": (
         "operator.operators.create_token",
-        lambda operator: operator.operators.create_token(ID, label="l", expires_at=AT),
+        lambda operator: operator.operators.create_token(ID, label="l", expires_at=AT, role="viewer"),
     ),
     "createEnterprise": (
         "operator.enterprises.create",
@@ -96,7 +100,11 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     ),
     "createUser": (
         "operator.enterprises.create_user",
-        lambda operator: operator.enterprises.create_user("aster", name="u", user_id="u"),
+        lambda operator: operator.enterprises.create_user("aster", name="u", user_id="u", role="trader"),
+    ),
+    "updateUser": (
+        "operator.enterprises.update_user",
+        lambda operator: operator.enterprises.update_user("aster", "u", may_use_custodian_key=False),
     ),
     "createToken": (
         "operator.enterprises.create_token",
@@ -194,6 +202,20 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         "operator.dispute_closures.cancel",
         lambda operator: operator.dispute_closures.cancel(ID, reason="r"),
     ),
+    "listProposals": (
+        "operator.proposals.list",
+        lambda operator: operator.proposals.list(
+            statuses=["pending"], acts=["token.create"], proposed_by=[ID]
+        ).page(),
+    ),
+    "getProposal": ("operator.proposals.get", lambda operator: operator.proposals.get(ID)),
+    "approveProposal": ("operator.proposals.approve", lambda operator: operator.proposals.approve(ID)),
+    "rejectProposal": ("operator.proposals.reject", lambda operator: operator.proposals.reject(ID, reason="r")),
+    "withdrawProposal": (
+        "operator.proposals.withdraw",
+        lambda operator: operator.proposals.withdraw(ID, reason="r"),
+    ),
+    "collectValue": ("operator.proposals.collect", lambda operator: operator.proposals.collect(ID)),
     "listPartnerCalls": (
         "operator.partner_calls.list",
         lambda operator: operator.partner_calls.list(owed=True, subject_ids=[ID], partner_ids=[ID]).page(),

@@ -28,6 +28,7 @@ ONCE: Final = {
     "v1WebhookEndpointReplayPostRoute",
     "createOperatorToken",
     "createToken",
+    "collectValue",
     "openGoAccount",
     "retrySettlement",
     "resetSandbox",

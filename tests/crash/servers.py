@@ -17,7 +17,7 @@ import psycopg
 
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.simulator.programs import Program, run_to_end
-from clearwindow.simulator.server import START_SECONDS, data_folder, environment, temporary_folder
+from clearwindow.simulator.server import ALONE, START_SECONDS, data_folder, environment, temporary_folder
 from tests.support.ports import reserved_port
 
 OPERATOR_TOKEN: Final = "the-operator-token-of-the-crash-tests"
@@ -116,6 +116,7 @@ class Server:
 
     def _environment(self) -> dict[str, str]:
         settings = {
+            **ALONE,
             "CLEARWINDOW_OPERATOR_TOKEN": OPERATOR_TOKEN,
             # These tests send more than a partner sends.
             "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",

@@ -146,6 +146,21 @@ def test_custodian_signs_exactly_the_payload_and_the_audit_trail_records_it(
         assert line["details"] == {"keyId": custodian["id"], "payloadSha256": digest}
 
 
+def test_custodian_signs_for_users_with_the_right_only(operator: OperatorClient, ask: Ask) -> None:
+    account = open_account(operator, keys=[own_key(1)], custodianKey=True)
+    path, body = f"/wallet/{account['id']}/tx/sign", {"payload": '{"token":"otestusd"}'}
+    user = "/enterprises/acme/users/user-of-acme"
+    assert ask("POST", path, body).status_code == 200
+    operator.patch(user, {"mayUseCustodianKey": False})
+    for wrong in (body, {"payload": "no JSON"}):
+        refused = ask("POST", path, wrong)
+        assert (refused.status_code, name_of(refused)) == (403, "custodian_key_forbidden")
+    assert ask("GET", f"/wallet/{account['id']}").status_code == 200
+    assert len(operator.audit_log(action="payload.signed")) == 1
+    operator.patch(user, {"mayUseCustodianKey": True})
+    assert ask("POST", path, body).status_code == 200
+
+
 def test_only_the_text_of_a_json_object_is_signed(operator: OperatorClient, ask: Ask) -> None:
     account = open_account(operator, keys=[own_key(1)], custodianKey=True)
     for payload, name in (

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from clearwindow import bootstrap
 from clearwindow.api.docs import ERROR_NAMES
+from clearwindow.identity.acts import CONFIRMATION_ERRORS
 from clearwindow.postgres.constraints import MEANING
 from clearwindow.web.openapi import operations
 from tests.errors import reach
@@ -33,6 +34,9 @@ NEVER_RAISED: Final[dict[tuple[str, str], str]] = {
     ("v1PartnerSettlementsNonReconciledPostRoute", "settlement_state"): "only a failed settlement is tried",
 }
 """Errors that the source seems to raise but the operation cannot, and why."""
+CONFIRMING: Final = ("cancelClosure", "rejectSettlement")
+RAISED_ABOVE: Final = {(operation, name) for operation in CONFIRMING for name in CONFIRMATION_ERRORS}
+"""Errors of the room of proposals. Acts reach it through the runtime, which the source does not show."""
 
 REACHED: Final = reach.by_operation()
 ROUTES: Final = {
@@ -54,7 +58,8 @@ def test_every_operation_is_found_in_the_source() -> None:
 def test_every_documented_error_can_be_raised(operation: str) -> None:
     # The database raises constraints. Tests that violate one compare the answer with the documentation.
     documented = {(name, status) for name, status in ROUTES[operation] if name not in MEANING}
-    assert {error for error in documented if not REACHED[operation].includes(*error)} == set()
+    own = {error for error in documented if (operation, error[0]) not in RAISED_ABOVE}
+    assert {error for error in own if not REACHED[operation].includes(*error)} == set()
 
 
 @pytest.mark.parametrize("operation", sorted(ROUTES.keys() & REACHED.keys()))

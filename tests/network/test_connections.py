@@ -192,7 +192,11 @@ def test_a_connection_is_renamed_stopped_and_restarted(
     assert (changed["active"], changed["name"]) == (True, "second")
     assert ok(client.api.put(path, {}))["connection"] == changed
     assert ok(client.api.put(path, {"active": True, "name": "second"}))["connection"] == changed
-    assert len(network.operator.events(types="connection.updated")) == 6
+    told = network.operator.events(types="connection.updated")
+    assert len(told) == 6
+    # A change is not signed, so the client's other users learn who made it. The partner does not.
+    by = {(one["enterpriseId"], one["payload"].get("changedBy")) for one in told}
+    assert by == {(client.enterprise.id, f"user-of-{client.enterprise.id}"), (partner.enterprise.id, None)}
     for wrong in ({"active": None}, {"name": ""}, {"name": None}, {"connectionKey": TOKEN_KEY}):
         assert client.api.put(path, wrong).status_code == 400
 

@@ -43,7 +43,8 @@ def test_user_is_the_same_in_all_enterprises(operator: OperatorClient) -> None:
     operator.enterprise("beta")
     body = {"id": "u1", "name": "Ada", "email": "ada@example.org"}
     first = operator.post("/enterprises/acme/users", body).json()
-    assert first == {"user": {**body, "createdAt": CREATED_AT}}
+    rights = {"role": "administrator", "mayUseCustodianKey": True}
+    assert first == {"user": {**body, **rights, "createdAt": CREATED_AT}}
     assert operator.post("/enterprises/acme/users", body).json() == first
     assert operator.post("/enterprises/beta/users", body).json() == first
     assert len(operator.audit_log(action="user.added")) == 2

@@ -100,7 +100,7 @@ def test_two_operators_reject_a_disputed_settlement(desk: Desk, minutes: int) ->
     assert ok(desk.first.post(path))["settlement"]["reason"] == "another text"
     assert desk.testbed.pass_minutes(30) == 0
     actions = [one["action"] for one in desk.first.audit_log()]
-    assert {"settlement.reject.propose", "settlement.reject"} <= set(actions)
+    assert {"proposal.made", "settlement.reject"} <= set(actions)
     desk.testbed.assert_proven()
 
 

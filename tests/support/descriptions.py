@@ -22,7 +22,7 @@ Json = dict[str, Any]
 CONTRACT: Final = Path(__file__).parent.parent / "contract" / "oes-network.json"
 
 _UNFINISHED: Final = (500, 502)
-OF_GUARDS: Final = frozenset({401, 403, 408, 413, 429, 503})
+OF_GUARDS: Final = frozenset({401, 403, 408, 413, 415, 429, 503})
 """Guards and limits answer before every route. The contract lists their answers for some operations only."""
 
 

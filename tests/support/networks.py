@@ -71,6 +71,9 @@ class NetworkClient:
     def put(self, path: str, body: object, *, version: int = 1) -> httpx2.Response:
         return self._http.put(self._path(path, version), json=body)
 
+    def patch(self, path: str, body: object, *, version: int = 1) -> httpx2.Response:
+        return self._http.patch(self._path(path, version), json=body)
+
     def post_raw(self, path: str, content: bytes, *, version: int = 1) -> httpx2.Response:
         headers = {"Content-Type": "application/json"}
         return self._http.post(self._path(path, version), content=content, headers=headers)

@@ -70,8 +70,8 @@ class OperatorClient:
     def delete(self, path: str) -> httpx2.Response:
         return self._http.delete(path)
 
-    def operator(self, name: str) -> Json:
-        return self._one("operator", self.post("/operators", {"name": name}))
+    def operator(self, name: str, **more: object) -> Json:
+        return self._one("operator", self.post("/operators", {"name": name, **more}))
 
     def operator_token(self, operator_id: str, **terms: object) -> str:
         return str(self._one("token", self.post(f"/operators/{operator_id}/tokens", terms))["value"])

@@ -24,8 +24,12 @@ START_TOKEN = "the-token-in-the-settings-of-a-process"
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Returns the environment of a process; the settings are named without their prefix."""
-    return server.environment({f"CLEARWINDOW_{name.upper()}": value for name, value in settings.items()})
+    """Returns the environment of a process; the settings are named without their prefix.
+
+    One operator acts alone, if they do not say otherwise.
+    """
+    given = {f"CLEARWINDOW_{name.upper()}": value for name, value in settings.items()}
+    return server.environment({**server.ALONE, **given})
 
 
 def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
+from clearwindow.bootstrap import ACTS
 from clearwindow.core.clock import Clock, SystemClock
 from clearwindow.core.ids import RandomIds
 from clearwindow.core.vault import KEY_BYTES, Vault
@@ -13,7 +15,8 @@ from clearwindow.outbound.client import Outgoing
 from clearwindow.outbound.waits import WaitTerms
 from clearwindow.postgres.budget import Budget, LockWaits
 from clearwindow.postgres.pool import Database
-from clearwindow.runtime import CallTerms, Limits, Runtime
+from clearwindow.proposals.service import Proposals
+from clearwindow.runtime import CallTerms, Limits, Oversight, Runtime
 from clearwindow.settlements import funding
 from tests.support.databases import as_application
 
@@ -21,6 +24,9 @@ SECRET_KEY = bytes(KEY_BYTES)
 DEFAULT_CALLS = CallTerms()
 PATIENT_LOCK_WAITS = LockWaits(request_seconds=100, background_seconds=100)
 PATIENT_WAITS = WaitTerms(at_once=64, share=1, silent_share=1)
+
+
+ALONE = Oversight(approvals_needed=0, key_cool_off=timedelta(0))
 
 
 @contextmanager
@@ -35,6 +41,7 @@ def open_runtime(
     budget: Budget | None = None,
     lock_waits: LockWaits = PATIENT_LOCK_WAITS,
     waits: WaitTerms = PATIENT_WAITS,
+    oversight: Oversight = ALONE,
 ) -> Iterator[Runtime]:
     """Opens a runtime until the block ends.
 
@@ -49,6 +56,7 @@ def open_runtime(
         budget: how the connections are divided. They are not, without it.
         lock_waits: how long a lock is waited for.
         waits: how many calls may wait for partners.
+        oversight: how operators watch over one another. Without it, one operator acts alone.
     """
     clock = clock or SystemClock()
     database = Database(
@@ -56,9 +64,22 @@ def open_runtime(
     )
     database.open()
     outgoing = Outgoing(allow_private=True, timeout_seconds=answer_seconds, waits=waits)
+    proposing = Proposals(ACTS)
     token = None if operator_token is None else token_sha256(operator_token)
     try:
-        yield Runtime(database, clock, RandomIds(), Limits(), Vault(SECRET_KEY), funding, token, outgoing, calls)
+        yield Runtime(
+            database,
+            clock,
+            RandomIds(),
+            Limits(),
+            Vault(SECRET_KEY),
+            funding,
+            proposing,
+            token,
+            outgoing,
+            calls,
+            oversight,
+        )
     finally:
         outgoing.close()
         database.close()

@@ -63,7 +63,11 @@ def readiness(client: httpx2.Client) -> tuple[int, dict[str, Any]]:
 def test_server_reports_that_it_is_ready(client: httpx2.Client) -> None:
     part = {"ready": True}
     parts = {"database": part, "migrations": part, "work": part}
-    assert readiness(client) == (200, {"ready": True, **parts, "longestOverdueWorkSeconds": 0.0})
+    network = {"mode": "unopened", "singleOperator": False}
+    assert readiness(client) == (
+        200,
+        {"ready": True, "network": network, **parts, "longestOverdueWorkSeconds": 0.0},
+    )
     assert client.get("/healthz").json() == {"status": "ok"}
 
 

@@ -140,7 +140,7 @@ def test_answer_410_disables_the_endpoint_and_records_an_event(
     endpoint_id = hooks.make(receiver.url)["webhookEndpoint"]["id"]
     hooks.test(endpoint_id)
     with receiving() as second:
-        hooks.make(second.url)
+        hooks.make(second.url, eventTypes=["webhook_endpoint.disabled"])
         receiver.behaviour = answering(410)
         deliver(runtime)
         deliver(runtime)
@@ -151,7 +151,8 @@ def test_answer_410_disables_the_endpoint_and_records_an_event(
     assert refused.status_code == 409
     assert hooks.call("PATCH", f"/{endpoint_id}", {"enabled": True}).status_code == 200
     receiver.behaviour = answering(204)
-    assert deliver(runtime) == 1
+    assert deliver(runtime) == 2
+    assert receiver.types()[-2:] == ["webhook_endpoint.test", "webhook_endpoint.changed"]
 
 
 def test_endpoint_that_fails_for_days_is_disabled(

@@ -8,8 +8,9 @@ import pytest
 
 from clearwindow.core.clock import ManualClock
 from clearwindow.runtime import Runtime
+from clearwindow.webhooks.fan_out import fan_out
 from tests.support.networks import Network
-from tests.support.operators import READ
+from tests.support.operators import READ, OperatorClient
 from tests.webhooks.support import Hooks, hooks_of
 
 URL = "https://trader.example/hooks"
@@ -60,6 +61,40 @@ def test_old_secret_stays_valid_for_a_day_after_rotation(hooks: Hooks, clock: Ma
     assert hooks.show(endpoint_id)["publicKeys"] == [third["webhookEndpoint"]["publicKeys"][0], both[0]]
     clock.advance(minutes=24 * 60)
     assert hooks.show(endpoint_id)["publicKeys"] == third["webhookEndpoint"]["publicKeys"]
+
+
+def test_every_change_of_an_endpoint_is_told_to_the_others(
+    hooks: Hooks, operator: OperatorClient, runtime: Runtime
+) -> None:
+    """No change of an endpoint is signed, so whoever has a token could send the events elsewhere unseen."""
+    watching = hooks.make("https://trader.example/watch")["webhookEndpoint"]["id"]
+    made = hooks.make(f"{URL}?key=1")["webhookEndpoint"]["id"]
+    hooks.call("PATCH", f"/{made}", {"url": "https://elsewhere.example/", "enabled": False})
+    hooks.call("PATCH", f"/{made}", {"enabled": False})
+    hooks.call("POST", f"/{made}/rotate-secret")
+    hooks.call("DELETE", f"/{made}")
+    told = [event for event in operator.events(types="webhook_endpoint.changed") if event["subjectId"] == made]
+    shown = [(one["payload"]["change"], one["payload"]["url"]) for one in reversed(told)]
+    elsewhere = "https://elsewhere.example/"
+    assert shown == [
+        ("created", URL),
+        ("changed", elsewhere),
+        ("secret_rotated", elsewhere),
+        ("deleted", elsewhere),
+    ]
+    assert told[2]["payload"]["changedFields"] == ["url", "enabled"]
+    assert {one["payload"]["changedBy"] for one in told} == {"user-of-trader"}
+    assert {one["enterpriseId"] for one in told} == {"trader"}
+    fan_out(runtime)
+    assert [one["eventType"] for one in hooks.deliveries(watching)] == ["webhook_endpoint.changed"] * 4
+
+
+def test_an_endpoint_gets_no_event_of_its_own_changes(hooks: Hooks, runtime: Runtime) -> None:
+    made = hooks.make(URL)["webhookEndpoint"]["id"]
+    hooks.call("POST", f"/{made}/rotate-secret")
+    fan_out(runtime)
+    assert hooks.deliveries(made) == []
+    assert hooks.call("POST", f"/{made}/replay", {"from": "2026-01-01T00:00:00Z"}).json() == {"replayed": 0}
 
 
 def test_another_enterprises_endpoint_is_not_found(hooks: Hooks, network: Network) -> None:

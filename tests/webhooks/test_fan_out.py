@@ -152,7 +152,8 @@ def test_endpoint_gets_what_was_committed_while_it_was_enabled(day: Day, runtime
         day.testbed.pass_minutes(WINDOW)
         deliver(runtime)
         assert late.types() == ["settlement.completed"]
-    assert day.receivers["fund"].types() == ["settlement.initiated", "settlement.completed"]
+    seen = day.receivers["fund"].types()
+    assert seen == ["settlement.initiated", "webhook_endpoint.changed", "settlement.completed"]
     assert day.receivers["trader"].types()[0] == "settlement.initiated"
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 
+from fastapi.routing import APIRoute
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -37,6 +39,12 @@ def request_id_of(request: Request) -> str:
 
 def request_id_in(scope: Scope) -> str:
     return str(scope.get("state", {}).get(_REQUEST_ID, "none"))
+
+
+def operation_of(request: Request) -> str:
+    """Returns the id of the operation that the request asks for, as /openapi.json has it."""
+    route: APIRoute = request.scope["route"]
+    return route.operation_id or to_camel(route.name)
 
 
 def note_visit(scope: Scope, visit: Visit) -> None:

@@ -23,7 +23,7 @@ from clearwindow.api.capacity import in_thread
 from clearwindow.api.docs import takes_body, takes_filters
 from clearwindow.api.filters import TOTAL_COUNT_HEADER, Page, parse_filters, query_filters
 from clearwindow.api.request import runtime_of
-from clearwindow.core.work import Purpose, Work, working, working_for
+from clearwindow.core.work import READING_METHODS, Purpose, Work, working, working_for
 from clearwindow.runtime import Runtime
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +35,6 @@ _JSON_BODY: Final = object()
 _OPTIONAL_JSON_BODY: Final = object()
 _FILTERS: Final = object()
 _WORK: Final = "clearwindow_work"
-_READING_METHODS: Final = frozenset({"GET", "HEAD"})
 _SMALL_BODY_BYTES: Final = 8 * 1024
 """A body up to this size is parsed within a millisecond, less than a thread would cost."""
 
@@ -153,7 +152,7 @@ def _answered_model(returned: Any) -> type[BaseModel] | None:  # noqa: ANN401 - 
 
 
 def _purpose(methods: Collection[str] | None) -> Purpose:
-    return Purpose.READING if set(methods or ("GET",)) <= _READING_METHODS else Purpose.WRITING
+    return Purpose.READING if set(methods or ("GET",)) <= READING_METHODS else Purpose.WRITING
 
 
 def _in_thread(

@@ -17,6 +17,7 @@ def exit_code_of(error: Exception) -> int | None:
     # Imported only after a failure: the offline commands do not need these modules.
     from clearwindow.bootstrap import DatabaseUnreachableError  # noqa: PLC0415
     from clearwindow.core.errors import InvalidRequestError, RequestError  # noqa: PLC0415
+    from clearwindow.identity.opening import DoorShutError  # noqa: PLC0415
     from clearwindow.postgres.embedded.cluster import EmbeddedPostgresError  # noqa: PLC0415
     from clearwindow.postgres.migrations import MigrationError  # noqa: PLC0415
     from clearwindow.rotation import RotationError  # noqa: PLC0415
@@ -27,7 +28,7 @@ def exit_code_of(error: Exception) -> int | None:
     if isinstance(error, UnicodeError):
         return USAGE_ERROR
     unreachable = DatabaseUnreachableError | EmbeddedPostgresError | MigrationError
-    known = CommandError | RequestError | RotationError | unreachable
+    known = CommandError | DoorShutError | RequestError | RotationError | unreachable
     # What the machine refuses is no defect: a full disk, a folder that is gone, a broken pipe.
     return FAILED if isinstance(error, known | OSError) else None
 

@@ -17,6 +17,7 @@ from clearwindow.cli.failures import FAILED, exit_code_of, line_of
 from clearwindow.cli.keys import keys_app, sign
 from clearwindow.cli.ledger import check, migrate
 from clearwindow.cli.lost_requests import lost_requests
+from clearwindow.cli.operators import operators_app
 from clearwindow.cli.partner_check import partner_check
 from clearwindow.cli.rehearsal import rehearsal
 from clearwindow.cli.sandbox import sandbox_app
@@ -46,6 +47,7 @@ app.command("exchange")(exchange)
 app.command("trader")(trader)
 app.command("rehearsal")(rehearsal)
 app.command("partner-check")(partner_check)
+app.add_typer(operators_app, name="operators")
 app.add_typer(token_app, name="token")
 app.add_typer(secret_app, name="secret")
 app.add_typer(sandbox_app, name="sandbox")

@@ -73,10 +73,11 @@ def serve(  # noqa: PLR0913 - one for each option
         bootstrap.opened_runtime(settings, share_running=False, serves=True) as runtime,
     ):
         bootstrap.tell_of_ownership(runtime)
+        network = bootstrap.tell_of_opening(runtime)
         worker = None if no_worker else bootstrap.build_worker(runtime, settings)
 
         def announce() -> None:
-            where = _about(settings, listener, worker=worker is not None)
+            where = _about(settings, listener, worker=worker is not None) | network
             typer.echo(json.dumps(where) if as_json else _sentences(where, settings))
 
         with _running(worker):
@@ -196,10 +197,26 @@ def _sentences(where: dict[str, object], settings: Settings) -> str:
         f"  data folder    {where['dataDir']}",
         f"  database       {where['database']}",
         f"  worker         {'in this process' if where['worker'] else 'none here: run clearwindow worker'}",
+        f"  network        {_network(where)}",
     ]
+    return "\n".join([*lines, _way_in(where, settings), "Stop with Ctrl-C."])
+
+
+def _network(where: dict[str, object]) -> str:
+    if where["mode"] == "sandbox":
+        return "a sandbox for tests, whose clock can be moved; in real time until it is"
+    if where["mode"] == "unopened":
+        return "not opened yet: it has no administrators"
+    return "in earnest, with a SINGLE OPERATOR: nobody checks them" if where["singleOperator"] else "in earnest"
+
+
+def _way_in(where: dict[str, object], settings: Settings) -> str:
+    if where["mode"] == "earnest":
+        unused = " CLEARWINDOW_OPERATOR_TOKEN opens nothing any more: unset it."
+        return "Its administrators make further operators." + (unused if settings.operator_token else "")
     if settings.operator_token is not None:
-        lines.append("The token in CLEARWINDOW_OPERATOR_TOKEN belongs to the operator bootstrap.")
-    else:
-        option = f" --data {settings.data_dir}" if where["database"] == "embedded" else ""
-        lines.append(f"To make an operator token: clearwindow token create --operator NAME{option}")
-    return "\n".join([*lines, "Stop with Ctrl-C."])
+        return "The token in CLEARWINDOW_OPERATOR_TOKEN belongs to the operator bootstrap."
+    option = f" --data {settings.data_dir}" if where["database"] == "embedded" else ""
+    if where["mode"] == "sandbox":
+        return f"To make an operator token: clearwindow token create --operator NAME{option}"
+    return f"To make its first administrators: clearwindow operators init --name NAME --name NAME{option}"

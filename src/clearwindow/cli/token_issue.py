@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from clearwindow import bootstrap
 from clearwindow.api.schema import MAX_ID_LENGTH
 from clearwindow.core.clock import whole_milliseconds
 from clearwindow.core.errors import InvalidRequestError
-from clearwindow.identity import operators, tokens
-from clearwindow.identity.models import IssuedToken, Operator, Scope, TokenKind, TokenTerms
+from clearwindow.identity import opening, operators
+from clearwindow.identity.models import (
+    IssuedToken,
+    MemberRole,
+    Operator,
+    OperatorRole,
+    Scope,
+    TokenKind,
+    TokenTerms,
+)
 from clearwindow.runtime import Runtime
 from clearwindow.settings import Settings
+
+R = TypeVar("R", OperatorRole, MemberRole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +33,11 @@ class Terms:
 
     label: str | None
     expires_in_days: float | None
+    role: str | None = None
 
     def __post_init__(self) -> None:
         if self.label is not None:
-            _require_length("--label", self.label)
+            require_length("--label", self.label)
 
     def expires_at(self, runtime: Runtime) -> datetime | None:
         if self.expires_in_days is None:
@@ -35,13 +47,16 @@ class Terms:
 
 
 def issue_for_operator(settings: Settings, name: str, terms: Terms) -> IssuedToken:
-    """Makes a token for the operator with this name, and the operator if there is none."""
-    _require_length("--operator", name)
+    """Makes a token for the operator with this name, and the operator if there is none.
+
+    Raises:
+        DoorShutError: outside a sandbox, an operator exists already.
+    """
+    require_length("--operator", name)
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
-        actor = command_line_operator(runtime)
-        record = operators.create_operator(runtime, actor, name)
-        wanted = TokenTerms(label=terms.label, expires_at=terms.expires_at(runtime))
-        return operators.create_operator_token(runtime, actor, str(record.id), wanted)
+        role = _role(OperatorRole, terms.role)
+        wanted = TokenTerms(label=terms.label, expires_at=terms.expires_at(runtime), role=role)
+        return opening.first_operator_token(runtime, name, wanted)
 
 
 def issue_for_member(
@@ -49,14 +64,24 @@ def issue_for_member(
 ) -> IssuedToken:
     """Makes a token for a member of an enterprise. Without ``scopes``, it may read and write."""
     with bootstrap.opened_runtime(settings, share_running=True, as_marked=True) as runtime:
-        wanted = TokenTerms(terms.label, terms.expires_at(runtime), _scopes(scopes), kind=kind)
-        return tokens.create_token(runtime, command_line_operator(runtime), enterprise_id, user_id, wanted)
+        role = _role(MemberRole, terms.role)
+        wanted = TokenTerms(terms.label, terms.expires_at(runtime), _scopes(scopes), kind=kind, role=role)
+        return opening.member_token(runtime, enterprise_id, user_id, wanted)
 
 
 def command_line_operator(runtime: Runtime) -> Operator:
     """Returns the operator for the audit trail. A user of this shell could also set the token in the settings."""
     record = operators.ensure_bootstrap_operator(runtime)
     return Operator(record.id, record.name, f"command-line-{runtime.ids.new()}")
+
+
+def _role(roles: type[R], given: str | None) -> R | None:
+    known = [str(role) for role in roles]
+    if given is not None and given not in known:
+        raise InvalidRequestError(
+            "request_invalid", f"--role: {given} is not a role here: choose from {', '.join(known)}"
+        )
+    return None if given is None else roles(given)
 
 
 def _scopes(given: Sequence[str]) -> frozenset[Scope]:
@@ -69,7 +94,7 @@ def _scopes(given: Sequence[str]) -> frozenset[Scope]:
     return frozenset(map(Scope, given or Scope))
 
 
-def _require_length(option: str, text: str) -> None:
+def require_length(option: str, text: str) -> None:
     """Refuses the same names as the operator's API."""
     if not 1 <= len(text) <= MAX_ID_LENGTH:
         raise InvalidRequestError("request_invalid", f"{option}: must have 1 to {MAX_ID_LENGTH} characters")

@@ -25,7 +25,11 @@ def _token() -> None:
 def create(  # noqa: PLR0913 - each is an option of the command
     *,
     operator: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Make it for this operator. A new name makes a new operator.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Make it for this operator. A new name makes an operator; outside a sandbox, only the first one.",
+        ),
     ] = None,
     enterprise: Annotated[
         str | None, typer.Option(metavar="ID", help="Make it for a member of this enterprise.")
@@ -42,6 +46,9 @@ def create(  # noqa: PLR0913 - each is an option of the command
     expires_in_days: Annotated[
         float | None, typer.Option(min=0, max=_LONGEST_DAYS, help="Days until it expires. (default: never)")
     ] = None,
+    role: Annotated[
+        str | None, typer.Option(help="A role that narrows its holder's, such as viewer. (default: its holder's)")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="A note for the audit trail: what the token is for.")] = None,
     data: DataOption = None,
     database_url: DatabaseUrlOption = None,
@@ -53,7 +60,7 @@ def create(  # noqa: PLR0913 - each is an option of the command
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
-    terms = token_issue.Terms(label, expires_in_days)
+    terms = token_issue.Terms(label, expires_in_days, role)
     if operator is not None and not (enterprise or user or scope or kind):
         require_database(settings)
         issued = token_issue.issue_for_operator(settings, operator, terms)

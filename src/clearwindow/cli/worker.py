@@ -27,6 +27,7 @@ def worker(*, data: DataOption = None, database_url: DatabaseUrlOption = None, a
     on_stop(leave)
     with bootstrap.opened_runtime(settings, share_running=True) as runtime:
         bootstrap.tell_of_ownership(runtime)
+        bootstrap.tell_of_opening(runtime)
         works = bootstrap.build_worker(runtime, settings)
         signals: list[int] = []
         on_stop(lambda number, _: signals.append(number))

@@ -227,3 +227,11 @@ class SignedRequestFilters(PageFilters, total=False):
 
 class OperatorSignedRequestFilters(SignedRequestFilters, total=False):
     enterprise_id: str
+
+
+class ProposalFilters(PageFilters, total=False):
+    statuses: Sequence[Literal["pending", "carried_out", "rejected", "withdrawn", "expired"]]
+    acts: Texts
+    subject_ids: Texts
+    enterprise_ids: Texts
+    proposed_by: Ids

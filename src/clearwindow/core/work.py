@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+READING_METHODS: Final = frozenset({"GET", "HEAD"})
+"""The HTTP methods that change nothing. They need fewer scopes, and use connections that are for reading."""
+
 
 class Purpose(StrEnum):
     """What a transaction is for. Each purpose has a part of the database's connections."""

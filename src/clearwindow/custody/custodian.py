@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.core.errors import InvalidRequestError, UnprocessableError
+from clearwindow.core.errors import InvalidRequestError, PermissionDeniedError, UnprocessableError
 from clearwindow.core.strict_json import JsonError, parse_json
 from clearwindow.custody import store
 from clearwindow.custody.models import GoAccountKey
+from clearwindow.identity.models import Member
 from clearwindow.postgres.pool import Transaction
 from clearwindow.signing.keys import PrivateKey, generate_private_key
 from clearwindow.signing.message import sign_message
@@ -17,7 +19,7 @@ from clearwindow.signing.message import sign_message
 _ENTROPY_BYTES: Final = 64
 
 
-def add_key(tx: Transaction, account_id: UUID) -> tuple[GoAccountKey, bool]:
+def add_key(tx: Transaction, account_id: UUID, verifies_from: datetime) -> tuple[GoAccountKey, bool]:
     """Returns the account's active custodian key, and whether it was created now. An account has at most one."""
     for found in store.list_keys(tx, account_id):
         if found.custodian and found.revoked_at is None:
@@ -30,11 +32,25 @@ def add_key(tx: Transaction, account_id: UUID) -> tuple[GoAccountKey, bool]:
         encrypted_prv=None,
         created_at=tx.now(),
         revoked_at=None,
+        verifies_from=verifies_from,
         custodian=True,
     )
     sealed = tx.vault.encrypt(private.xprv.encode(), context=_seal_context(key.id))
     store.insert_key(tx, account_id, key, sealed)
     return key, True
+
+
+def require_right(member: Member) -> None:
+    """Requires a user who may have custodian keys sign.
+
+    Raises:
+        PermissionDeniedError: the user may not.
+    """
+    if not member.may_use_custodian_key:
+        raise PermissionDeniedError(
+            "custodian_key_forbidden",
+            "you may not have a custodian key sign: sign with a key of your own, or ask the operator for the right",
+        )
 
 
 def require_signable(payload: str) -> None:
@@ -53,7 +69,8 @@ def sign(tx: Transaction, account_id: UUID, payload: str) -> tuple[UUID, str]:
     if sealed is None:
         raise UnprocessableError(
             "no_custodian_key",
-            "the custodian holds no key for this wallet: sign with a key of your own, or ask the operator for one",
+            "the custodian holds no key for this wallet whose signatures count already: sign with a key of your"
+            " own, or ask the operator for one",
         )
     private = tx.vault.decrypt(sealed.sealed_prv, context=_seal_context(sealed.id))
     return sealed.id, sign_message(PrivateKey.parse(private.decode()), payload)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
+from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import ConflictError, InvalidRequestError, NotFoundError
 from clearwindow.core.ids import NIL, parse_go_account_id, parse_uuid
 from clearwindow.custody import custodian, store
 from clearwindow.custody.models import GoAccount, GoAccountKey, NewGoAccount, OwnKey
+from clearwindow.events import outbox
+from clearwindow.events.models import Event, EventType
 from clearwindow.identity import audit, enterprises
+from clearwindow.identity.acts import Scene
 from clearwindow.identity.models import Operator
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import AccountKind, Balance
@@ -34,7 +39,7 @@ def open_go_account(
         for key in keys:
             store.insert_key(tx, account.id, key)
         if asked.custodian_key:
-            keys.append(custodian.add_key(tx, account.id)[0])
+            keys.append(custodian.add_key(tx, account.id, tx.now())[0])
         given = {
             "enterpriseId": enterprise_id,
             "keyIds": [str(key.id) for key in keys],
@@ -44,18 +49,35 @@ def open_go_account(
     return account, keys
 
 
-def add_key(runtime: Runtime, actor: Operator, go_account_id: str, own: OwnKey | None) -> GoAccountKey:
-    """Adds the owner's key. If ``own`` is None, the custodian creates and holds a key."""
-    with runtime.transaction() as tx:
-        account = require_go_account(tx, go_account_id)
-        if own is None:
-            key, added = custodian.add_key(tx, account.id)
-        else:
-            key, added = _add_own_key(tx, account.id, _key(tx, own))
-        if added:
-            given = {"keyId": str(key.id), "pub": key.pub, "custodian": key.custodian}
-            audit.record(tx, actor, "go_account_key.added", go_account_id, **given)
+def add_key(scene: Scene, go_account_id: str, own: OwnKey | None) -> GoAccountKey:
+    """Adds the owner's key. If ``own`` is None, the custodian creates and holds a key.
+
+    Its signatures count after the cool-off: whoever owns the account learns of it before.
+    """
+    tx = scene.tx
+    account = require_go_account(tx, go_account_id)
+    verifies_from = tx.now() + scene.runtime.oversight.key_cool_off
+    if own is None:
+        key, added = custodian.add_key(tx, account.id, verifies_from)
+    else:
+        key, added = _add_own_key(tx, account.id, replace(_key(tx, own), verifies_from=verifies_from))
+    if added:
+        given = {"keyId": str(key.id), "pub": key.pub, "custodian": key.custodian}
+        given |= {"verifiesFrom": wire_time(key.verifies_from)}
+        audit.record(tx, scene.operator, "go_account_key.added", go_account_id, **given)
+        payload = {"goAccountId": account.id.hex, **given}
+        outbox.record(tx, [Event(EventType.GO_ACCOUNT_KEY_ADDED, account.enterprise_id, account.id, payload)])
     return key
+
+
+def active_key(tx: Transaction, go_account_id: str, own: OwnKey | None) -> GoAccountKey | None:
+    """Returns the account's active key with these bytes, or its custodian key; None if it has none."""
+    account = require_go_account(tx, go_account_id)
+    wanted = None if own is None else parse_public_key(own.pub).compressed
+    for key in store.list_keys(tx, account.id):
+        if key.revoked_at is None and (key.custodian if wanted is None else key.public_key == wanted):
+            return key
+    return None
 
 
 def revoke_key(runtime: Runtime, actor: Operator, go_account_id: str, key_id: str) -> None:
@@ -112,11 +134,13 @@ def _require_distinct(keys: Sequence[GoAccountKey]) -> None:
 
 
 def _key(tx: Transaction, own: OwnKey) -> GoAccountKey:
+    now = tx.now()
     return GoAccountKey(
         id=tx.new_id(),
         pub=own.pub,
         public_key=parse_public_key(own.pub).compressed,
         encrypted_prv=own.encrypted_prv,
-        created_at=tx.now(),
+        created_at=now,
         revoked_at=None,
+        verifies_from=now,
     )

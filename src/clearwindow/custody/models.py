@@ -30,6 +30,7 @@ class GoAccountKey:
         public_key: the same key, compressed (33 bytes).
         encrypted_prv: the owner's own ciphertext of the private key, stored and returned unchanged.
         custodian: whether the custodian holds the private key.
+        verifies_from: from when its signatures count. A further key of an account waits.
     """
 
     id: UUID
@@ -38,7 +39,12 @@ class GoAccountKey:
     encrypted_prv: str | None
     created_at: datetime
     revoked_at: datetime | None
+    verifies_from: datetime
     custodian: bool = False
+
+    def verifies(self, now: datetime) -> bool:
+        """Returns whether its signatures count now."""
+        return self.revoked_at is None and self.verifies_from <= now
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
+from uuid import UUID
 
 from clearwindow.core.errors import ConflictError, UnprocessableError
 from clearwindow.core.ids import NIL
@@ -13,44 +15,71 @@ from clearwindow.custody.models import CustodyMovement, CustodyOutcome, CustodyR
 from clearwindow.events import outbox
 from clearwindow.events.models import Event, EventType
 from clearwindow.identity import audit
+from clearwindow.identity.acts import Scene
 from clearwindow.identity.models import Operator
 from clearwindow.ledger import rules
 from clearwindow.ledger import store as ledger
-from clearwindow.ledger.models import Balance, BalanceKey, Entry, EntryKind
+from clearwindow.ledger.models import Balance, BalanceKey, Entry, EntryKind, Hold, HoldCause
 from clearwindow.postgres.pool import Transaction
-from clearwindow.runtime import Runtime
 
 _MOVEMENTS: Final = {EntryKind.DEPOSIT: rules.deposit, EntryKind.WITHDRAWAL: rules.withdrawal}
 
 
-def deposit(runtime: Runtime, actor: Operator, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
+def deposit(scene: Scene, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
     """Credits a Go Account and schedules the settlements that waited for the money."""
-    with runtime.transaction() as tx:
-        account, key = _account_and_key(tx, go_account_id, request.currency)
-        # Partners before balances, as in an execution. The other order could deadlock with one.
-        waiting = runtime.funding.lock_partners_of(tx, account.id)
-        outcome = _move(tx, EntryKind.DEPOSIT, key, request)
-        if not outcome.replayed:
-            _record(tx, actor, account, outcome)
-            runtime.funding.wake_waiting(tx, waiting)
+    tx, funding = scene.tx, scene.runtime.funding
+    account, key = account_and_key(tx, go_account_id, request.currency)
+    # Partners before balances, as in an execution. The other order could deadlock with one.
+    waiting = funding.lock_partners_of(tx, account.id)
+    outcome = _move(tx, EntryKind.DEPOSIT, key, request)
+    if not outcome.replayed:
+        _record(tx, scene.operator, account, outcome)
+        funding.wake_waiting(tx, waiting)
     return outcome
 
 
-def withdraw(runtime: Runtime, actor: Operator, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
+def withdraw(scene: Scene, go_account_id: str, request: CustodyRequest) -> CustodyOutcome:
     """Debits a Go Account.
 
     Raises:
         UnprocessableError: the available balance does not cover the quantity.
     """
-    with runtime.transaction() as tx:
-        account, key = _account_and_key(tx, go_account_id, request.currency)
-        outcome = _move(tx, EntryKind.WITHDRAWAL, key, request)
-        if not outcome.replayed:
-            _record(tx, actor, account, outcome)
+    tx = scene.tx
+    account, key = account_and_key(tx, go_account_id, request.currency)
+    outcome = _move(tx, EntryKind.WITHDRAWAL, key, request)
+    if not outcome.replayed:
+        _record(tx, scene.operator, account, outcome)
     return outcome
 
 
-def _account_and_key(tx: Transaction, go_account_id: str, currency: str) -> tuple[GoAccount, BalanceKey]:
+def hold_withdrawal(tx: Transaction, proposal_id: UUID, go_account_id: str, request: CustodyRequest) -> None:
+    """Holds the funds of a proposed withdrawal.
+
+    Raises:
+        UnprocessableError: the available balance does not cover the quantity.
+    """
+    account, key = account_and_key(tx, go_account_id, request.currency)
+    before = ledger.lock_balances(tx, [key])[key]
+    _require_covered(before, key, request.quantity)
+    after = Balance(before.available - request.quantity, before.held + request.quantity)
+    entry = Entry(tx.new_id(), EntryKind.WITHDRAWAL_RESERVED, proposal_id, reference=request.reference)
+    hold = Hold(HoldCause.WITHDRAWAL, proposal_id, NIL, key, request.quantity)
+    ledger.post(tx, entry, rules.reservation(key, request.quantity), [hold])
+    _announce(tx, account, _moved(entry, key, request.quantity), after)
+
+
+def release_withdrawal(tx: Transaction, proposal_id: UUID, go_account_id: str, request: CustodyRequest) -> None:
+    """Makes the funds of a proposed withdrawal available again."""
+    account, key = account_and_key(tx, go_account_id, request.currency)
+    before = ledger.lock_balances(tx, [key])[key]
+    after = Balance(before.available + request.quantity, before.held - request.quantity)
+    entry = Entry(tx.new_id(), EntryKind.WITHDRAWAL_RELEASED, proposal_id, reference=request.reference)
+    none_left = Hold(HoldCause.WITHDRAWAL, proposal_id, NIL, key, 0)
+    ledger.post(tx, entry, rules.release(key, request.quantity), [none_left])
+    _announce(tx, account, _moved(entry, key, request.quantity), after)
+
+
+def account_and_key(tx: Transaction, go_account_id: str, currency: str) -> tuple[GoAccount, BalanceKey]:
     account = require_go_account(tx, go_account_id)
     return account, BalanceKey(account.id, require_currency(tx, currency))
 
@@ -65,7 +94,7 @@ def _move(tx: Transaction, kind: EntryKind, key: BalanceKey, request: CustodyReq
         _require_same(done, wanted)
         return CustodyOutcome(done, before, replayed=True)
     if kind is EntryKind.WITHDRAWAL:
-        _require_covered(before, wanted)
+        _require_covered(before, key, wanted.quantity)
     entry = Entry(wanted.entry_id, kind, cause_id=wanted.entry_id, reference=wanted.reference)
     ledger.post(tx, entry, movements)
     store.insert_movement(tx, wanted)
@@ -82,14 +111,14 @@ def _require_same(done: CustodyMovement, wanted: CustodyMovement) -> None:
         )
 
 
-def _require_covered(balance: Balance, wanted: CustodyMovement) -> None:
-    shortfall = rules.missing_funds(balance, wanted.quantity)
+def _require_covered(balance: Balance, key: BalanceKey, quantity: int) -> None:
+    shortfall = rules.missing_funds(balance, quantity)
     if shortfall:
         raise UnprocessableError(
             "insufficient_funds",
-            f"the Go Account has {balance.available} {wanted.key.currency} available, {shortfall} too little",
+            f"the Go Account has {balance.available} {key.currency} available, {shortfall} too little",
             {
-                "currency": wanted.key.currency,
+                "currency": key.currency,
                 "available": str(balance.available),
                 "shortfall": str(shortfall),
             },
@@ -98,14 +127,18 @@ def _require_covered(balance: Balance, wanted: CustodyMovement) -> None:
 
 def _record(tx: Transaction, actor: Operator, account: GoAccount, outcome: CustodyOutcome) -> None:
     """Writes the audit record and the event of a movement."""
-    movement, balance = outcome.movement, outcome.balance
-    moved = {
-        "entryId": str(movement.entry_id),
-        "kind": movement.kind,
-        "currency": movement.key.currency,
-        "quantity": str(movement.quantity),
-    }
+    movement = outcome.movement
+    entry = Entry(movement.entry_id, movement.kind, movement.entry_id)
+    moved = _moved(entry, movement.key, movement.quantity)
     audit.record(tx, actor, f"{movement.kind}.made", account.id.hex, reference=movement.reference, **moved)
+    _announce(tx, account, moved, outcome.balance)
+
+
+def _moved(entry: Entry, key: BalanceKey, quantity: int) -> dict[str, object]:
+    return {"entryId": str(entry.id), "kind": entry.kind, "currency": key.currency, "quantity": str(quantity)}
+
+
+def _announce(tx: Transaction, account: GoAccount, moved: Mapping[str, object], balance: Balance) -> None:
     balances = {"available": str(balance.available), "held": str(balance.held)}
     payload = {"goAccountId": account.id.hex, **moved, **balances}
     outbox.record(tx, [Event(EventType.BALANCE_CHANGED, account.enterprise_id, account.id, payload)])

@@ -7,7 +7,7 @@ from typing import Final
 from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, JsonBody, NoContent, ServerRuntime, counted
 from clearwindow.api.schema import replay_headers
-from clearwindow.custody import currencies, go_accounts, movements
+from clearwindow.custody import acts, currencies, go_accounts
 from clearwindow.custody.models import CustodyOutcome
 from clearwindow.custody.schemas import (
     BalancesAnswer,
@@ -26,6 +26,8 @@ from clearwindow.custody.schemas import (
     go_account_answer,
     key_view,
 )
+from clearwindow.identity.act_schemas import PROPOSED, answered
+from clearwindow.identity.acts import Asked, perform
 from clearwindow.identity.guards import ActingOperator, operator_router
 
 router: Final = operator_router("accounts")
@@ -47,14 +49,20 @@ def open_go_account(
     "/go-accounts/{go_account_id}/keys",
     summary="Add a signing key to a Go Account, or have the custodian create one",
     responses=may_raise(
-        "go_account_unknown", "key_differs", "go_account_key_active_once", "go_account_key_custodian_once"
-    ),
+        "go_account_unknown",
+        "key_differs",
+        "go_account_key_active_once",
+        "go_account_key_custodian_once",
+        "proposal_differs",
+    )
+    | PROPOSED,
 )
 def add_key(
     runtime: ServerRuntime, actor: ActingOperator, go_account_id: str, body: JsonBody[KeyRequest]
-) -> KeyAnswer:
-    """The same key again changes nothing and answers the same key."""
-    return KeyAnswer(key=key_view(go_accounts.add_key(runtime, actor, go_account_id, body.model.to_model())))
+) -> Answer[KeyAnswer]:
+    """The same key again changes nothing and answers the same key. Its signatures count after the cool-off."""
+    done = perform(runtime, actor, acts.FURTHER_KEY, Asked(go_account_id, body.model.to_model()))
+    return answered(done, lambda key: KeyAnswer(key=key_view(key)))
 
 
 @router.delete(
@@ -71,14 +79,21 @@ def revoke_key(runtime: ServerRuntime, actor: ActingOperator, go_account_id: str
     "/go-accounts/{go_account_id}/withdrawals",
     summary="Record a withdrawal from custody, once for each reference",
     responses=may_raise(
-        "go_account_unknown", "currency_unknown", "reference_used", "custody_movement_pkey", "insufficient_funds"
-    ),
+        "go_account_unknown",
+        "currency_unknown",
+        "reference_used",
+        "custody_movement_pkey",
+        "insufficient_funds",
+        "proposal_differs",
+    )
+    | PROPOSED,
 )
 def withdraw(
     runtime: ServerRuntime, actor: ActingOperator, go_account_id: str, body: JsonBody[CustodyMovementRequest]
 ) -> Answer[CustodyAnswer]:
-    """Fails if the available balance does not cover the quantity."""
-    return _moved(movements.withdraw(runtime, actor, go_account_id, body.model.to_model()))
+    """Fails if the available balance does not cover the quantity. A proposed withdrawal holds it."""
+    done = perform(runtime, actor, acts.WITHDRAWAL, Asked(go_account_id, body.model.to_model()))
+    return answered(done, _moved)
 
 
 @router.get(
@@ -115,13 +130,16 @@ def add_currency(runtime: ServerRuntime, actor: ActingOperator, body: JsonBody[C
         "reference_used",
         "custody_movement_pkey",
         "base_units_78_digits",
-    ),
+        "proposal_differs",
+    )
+    | PROPOSED,
 )
 def deposit(
     runtime: ServerRuntime, actor: ActingOperator, go_account_id: str, body: JsonBody[CustodyMovementRequest]
 ) -> Answer[CustodyAnswer]:
     """Failed settlements that wait for this money are tried again at once."""
-    return _moved(movements.deposit(runtime, actor, go_account_id, body.model.to_model()))
+    done = perform(runtime, actor, acts.DEPOSIT, Asked(go_account_id, body.model.to_model()))
+    return answered(done, _moved)
 
 
 def _moved(outcome: CustodyOutcome) -> Answer[CustodyAnswer]:

@@ -2,7 +2,7 @@
 account_id AS id, enterprise_id, label, is_default, created_at
 
 -- columns: key_columns
-id, pub, public_key, encrypted_prv, created_at, revoked_at, custodian
+id, pub, public_key, encrypted_prv, created_at, revoked_at, verifies_from, custodian
 
 -- name: insert_go_account
 INSERT INTO go_account (account_id, enterprise_id, label, is_default, created_at)
@@ -18,8 +18,10 @@ SELECT {go_account_columns}
 FROM go_account WHERE enterprise_id = %(enterprise_id)s AND is_default
 
 -- name: insert_key
-INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, custodian, sealed_prv, created_at)
-VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(custodian)s, %(sealed_prv)s, %(now)s)
+INSERT INTO go_account_key (id, account_id, pub, public_key, encrypted_prv, custodian, sealed_prv, created_at,
+                            verifies_from)
+VALUES (%(id)s, %(account_id)s, %(pub)s, %(public_key)s, %(encrypted_prv)s, %(custodian)s, %(sealed_prv)s, %(now)s,
+        %(verifies_from)s)
 
 -- name: revoke_key
 -- The row is locked before it is read, so that only one of two concurrent revocations reports that it revoked.
@@ -44,7 +46,7 @@ WHERE account_id = (SELECT account_id FROM go_account_key WHERE id = %(id)s AND 
 
 -- name: find_sealed_key
 SELECT id, sealed_prv FROM go_account_key
-WHERE account_id = %(account_id)s AND custodian AND revoked_at IS NULL
+WHERE account_id = %(account_id)s AND custodian AND revoked_at IS NULL AND verifies_from <= %(now)s
 
 -- name: insert_currency
 INSERT INTO currency (name, backing, decimals) VALUES (%(name)s, %(backing)s, %(decimals)s)

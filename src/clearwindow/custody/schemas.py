@@ -91,12 +91,15 @@ class CurrencyRequest(RequestModel):
 
 
 class KeyView(WireModel):
+    """``verifiesFrom`` is there if the signatures of a further key do not count before."""
+
     id: str
     pub: str
     encrypted_prv: str | None = None
     custodian: bool | None = None
     created_at: str
     revoked_at: str | None = None
+    verifies_from: str | None = None
 
 
 class KeyAnswer(WireModel):
@@ -166,6 +169,7 @@ def key_view(key: GoAccountKey) -> KeyView:
         custodian=key.custodian or None,
         created_at=wire_time(key.created_at),
         revoked_at=wire_time(key.revoked_at) if key.revoked_at else None,
+        verifies_from=wire_time(key.verifies_from) if key.verifies_from > key.created_at else None,
     )
     return KeyView.model_validate(fields)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
+from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
 from clearwindow.core.strict_json import JsonError
 from clearwindow.custody import store
@@ -39,20 +41,36 @@ def verify(tx: Transaction, go_account_id: UUID, request: SignedRequest) -> Veri
         InvalidRequestError: the signature is malformed.
         NotAuthenticatedError: no active key of the Go Account made the signature.
     """
-    return verify_with(store.list_keys(tx, go_account_id), go_account_id, request)
+    return verify_with(store.list_keys(tx, go_account_id), go_account_id, request, tx.now())
 
 
-def verify_with(known: Iterable[GoAccountKey], go_account_id: UUID, request: SignedRequest) -> VerifiedRequest:
+def verify_with(
+    held: Sequence[GoAccountKey], go_account_id: UUID, request: SignedRequest, now: datetime
+) -> VerifiedRequest:
     """Does the same with the account's keys, revoked ones too, that the caller has read."""
-    keys = [PublicKey(key.public_key) for key in known if key.revoked_at is None]
+    keys = [PublicKey(key.public_key) for key in held if key.verifies(now)]
     try:
         signer = verify_message(keys, request.payload, request.signature)
     except SignatureFormatError as error:
         raise InvalidRequestError("signature_malformed", str(error)) from None
     if signer is None:
+        _refuse_waiting(held, request, now)
         raise NotAuthenticatedError(
             "signature_invalid",
             "no active key of the Go Account made this signature of the payload:"
             " sign exactly the payload's bytes with the account's key",
         )
     return VerifiedRequest(request, go_account_id, signer.compressed, [key.compressed for key in keys])
+
+
+def _refuse_waiting(held: Sequence[GoAccountKey], request: SignedRequest, now: datetime) -> None:
+    """Tells who signed with a further key that it does not count yet."""
+    waiting = [key for key in held if key.revoked_at is None and not key.verifies(now)]
+    signer = verify_message([PublicKey(key.public_key) for key in waiting], request.payload, request.signature)
+    for key in waiting:
+        if signer is not None and key.public_key == signer.compressed:
+            raise NotAuthenticatedError(
+                "signature_invalid",
+                "this key of the Go Account was added lately, and its signatures count from"
+                f" {wire_time(key.verifies_from)} on: sign with another key of the account",
+            )

@@ -61,6 +61,7 @@ def insert_key(tx: Transaction, account_id: UUID, key: GoAccountKey, sealed_prv:
         custodian=key.custodian,
         sealed_prv=sealed_prv,
         now=key.created_at,
+        verifies_from=key.verifies_from,
     )
 
 
@@ -87,8 +88,8 @@ def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | 
 
 
 def find_sealed_key(tx: Transaction, account_id: UUID) -> SealedKey | None:
-    """Returns the account's active custodian key, if it has one."""
-    return tx.first(SealedKey, sql["find_sealed_key"], account_id=account_id)
+    """Returns the account's active custodian key, if it has one whose signatures count now."""
+    return tx.first(SealedKey, sql["find_sealed_key"], account_id=account_id, now=tx.now())
 
 
 def insert_currency(tx: Transaction, currency: Currency) -> bool:

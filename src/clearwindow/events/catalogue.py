@@ -95,6 +95,18 @@ def _approval(meaning: str) -> Description:
     return Description(meaning, "the client", fields, options)
 
 
+def _proposal(meaning: str) -> Description:
+    fields = {
+        "proposalId": "the proposal",
+        "act": "what is proposed, such as `withdrawal.make`",
+        "subjectId": "what it changes",
+        "summary": "the same in one line",
+        "status": "`pending`, `carried_out`, `rejected`, `withdrawn` or `expired`",
+        "expiresAt": "when it expires if nobody decides",
+    }
+    return Description(meaning, "the enterprise that it affects", fields)
+
+
 def _settlement(meaning: str, sent_to: str = _ALL, **more: str) -> Description:
     return Description(meaning, sent_to, _SETTLEMENT | more, _SETTLEMENT_OPTIONS)
 
@@ -104,7 +116,10 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         "A client has created a connection to a partner.", _BOTH, _CONNECTION
     ),
     EventType.CONNECTION_UPDATED: Description(
-        "The connection was renamed, deactivated, activated or confirmed by the partner.", _BOTH, _CONNECTION
+        "The connection was renamed, deactivated, activated or confirmed by the partner.",
+        _BOTH,
+        _CONNECTION,
+        {"changedBy": "for the client, if one of its users did it: the user"},
     ),
     EventType.ALLOCATION_RESERVED: _movement("allocation", "Funds of the Go Account are held for the allocation."),
     EventType.ALLOCATION_CLEARED: _movement("allocation", "The funds were moved to the connection."),
@@ -157,6 +172,19 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         _BOTH,
         _DISPUTE | {"closureId": "the closure", "decision": "`approved`, `rejected` or `cancelled`"},
     ),
+    EventType.GO_ACCOUNT_KEY_ADDED: Description(
+        "A further key was added to a Go Account. If you did not ask for it, have it revoked.",
+        "the enterprise that owns the Go Account",
+        {
+            "goAccountId": "the Go Account",
+            "keyId": "the key",
+            "pub": "the public key",
+            "custodian": "whether the custodian holds the private key",
+            "verifiesFrom": "from when its signatures count",
+        },
+    ),
+    EventType.PROPOSAL_MADE: _proposal("An operator has proposed something that affects the enterprise."),
+    EventType.PROPOSAL_ENDED: _proposal("The proposal was carried out, rejected or withdrawn, or has expired."),
     EventType.BALANCE_CHANGED: Description(
         "A balance has changed.",
         "the enterprise that owns the balance",
@@ -169,17 +197,37 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "connectionIds": "the connections whose balance has changed",
             "goAccountId": "for a deposit or withdrawal: the Go Account",
             "entryId": "for a deposit or withdrawal: its journal entry",
-            "kind": "`deposit` or `withdrawal`",
+            "kind": "`deposit` or `withdrawal`; `withdrawal_reserved` or `withdrawal_released` for a proposed one",
             "currency": "our name of the currency",
             "quantity": "the quantity, in base units",
             "available": "the available balance afterwards, in base units",
             "held": "the held balance afterwards, in base units",
         },
     ),
+    EventType.MEMBER_UPDATED: Description(
+        "An operator has changed what a user may do in the enterprise.",
+        "the enterprise",
+        {
+            "userId": "the user",
+            "role": "`viewer`, `trader`, `settler`, `approver` or `administrator`",
+            "mayUseCustodianKey": "whether the user may have a custodian key sign",
+        },
+    ),
     EventType.WEBHOOK_ENDPOINT_TEST: Description(
         "A user has requested a test event.",
         "only the tested endpoint",
         {"webhookEndpointId": "the endpoint", "sentBy": "the user who requested it"},
+    ),
+    EventType.WEBHOOK_ENDPOINT_CHANGED: Description(
+        "A user has created, changed or deleted an endpoint, or rotated its secret. Nobody signs it: if you do not"
+        " know of it, revoke the user's tokens.",
+        "the enterprise's other endpoints",
+        _ENDPOINT
+        | {
+            "change": "`created`, `changed`, `deleted` or `secret_rotated`",
+            "changedBy": "the user who did it",
+        },
+        {"changedFields": "for `changed`: the names of the fields"},
     ),
     EventType.WEBHOOK_ENDPOINT_DISABLED: Description(
         "An endpoint was disabled, because it answered 410 or accepted no message for five days.",

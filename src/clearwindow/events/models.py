@@ -34,8 +34,13 @@ class EventType(StrEnum):
     DISPUTE_CLOSED = "dispute.closed"
     DISPUTE_REVIEWED = "dispute.reviewed"
     SETTLEMENT_SLA_ALERT = "settlement.sla_alert"
+    GO_ACCOUNT_KEY_ADDED = "go_account_key.added"
+    PROPOSAL_MADE = "proposal.made"
+    PROPOSAL_ENDED = "proposal.ended"
     BALANCE_CHANGED = "balance.changed"
+    MEMBER_UPDATED = "member.updated"
     WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test"
+    WEBHOOK_ENDPOINT_CHANGED = "webhook_endpoint.changed"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_ENDPOINT_RECOVERED = "webhook_endpoint.recovered"
 

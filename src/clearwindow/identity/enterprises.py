@@ -1,69 +1,83 @@
-"""Enterprises and their users. A use case is one transaction and writes an audit record if it changes anything."""
+"""Enterprises and their users. A use case writes an audit record if it changes anything.
+
+What may have to be proposed takes the transaction in which it is carried out.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from clearwindow.core.errors import ConflictError, NotFoundError
 from clearwindow.identity import audit, store
-from clearwindow.identity.models import Enterprise, EnterpriseChange, NewEnterprise, NewUser, Operator, User
+from clearwindow.identity.memberships import rights_of, with_change
+from clearwindow.identity.models import (
+    Enterprise,
+    EnterpriseChange,
+    MemberRecord,
+    Membership,
+    MembershipChange,
+    NewEnterprise,
+    NewUser,
+    Operator,
+    User,
+)
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
+_AS_IT_IS: Final = MembershipChange()
 
-def create_enterprise(runtime: Runtime, actor: Operator, asked: NewEnterprise) -> Enterprise:
+
+def create_enterprise(tx: Transaction, actor: Operator, asked: NewEnterprise) -> Enterprise:
     """Makes an enterprise. A repeated request with the same id returns the same enterprise.
 
     Raises:
         ConflictError: another enterprise has the id.
     """
-    with runtime.transaction() as tx:
-        now = tx.now()
-        wanted = Enterprise(
-            id=asked.id or str(tx.new_id()),
-            name=asked.name,
-            trust_org=asked.trust_org,
-            licensed=asked.licensed,
-            created_at=now,
-            updated_at=now,
-        )
-        enterprise, made = ensure_enterprise(tx, wanted)
-        if made:
-            details = {"name": enterprise.name, "trustOrg": enterprise.trust_org}
-            audit.record(tx, actor, "enterprise.created", enterprise.id, licensed=enterprise.licensed, **details)
+    now = tx.now()
+    wanted = Enterprise(
+        id=asked.id or str(tx.new_id()),
+        name=asked.name,
+        trust_org=asked.trust_org,
+        licensed=asked.licensed,
+        created_at=now,
+        updated_at=now,
+    )
+    enterprise, made = ensure_enterprise(tx, wanted)
+    if made:
+        details = {"name": enterprise.name, "trustOrg": enterprise.trust_org}
+        audit.record(tx, actor, "enterprise.created", enterprise.id, licensed=enterprise.licensed, **details)
     return enterprise
 
 
-def update_enterprise(
-    runtime: Runtime, actor: Operator, enterprise_id: str, change: EnterpriseChange
-) -> Enterprise:
+def update_enterprise(tx: Transaction, actor: Operator, enterprise_id: str, change: EnterpriseChange) -> Enterprise:
     """Renames an enterprise, or grants or withdraws its licence.
 
     Raises:
         NotFoundError: there is no such enterprise.
     """
-    with runtime.transaction() as tx:
-        changed = store.update_enterprise(tx, enterprise_id, name=change.name, licensed=change.licensed)
-        enterprise = _known(changed)
-        given = {"name": change.name, "licensed": change.licensed}
-        details = {name: value for name, value in given.items() if value is not None}
-        audit.record(tx, actor, "enterprise.updated", enterprise.id, **details)
+    enterprise = _known(store.update_enterprise(tx, enterprise_id, name=change.name, licensed=change.licensed))
+    given = {"name": change.name, "licensed": change.licensed}
+    details = {name: value for name, value in given.items() if value is not None}
+    audit.record(tx, actor, "enterprise.updated", enterprise.id, **details)
     return enterprise
 
 
-def create_user(runtime: Runtime, actor: Operator, enterprise_id: str, asked: NewUser) -> User:
+def create_user(runtime: Runtime, actor: Operator, enterprise_id: str, asked: NewUser) -> MemberRecord:
     """Makes a user, or makes an existing user a member of one more enterprise.
 
     Raises:
         NotFoundError: there is no such enterprise.
-        ConflictError: a user with another name or address has the id.
+        ConflictError: a user with another name or address has the id, or the member has other rights.
     """
     with runtime.transaction() as tx:
         wanted = User(asked.id or str(tx.new_id()), asked.name, asked.email, tx.now())
-        user, added = add_user(tx, enterprise_id, wanted)
+        rights = MembershipChange(asked.role, asked.may_use_custodian_key)
+        member, added = add_user(tx, enterprise_id, wanted, rights)
         if added:
-            audit.record(tx, actor, "user.added", user.id, enterpriseId=enterprise_id, name=user.name)
-    return user
+            named = {"name": member.user.name, **rights_of(member.membership)}
+            audit.record(tx, actor, "user.added", member.user.id, enterpriseId=enterprise_id, **named)
+    return member
 
 
 def require_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise:
@@ -84,12 +98,26 @@ def lock_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise:
     return _known(store.lock_enterprise(tx, enterprise_id))
 
 
-def add_user(tx: Transaction, enterprise_id: str, wanted: User) -> tuple[User, bool]:
-    """Makes the user a member of the enterprise. Returns the user, and whether anything was made."""
+def add_user(
+    tx: Transaction, enterprise_id: str, wanted: User, rights: MembershipChange = _AS_IT_IS
+) -> tuple[MemberRecord, bool]:
+    """Makes the user a member of the enterprise. Returns the member, and whether anything was made."""
     require_enterprise(tx, enterprise_id)
     user, made = _ensure_user(tx, wanted)
-    joined = store.insert_membership(tx, enterprise_id, user.id)
-    return user, made or joined
+    membership = with_change(Membership(enterprise_id, user.id), rights)
+    joined = store.insert_membership(tx, membership)
+    if not joined:
+        found = store.find_membership(tx, enterprise_id, user.id)
+        if found is None:
+            raise LookupError("the user is a member and cannot be read")
+        if with_change(found, rights) != found:
+            raise ConflictError(
+                "user_differs",
+                f"the user {user.id} is a member of the enterprise already, with another role or right: change it"
+                " with PATCH",
+            )
+        membership = found
+    return MemberRecord(user, membership), made or joined
 
 
 def ensure_enterprise(tx: Transaction, wanted: Enterprise) -> tuple[Enterprise, bool]:

@@ -6,17 +6,18 @@ import hmac
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from clearwindow.api.capacity import in_thread
-from clearwindow.api.request import address_of, request_id_of, runtime_of, signer_of, visit_of
+from clearwindow.api.request import address_of, operation_of, request_id_of, runtime_of, signer_of, visit_of
 from clearwindow.api.routing import Route
 from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
 from clearwindow.core.work import Work
-from clearwindow.identity import rules, store
-from clearwindow.identity.models import BOOTSTRAP_OPERATOR, Member, Operator, Token
+from clearwindow.identity import roles, rules, store
+from clearwindow.identity.models import Member, MemberRole, Operator, OperatorRole, Token
 
 _bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
 OPERATOR_PREFIX: Final = "/api/operator/v1"
@@ -62,14 +63,22 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
     with runtime.transaction() as tx:
         bootstrap = runtime.operator_token_sha256
         if bootstrap and hmac.compare_digest(bootstrap, presented):
-            record = store.find_operator_by_name(tx, BOOTSTRAP_OPERATOR)
-            if record is None:
-                raise LookupError("the bootstrap operator is made when the server starts")
-            return Operator(record.id, record.name, request_id_of(request), record.role)
+            record = store.find_bootstrap_operator(tx)
+            if record is not None:
+                return _admitted(request, record.id, record.name, record.role)
         token = _usable(request, store.find_token(tx, presented), tx.now())
     if token.operator_id is None or token.operator_name is None or token.operator_role is None:
         raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
-    return Operator(token.operator_id, token.operator_name, request_id_of(request), token.operator_role)
+    own = None if token.role is None else OperatorRole(token.role)
+    role = roles.narrowed(token.operator_role, own)
+    return _admitted(request, token.operator_id, token.operator_name, role, token.made_by)
+
+
+def _admitted(
+    request: Request, operator_id: UUID, name: str, role: OperatorRole, token_made_by: UUID | None = None
+) -> Operator:
+    roles.require_operator_role(role, operation_of(request))
+    return Operator(operator_id, name, request_id_of(request), role, token_made_by)
 
 
 def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
@@ -79,17 +88,18 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
     token = _usable(request, token, now)
     enterprise_id = rules.require_member(token, named)
     rules.require_permission(token, rules.needed_scopes(request.method))
+    if token.user_id is None or token.member_role is None:
+        raise LookupError("a token of an enterprise has a user, who is its member")
+    role = roles.narrowed(token.member_role, None if token.role is None else MemberRole(token.role))
+    roles.require_member_role(role, operation_of(request))
     header = request.headers.get("enterprise-id")
     if header is not None and header != enterprise_id:
         raise InvalidRequestError(
             "enterprise_header_differs",
             "the enterprise-id header names another enterprise than the path or the token",
         )
-    if token.user_id is None or token.member_role is None:
-        raise LookupError("a token of an enterprise has a user, who is its member")
-    return Member(
-        enterprise_id, token.user_id, request_id_of(request), token.member_role, token.may_use_custodian_key
-    )
+    may_use, made_by = token.may_use_custodian_key, token.made_by
+    return Member(enterprise_id, token.user_id, request_id_of(request), role, may_use, made_by)
 
 
 def _presented(request: Request, bearer: HTTPAuthorizationCredentials | None) -> bytes:

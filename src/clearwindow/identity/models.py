@@ -66,6 +66,14 @@ class ActorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Hands:
+    """Whose hands may have made a request: its operator's, or those of the operator who made the token."""
+
+    operator_id: UUID
+    token_made_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A user who acts for one enterprise, in one request."""
 
@@ -74,6 +82,8 @@ class Member:
     request_id: str
     role: MemberRole = MemberRole.ADMINISTRATOR
     may_use_custodian_key: bool = True
+    token_made_by: UUID | None = None
+    """The operator who made the token of this request, and may have kept it."""
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -92,6 +102,12 @@ class Operator:
     name: str
     request_id: str
     role: OperatorRole = OperatorRole.ADMINISTRATOR
+    token_made_by: UUID | None = None
+    """The operator who made the token of this request, and may have kept it."""
+
+    @property
+    def hands(self) -> Hands:
+        return Hands(self.operator_id, self.token_made_by)
 
     @property
     def actor_kind(self) -> ActorKind:
@@ -153,6 +169,7 @@ class Token:
         role: a role of the token's own, which only narrows that of its holder. None: the holder's.
         operator_role: the role of its operator.
         member_role: the role of its user in its enterprise.
+        made_by: the operator who made it through the API. None: the command line, or the operator of the settings.
     """
 
     id: UUID
@@ -172,6 +189,7 @@ class Token:
     operator_role: OperatorRole | None = None
     member_role: MemberRole | None = None
     may_use_custodian_key: bool = False
+    made_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +222,16 @@ class EnterpriseChange:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """The user that an operator asks for. Without ``id``, the network chooses one."""
+    """The user that an operator asks for. Without ``id``, the network chooses one.
+
+    ``role`` and ``may_use_custodian_key`` are those of the membership. None: as it is, and all rights if it is new.
+    """
 
     id: str | None
     name: str
     email: str | None
+    role: MemberRole | None = None
+    may_use_custodian_key: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +242,40 @@ class User:
     name: str
     email: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a user is and may do in one enterprise."""
+
+    enterprise_id: str
+    user_id: str
+    role: MemberRole = MemberRole.ADMINISTRATOR
+    may_use_custodian_key: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """A user as a member of one enterprise, as stored. ``Member`` is one who acts in a request."""
+
+    user: User
+    membership: Membership
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """The rights to change. None leaves one as it is."""
+
+    role: MemberRole | None = None
+    may_use_custodian_key: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When the network was opened in earnest, and whether by one person who works alone."""
+
+    opened_at: datetime
+    single_operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,3 +305,4 @@ class TokenTerms:
     scopes: frozenset[Scope] = frozenset()
     ip_allow_list: tuple[IPv4Network | IPv6Network, ...] = ()
     kind: TokenKind = TokenKind.BEARER
+    role: OperatorRole | MemberRole | None = None

@@ -1,45 +1,133 @@
-"""Operators and their tokens. A use case is one transaction and writes an audit record if it changes anything."""
+"""Operators, their roles and their tokens. A use case is one transaction; what changes is in the audit trail.
+
+Functions that take a transaction do the same in the caller's.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from clearwindow.core.errors import NotFoundError, PermissionDeniedError
+from clearwindow.core.errors import ConflictError, NotFoundError, PermissionDeniedError
 from clearwindow.core.ids import NIL, parse_uuid
-from clearwindow.identity import audit, rules, store
-from clearwindow.identity.models import BOOTSTRAP_OPERATOR, IssuedToken, Operator, OperatorRecord, TokenTerms
+from clearwindow.identity import audit, looks, roles, rules, store
+from clearwindow.identity.models import (
+    BOOTSTRAP_OPERATOR,
+    IssuedToken,
+    Operator,
+    OperatorRecord,
+    OperatorRole,
+    TokenTerms,
+)
 from clearwindow.identity.tokens import new_token, terms_of
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
 
-def create_operator(runtime: Runtime, actor: Operator, name: str) -> OperatorRecord:
-    """Returns the operator with this name, and makes one if there is none."""
+def create_operator(
+    runtime: Runtime, actor: Operator, name: str, role: OperatorRole | None = None
+) -> OperatorRecord:
+    """Returns the operator with this name, and makes one if there is none: an administrator, if no role is given.
+
+    Raises:
+        ConflictError: the operator has another role, or the name looks like that of another operator.
+    """
     with runtime.transaction() as tx:
-        operator, made = ensure_operator(tx, name)
-        if made:
-            audit.record(tx, actor, "operator.created", operator.id, name=operator.name)
+        return add_operator(tx, actor, name, role)
+
+
+def add_operator(tx: Transaction, actor: Operator, name: str, role: OperatorRole | None = None) -> OperatorRecord:
+    operator, made = ensure_operator(tx, name, role or OperatorRole.ADMINISTRATOR)
+    if role is not None and operator.role != role:
+        raise ConflictError(
+            "operator_differs", f"the operator {name} is {operator.role} already: change the role with PATCH"
+        )
+    if made:
+        audit.record(tx, actor, "operator.created", operator.id, name=operator.name, role=operator.role)
     return operator
 
 
+def update_operator(runtime: Runtime, actor: Operator, operator_id: str, role: OperatorRole) -> OperatorRecord:
+    """Gives an operator another role. Its tokens may do no more than that from now on.
+
+    Raises:
+        NotFoundError: there is no such operator.
+        UnprocessableError: there would be no administrator any more.
+    """
+    with runtime.transaction() as tx:
+        return change_role(tx, actor, operator_id, role)
+
+
+def change_role(tx: Transaction, actor: Operator, operator_id: str, role: OperatorRole) -> OperatorRecord:
+    administrators = store.lock_operator_administrators(tx)
+    before = _known(store.lock_operator(tx, parse_uuid(operator_id) or NIL))
+    if before.role == role:
+        return before
+    if before.role is OperatorRole.ADMINISTRATOR:
+        roles.require_administrator_left(administrators, before.id)
+    store.update_operator_role(tx, before.id, role)
+    audit.record(tx, actor, "operator.updated", before.id, before=before.role, role=role)
+    return replace(before, role=role)
+
+
+def require_operator(tx: Transaction, operator_id: str) -> OperatorRecord:
+    """Returns the operator, locked.
+
+    Raises:
+        NotFoundError: there is no such operator.
+    """
+    return _known(store.lock_operator(tx, parse_uuid(operator_id) or NIL))
+
+
 def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, terms: TokenTerms) -> IssuedToken:
-    """Makes a token for an operator.
+    """Makes a token for an operator. It may do no more than the caller's own token.
 
     Raises:
         PermissionDeniedError: the operator is not the caller.
         NotFoundError: there is no such operator.
-        InvalidRequestError: the token would expire in the past.
+        InvalidRequestError: the token would expire in the past, or its role is not included in the operator's.
+    """
+    allowed = allowed_terms(actor, operator_id, terms)
+    with runtime.transaction() as tx:
+        require_token_holder(tx, actor, operator_id)
+        return issue_operator_token(tx, actor, operator_id, allowed)
+
+
+def allowed_terms(actor: Operator, operator_id: str, terms: TokenTerms) -> TokenTerms:
+    """Returns the terms with a role. A narrow token must not make a wider one, now or when a role is raised later.
+
+    Raises:
+        InvalidRequestError: the role is not included in that of the caller's token.
+    """
+    if str(actor.operator_id) != operator_id:
+        return terms
+    roles.require_narrower(actor.role, _own_role(terms))
+    return replace(terms, role=terms.role or actor.role)
+
+
+def issue_operator_token(tx: Transaction, actor: Operator, operator_id: str, terms: TokenTerms) -> IssuedToken:
+    """Makes a token for any operator, whoever asks."""
+    operator = _known(store.find_operator(tx, parse_uuid(operator_id) or NIL))
+    own = _own_role(terms)
+    roles.require_narrower(operator.role, own)
+    # What the token in the settings makes is the operator's own: it makes the first token of each.
+    made_by = None if actor.name == BOOTSTRAP_OPERATOR else actor.operator_id
+    held = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name)
+    token = replace(held, role=own, made_by=made_by)
+    issued = IssuedToken(token, rules.new_token())
+    store.insert_token(tx, token, rules.token_sha256(issued.value))
+    audit.record(tx, actor, "token.created", token.id, operatorId=operator_id, **terms_of(token))
+    return issued
+
+
+def require_token_holder(tx: Transaction, actor: Operator, operator_id: str) -> OperatorRecord:
+    """Returns the operator for whom the actor may make a token.
+
+    Raises:
+        PermissionDeniedError: the operator is not the actor.
+        NotFoundError: there is no such operator.
     """
     _require_own_or_bootstrap(actor, operator_id)
-    with runtime.transaction() as tx:
-        operator = store.find_operator(tx, parse_uuid(operator_id) or NIL)
-        if operator is None:
-            raise NotFoundError("operator_unknown", "there is no operator with this id")
-        token = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name)
-        issued = IssuedToken(token, rules.new_token())
-        store.insert_token(tx, token, rules.token_sha256(issued.value))
-        audit.record(tx, actor, "token.created", token.id, operatorId=operator_id, **terms_of(token))
-    return issued
+    return _known(store.find_operator(tx, parse_uuid(operator_id) or NIL))
 
 
 def ensure_bootstrap_operator(runtime: Runtime) -> OperatorRecord:
@@ -48,15 +136,53 @@ def ensure_bootstrap_operator(runtime: Runtime) -> OperatorRecord:
         return ensure_operator(tx, BOOTSTRAP_OPERATOR)[0]
 
 
-def ensure_operator(tx: Transaction, name: str) -> tuple[OperatorRecord, bool]:
-    """Returns the operator with this name, and whether this call made it."""
-    operator = OperatorRecord(tx.new_id(), name, tx.now())
+def ensure_operator(
+    tx: Transaction, name: str, role: OperatorRole = OperatorRole.ADMINISTRATOR
+) -> tuple[OperatorRecord, bool]:
+    """Returns the operator with this name, and whether this call made it.
+
+    Raises:
+        ConflictError: the name looks like that of another operator.
+    """
+    found = store.find_operator_by_name(tx, name)
+    if found is not None:
+        return found, False
+    require_distinct_name(tx, name)
+    operator = OperatorRecord(tx.new_id(), name, tx.now(), role)
     if store.insert_operator(tx, operator):
         return operator, True
     found = store.find_operator_by_name(tx, name)
     if found is None:
         raise LookupError("an operator has this name and cannot be read")
     return found, False
+
+
+def require_distinct_name(tx: Transaction, name: str) -> None:
+    """Refuses a new name that looks like that of another operator.
+
+    Raises:
+        ConflictError: it does.
+    """
+    if name == BOOTSTRAP_OPERATOR:
+        return
+    look = looks.look_of(name)
+    others = {*store.list_operator_names(tx), BOOTSTRAP_OPERATOR}
+    alike = next((other for other in others if looks.look_of(other) == look), None)
+    if alike is not None:
+        raise ConflictError(
+            "operator_look_key",
+            f"name: looks like the operator {alike}: choose a name that nobody can mistake for another",
+        )
+
+
+def _own_role(terms: TokenTerms) -> OperatorRole | None:
+    return None if terms.role is None else OperatorRole(terms.role)
+
+
+def _known(operator: OperatorRecord | None) -> OperatorRecord:
+    if operator is None:
+        raise NotFoundError("operator_unknown", "there is no operator with this id")
+    return operator
 
 
 def _require_own_or_bootstrap(actor: Operator, operator_id: str) -> None:

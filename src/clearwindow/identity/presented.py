@@ -15,7 +15,7 @@ from clearwindow.api.lookups import Known, Presented
 from clearwindow.core.errors import NotAuthenticatedError
 from clearwindow.core.work import Purpose, working_for
 from clearwindow.identity import rules, store
-from clearwindow.identity.models import BOOTSTRAP_OPERATOR, Token, TokenKind
+from clearwindow.identity.models import Token, TokenKind
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -58,7 +58,7 @@ def find_known(runtime: Runtime, presented: Sequence[Presented]) -> list[Known |
 
 
 def is_bootstrap(runtime: Runtime, presented: Presented) -> bool:
-    """Returns whether it is the operator's token in the settings."""
+    """Returns whether it is the operator's token in the settings. It opens nothing once the network was opened."""
     bootstrap = runtime.operator_token_sha256
     return bool(bootstrap and not presented.signed and hmac.compare_digest(bootstrap, presented.token_sha256))
 
@@ -72,7 +72,7 @@ def _known_of(token: Token) -> Known:
 def _bootstrap_operator(runtime: Runtime, tx: Transaction, presented: Sequence[Presented]) -> Known | None:
     if not any(is_bootstrap(runtime, each) for each in presented):
         return None
-    record = store.find_operator_by_name(tx, BOOTSTRAP_OPERATOR)
+    record = store.find_bootstrap_operator(tx)
     return Known(f"operator {record.id}", limited=False) if record else None
 
 

@@ -10,13 +10,13 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from typing import Final
 
 from clearwindow.core.errors import NotAuthenticatedError, PermissionDeniedError
-from clearwindow.identity.models import Scope, Token, TokenKind
+from clearwindow.core.work import READING_METHODS
+from clearwindow.identity.models import Hands, Scope, Token, TokenKind
 
 TOKEN_PREFIX: Final = "cwt_"  # noqa: S105 - every token begins with it, so that scanners find leaked ones
 V2X_PREFIX: Final = "v2x"
 _RANDOM_BYTES: Final = 32
 _MAPPED_BITS: Final = 96
-_READING_METHODS: Final = frozenset({"GET", "HEAD"})
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -97,7 +97,7 @@ def require_member(token: Token, named: str | None) -> str:
 
 def needed_scopes(method: str) -> tuple[Scope, ...]:
     """Returns the scopes that a call with this HTTP method needs."""
-    return (Scope.READ,) if method in _READING_METHODS else (Scope.READ, Scope.WRITE)
+    return (Scope.READ,) if method in READING_METHODS else (Scope.READ, Scope.WRITE)
 
 
 def has_permission(token: Token, needed: Iterable[Scope]) -> bool:
@@ -117,6 +117,11 @@ def require_permission(token: Token, needed: Iterable[Scope]) -> None:
         raise PermissionDeniedError(
             "scope_missing", f"the token lacks the scope {missing[0]}", {"missingScopes": list(missing)}
         )
+
+
+def share_hands(one: Hands, other: Hands) -> bool:
+    """Returns whether one person may have made both requests: as one operator, or with a token made for another."""
+    return one.operator_id in {other.operator_id, other.token_made_by} or one.token_made_by == other.operator_id
 
 
 def _inside(token: Token, address: Address | None) -> bool:

@@ -11,20 +11,24 @@ from clearwindow.api.filters import Page
 from clearwindow.api.schema import RequestModel, ShortText, WireModel, WireMoment
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
+from clearwindow.identity.looks import is_readable
 from clearwindow.identity.models import (
     AuditFilter,
     AuditRecord,
     Enterprise,
     EnterpriseChange,
     IssuedToken,
+    MemberRecord,
+    MemberRole,
+    MembershipChange,
     NewEnterprise,
     NewUser,
     OperatorRecord,
+    OperatorRole,
     Scope,
     TokenKind,
     TokenTerms,
     TrustOrg,
-    User,
 )
 from clearwindow.identity.rules import parse_network
 
@@ -38,25 +42,40 @@ ChosenId = Annotated[str, StringConstraints(pattern=CHOSEN_ID)]
 ScopeText = Annotated[Scope, Field(strict=False)]
 TokenKindText = Annotated[TokenKind, Field(strict=False)]
 TrustOrgText = Annotated[TrustOrg, Field(strict=False)]
+OperatorRoleText = Annotated[OperatorRole, Field(strict=False)]
+MemberRoleText = Annotated[MemberRole, Field(strict=False)]
 
 
 def _network_text(text: str) -> str:
     return str(parse_network(text))
 
 
+def _readable(name: str) -> str:
+    if not is_readable(name):
+        raise ValueError("must have characters that are seen, and single spaces between words")
+    return name
+
+
 NetworkText = Annotated[ShortText, AfterValidator(_network_text)]
+OperatorName = Annotated[ShortText, AfterValidator(_readable)]
 
 
 class OperatorRequest(RequestModel):
-    name: ShortText
+    name: OperatorName
+    role: OperatorRoleText | None = None
+
+
+class OperatorUpdate(RequestModel):
+    role: OperatorRoleText
 
 
 class OperatorTokenRequest(RequestModel):
     label: ShortText | None = None
     expires_at: WireMoment | None = None
+    role: OperatorRoleText | None = None
 
     def to_model(self) -> TokenTerms:
-        return TokenTerms(label=self.label, expires_at=self.expires_at)
+        return TokenTerms(label=self.label, expires_at=self.expires_at, role=self.role)
 
 
 class EnterpriseRequest(RequestModel):
@@ -87,9 +106,25 @@ class UserRequest(RequestModel):
     id: ChosenId | None = None
     name: ShortText
     email: ShortText | None = None
+    role: MemberRoleText | None = None
+    may_use_custodian_key: bool | None = None
 
     def to_model(self) -> NewUser:
-        return NewUser(self.id, self.name, self.email)
+        return NewUser(self.id, self.name, self.email, self.role, self.may_use_custodian_key)
+
+
+class UserUpdate(RequestModel):
+    role: MemberRoleText | None = None
+    may_use_custodian_key: bool | None = None
+
+    @model_validator(mode="after")
+    def _require_a_change(self) -> Self:
+        if self.role is None and self.may_use_custodian_key is None:
+            raise ValueError("must give a role, or mayUseCustodianKey, or both")
+        return self
+
+    def to_model(self) -> MembershipChange:
+        return MembershipChange(self.role, self.may_use_custodian_key)
 
 
 class TokenRequest(RequestModel):
@@ -99,10 +134,12 @@ class TokenRequest(RequestModel):
     ip_allow_list: list[NetworkText] = Field(default_factory=list, max_length=MAX_ALLOWED_NETWORKS)
     label: ShortText | None = None
     kind: TokenKindText = TokenKind.BEARER
+    role: MemberRoleText | None = None
 
     def to_model(self) -> TokenTerms:
         networks = dict.fromkeys(parse_network(text) for text in self.ip_allow_list)
-        return TokenTerms(self.label, self.expires_at, frozenset(self.scopes), tuple(networks), self.kind)
+        scopes = frozenset(self.scopes)
+        return TokenTerms(self.label, self.expires_at, scopes, tuple(networks), self.kind, self.role)
 
 
 class AuditFilters(Page):
@@ -118,6 +155,7 @@ class AuditFilters(Page):
 class OperatorView(WireModel):
     id: str
     name: str
+    role: str
     created_at: str
 
 
@@ -139,9 +177,13 @@ class EnterpriseAnswer(WireModel):
 
 
 class UserView(WireModel):
+    """A user as a member of the enterprise in the path."""
+
     id: str
     name: str
     email: str | None = None
+    role: str
+    may_use_custodian_key: bool
     created_at: str
 
 
@@ -150,10 +192,14 @@ class UserAnswer(WireModel):
 
 
 class TokenView(WireModel):
-    """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token."""
+    """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token.
+
+    Without ``role`` it follows the role of its holder.
+    """
 
     id: str
     kind: str | None = None
+    role: str | None = None
     value: str
     operator_id: str | None = None
     enterprise_id: str | None = None
@@ -186,7 +232,9 @@ class AuditLogAnswer(WireModel):
 
 
 def operator_answer(operator: OperatorRecord) -> OperatorAnswer:
-    view = OperatorView(id=str(operator.id), name=operator.name, created_at=wire_time(operator.created_at))
+    view = OperatorView(
+        id=str(operator.id), name=operator.name, role=operator.role, created_at=wire_time(operator.created_at)
+    )
     return OperatorAnswer(operator=view)
 
 
@@ -202,8 +250,16 @@ def enterprise_answer(enterprise: Enterprise) -> EnterpriseAnswer:
     return EnterpriseAnswer(enterprise=view)
 
 
-def user_answer(user: User) -> UserAnswer:
-    fields = present(id=user.id, name=user.name, email=user.email, created_at=wire_time(user.created_at))
+def user_answer(member: MemberRecord) -> UserAnswer:
+    user, membership = member.user, member.membership
+    fields = present(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        role=membership.role,
+        may_use_custodian_key=membership.may_use_custodian_key,
+        created_at=wire_time(user.created_at),
+    )
     return UserAnswer(user=UserView.model_validate(fields))
 
 
@@ -212,6 +268,7 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
     fields = present(
         id=str(token.id),
         kind=None if token.kind is TokenKind.BEARER else token.kind,
+        role=token.role,
         value=issued.value,
         label=token.label,
         created_at=wire_time(token.created_at),

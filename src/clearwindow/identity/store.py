@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, cast
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from clearwindow.identity.looks import look_of
 from clearwindow.identity.models import (
+    BOOTSTRAP_OPERATOR,
     Actor,
     AuditFilter,
     AuditRecord,
     Enterprise,
+    Membership,
+    Opening,
     OperatorRecord,
+    OperatorRole,
     Token,
     User,
 )
@@ -57,6 +62,7 @@ def insert_token(tx: Transaction, token: Token, token_sha256: bytes, sealed_secr
         now=token.created_at,
         expires_at=token.expires_at,
         role=token.role,
+        made_by=token.made_by,
     )
 
 
@@ -95,17 +101,26 @@ def find_user(tx: Transaction, user_id: str) -> User | None:
     return tx.first(User, sql["find_user"], id=user_id)
 
 
-def insert_membership(tx: Transaction, enterprise_id: str, user_id: str) -> bool:
-    values = {"enterprise_id": enterprise_id, "user_id": user_id}
-    return tx.run(sql["insert_membership"], **values, now=tx.now()) == 1
+def insert_membership(tx: Transaction, membership: Membership) -> bool:
+    """Returns False if the user is a member already."""
+    return tx.run(sql["insert_membership"], **_rights(membership), now=tx.now()) == 1
 
 
-def is_member(tx: Transaction, enterprise_id: str, user_id: str) -> bool:
-    return bool(tx.scalars(bool, sql["is_member"], enterprise_id=enterprise_id, user_id=user_id))
+def find_membership(tx: Transaction, enterprise_id: str, user_id: str) -> Membership | None:
+    return tx.first(Membership, sql["find_membership"], enterprise_id=enterprise_id, user_id=user_id)
+
+
+def list_administrators(tx: Transaction, enterprise_id: str) -> Sequence[str]:
+    return tx.scalars(str, sql["list_administrators"], enterprise_id=enterprise_id)
+
+
+def update_membership(tx: Transaction, membership: Membership) -> None:
+    tx.run(sql["update_membership"], **_rights(membership))
 
 
 def insert_operator(tx: Transaction, operator: OperatorRecord) -> bool:
-    values = {"id": operator.id, "name": operator.name, "role": operator.role}
+    """Returns False if an operator has the name."""
+    values = {"id": operator.id, "name": operator.name, "role": operator.role, "look": look_of(operator.name)}
     return tx.run(sql["insert_operator"], **values, now=operator.created_at) == 1
 
 
@@ -115,6 +130,54 @@ def find_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
 
 def find_operator_by_name(tx: Transaction, name: str) -> OperatorRecord | None:
     return tx.first(OperatorRecord, sql["find_operator_by_name"], name=name)
+
+
+def find_bootstrap_operator(tx: Transaction) -> OperatorRecord | None:
+    """Returns the operator of the token in the settings. None once the network was opened."""
+    return tx.first(OperatorRecord, sql["find_bootstrap_operator"], name=BOOTSTRAP_OPERATOR)
+
+
+def list_operator_names(tx: Transaction) -> Sequence[str]:
+    return tx.scalars(str, sql["list_operator_names"])
+
+
+def lock_operator_administrators(tx: Transaction) -> Sequence[UUID]:
+    return tx.scalars(UUID, sql["lock_operator_administrators"], bootstrap=BOOTSTRAP_OPERATOR)
+
+
+def lock_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
+    return tx.first(OperatorRecord, sql["lock_operator"], id=operator_id)
+
+
+def update_operator_role(tx: Transaction, operator_id: UUID, role: OperatorRole) -> None:
+    tx.run(sql["update_operator_role"], id=operator_id, role=role)
+
+
+def lock_operators(tx: Transaction) -> None:
+    """Keeps others from making operators until the transaction ends."""
+    tx.run(sql["lock_operators"])
+
+
+def revoke_tokens_of_operator(tx: Transaction, operator_id: UUID) -> None:
+    tx.run(sql["revoke_tokens_of_operator"], operator_id=operator_id, now=tx.now())
+
+
+def insert_opening(tx: Transaction, *, single_operator: bool) -> bool:
+    """Returns False if the network was opened before."""
+    return tx.run(sql["insert_opening"], now=tx.now(), single_operator=single_operator) == 1
+
+
+def find_opening(tx: Transaction) -> Opening | None:
+    return tx.first(Opening, sql["find_opening"])
+
+
+def _rights(membership: Membership) -> dict[str, object]:
+    return {
+        "enterprise_id": membership.enterprise_id,
+        "user_id": membership.user_id,
+        "role": membership.role,
+        "may_use_custodian_key": membership.may_use_custodian_key,
+    }
 
 
 def insert_audit_record(

@@ -8,9 +8,19 @@ from uuid import UUID
 from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import InvalidRequestError, NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
-from clearwindow.identity import audit, rules, store
+from clearwindow.identity import audit, roles, rules, store
 from clearwindow.identity.enterprises import require_enterprise
-from clearwindow.identity.models import IssuedToken, Operator, Signer, Token, TokenKind, TokenTerms
+from clearwindow.identity.models import (
+    Enterprise,
+    IssuedToken,
+    MemberRole,
+    Membership,
+    Operator,
+    Signer,
+    Token,
+    TokenKind,
+    TokenTerms,
+)
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -22,27 +32,49 @@ def create_token(
 
     Raises:
         NotFoundError: there is no such enterprise.
-        InvalidRequestError: the user is not a member of it, or the token would expire in the past.
+        InvalidRequestError: the user is not a member of it, the token would expire in the past, or its role is not
+            included in the user's.
     """
     with runtime.transaction() as tx:
-        issued = issue_token(tx, enterprise_id, user_id, terms)
-        holder = {"enterpriseId": enterprise_id, "userId": user_id}
-        audit.record(tx, actor, "token.created", issued.token.id, **holder, **terms_of(issued.token))
+        return add_token(tx, actor, enterprise_id, user_id, terms)
+
+
+def add_token(tx: Transaction, actor: Operator, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
+    """Makes a token in this transaction, as `create_token` does. It remembers who made it and may have kept it."""
+    issued = issue_token(tx, enterprise_id, user_id, terms, made_by=actor.operator_id)
+    holder = {"enterpriseId": enterprise_id, "userId": user_id}
+    audit.record(tx, actor, "token.created", issued.token.id, **holder, **terms_of(issued.token))
     return issued
 
 
-def issue_token(tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms) -> IssuedToken:
-    enterprise = require_enterprise(tx, enterprise_id)
-    if not store.is_member(tx, enterprise_id, user_id):
-        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
-    blank = new_token(tx, terms)
-    token = replace(blank, enterprise_id=enterprise_id, user_id=user_id, licensed=enterprise.licensed)
+def issue_token(
+    tx: Transaction, enterprise_id: str, user_id: str, terms: TokenTerms, made_by: UUID | None = None
+) -> IssuedToken:
+    enterprise, membership = require_member_of(tx, enterprise_id, user_id)
+    own = None if terms.role is None else MemberRole(terms.role)
+    roles.require_narrower(membership.role, own)
+    held = replace(new_token(tx, terms), enterprise_id=enterprise_id, user_id=user_id)
+    token = replace(held, licensed=enterprise.licensed, role=own, made_by=made_by)
     issued = IssuedToken(token, rules.new_token(token.kind))
     sealed = None
     if token.kind is TokenKind.V2X:
         sealed = tx.vault.encrypt(issued.value.encode(), context=_seal_context(token.id))
     store.insert_token(tx, token, rules.token_sha256(issued.value), sealed)
     return issued
+
+
+def require_member_of(tx: Transaction, enterprise_id: str, user_id: str) -> tuple[Enterprise, Membership]:
+    """Returns the enterprise, and the user's membership of it.
+
+    Raises:
+        NotFoundError: there is no such enterprise.
+        InvalidRequestError: the user is not a member of it.
+    """
+    enterprise = require_enterprise(tx, enterprise_id)
+    membership = store.find_membership(tx, enterprise_id, user_id)
+    if membership is None:
+        raise InvalidRequestError("user_not_a_member", "userId: the enterprise has no member with this id")
+    return enterprise, membership
 
 
 def revoke_token(runtime: Runtime, actor: Operator, token_id: str) -> None:
@@ -78,9 +110,8 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
     Raises:
         InvalidRequestError: it would expire in the past.
     """
+    require_later(tx, terms)
     now = tx.now()
-    if terms.expires_at is not None and terms.expires_at <= now:
-        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
     return Token(
         id=tx.new_id(),
         kind=terms.kind,
@@ -98,11 +129,17 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
     )
 
 
+def require_later(tx: Transaction, terms: TokenTerms) -> None:
+    if terms.expires_at is not None and terms.expires_at <= tx.now():
+        raise InvalidRequestError("expiry_passed", "expiresAt: must be in the future")
+
+
 def terms_of(token: Token) -> dict[str, object]:
     """Returns what the audit trail records about a token."""
     return {
         "label": token.label,
         "kind": token.kind,
+        "role": token.role,
         "scopes": sorted(token.scopes),
         "ipAllowList": [str(network) for network in token.ip_allow_list],
         "expiresAt": wire_time(token.expires_at) if token.expires_at else None,

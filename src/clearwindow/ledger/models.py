@@ -24,6 +24,8 @@ class EntryKind(StrEnum):
 
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
+    WITHDRAWAL_RESERVED = "withdrawal_reserved"
+    WITHDRAWAL_RELEASED = "withdrawal_released"
     ALLOCATION_RESERVED = "allocation_reserved"
     ALLOCATION_CLEARED = "allocation_cleared"
     ALLOCATION_RELEASED = "allocation_released"
@@ -49,6 +51,8 @@ class HoldCause(StrEnum):
     SETTLEMENT = "settlement"
     DISPUTE = "dispute"
     ONCHAIN_DEPOSIT = "onchain_deposit"
+    WITHDRAWAL = "withdrawal"
+    """A withdrawal that operators have proposed. Its id is the proposal's."""
 
 
 class BalanceKey(NamedTuple):

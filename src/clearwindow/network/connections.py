@@ -157,7 +157,7 @@ def change(runtime: Runtime, member: Member, connection_id: UUID, changes: Conne
         after = replace(after, updated_at=tx.now())
         store.update_connection(tx, after)
         partner = store.existing_partner(tx, after.partner_id)
-        introduction.notify(tx, EventType.CONNECTION_UPDATED, after, client, partner)
+        introduction.notify(tx, EventType.CONNECTION_UPDATED, after, client, partner, changed_by=member.user_id)
         audit.record(tx, member, "connection.changed", after.id, **changes)
         return after
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from uuid import UUID
 
 from clearwindow.events import outbox
@@ -52,9 +51,16 @@ def introduction_work() -> CallWork:
     return CallWork("connections", _ASKED, _carry_on)
 
 
-def notify(tx: Transaction, kind: EventType, connection: Connection, client: Client, partner: Partner) -> None:
-    """Records an event for the client's and the partner's enterprise."""
-    payload: Mapping[str, object] = {
+def notify(
+    tx: Transaction,
+    kind: EventType,
+    connection: Connection,
+    client: Client,
+    partner: Partner,
+    changed_by: str | None = None,
+) -> None:
+    """Records an event for the client's and the partner's enterprise. The partner is not told which user did it."""
+    payload: dict[str, object] = {
         "connectionId": str(connection.id),
         "clientId": str(connection.client_id),
         "partnerId": str(connection.partner_id),
@@ -62,9 +68,11 @@ def notify(tx: Transaction, kind: EventType, connection: Connection, client: Cli
         "active": connection.active,
         "initialized": connection.initialized,
     }
+    for_client = payload if changed_by is None else {**payload, "changedBy": changed_by}
     # One enterprise may be both client and partner. It gets one event.
+    payloads = {partner.enterprise_id: payload, client.enterprise_id: for_client}
     receivers = dict.fromkeys((client.enterprise_id, partner.enterprise_id))
-    outbox.record(tx, [Event(kind, enterprise_id, connection.id, payload) for enterprise_id in receivers])
+    outbox.record(tx, [Event(kind, owner, connection.id, payloads[owner]) for owner in receivers])
 
 
 def _carry_on(runtime: Runtime, call: OwedCall) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from clearwindow.core.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from clearwindow.custody import store as custody
 from clearwindow.identity import audit, enterprises
+from clearwindow.identity.acts import Scene
 from clearwindow.identity.models import Member, Operator
 from clearwindow.network import parties, rules, store
 from clearwindow.network.models import (
@@ -26,70 +27,85 @@ from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
 
-def configure(
-    runtime: Runtime, operator: Operator, asked: PartnerConfiguration, endpoint: Endpoint
-) -> PartnerConfiguration:
+def configure(scene: Scene, asked: PartnerConfiguration, endpoint: Endpoint) -> PartnerConfiguration:
     """Replaces the whole partner configuration of the enterprise. The same configuration changes nothing."""
-    with runtime.transaction() as tx:
-        enterprises.require_enterprise(tx, asked.enterprise_id)
-        currencies = rules.our_currencies(asked.currencies, custody.currencies(tx))
-        configuration = replace(asked, currencies=currencies)
-        partner = store.find_partner(tx, enterprise_id=asked.enterprise_id)
-        if partner is not None:
-            # A settlement reads the unit and the names in two statements. The lock keeps both of one version.
-            parties.lock_partner(tx, partner.id)
-        same = store.find_configuration(tx, asked.enterprise_id) == configuration
-        if not same:
-            store.put_configuration(tx, configuration)
-        if not calls.configure(tx, endpoint, allow_private=runtime.outgoing.allow_private) and same:
-            return configuration
-        audit.record(
-            tx,
-            operator,
-            "partner_configuration.replaced",
-            configuration.enterprise_id,
-            currencies=currencies,
-            amountUnit=str(configuration.amount_unit),
-            executeWhenFunded=configuration.execute_when_funded,
-            autoApproveClientClosures=configuration.auto_approve_client_closures,
-            publicKey=configuration.public_key,
-            onchainEnabled=configuration.onchain_enabled,
-            lossSlaMinutes=_plain(configuration.loss_sla_minutes),
-            gainSlaMinutes=_plain(configuration.gain_sla_minutes),
-            callbackUrl=endpoint.callback_url,
-            callbackPaths=dict(endpoint.callback_paths),
-            asyncAllocations=endpoint.async_allocations,
-        )
+    tx, runtime = scene.tx, scene.runtime
+    enterprises.require_enterprise(tx, asked.enterprise_id)
+    configuration = in_our_names(tx, asked)
+    lock_if_partner(tx, asked.enterprise_id)
+    same = store.find_configuration(tx, asked.enterprise_id) == configuration
+    if not same:
+        store.put_configuration(tx, configuration)
+    if not calls.configure(tx, endpoint, allow_private=runtime.outgoing.allow_private) and same:
         return configuration
+    audit.record(
+        tx,
+        scene.operator,
+        "partner_configuration.replaced",
+        configuration.enterprise_id,
+        currencies=configuration.currencies,
+        amountUnit=str(configuration.amount_unit),
+        executeWhenFunded=configuration.execute_when_funded,
+        autoApproveClientClosures=configuration.auto_approve_client_closures,
+        publicKey=configuration.public_key,
+        onchainEnabled=configuration.onchain_enabled,
+        lossSlaMinutes=_plain(configuration.loss_sla_minutes),
+        gainSlaMinutes=_plain(configuration.gain_sla_minutes),
+        callbackUrl=endpoint.callback_url,
+        callbackPaths=dict(endpoint.callback_paths),
+        asyncAllocations=endpoint.async_allocations,
+    )
+    return configuration
 
 
-def change_partner(runtime: Runtime, operator: Operator, partner_id: UUID, changes: PartnerChanges) -> Partner:
-    with runtime.transaction() as tx:
-        if store.find_partner(tx, partner_id=partner_id) is None:
-            raise NotFoundError("partner_unknown", "there is no partner with this id")
-        before = parties.lock_partner(tx, partner_id)
-        changed = replace(before, **changes)
-        if changed == before:
-            return before
-        store.update_partner(tx, changed)
-        audit.record(tx, operator, "partner.changed", partner_id, **_auditable(changes))
-        return replace(changed, updated_at=tx.now())
+def in_our_names(tx: Transaction, asked: PartnerConfiguration) -> PartnerConfiguration:
+    """Returns the configuration with our own spelling of its currencies."""
+    return replace(asked, currencies=rules.our_currencies(asked.currencies, custody.currencies(tx)))
 
 
-def change_licence(runtime: Runtime, operator: Operator, asked: PartnerLicence) -> PartnerLicence:
+def lock_if_partner(tx: Transaction, enterprise_id: str) -> Partner | None:
+    """Locks the enterprise as a partner: a settlement reads the unit and the names in two statements."""
+    partner = store.find_partner(tx, enterprise_id=enterprise_id)
+    return None if partner is None else parties.lock_partner(tx, partner.id)
+
+
+def change_partner(scene: Scene, partner_id: UUID, changes: PartnerChanges) -> Partner:
+    tx = scene.tx
+    before = lock_partner(tx, partner_id)
+    changed = replace(before, **changes)
+    if changed == before:
+        return before
+    store.update_partner(tx, changed)
+    audit.record(tx, scene.operator, "partner.changed", partner_id, **_auditable(changes))
+    return replace(changed, updated_at=tx.now())
+
+
+def lock_partner(tx: Transaction, partner_id: UUID) -> Partner:
+    """Locks a partner that an operator has named."""
+    if store.find_partner(tx, partner_id=partner_id) is None:
+        raise NotFoundError("partner_unknown", "there is no partner with this id")
+    return parties.lock_partner(tx, partner_id)
+
+
+def change_licence(scene: Scene, asked: PartnerLicence) -> PartnerLicence:
     """Gives or takes the enterprise's licence for a partner. What exists already goes on."""
-    with runtime.transaction() as tx:
-        enterprises.lock_enterprise(tx, asked.enterprise_id)
-        if store.find_partner(tx, partner_id=asked.partner_id) is None:
-            raise NotFoundError("partner_unknown", "there is no partner with this id")
-        before = store.licences(tx, asked.enterprise_id, [asked.partner_id])[asked.partner_id]
-        if before.licensed is asked.licensed:
-            return before
-        changed = replace(asked, updated_at=tx.now())
-        store.put_licence(tx, changed)
-        details = {"partnerId": str(asked.partner_id), "licensed": asked.licensed}
-        audit.record(tx, operator, "partner_licence.changed", asked.enterprise_id, **details)
-        return changed
+    tx = scene.tx
+    before = lock_licence(tx, asked)
+    if before.licensed is asked.licensed:
+        return before
+    changed = replace(asked, updated_at=tx.now())
+    store.put_licence(tx, changed)
+    details = {"partnerId": str(asked.partner_id), "licensed": asked.licensed}
+    audit.record(tx, scene.operator, "partner_licence.changed", asked.enterprise_id, **details)
+    return changed
+
+
+def lock_licence(tx: Transaction, asked: PartnerLicence) -> PartnerLicence:
+    """Returns the licence as it is, with its enterprise locked."""
+    enterprises.lock_enterprise(tx, asked.enterprise_id)
+    if store.find_partner(tx, partner_id=asked.partner_id) is None:
+        raise NotFoundError("partner_unknown", "there is no partner with this id")
+    return store.licences(tx, asked.enterprise_id, [asked.partner_id])[asked.partner_id]
 
 
 def change_client(runtime: Runtime, operator: Operator, client_id: UUID, changes: ClientChanges) -> Client:

@@ -70,11 +70,20 @@ def configure(tx: Transaction, endpoint: Endpoint, *, allow_private: bool) -> bo
     Raises:
         InvalidRequestError: the address or a path cannot be called.
     """
-    rules.require_endpoint(endpoint, allow_private=allow_private)
+    require_callable(endpoint, allow_private=allow_private)
     if endpoint_of(tx, endpoint.enterprise_id) == endpoint:
         return False
     store.put_endpoint(tx, endpoint)
     return True
+
+
+def require_callable(endpoint: Endpoint, *, allow_private: bool) -> None:
+    """Checks what can be checked of an endpoint without calling it.
+
+    Raises:
+        InvalidRequestError: the address or a path cannot be called.
+    """
+    rules.require_endpoint(endpoint, allow_private=allow_private)
 
 
 def owe(

@@ -48,6 +48,7 @@ MEANING: Final[dict[str, tuple[type[RequestError], str]]] = {
     "go_account_key_active_once": (ConflictError, "the Go Account has this key already"),
     "go_account_key_custodian_once": (ConflictError, "the Go Account has a custodian key already"),
     "nonce_pkey": (ConflictError, "the nonce was used by another request: choose a new one"),
+    "operator_look_key": (ConflictError, "the name looks like that of another operator: choose another one"),
     "operator_name_key": (ConflictError, "an operator of this name exists already"),
     "partner_enterprise_key": (ConflictError, "the enterprise is a partner already"),
     "settlement_external_id_reserved": (

@@ -26,6 +26,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _FIND: Final = "SELECT resets, clock_offset_milliseconds, clock_target FROM sandbox"
 _IS_KNOWN: Final = "SELECT to_regclass('sandbox') IS NOT NULL"
 _HOLDS_ENTERPRISES: Final = "SELECT EXISTS (SELECT FROM enterprise)"
+_IS_OPENED: Final = "SELECT EXISTS (SELECT FROM opening)"
 _IS_IN_USE: Final = (
     "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND application_name = %s)"
@@ -33,10 +34,15 @@ _IS_IN_USE: Final = (
 _TAKE_CLOCK: Final = "SELECT pg_try_advisory_xact_lock(%s)"
 _WAIT_LONG: Final = "SET LOCAL idle_in_transaction_session_timeout = 0"
 _MARK: Final = "SELECT mark_sandbox()"
-"""A function of the database, which runs as the owner of the tables and refuses one that holds enterprises."""
+"""A function of the database, which runs as the owner of the tables. It refuses a database that holds enterprises,
+and one that was opened in earnest."""
 _HOLDS_A_NETWORK: Final = (
     "The database holds enterprises and is no sandbox: CLEARWINDOW_SANDBOX=1 needs an empty database, so that the"
     " clock of a real network is never moved. Use another data folder or database, or unset it."
+)
+_OPENED: Final = (
+    "The network of this database was opened in earnest, and never becomes a sandbox: unset CLEARWINDOW_SANDBOX, or"
+    " use another data folder or database."
 )
 _MOVE: Final = "UPDATE sandbox SET clock_offset_milliseconds = greatest(clock_offset_milliseconds, %s)"
 _SET_TARGET: Final = "UPDATE sandbox SET clock_target = %s"
@@ -185,6 +191,8 @@ def _release_clock(connection: Connection[Any]) -> None:
 
 
 def _mark(connection: Connection[Any]) -> None:
+    if _is_true(connection, _IS_OPENED):
+        raise SandboxError(_OPENED)
     if _is_true(connection, _HOLDS_ENTERPRISES):
         raise SandboxError(_HOLDS_A_NETWORK)
     name = str(conninfo_to_dict(connection.info.dsn).get("application_name") or APPLICATION_NAME)
@@ -196,7 +204,7 @@ def _mark(connection: Connection[Any]) -> None:
     try:
         connection.execute(_MARK)
     except psycopg.errors.IntegrityConstraintViolation:
-        # An enterprise came meanwhile.
+        # An enterprise, or an administrator, came meanwhile.
         raise SandboxError(_HOLDS_A_NETWORK) from None
 
 

@@ -2,61 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from clearwindow.core.errors import NotFoundError, UnprocessableError
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit
-from clearwindow.identity.models import Operator
+from clearwindow.identity.acts import Scene
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Entry, EntryKind, Shortfall
 from clearwindow.network import parties
 from clearwindow.network.models import Partner
 from clearwindow.postgres.pool import Transaction
-from clearwindow.runtime import Runtime
-from clearwindow.settlements import events, funding, proposals, store
+from clearwindow.settlements import events, funding, store
 from clearwindow.settlements.disputes import rules as dispute_rules
 from clearwindow.settlements.disputes import service
 from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.disputes.models import Closure
-from clearwindow.settlements.models import Proposal, ProposedAct, Settlement, SettlementState
+from clearwindow.settlements.models import Settlement, SettlementState
 from clearwindow.settlements.transfers import store as transfers
 
 
-def cancel_closure(
-    runtime: Runtime, operator: Operator, closure_id: UUID | None, reason: str | None
-) -> Closure | Proposal:
-    """Ends the transfers of a closure in the settlement that has taken it. What is owed belongs in a later one.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A closure with its partner and the settlement that has taken it, all locked. None: it is cancelled."""
 
-    Returns the proposal if another operator must confirm it.
+    closure: Closure
+    partner: Partner
+    settlement: Settlement | None
+
+
+def lock_taken(tx: Transaction, closure_id: UUID | None) -> Taken:
+    """Returns the closure if it can be cancelled, or was.
+
+    Raises:
+        NotFoundError: there is no such closure.
+        ConflictError: no settlement has taken it, or one has carried it out.
+    """
+    found = disputes.find_closure(tx, closure_id) if closure_id else None
+    if found is None:
+        raise NotFoundError("closure_not_found", "there is no such dispute closure")
+    # Read after the lock: only under it a closure is taken, carried out or cancelled.
+    partner = parties.lock_partner(tx, found.partner_id)
+    closure = disputes.find_closure(tx, found.id) or found
+    if closure.cancelled_at is not None:
+        return Taken(closure, partner, None)
+    dispute = disputes.existing_dispute(tx, found.dispute_id)
+    settling = dispute.settled_in_settlement_id
+    settlement = store.lock(tx, settling) if settling else None
+    dispute_rules.require_cancellable(closure, dispute, ran=settlement is not None and _has_run(settlement))
+    if settlement is None:
+        raise AssertionError("a closure that can be cancelled is in a settlement")
+    return Taken(closure, partner, settlement)
+
+
+def cancel_closure(scene: Scene, closure_id: UUID | None, reason: str | None) -> Closure:
+    """Ends the transfers of a closure in the settlement that has taken it. What is owed belongs in a later one.
 
     Raises:
         ConflictError: no settlement has taken the closure, or one has carried it out.
         UnprocessableError: a gain of the closure covers losses of the settlement that nothing else covers.
     """
-    with runtime.transaction() as tx:
-        found = disputes.find_closure(tx, closure_id) if closure_id else None
-        if found is None:
-            raise NotFoundError("closure_not_found", "there is no such dispute closure")
-        # Read after the lock: only under it a closure is taken, carried out or cancelled.
-        partner = parties.lock_partner(tx, found.partner_id)
-        closure = disputes.find_closure(tx, found.id) or found
-        dispute = disputes.existing_dispute(tx, found.dispute_id)
-        if closure.cancelled_at is not None:
-            return closure
-        settling = dispute.settled_in_settlement_id
-        settlement = store.lock(tx, settling) if settling else None
-        dispute_rules.require_cancellable(closure, dispute, ran=settlement is not None and _has_run(settlement))
-        if settlement is None:
-            raise AssertionError("a closure that can be cancelled is in a settlement")
-        proposal = proposals.confirm_or_propose(tx, operator, ProposedAct.CANCEL_CLOSURE, closure.id, reason)
-        if proposal is not None:
-            return proposal
-        disputes.cancel_closure(tx, closure.id)
-        _release(tx, partner, settlement, closure)
-        _announce(tx, partner, settlement, closure)
-        audit.record(tx, operator, "dispute_closure.cancel", closure.id, reason=reason, disputeId=str(dispute.id))
-        return disputes.find_closure(tx, closure.id) or closure
+    tx = scene.tx
+    taken = lock_taken(tx, closure_id)
+    closure, partner, settlement = taken.closure, taken.partner, taken.settlement
+    if settlement is None:
+        return closure
+    disputes.cancel_closure(tx, closure.id)
+    _release(tx, partner, settlement, closure)
+    _announce(tx, partner, settlement, closure)
+    details = {"reason": reason, "disputeId": str(closure.dispute_id)}
+    audit.record(tx, scene.operator, "dispute_closure.cancel", closure.id, **details)
+    return disputes.find_closure(tx, closure.id) or closure
 
 
 def _has_run(settlement: Settlement) -> bool:

@@ -200,7 +200,7 @@ def _check(
         _require_fit(staged, unfit())
     if unbalanced is not None:
         _require_net_zero(staged, unbalanced())
-    verified = signatures.verify_with(keys(), partner.go_account_id, request.signed)
+    verified = signatures.verify_with(keys(), partner.go_account_id, request.signed, tx.now())
     return replace(staged, amounts=replace(staged.amounts, account_ids=account_ids)), verified
 
 

@@ -112,26 +112,6 @@ class Settlement:
     """What may be a mistake in the request, and was told in its answer."""
 
 
-class ProposedAct(StrEnum):
-    """What needs two operators: one proposes it, another one confirms it by the same request."""
-
-    REJECT_SETTLEMENT = "settlement.reject"
-    CANCEL_CLOSURE = "dispute_closure.cancel"
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What one operator has asked for and another one must confirm."""
-
-    id: UUID
-    act: ProposedAct
-    subject_id: UUID
-    operator_id: UUID
-    reason: str | None
-    created_at: datetime
-    expires_at: datetime
-
-
 @dataclass(frozen=True, slots=True)
 class StagedAmounts:
     """The currencies of the staged amounts, numbered from 1: the partner's names, ours, and decimals to scale by.

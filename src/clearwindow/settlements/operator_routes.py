@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from clearwindow.api.docs import may_raise
 from clearwindow.api.filters import Page
 from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, counted
 from clearwindow.api.schema import replay_headers
-from clearwindow.core.ids import parse_uuid
+from clearwindow.core.ids import NIL, parse_uuid
+from clearwindow.identity.act_schemas import PROPOSED, answered
+from clearwindow.identity.acts import Asked, perform
 from clearwindow.identity.guards import ActingOperator, operator_router
-from clearwindow.settlements import cancellation, operator_views
+from clearwindow.settlements import acts, operator_views
 from clearwindow.settlements import operator_schemas as schemas
 from clearwindow.settlements.disputes import closures
 from clearwindow.settlements.disputes.models import ClosureStatus
 from clearwindow.settlements.disputes.schemas import DisputesAnswer, disputes_answer
-from clearwindow.settlements.models import Proposal
 from clearwindow.settlements.onchain import operator_acts
 from clearwindow.settlements.transfers.schemas import TransferFilters
 
@@ -68,8 +69,9 @@ def retry_settlement(
         "settlement_not_found",
         "settlement_state",
         "settlement_on_chain",
+        *acts.REJECT_SETTLEMENT.errors,
     )
-    | {202: {"model": schemas.ProposalAnswer}},
+    | PROPOSED,
 )
 def reject_settlement(
     runtime: ServerRuntime,
@@ -83,10 +85,12 @@ def reject_settlement(
     and the same request by another operator carries it out. The transfers of the closures still run. An on-chain
     settlement is refused once the chain has a transaction of it that did not fail.
     """
-    done = operator_acts.reject(runtime, operator, parse_uuid(settlement_id), body.model.reason)
-    if isinstance(done, Proposal):
-        return _proposed(done)
-    return Answer(schemas.operator_settlement_answer(operator_views.with_disputed(runtime, done)))
+    known = parse_uuid(settlement_id)
+    done = perform(runtime, operator, acts.REJECT_SETTLEMENT, Asked(str(known or NIL), body.model.reason))
+    return answered(
+        done,
+        lambda ended: schemas.operator_settlement_answer(operator_views.with_disputed(runtime, ended)),
+    )
 
 
 @router.get(
@@ -113,6 +117,7 @@ def list_disputes(
         "settlement_finalising",
         ("settlement_rejected", 422),
         "adjustment_out_of_reach",
+        "reason_missing",
     ),
 )
 def close_dispute(
@@ -121,7 +126,10 @@ def close_dispute(
     operator: ActingOperator,
     body: JsonBody[schemas.CloseByOperatorRequest],
 ) -> Answer[schemas.ClosureViewAnswer]:
-    """After the dispute window. The closure counts once another operator has approved it."""
+    """After the dispute window. The closure counts once another operator has approved it.
+
+    If it gives the client more than it has claimed, the notes must say why. The reviewer sees both amounts.
+    """
     adjusted, notes = body.model.adjusted_transfers, body.model.notes
     closure, replayed = closures.close_by_operator(runtime, operator, parse_uuid(dispute_id), adjusted, notes)
     return Answer(schemas.closure_answer(closure), headers=replay_headers(replayed=replayed))
@@ -154,7 +162,7 @@ def list_closures(
 def review_closure(
     runtime: ServerRuntime, closure_id: str, operator: ActingOperator, body: JsonBody[schemas.ReviewRequest]
 ) -> Answer[schemas.ClosureViewAnswer]:
-    """The operator who closed the dispute cannot review the closure."""
+    """Who closed the dispute cannot review the closure, nor who made a token with which its client acted on it."""
     decision, notes = ClosureStatus(body.model.decision), body.model.notes
     closure, replayed = closures.review(runtime, operator, parse_uuid(closure_id), decision, notes)
     return Answer(schemas.closure_answer(closure), headers=replay_headers(replayed=replayed))
@@ -163,8 +171,14 @@ def review_closure(
 @router.post(
     "/dispute-closures/{closure_id}/cancel",
     summary="Cancel the transfers of a dispute closure that a settlement has taken",
-    responses=may_raise("closure_not_found", "closure_not_taken", "closure_settled", "cancellation_not_covered")
-    | {202: {"model": schemas.ProposalAnswer}},
+    responses=may_raise(
+        "closure_not_found",
+        "closure_not_taken",
+        "closure_settled",
+        "cancellation_not_covered",
+        *acts.CANCEL_CLOSURE.errors,
+    )
+    | PROPOSED,
 )
 def cancel_closure(
     runtime: ServerRuntime,
@@ -176,8 +190,9 @@ def cancel_closure(
 
     Two operators are needed: the first request is answered 202, and the same request by another one carries it out.
     """
-    done = cancellation.cancel_closure(runtime, operator, parse_uuid(closure_id), body.model.reason)
-    return _proposed(done) if isinstance(done, Proposal) else Answer(schemas.closure_answer(done))
+    known = parse_uuid(closure_id)
+    done = perform(runtime, operator, acts.CANCEL_CLOSURE, Asked(str(known or NIL), body.model.reason))
+    return answered(done, schemas.closure_answer)
 
 
 @router.get(
@@ -187,7 +202,3 @@ def cancel_closure(
 def list_work(runtime: ServerRuntime, filters: Filters[Page]) -> Answer[schemas.WorkAnswer]:
     page = operator_views.list_work(runtime, filters.limit, filters.offset)
     return counted(schemas.work_answer(page.items), page.total)
-
-
-def _proposed(proposal: Proposal) -> Answer[Any]:
-    return Answer(schemas.proposal_answer(proposal), 202)

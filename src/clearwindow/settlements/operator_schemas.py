@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,14 +13,13 @@ from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
 from clearwindow.settlements import rules
 from clearwindow.settlements.disputes.models import Closure, ClosureFilter, DisputeFilter
+from clearwindow.settlements.disputes.rules import beyond_claim
 from clearwindow.settlements.disputes.schemas import (
     DisputeWithClosureOutput,
     ExpectedTransfers,
     dispute_with_closure,
 )
 from clearwindow.settlements.models import (
-    Proposal,
-    ProposedAct,
     Settlement,
     SettlementDetail,
     SettlementFilter,
@@ -101,24 +100,6 @@ class CancelRequest(RequestModel):
     reason: LongText | None = None
 
 
-class ProposalView(WireModel):
-    """What one operator has asked for. It is carried out once another operator sends the same request."""
-
-    id: str
-    act: Annotated[str, Field(description="settlement.reject or dispute_closure.cancel")]
-    subject_id: Annotated[str, Field(description="The settlement or the dispute closure.")]
-    status: Annotated[str, Field(description="Always pending: what was carried out is no proposal any more.")]
-    summary: str
-    proposed_by: Annotated[str, Field(description="The operator, who cannot confirm it.")]
-    reason: str | None = None
-    created_at: str
-    expires_at: str
-
-
-class ProposalAnswer(WireModel):
-    proposal: ProposalView
-
-
 class OperatorSettlementOutput(SettlementOutput):
     """A settlement with when its next step is due, and the last error of the worker."""
 
@@ -153,6 +134,12 @@ class ClosureView(WireModel):
     user_id: str
     notes: str
     adjusted_transfers: dict[str, str]
+    claimed_transfers: Annotated[
+        dict[str, str] | None, Field(description="What the client claimed when an operator closed the dispute.")
+    ] = None
+    beyond_claim: Annotated[
+        list[str] | None, Field(description="The currencies in which the client gets more than it claimed.")
+    ] = None
     reviewed_by: str | None = None
     review_notes: str | None = None
     reviewed_at: str | None = None
@@ -228,6 +215,8 @@ def _closure_view(closure: Closure) -> ClosureView:
             user_id=closure.user_id,
             notes=closure.notes,
             adjusted_transfers=closure.adjusted_transfers,
+            claimed_transfers=closure.claimed_transfers,
+            beyond_claim=_beyond_claim(closure),
             reviewed_by=closure.reviewed_by,
             review_notes=closure.review_notes,
             reviewed_at=wire_time(closure.reviewed_at) if closure.reviewed_at else None,
@@ -238,33 +227,19 @@ def _closure_view(closure: Closure) -> ClosureView:
     )
 
 
+def _beyond_claim(closure: Closure) -> list[str] | None:
+    if closure.claimed_transfers is None:
+        return None
+    adjusted = {name: int(quantity) for name, quantity in closure.adjusted_transfers.items()}
+    return beyond_claim(adjusted, closure.claimed_transfers)
+
+
 def closure_answer(closure: Closure) -> ClosureViewAnswer:
     return ClosureViewAnswer(dispute_closure=_closure_view(closure))
 
 
 def closures_answer(closures: Sequence[Closure]) -> ClosuresAnswer:
     return ClosuresAnswer(dispute_closures=[_closure_view(closure) for closure in closures])
-
-
-_SUMMARIES: Final = {
-    ProposedAct.REJECT_SETTLEMENT: "reject the settlement, which is disputed or carries closed disputes",
-    ProposedAct.CANCEL_CLOSURE: "cancel the transfers of the closure in the settlement that has taken it",
-}
-
-
-def proposal_answer(proposal: Proposal) -> ProposalAnswer:
-    fields = present(
-        id=str(proposal.id),
-        act=proposal.act.value,
-        subject_id=str(proposal.subject_id),
-        status="pending",
-        summary=f"{_SUMMARIES[proposal.act]}: another operator must send the same request",
-        proposed_by=str(proposal.operator_id),
-        reason=proposal.reason,
-        created_at=wire_time(proposal.created_at),
-        expires_at=wire_time(proposal.expires_at),
-    )
-    return ProposalAnswer(proposal=ProposalView.model_validate(fields))
 
 
 def work_answer(waiting: Sequence[WaitingSettlement]) -> WorkAnswer:

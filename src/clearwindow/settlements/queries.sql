@@ -161,14 +161,3 @@ WHERE id = %(id)s AND state = 'failed'
 -- name: end_closures
 UPDATE settlement SET closures_wait = false, due_at = NULL, updated_at = %(now)s, attempts = 0, last_error = NULL
 WHERE id = %(id)s AND closures_wait
-
--- name: find_proposal
-SELECT id, act, subject_id, operator_id, reason, created_at, created_at + make_interval(days => %(days)s) AS expires_at
-FROM operator_proposal WHERE act = %(act)s AND subject_id = %(subject_id)s FOR UPDATE
-
--- name: insert_proposal
-INSERT INTO operator_proposal (id, act, subject_id, operator_id, reason, created_at)
-VALUES (%(id)s, %(act)s, %(subject_id)s, %(operator_id)s, %(reason)s, %(now)s)
-
--- name: end_proposal
-DELETE FROM operator_proposal WHERE id = %(id)s

@@ -9,42 +9,52 @@ from uuid import UUID
 
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit
-from clearwindow.identity.models import Operator
+from clearwindow.identity.acts import Scene
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Entry, EntryKind
 from clearwindow.network.models import Partner
 from clearwindow.postgres.pool import Transaction
-from clearwindow.runtime import Runtime
-from clearwindow.settlements import events, execution, proposals, rules, store
+from clearwindow.settlements import events, execution, rules, store
 from clearwindow.settlements.disputes import store as disputes
-from clearwindow.settlements.models import Proposal, ProposedAct, Settlement, SettlementState
+from clearwindow.settlements.models import Settlement, SettlementState
 from clearwindow.settlements.transfers import store as transfers
 
 
-def reject(runtime: Runtime, operator: Operator, settlement_id: UUID | None, reason: str) -> Settlement | Proposal:
-    """Ends a settlement and releases what it holds. The transfers of closures that it has taken still run.
-
-    Returns the proposal if another operator must confirm it: the settlement is disputed or carries closures.
+def lock_for_rejection(tx: Transaction, settlement_id: UUID) -> tuple[Partner, Settlement]:
+    """Locks the settlement and all that can dispute it.
 
     Raises:
         ConflictError: it has completed.
     """
-    with runtime.transaction() as tx:
-        partner, settlement = execution.lock_both(tx, settlement_id)
-        if settlement.state is SettlementState.REJECTED:
-            return settlement
+    partner, settlement = execution.lock_both(tx, settlement_id)
+    if settlement.state is not SettlementState.REJECTED:
         rules.require_transition(settlement, SettlementState.REJECTED)
         # Under this lock no dispute is raised, retracted or closed.
         transfers.lock_parties(tx, settlement.id)
-        if disputes.settles_disputes(tx, settlement.id) or disputes.is_disputed(tx, settlement.id):
-            proposal = proposals.confirm_or_propose(
-                tx, operator, ProposedAct.REJECT_SETTLEMENT, settlement.id, reason
-            )
-            if proposal is not None:
-                return proposal
-        ended = _end(tx, partner, settlement, reason)
-        audit.record(tx, operator, "settlement.reject", settlement.id, reason=reason)
-        return ended
+    return partner, settlement
+
+
+def what_it_ends(tx: Transaction, settlement: Settlement) -> dict[str, str | None]:
+    """Returns the disputes and closures of a locked settlement. Nothing: it is no concern of others."""
+    if not disputes.settles_disputes(tx, settlement.id) and not disputes.is_disputed(tx, settlement.id):
+        return {}
+    standing = ", ".join(sorted(map(str, disputes.objections(tx, settlement.id).standing)))
+    return {"disputes": standing, "runningClosures": str(transfers.count_running_closures(tx, settlement.id))}
+
+
+def reject(scene: Scene, settlement_id: UUID, reason: str) -> Settlement:
+    """Ends a settlement and releases what it holds. The transfers of closures that it has taken still run.
+
+    Raises:
+        ConflictError: it has completed.
+    """
+    tx = scene.tx
+    partner, settlement = lock_for_rejection(tx, settlement_id)
+    if settlement.state is SettlementState.REJECTED:
+        return settlement
+    ended = _end(tx, partner, settlement, reason)
+    audit.record(tx, scene.operator, "settlement.reject", settlement.id, reason=reason)
+    return ended
 
 
 def _end(tx: Transaction, partner: Partner, settlement: Settlement, reason: str) -> Settlement:

@@ -21,7 +21,6 @@ from clearwindow.settlements.models import (
     Candidate,
     FundingGap,
     Instruction,
-    Proposal,
     Settlement,
     SettlementState,
 )
@@ -36,8 +35,6 @@ MAX_CUTOFF_AHEAD: Final = timedelta(minutes=5)
 CUTOFF_WENT_BACK: Final = "cutoff_went_back"
 BATCH_TRANSFERS: Final = 4_000
 """How many transfers the worker executes in one transaction, unless a single settlement has more."""
-PROPOSAL_DAYS: Final = 7
-"""How long a proposal of one operator waits for another one."""
 
 _STATUS_OF: Final = {state: status for status, states in _STATES_OF.items() for state in states}
 
@@ -86,11 +83,6 @@ def require_transition(settlement: Settlement, to: SettlementState) -> None:
         raise ConflictError(
             "settlement_state", f"the settlement is {wire_status(settlement.state)}: it cannot become {to.value}"
         )
-
-
-def confirms(proposal: Proposal, operator_id: UUID, now: datetime) -> bool:
-    """Returns whether a request by this operator carries the proposal out: it is another's, and has not expired."""
-    return proposal.operator_id != operator_id and now < proposal.expires_at
 
 
 def closures_due_at(settlement: Settlement, now: datetime) -> datetime:

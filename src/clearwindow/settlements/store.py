@@ -19,8 +19,6 @@ from clearwindow.settlements import rules
 from clearwindow.settlements.models import (
     AmountScale,
     DueSettlement,
-    Proposal,
-    ProposedAct,
     Settlement,
     SettlementFilter,
     SettlementState,
@@ -187,29 +185,6 @@ def end_closures(tx: Transaction, settlement: Settlement) -> Settlement:
     if tx.run(sql["end_closures"], id=settlement.id, now=now) != 1:
         raise AssertionError("the closures of a locked settlement ended")
     return replace(settlement, closures_wait=False, due_at=None, updated_at=now, attempts=0, last_error=None)
-
-
-def find_proposal(tx: Transaction, act: ProposedAct, subject_id: UUID) -> Proposal | None:
-    """Returns the proposal, which may have expired, and locks it."""
-    values = {"act": act, "subject_id": subject_id, "days": rules.PROPOSAL_DAYS}
-    return tx.first(Proposal, sql["find_proposal"], **values)
-
-
-def insert_proposal(tx: Transaction, proposal: Proposal) -> None:
-    tx.run(
-        sql["insert_proposal"],
-        id=proposal.id,
-        act=proposal.act,
-        subject_id=proposal.subject_id,
-        operator_id=proposal.operator_id,
-        reason=proposal.reason,
-        now=proposal.created_at,
-    )
-
-
-def end_proposal(tx: Transaction, proposal_id: UUID) -> None:
-    """Removes a proposal that was carried out or has expired. The audit trail keeps it."""
-    tx.run(sql["end_proposal"], id=proposal_id)
 
 
 def set_due(tx: Transaction, settlement_id: UUID, due_at: datetime | None) -> None:

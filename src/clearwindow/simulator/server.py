@@ -17,6 +17,10 @@ START_SECONDS: Final = 60
 _KEPT_VARIABLE: Final = "CLEARWINDOW_POSTGRES_BIN_DIR"
 
 
+ALONE: Final = {"CLEARWINDOW_APPROVALS_NEEDED": "0", "CLEARWINDOW_KEY_COOL_OFF_HOURS": "0"}
+"""The settings of a server whose one operator acts alone, as in a sandbox."""
+
+
 class ServerNotStartedError(RuntimeError):
     """The server ended before it listened. The message ends with its log."""
 
@@ -46,7 +50,7 @@ def serving(
     Raises:
         ServerNotStartedError: it did not start.
     """
-    given = environment({"CLEARWINDOW_OPERATOR_TOKEN": operator_token} | dict(settings or {}))
+    given = environment({"CLEARWINDOW_OPERATOR_TOKEN": operator_token, **ALONE, **(settings or {})})
     server = Program(
         "server", ["serve", "--port", "0", "--data", str(data_folder(folder)), *arguments], folder, given
     )

@@ -24,8 +24,8 @@ _OF_SIGNED_CALLS: Final = (
     "auth_timestamp_outside_window",
     "address_ambiguous",
 )
-_OF_MEMBERS: Final = ("not_a_member", "no_licence", "scope_missing", "enterprise_header_differs")
-_OF_OPERATORS: Final = ("not_an_operator",)
+_OF_MEMBERS: Final = ("not_a_member", "no_licence", "scope_missing", "role_forbids", "enterprise_header_differs")
+_OF_OPERATORS: Final = ("not_an_operator", "role_forbids")
 _OF_ADDRESSES: Final = ("text_has_nul",)
 _OF_BODIES: Final = (
     "request_invalid",

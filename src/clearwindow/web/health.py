@@ -20,6 +20,7 @@ from clearwindow.api.routing import json_response
 from clearwindow.api.schema import WireModel
 from clearwindow.core.places import Use
 from clearwindow.core.work import Purpose, working_for
+from clearwindow.identity.opening import find_opening, mode_of
 from clearwindow.jobs.backlog import Backlog, Waiting, backlogs
 from clearwindow.postgres.failures import PROBLEMS
 from clearwindow.postgres.migrations import pending_on
@@ -42,8 +43,16 @@ class PartReadiness(WireModel):
     problem: str | None = None
 
 
+class NetworkKind(WireModel):
+    """A sandbox, not opened yet, or opened in earnest; and whether one person runs it alone."""
+
+    mode: str
+    single_operator: bool
+
+
 class Readiness(WireModel):
     ready: bool
+    network: NetworkKind | None = None
     database: PartReadiness
     migrations: PartReadiness
     work: PartReadiness
@@ -106,6 +115,7 @@ def _found(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: f
             pending = pending_on(tx.connection)
         if pending:
             return _not_ready("migrations", f"{len(pending)} migrations are pending: run clearwindow migrate")
+        opened = find_opening(runtime)
         part = "work"
         lag = max((each.overdue_seconds for each in backlogs(runtime, kinds).values()), default=0.0)
     except Exception as error:
@@ -117,8 +127,14 @@ def _found(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: f
         problem = f"work is overdue by {lag:.0f} s, the limit is {work_lag_limit_seconds:g} s: is a worker running?"
         return _not_ready("work", problem, lag)
     ready = PartReadiness(ready=True)
+    single = opened is not None and opened.single_operator
     return Readiness(
-        ready=True, database=ready, migrations=ready, work=ready, longest_overdue_work_seconds=round(lag, 3)
+        ready=True,
+        network=NetworkKind(mode=mode_of(runtime, opened), single_operator=single),
+        database=ready,
+        migrations=ready,
+        work=ready,
+        longest_overdue_work_seconds=round(lag, 3),
     )
 
 

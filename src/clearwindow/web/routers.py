@@ -12,7 +12,6 @@ from clearwindow.approvals.routes import router as approvals_router
 from clearwindow.custody.operator_routes import router as custody_operator_router
 from clearwindow.custody.wallets.routes import public_router as wallets_public_router
 from clearwindow.custody.wallets.routes import router as wallets_router
-from clearwindow.events.operator_routes import router as events_router
 from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
 from clearwindow.ledger.operator_routes import router as ledger_router
@@ -20,6 +19,7 @@ from clearwindow.network.operator_routes import router as network_operator_route
 from clearwindow.network.routes import router as network_router
 from clearwindow.partner_calls.operator_routes import public_router as calls_public_router
 from clearwindow.partner_calls.operator_routes import router as calls_operator_router
+from clearwindow.proposals.operator_routes import router as proposals_router
 from clearwindow.settlements.disputes.routes import router as disputes_router
 from clearwindow.settlements.onchain.operator_routes import router as chain_operator_router
 from clearwindow.settlements.onchain.routes import router as onchain_router
@@ -28,6 +28,7 @@ from clearwindow.settlements.routes import router as settlements_router
 from clearwindow.settlements.trades.routes import router as trades_router
 from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
 from clearwindow.signing.evidence.routes import router as evidence_router
+from clearwindow.webhooks.operator_routes import router as events_router
 from clearwindow.webhooks.routes import router as webhooks_router
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -46,6 +47,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     webhooks_router,
     chain_operator_router,
     identity_operator_router,
+    proposals_router,
     audit_router,
     evidence_router,
     evidence_operators_router,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import ConflictError, InvalidRequestError, NotFoundError, UnprocessableError
+from clearwindow.events import outbox
 from clearwindow.events.models import Event, EventType
 from clearwindow.identity import audit, enterprises
 from clearwindow.identity.models import Member
@@ -21,6 +22,7 @@ from clearwindow.webhooks import fan_out, store
 from clearwindow.webhooks.models import (
     DisabledReason,
     Endpoint,
+    EndpointChange,
     EndpointStatus,
     EndpointWithKeys,
     EndpointWithSecret,
@@ -28,7 +30,7 @@ from clearwindow.webhooks.models import (
     Secret,
     TimeRange,
 )
-from clearwindow.webhooks.rules import without_query
+from clearwindow.webhooks.rules import changed_fields, without_query
 from clearwindow.webhooks.signatures import KEY_BYTES, SigningKeys
 from clearwindow.webhooks.views import required, with_keys
 
@@ -73,6 +75,7 @@ def create(runtime: Runtime, member: Member, wanted: NewEndpoint) -> EndpointWit
         store.insert_endpoint(tx, endpoint)
         made = _new_secret(tx, endpoint)
         audit.record(tx, member, "webhook_endpoint.created", endpoint.id, url=without_query(wanted.url))
+        _tell(tx, member, endpoint, EndpointChange.CREATED)
         return made
 
 
@@ -97,6 +100,7 @@ def change(
             store.update_endpoint(tx, after)
             named = dict(changes) | ({"url": without_query(after.url)} if "url" in changes else {})
             audit.record(tx, member, "webhook_endpoint.changed", after.id, **named)
+            _tell(tx, member, after, EndpointChange.CHANGED, changedFields=changed_fields(before, after))
         return with_keys(tx, store.find_endpoint(tx, member.enterprise_id, after.id) or after)
 
 
@@ -106,6 +110,7 @@ def delete(runtime: Runtime, member: Member, endpoint_id: UUID | None) -> None:
         endpoint = _locked(tx, member, endpoint_id)
         store.delete_endpoint(tx, endpoint.id)
         audit.record(tx, member, "webhook_endpoint.deleted", endpoint.id, url=without_query(endpoint.url))
+        _tell(tx, member, endpoint, EndpointChange.DELETED)
 
 
 def rotate_secret(runtime: Runtime, member: Member, endpoint_id: UUID | None) -> EndpointWithSecret:
@@ -115,6 +120,7 @@ def rotate_secret(runtime: Runtime, member: Member, endpoint_id: UUID | None) ->
         store.retire_secrets(tx, endpoint.id, tx.now() + OVERLAP)
         made = _new_secret(tx, endpoint)
         audit.record(tx, member, "webhook_endpoint.secret_rotated", endpoint.id)
+        _tell(tx, member, endpoint, EndpointChange.SECRET_ROTATED)
         return made
 
 
@@ -161,6 +167,19 @@ def replay(runtime: Runtime, member: Member, endpoint_id: UUID | None, asked: UU
 def secret_context(secret_id: UUID) -> str:
     """Returns the context that the encrypted keys of a secret are bound to."""
     return f"webhook-secret:{secret_id}"
+
+
+def _tell(tx: Transaction, member: Member, endpoint: Endpoint, change: EndpointChange, **more: object) -> None:
+    """Records the change for the enterprise's other endpoints, so that its other users learn of it."""
+    payload = {
+        "webhookEndpointId": str(endpoint.id),
+        "url": without_query(endpoint.url),
+        "change": change,
+        "changedBy": member.user_id,
+        **more,
+    }
+    event = Event(EventType.WEBHOOK_ENDPOINT_CHANGED, endpoint.enterprise_id, endpoint.id, payload)
+    outbox.record(tx, [event])
 
 
 def _require_url(runtime: Runtime, url: str) -> None:

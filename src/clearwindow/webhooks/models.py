@@ -15,6 +15,15 @@ class EndpointStatus(StrEnum):
     DISABLED = "disabled"
 
 
+class EndpointChange(StrEnum):
+    """What a user did with an endpoint, as the other users are told."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+    SECRET_ROTATED = "secret_rotated"  # noqa: S105 - a word, not a secret
+
+
 class DisabledReason(StrEnum):
     ASKED = "asked"
     """Its owner disabled it."""

@@ -72,7 +72,7 @@ SELECT pg_advisory_xact_lock(hashtext('clearwindow.fan_out'))
 -- name: fan_out
 -- Makes the deliveries of the oldest events that have none yet, up to a number of events and of owners (the first may
 -- have more), and takes these events off the list. Returns their number. What is opt-in goes only to endpoints that
--- name it; a test goes to the one endpoint that it is for.
+-- name it; a test goes to the one endpoint that it is for, and what was done with an endpoint to the others.
 WITH first AS (
     SELECT listed.sequence, listed.event_id, event.clients + 1 AS owners,
            sum(event.clients + 1) OVER (ORDER BY listed.sequence) AS owners_so_far
@@ -105,6 +105,7 @@ WITH first AS (
     JOIN webhook_endpoint AS endpoint ON endpoint.id = owner.endpoint_id
     WHERE endpoint.deleted_at IS NULL AND endpoint.status = 'enabled'
       AND CASE WHEN told.type = 'webhook_endpoint.test' THEN told.subject_id = endpoint.id
+               WHEN told.type = 'webhook_endpoint.changed' AND told.subject_id = endpoint.id THEN false
                WHEN endpoint.event_types IS NULL THEN told.type <> 'balance.changed'
                ELSE told.type = ANY(endpoint.event_types)
           END
@@ -136,6 +137,7 @@ VALUES (%(endpoint_id)s, %(enterprise_id)s, %(event_id)s, %(as_client)s, 'owed',
 WITH owned AS (
     SELECT id, sequence, type, false AS as_client FROM event
     WHERE enterprise_id = %(enterprise_id)s AND created_at >= %(from_at)s AND created_at < %(until_at)s
+      AND NOT (type = 'webhook_endpoint.changed' AND subject_id = %(endpoint_id)s)
     UNION ALL
     SELECT event.id, event.sequence, event.type, true FROM event
     WHERE event.clients > 0 AND created_at >= %(from_at)s AND created_at < %(until_at)s

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from clearwindow.webhooks.models import Answer, BatchResult, Outcome
+from clearwindow.webhooks.models import Answer, BatchResult, Endpoint, Outcome
 
 RETRY_SECONDS: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800)
 """The pause after the first failure, the second and so on. The last value repeats."""
@@ -28,6 +28,13 @@ TROUBLED_AFTER: Final = timedelta(hours=1)
 """An endpoint that failed for at least this time and then accepts a message gets an event about its recovery."""
 
 GONE: Final = 410
+
+_CHANGEABLE: Final = {"url": "url", "event_types": "eventTypes", "description": "description", "status": "enabled"}
+
+
+def changed_fields(before: Endpoint, after: Endpoint) -> list[str]:
+    """Returns which fields of a request differ between two states of an endpoint, in their names on the wire."""
+    return [wire for name, wire in _CHANGEABLE.items() if getattr(before, name) != getattr(after, name)]
 
 
 def after_batch(

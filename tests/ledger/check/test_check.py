@@ -66,6 +66,21 @@ BREAKS: Final[dict[str, tuple[str, set[str]]]] = {
         "DELETE FROM hold WHERE cause_id = %(RESERVED)s",
         {"held_equals_its_holds", "reserved_allocation_is_held"},
     ),
+    "a proposed withdrawal is not held": (
+        (
+            "INSERT INTO operator (id, name, created_at) VALUES (%(NIL)s, 'ada', now());"
+            " INSERT INTO proposal (id, act, subject_id, key, request, target, summary, proposed_by,"
+            " approvals_needed, status, created_at, expires_at, due_at)"
+            " VALUES (%(NIL)s, 'withdrawal.make', %(GO)s, 'payout',"
+            " jsonb_build_object('currency', 'ofcbtc', 'quantity', '5'), '{}', 'withdraw', %(NIL)s, 1,"
+            " 'pending', now(), now() + interval '1 day', now() + interval '1 day')"
+        ),
+        {"proposed_withdrawal_is_held"},
+    ),
+    "a hold is for a withdrawal that nobody has proposed": (
+        "UPDATE hold SET cause_kind = 'withdrawal' WHERE cause_id = %(RESERVED)s",
+        {"hold_has_an_open_cause", "reserved_allocation_is_held"},
+    ),
     "an allocation ends and keeps its hold": (
         "UPDATE allocation SET status = 'cleared'",
         {"hold_has_an_open_cause"},

@@ -14,6 +14,7 @@ from clearwindow.client.aio.operator_chain import AsyncOperatorChain, AsyncOpera
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.operator_partner_calls import AsyncOperatorPartnerCalls
 from clearwindow.client.aio.operator_people import AsyncOperatorEnterprises, AsyncOperatorOperators
+from clearwindow.client.aio.operator_proposals import AsyncOperatorProposals
 from clearwindow.client.aio.operator_settlements import (
     AsyncOperatorClosures,
     AsyncOperatorDisputes,
@@ -100,6 +101,10 @@ class AsyncOperator:
     @property
     def partner_calls(self) -> AsyncOperatorPartnerCalls:
         return AsyncOperatorPartnerCalls(self._desk)
+
+    @property
+    def proposals(self) -> AsyncOperatorProposals:
+        return AsyncOperatorProposals(self._desk)
 
     @property
     def chain(self) -> AsyncOperatorChain:

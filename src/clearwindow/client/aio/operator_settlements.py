@@ -52,7 +52,9 @@ class AsyncOperatorSettlements:
         """
         path = self._desk.path("/settlements/{}/reject", settlement_id)
         read = value_or_proposal(OperatorSettlement, "settlement")
-        return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return await self._desk.send(
+            "POST", path, read, fields(reason=reason), repeatable=True, reads_proposals=True
+        )
 
 
 class AsyncOperatorDisputes:
@@ -104,4 +106,6 @@ class AsyncOperatorClosures:
         """
         path = self._desk.path("/dispute-closures/{}/cancel", closure_id)
         read = value_or_proposal(OperatorDisputeClosure, "disputeClosure")
-        return await self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return await self._desk.send(
+            "POST", path, read, fields(reason=reason), repeatable=True, reads_proposals=True
+        )

@@ -73,10 +73,17 @@ class ClientDisputeClosure(ClosureTerms):
 
 
 class OperatorDisputeClosure(ClosureTerms):
-    """A closure as operators see it."""
+    """A closure as operators see it.
+
+    Attributes:
+        claimed_transfers: what the client claimed when an operator closed the dispute.
+        beyond_claim: the currencies in which the closure gives the client more than that.
+    """
 
     dispute_id: str
     partner_id: str
+    claimed_transfers: dict[str, BaseUnits] | None = None
+    beyond_claim: tuple[str, ...] = ()
     reviewed_at: AwareDatetime | None = None
     cancelled_at: AwareDatetime | None = None
     created_at: AwareDatetime

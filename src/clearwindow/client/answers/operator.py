@@ -13,6 +13,7 @@ from clearwindow.client.answers.network import PartnerRecord
 class OperatorRecord(Value):
     id: str
     name: str
+    role: str
     created_at: AwareDatetime
 
 
@@ -26,18 +27,26 @@ class Enterprise(Value):
 
 
 class User(Value):
+    """A user as a member of one enterprise."""
+
     id: str
     name: str
     email: str | None = None
+    role: str
+    may_use_custodian_key: bool
     created_at: AwareDatetime
 
 
 class Token(Value):
-    """A new token. ``value`` is shown only once. Without a ``kind`` it is a bearer token."""
+    """A new token. ``value`` is shown only once. Without a ``kind`` it is a bearer token.
+
+    Without a ``role`` it follows the role of its holder.
+    """
 
     id: str
     value: str
     kind: str | None = None
+    role: str | None = None
     operator_id: str | None = None
     enterprise_id: str | None = None
     user_id: str | None = None

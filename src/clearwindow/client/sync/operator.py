@@ -31,6 +31,7 @@ from clearwindow.client.sync.operator_chain import OperatorChain, OperatorOnchai
 from clearwindow.client.sync.operator_desk import OperatorDesk
 from clearwindow.client.sync.operator_partner_calls import OperatorPartnerCalls
 from clearwindow.client.sync.operator_people import OperatorEnterprises, OperatorOperators
+from clearwindow.client.sync.operator_proposals import OperatorProposals
 from clearwindow.client.sync.operator_settlements import (
     OperatorClosures,
     OperatorDisputes,
@@ -101,6 +102,10 @@ class Operator:
     @property
     def partner_calls(self) -> OperatorPartnerCalls:
         return OperatorPartnerCalls(self._desk)
+
+    @property
+    def proposals(self) -> OperatorProposals:
+        return OperatorProposals(self._desk)
 
     @property
     def chain(self) -> OperatorChain:

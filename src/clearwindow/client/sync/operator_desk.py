@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from clearwindow.client.answers.base import Value
+from clearwindow.client.answers.proposals import carried_out
 from clearwindow.client.calls import Answer, Call, json_body
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.sync.pages import Pages
@@ -43,8 +44,14 @@ class OperatorDesk:
         *,
         repeatable: bool,
         min_timeout_seconds: float = 0,
+        reads_proposals: bool = False,
     ) -> T:
-        """Sends a change; ``repeatable`` if a key of the caller or the path identifies it."""
+        """Sends a change; ``repeatable`` if a key of the caller or the path identifies it.
+
+        Raises:
+            WaitsForApprovalError: it was only proposed, and ``read`` does not read proposals.
+        """
+        read = read if reads_proposals else carried_out(read)
         content = None if fields is None else json_body(fields)
         call = Call(
             method, path, read, content=content, repeatable=repeatable, min_timeout_seconds=min_timeout_seconds

@@ -14,6 +14,8 @@ from clearwindow.client.text import Id, fields
 
 Scope: TypeAlias = Literal["settlement_network_read", "settlement_network_write"]
 TokenKind: TypeAlias = Literal["bearer", "v2x"]
+OperatorRole: TypeAlias = Literal["viewer", "operator", "approver", "administrator"]
+MemberRole: TypeAlias = Literal["viewer", "trader", "settler", "approver", "administrator"]
 
 
 class OperatorOperators:
@@ -22,17 +24,36 @@ class OperatorOperators:
     def __init__(self, desk: OperatorDesk) -> None:
         self._desk = desk
 
-    def create(self, *, name: str) -> OperatorRecord:
-        """Makes an operator. The same name again returns the same operator."""
+    def create(self, *, name: str, role: OperatorRole | None = None) -> OperatorRecord:
+        """Makes an operator, an administrator without a role. The same name again returns the same operator."""
         read = value_of(OperatorRecord, "operator")
-        return self._desk.send("POST", self._desk.path("/operators"), read, fields(name=name), repeatable=True)
+        asked = fields(name=name, role=role)
+        return self._desk.send("POST", self._desk.path("/operators"), read, asked, repeatable=True)
+
+    def update(self, operator_id: Id, *, role: OperatorRole) -> OperatorRecord:
+        """Gives an operator another role. What its tokens may do changes at once."""
+        path = self._desk.path("/operators/{}", operator_id)
+        read = value_of(OperatorRecord, "operator")
+        return self._desk.send("PATCH", path, read, fields(role=role), repeatable=True)
 
     def create_token(
-        self, operator_id: Id, *, label: str | None = None, expires_at: datetime | None = None
+        self,
+        operator_id: Id,
+        *,
+        label: str | None = None,
+        expires_at: datetime | None = None,
+        role: OperatorRole | None = None,
     ) -> Token:
-        """Makes a token. Each request makes another one: it is not repeated after a lost answer."""
+        """Makes a token. Each request makes another one: it is not repeated after a lost answer.
+
+        Args:
+            operator_id: of the operator, who must be the caller.
+            label: any name.
+            expires_at: when the token expires; never if omitted.
+            role: a role that the caller's includes; the caller's if omitted.
+        """
         path = self._desk.path("/operators/{}/tokens", operator_id)
-        asked = fields(label=label, expires_at=expires_at)
+        asked = fields(label=label, expires_at=expires_at, role=role)
         return self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)
 
 
@@ -69,13 +90,31 @@ class OperatorEnterprises:
         name: str,
         user_id: str | None = None,
         email: str | None = None,
+        role: MemberRole | None = None,
+        may_use_custodian_key: bool | None = None,
     ) -> User:
-        """Makes a user, or makes a known user a member of this enterprise too. With an id it may be repeated."""
+        """Makes a user, or makes a known user a member of this enterprise too. With an id it may be repeated.
+
+        Without a role, a new member is an administrator of the enterprise.
+        """
         path = self._desk.path("/enterprises/{}/users", enterprise_id)
-        asked = fields(id=user_id, name=name, email=email)
+        asked = fields(id=user_id, name=name, email=email, role=role, may_use_custodian_key=may_use_custodian_key)
         return self._desk.send("POST", path, value_of(User, "user"), asked, repeatable=user_id is not None)
 
-    def create_token(
+    def update_user(
+        self,
+        enterprise_id: str,
+        user_id: str,
+        *,
+        role: MemberRole | None = None,
+        may_use_custodian_key: bool | None = None,
+    ) -> User:
+        """Changes what a user may do in this enterprise. What its tokens may do changes at once."""
+        path = self._desk.path("/enterprises/{}/users/{}", enterprise_id, user_id)
+        asked = fields(role=role, may_use_custodian_key=may_use_custodian_key)
+        return self._desk.send("PATCH", path, value_of(User, "user"), asked, repeatable=True)
+
+    def create_token(  # noqa: PLR0913 - each is a term of the token
         self,
         enterprise_id: str,
         *,
@@ -85,6 +124,7 @@ class OperatorEnterprises:
         ip_allow_list: Sequence[str] | None = None,
         label: str | None = None,
         kind: TokenKind | None = None,
+        role: MemberRole | None = None,
     ) -> Token:
         """Makes a token for a member. Each request makes another one: it is not repeated after a lost answer.
 
@@ -96,6 +136,7 @@ class OperatorEnterprises:
             ip_allow_list: the networks that may use it, such as ``10.0.0.0/8``.
             label: any name.
             kind: a bearer token, which this SDK uses, or a kind that signs each request.
+            role: a role that the user's includes; the user's if omitted.
         """
         path = self._desk.path("/enterprises/{}/tokens", enterprise_id)
         allowed = None if ip_allow_list is None else [*ip_allow_list]
@@ -106,5 +147,6 @@ class OperatorEnterprises:
             ip_allow_list=allowed,
             label=label,
             kind=kind,
+            role=role,
         )
         return self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)

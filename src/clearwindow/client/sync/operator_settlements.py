@@ -51,7 +51,7 @@ class OperatorSettlements:
         """
         path = self._desk.path("/settlements/{}/reject", settlement_id)
         read = value_or_proposal(OperatorSettlement, "settlement")
-        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True, reads_proposals=True)
 
 
 class OperatorDisputes:
@@ -101,4 +101,4 @@ class OperatorClosures:
         """
         path = self._desk.path("/dispute-closures/{}/cancel", closure_id)
         read = value_or_proposal(OperatorDisputeClosure, "disputeClosure")
-        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True)
+        return self._desk.send("POST", path, read, fields(reason=reason), repeatable=True, reads_proposals=True)

@@ -57,15 +57,17 @@ def get_key(runtime: ServerRuntime, member: TokenHolder, key_id: str) -> schemas
     "/wallet/{wallet_id}/tx/sign",
     operation_id="v2OfcWalletTxSignPostRoute",
     summary="Have the custodian sign a payload for your wallet",
-    responses=may_raise("wallet_unknown", "payload_not_json", "payload_not_object", "no_custodian_key"),
+    responses=may_raise(
+        "custodian_key_forbidden", "wallet_unknown", "payload_not_json", "payload_not_object", "no_custodian_key"
+    ),
 )
 def sign_payload(
     runtime: ServerRuntime, member: TokenHolder, wallet_id: str, body: JsonBody[schemas.PayloadToSign]
 ) -> schemas.SignedPayload:
     """Signs exactly the text of `payload`, which must be a JSON object, with the key that the custodian holds.
 
-    Works only for accounts that have a custodian key; others answer 422. The audit trail records the hash of the
-    payload, the user and the key.
+    Works only for accounts that have a custodian key; others answer 422. The user needs the right to it. The audit
+    trail records the hash of the payload, the user and the key.
     """
     payload = body.model.payload
     return schemas.SignedPayload(

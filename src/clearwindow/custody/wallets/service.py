@@ -19,7 +19,10 @@ from clearwindow.runtime import Runtime
 def find_wallet(runtime: Runtime, member: Member, wallet_id: str) -> Wallet:
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
-        return Wallet(account, rules.keys_to_try(store.list_keys(tx, account.id)))
+        now = tx.now()
+        return Wallet(
+            account, rules.keys_to_try([key for key in store.list_keys(tx, account.id) if key.verifies(now)])
+        )
 
 
 def find_key(runtime: Runtime, member: Member, key_id: str) -> GoAccountKey:
@@ -31,7 +34,12 @@ def find_key(runtime: Runtime, member: Member, key_id: str) -> GoAccountKey:
 
 
 def sign_payload(runtime: Runtime, member: Member, wallet_id: str, payload: str) -> str:
-    """Returns the custodian's signature of exactly this text. The audit trail records the hash of the text."""
+    """Returns the custodian's signature of exactly this text. The audit trail records the hash of the text.
+
+    Raises:
+        PermissionDeniedError: the member has no right to it.
+    """
+    custodian.require_right(member)
     custodian.require_signable(payload)
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)

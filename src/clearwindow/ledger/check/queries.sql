@@ -96,7 +96,10 @@ LEFT JOIN dispute
 LEFT JOIN onchain_deposit AS deposit
   ON (deposit.id, hold.cause_kind, deposit.status) = (hold.cause_id, 'onchain_deposit', 'confirmed')
  AND (deposit.currency, deposit.quantity) = (hold.currency, hold.quantity)
-WHERE coalesce(allocation.id, settlement.id, dispute.id, deposit.id) IS NULL
+LEFT JOIN proposal
+  ON (proposal.id, hold.cause_kind, proposal.act, proposal.status)
+   = (hold.cause_id, 'withdrawal', 'withdrawal.make', 'pending')
+WHERE coalesce(allocation.id, settlement.id, dispute.id, deposit.id, proposal.id) IS NULL
 ORDER BY hold.cause_id, hold.account_id, hold.currency
 LIMIT %(limit)s
 
@@ -109,6 +112,22 @@ WHERE allocation.status = 'reserved'
 GROUP BY allocation.id
 HAVING allocation.quantity IS DISTINCT FROM sum(hold.quantity)
 ORDER BY allocation.id
+LIMIT %(limit)s
+
+-- name: proposed_withdrawal_is_held
+WITH proposed AS (
+    SELECT id, subject_id::uuid AS account_id, request ->> 'currency' AS currency,
+           (request ->> 'quantity')::numeric AS quantity
+    FROM proposal WHERE act = 'withdrawal.make' AND status = 'pending'
+)
+SELECT proposed.id AS proposal_id, proposed.account_id, proposed.currency, proposed.quantity, hold.quantity AS held,
+       count(*) OVER () AS total
+FROM proposed
+LEFT JOIN hold
+  ON (hold.cause_id, hold.cause_kind, hold.account_id, hold.currency)
+   = (proposed.id, 'withdrawal', proposed.account_id, proposed.currency)
+WHERE proposed.quantity IS DISTINCT FROM hold.quantity
+ORDER BY proposed.id
 LIMIT %(limit)s
 
 -- name: approval_is_as_its_allocation

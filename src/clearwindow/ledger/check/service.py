@@ -20,9 +20,11 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "balance_not_negative": "no balance is negative",
     "held_equals_its_holds": "the held part of every balance is the sum of its holds",
     "hold_has_an_open_cause": (
-        "every hold belongs to an open allocation, deallocation, settlement or dispute, or to an on-chain deposit"
+        "every hold belongs to an open allocation, deallocation, settlement or dispute, to an on-chain deposit, or"
+        " to a proposed withdrawal"
     ),
     "reserved_allocation_is_held": "every reserved allocation and deallocation is held in full",
+    "proposed_withdrawal_is_held": "every proposed withdrawal is held in full while it waits",
     "approval_is_as_its_allocation": (
         "an allocation that needs a second user's approval follows that user's decision"
     ),

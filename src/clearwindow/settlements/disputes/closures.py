@@ -70,6 +70,7 @@ def close_by_client(
         closure = rules.new_closure(closure_id, dispute, how, tx.now())
         closure = replace(closure, payload=signed.payload, signature=signed.signature)
         _insert(tx, dispute, party, closure)
+        store.add_client_hand(tx, dispute.id, member.token_made_by)
         audit.record(tx, member, "dispute.close", dispute.id, closureId=str(closure.id))
         if network.existing_partner(tx, dispute.partner_id).auto_approve_client_closures:
             closure = _review(tx, dispute, closure, ClosureStatus.APPROVED, AUTO_APPROVAL, review_notes=None)
@@ -99,12 +100,18 @@ def close_by_operator(
         standing = store.standing_closures(tx, [dispute.id]).get(dispute.id)
         if standing is not None and standing.request_sha256 == request_sha256:
             return standing, True
-        how = Closing(ClosedBy.OPERATOR, str(operator.operator_id), notes, amounts, request_sha256)
+        claimed = dispute.expected_transfers
+        beyond = rules.beyond_claim(amounts, claimed)
+        rules.require_written_reason(beyond, notes)
+        who = str(operator.operator_id)
+        how = Closing(ClosedBy.OPERATOR, who, notes, amounts, request_sha256, operator.token_made_by, dict(claimed))
         closure = rules.new_closure(tx.new_id(), dispute, how, tx.now())
         _insert(tx, dispute, party, closure)
         _require_carriable(tx, dispute, amounts)
         texts = closure.adjusted_transfers
-        audit.record(tx, operator, "dispute.close", dispute.id, closureId=str(closure.id), adjusted=texts)
+        audit.record(
+            tx, operator, "dispute.close", dispute.id, closureId=str(closure.id), adjusted=texts, beyondClaim=beyond
+        )
         return closure, False
 
 
@@ -126,7 +133,7 @@ def review(
         reviewer = str(operator.operator_id)
         if closure.status is decision and closure.reviewed_by == reviewer:
             return closure, True
-        rules.require_reviewable(closure, reviewer, decision)
+        rules.require_reviewable(closure, dispute.client_hands, operator.hands, decision)
         if decision is ClosureStatus.APPROVED:
             rules.require_not_rejected(rejected=transfers.is_rejected(tx, dispute.settlement_id))
             if closure.closed_by is ClosedBy.OPERATOR:

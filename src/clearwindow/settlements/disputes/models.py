@@ -42,6 +42,8 @@ class Dispute:
     settled_in_settlement_id: UUID | None
     created_at: datetime
     updated_at: datetime
+    client_hands: tuple[UUID, ...] = ()
+    """The operators who made the tokens with which the client acted on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ class Closure:
     payload: str | None = None
     """What the client signed: from the request's evidence, or from the closure itself if that is older."""
     signature: str | None = None
+    token_made_by: UUID | None = None
+    """The operator who made the token of the operator that closed."""
+    claimed_transfers: dict[str, str] | None = None
+    """What the client claimed when an operator closed the dispute."""
 
 
 @dataclass(frozen=True, slots=True)

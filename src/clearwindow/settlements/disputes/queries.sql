@@ -1,6 +1,6 @@
 -- columns: closure
 id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers, request_sha256, reviewed_by,
-       review_notes, reviewed_at, created_at, updated_at, cancelled_at,
+       review_notes, reviewed_at, created_at, updated_at, cancelled_at, token_made_by, claimed_transfers,
        -- Only a closure from before evidence was kept has its own.
        coalesce(payload, (SELECT kept.payload FROM signed_request AS kept
                           WHERE kept.subject_id = dispute_closure.id
@@ -11,13 +11,13 @@ id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfer
 
 -- columns: dispute
 id, partner_id, settlement_id, connection_id, user_id, reason, expected_transfers, retracted, retracted_by,
-       retracted_at, retracted_reason, settled_in_settlement_id, created_at, updated_at
+       retracted_at, retracted_reason, settled_in_settlement_id, created_at, updated_at, client_hands
 
 -- name: insert_dispute
 INSERT INTO dispute (id, partner_id, settlement_id, connection_id, user_id, reason, expected_transfers, retracted,
-                     created_at, updated_at, raised_with)
+                     created_at, updated_at, raised_with, client_hands)
 VALUES (%(id)s, %(partner_id)s, %(settlement_id)s, %(connection_id)s, %(user_id)s, %(reason)s,
-        %(expected_transfers)s, false, %(now)s, %(now)s, %(raised_with)s)
+        %(expected_transfers)s, false, %(now)s, %(now)s, %(raised_with)s, %(client_hands)s)
 
 -- name: find_raised_with
 SELECT raised_with FROM dispute WHERE id = %(id)s
@@ -50,11 +50,15 @@ WHERE id = %(id)s
 -- name: touch_dispute
 UPDATE dispute SET updated_at = %(now)s WHERE id = %(id)s
 
+-- name: add_client_hand
+UPDATE dispute SET client_hands = client_hands || %(operator_id)s::uuid
+WHERE id = %(id)s AND NOT %(operator_id)s::uuid = ANY(client_hands)
+
 -- name: insert_closure
 INSERT INTO dispute_closure (id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers,
-                             request_sha256, created_at, updated_at)
+                             request_sha256, created_at, updated_at, token_made_by, claimed_transfers)
 VALUES (%(id)s, %(partner_id)s, %(dispute_id)s, 'pending_review', %(closed_by)s, %(user_id)s, %(notes)s,
-        %(adjusted_transfers)s, %(request_sha256)s, %(now)s, %(now)s)
+        %(adjusted_transfers)s, %(request_sha256)s, %(now)s, %(now)s, %(token_made_by)s, %(claimed_transfers)s)
 
 -- name: find_closure
 SELECT {closure}

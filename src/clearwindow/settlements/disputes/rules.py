@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,6 +11,8 @@ from uuid import UUID
 from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import ConflictError, InvalidRequestError, PermissionDeniedError, UnprocessableError
 from clearwindow.core.money import canonical_currency
+from clearwindow.identity.models import Hands
+from clearwindow.identity.rules import share_hands
 from clearwindow.ledger.models import Balance, BalanceKey, Balances, Hold, HoldCause, Movement, Shortfall
 from clearwindow.settlements.disputes.models import ClosedBy, Closure, ClosureStatus, Dispute, RaisedWith
 from clearwindow.settlements.transfers.models import Objections, Party, Quantity
@@ -193,12 +195,46 @@ def require_closable(dispute: Dispute, party: Party, standing: Closure | None, n
         )
 
 
-def require_reviewable(closure: Closure, reviewer_id: str, decision: ClosureStatus) -> None:
+def require_reviewable(
+    closure: Closure, client_hands: Collection[UUID], reviewer: Hands, decision: ClosureStatus
+) -> None:
+    """Checks that the reviewer may make this decision: another person than the one who made the closure.
+
+    Raises:
+        ConflictError: it is reviewed already.
+        PermissionDeniedError: the reviewer made it, as an operator or as the client, under whatever name.
+    """
     if decision not in CLOSURE_TRANSITIONS[closure.status]:
         raise ConflictError("closure_reviewed", f"the closure is {closure.status} already")
-    if closure.closed_by is ClosedBy.OPERATOR and closure.user_id == reviewer_id:
+    if closure.closed_by is ClosedBy.OPERATOR and share_hands(
+        Hands(UUID(closure.user_id), closure.token_made_by), reviewer
+    ):
         raise PermissionDeniedError(
             "four_eyes", "an operator cannot review its own closure: another operator must review it"
+        )
+    if not {reviewer.operator_id, reviewer.token_made_by}.isdisjoint(client_hands):
+        raise PermissionDeniedError(
+            "four_eyes",
+            "you made a token with which the client acted on this dispute: another operator must review",
+        )
+
+
+def beyond_claim(adjusted: Mapping[str, int], claimed: Mapping[str, str]) -> list[str]:
+    """Returns the currencies in which a closure gives the client more than it has claimed."""
+    return sorted(name for name, quantity in adjusted.items() if quantity > int(claimed.get(name, 0)))
+
+
+def require_written_reason(beyond: Collection[str], notes: str) -> None:
+    """Requires words from an operator who gives a client more than it has claimed.
+
+    Raises:
+        InvalidRequestError: the notes say nothing.
+    """
+    if beyond and not any(character.isalnum() for character in notes):
+        raise InvalidRequestError(
+            "reason_missing",
+            f"notes: must say why the client gets more {', '.join(beyond)} than it has claimed",
+            {"currencies": list(beyond)},
         )
 
 
@@ -211,6 +247,8 @@ class Closing:
     notes: str
     adjusted: Mapping[str, int]
     request_sha256: bytes
+    token_made_by: UUID | None = None
+    claimed: dict[str, str] | None = None
 
 
 def new_closure(closure_id: UUID, dispute: Dispute, closing: Closing, now: datetime) -> Closure:
@@ -230,6 +268,8 @@ def new_closure(closure_id: UUID, dispute: Dispute, closing: Closing, now: datet
         reviewed_at=None,
         created_at=now,
         updated_at=now,
+        token_made_by=closing.token_made_by,
+        claimed_transfers=closing.claimed,
     )
 
 

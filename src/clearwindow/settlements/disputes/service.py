@@ -77,6 +77,7 @@ def raise_dispute(
             settled_in_settlement_id=None,
             created_at=now,
             updated_at=now,
+            client_hands=(member.token_made_by,) if member.token_made_by else (),
         )
         store.insert_dispute(tx, dispute, raised_with)
         announce(tx, EventType.DISPUTE_CREATED, dispute)
@@ -118,6 +119,7 @@ def update_dispute(
         else:
             texts = None if expected is None else rules.as_texts(expected)
             store.restore(tx, dispute.id, asked.reason, texts)
+        store.add_client_hand(tx, dispute.id, member.token_made_by)
         announce(tx, kind, dispute)
         audit.record(tx, member, "dispute.update", dispute.id, retracted=asked.retracted)
         return _result(tx, store.lock_dispute(tx, dispute.id), replayed=False)

@@ -49,6 +49,7 @@ def insert_dispute(tx: Transaction, dispute: Dispute, raised_with: RaisedWith) -
         expected_transfers=Jsonb(dispute.expected_transfers),
         raised_with=Jsonb(asdict(raised_with)),
         now=dispute.created_at,
+        client_hands=list(dispute.client_hands),
     )
 
 
@@ -86,6 +87,12 @@ def restore(tx: Transaction, dispute_id: UUID, reason: str | None, expected: Map
     tx.run(sql["restore_dispute"], **values, now=tx.now())
 
 
+def add_client_hand(tx: Transaction, dispute_id: UUID, operator_id: UUID | None) -> None:
+    """Notes who made the token with which the client acts on the dispute."""
+    if operator_id is not None:
+        tx.run(sql["add_client_hand"], id=dispute_id, operator_id=operator_id)
+
+
 def touch(tx: Transaction, dispute_id: UUID) -> None:
     tx.run(sql["touch_dispute"], id=dispute_id, now=tx.now())
 
@@ -102,6 +109,8 @@ def insert_closure(tx: Transaction, closure: Closure) -> None:
         adjusted_transfers=Jsonb(closure.adjusted_transfers),
         request_sha256=closure.request_sha256,
         now=closure.created_at,
+        token_made_by=closure.token_made_by,
+        claimed_transfers=None if closure.claimed_transfers is None else Jsonb(closure.claimed_transfers),
     )
 
 

@@ -16,6 +16,7 @@ from clearwindow.core.ids import NIL
 from clearwindow.events import outbox
 from clearwindow.events.models import Event, EventType
 from clearwindow.identity import audit
+from clearwindow.identity.acts import Scene
 from clearwindow.identity.models import Operator
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import BalanceKey, Entry, EntryKind, Movement
@@ -206,26 +207,26 @@ def retry(runtime: Runtime, operator: Operator, settlement_id: UUID, reason: str
         return settlement
 
 
-def reject(runtime: Runtime, operator: Operator, settlement_id: UUID, reason: str) -> Settlement:
+def reject(scene: Scene, settlement_id: UUID, reason: str) -> Settlement:
     """Ends a settlement without transactions on the chain and releases what it and its deposits hold.
 
     Raises:
         ConflictError: the chain has a transaction that did not fail, or the settlement has ended.
     """
-    with runtime.transaction() as tx:
-        partner, settlement = _lock(tx, settlement_id)
-        if settlement.state is SettlementState.REJECTED:
-            return settlement
-        rules.require_rejectable(settlement, store.tallies(tx, settlement.id).values())
-        deposits.release(tx, partner, settlement.id)
-        ledger.release_holds(tx, Entry(tx.new_id(), EntryKind.SETTLEMENT_REJECTED, settlement.id, partner.id))
-        now = tx.now()
-        ended = settlements.change_state(
-            tx, settlement, SettlementState.REJECTED, due_at=None, reason=reason, finalized_at=now
-        )
-        events.notify_all(tx, EventType.SETTLEMENT_REJECTED, partner, ended, balances_changed=True)
-        audit.record(tx, operator, "settlement.reject", settlement.id, reason=reason)
-        return ended
+    tx = scene.tx
+    partner, settlement = _lock(tx, settlement_id)
+    if settlement.state is SettlementState.REJECTED:
+        return settlement
+    rules.require_rejectable(settlement, store.tallies(tx, settlement.id).values())
+    deposits.release(tx, partner, settlement.id)
+    ledger.release_holds(tx, Entry(tx.new_id(), EntryKind.SETTLEMENT_REJECTED, settlement.id, partner.id))
+    now = tx.now()
+    ended = settlements.change_state(
+        tx, settlement, SettlementState.REJECTED, due_at=None, reason=reason, finalized_at=now
+    )
+    events.notify_all(tx, EventType.SETTLEMENT_REJECTED, partner, ended, balances_changed=True)
+    audit.record(tx, scene.operator, "settlement.reject", settlement.id, reason=reason)
+    return ended
 
 
 def _lock(tx: Transaction, settlement_id: UUID) -> tuple[Partner, Settlement]:

@@ -1,4 +1,4 @@
-"""Retry and rejection by an operator, of settlements on chain and off chain."""
+"""Retry by an operator, of settlements on chain and off chain."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from uuid import UUID
 
 from clearwindow.identity.models import Operator
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import execution, rejection
+from clearwindow.settlements import execution
 from clearwindow.settlements import store as settlements
-from clearwindow.settlements.models import Proposal, Settlement, SettlementType
+from clearwindow.settlements.models import Settlement, SettlementType
 from clearwindow.settlements.onchain import execution as onchain_execution
 
 
@@ -17,13 +17,6 @@ def retry(runtime: Runtime, operator: Operator, settlement_id: UUID | None, reas
     if found.settlement_type is SettlementType.ONCHAIN:
         return onchain_execution.retry(runtime, operator, found.id, reason)
     return execution.retry(runtime, operator, found.id, reason)
-
-
-def reject(runtime: Runtime, operator: Operator, settlement_id: UUID | None, reason: str) -> Settlement | Proposal:
-    found = _find(runtime, settlement_id)
-    if found.settlement_type is SettlementType.ONCHAIN:
-        return onchain_execution.reject(runtime, operator, found.id, reason)
-    return rejection.reject(runtime, operator, found.id, reason)
 
 
 def _find(runtime: Runtime, settlement_id: UUID | None) -> Settlement:

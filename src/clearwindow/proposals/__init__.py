@@ -1,0 +1,1 @@
+"""Acts of operators that wait until others approve them. Protocol §12."""

@@ -1,0 +1,142 @@
+"""Every signed operation, with a request that is accepted: what bent signatures and stray texts start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+import httpx2
+
+from clearwindow.signing.models import Operation
+from tests.attack.stage import Stage
+from tests.support.networks import TOKEN_KEY, EnterpriseHandle, Json, new_nonce, ok, sign_body
+from tests.support.settlements import dispute, fields_at_once, fields_of, stage
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One request before it is signed: where it goes, who signs and sends it, and what it says."""
+
+    operation: Operation
+    method: str
+    path: str
+    version: int
+    sender: EnterpriseHandle
+    fields: Json
+
+    def signed(self) -> Json:
+        return sign_body(self.fields, self.sender.account.key)
+
+    def send(self, body: Json, *, sender: EnterpriseHandle | None = None) -> httpx2.Response:
+        api = (sender or self.sender).api
+        if self.method == "PUT":
+            return api.put(self.path, body, version=self.version)
+        return api.post(self.path, body, version=self.version)
+
+
+def _amounts(connection_id: str) -> Mapping[str, Mapping[str, str]]:
+    return {connection_id: {"BTC": "-1"}}
+
+
+def _allocation(stage_: Stage, what: str, operation: Operation) -> Prepared:
+    connection = stage_.at_exchange
+    fields = connection.allocation_fields("ofcbtc", 1)
+    return Prepared(operation, "POST", f"{connection.path}/{what}", 1, connection.client.enterprise, fields)
+
+
+def _decision(stage_: Stage, what: str, operation: Operation) -> Prepared:
+    """Leaves an allocation or deallocation to the partner, and returns the partner's decision about it."""
+    connection, partner = stage_.at_spot, stage_.spot
+    stage_.testbed.network.configure(partner.enterprise.id, asyncAllocations=True, onchainEnabled=True)
+    send = connection.allocate if what == "allocation" else connection.deallocate
+    record = ok(send("ofcbtc", 1))[what]
+    stage_.testbed.network.configure(partner.enterprise.id, onchainEnabled=True)
+    fields = {
+        f"{what}Id": record["id"],
+        "amount": {"currency": "BTC", "quantity": "1"},
+        "clientId": connection.client.id,
+        "connectionId": connection.id,
+        "partnersClientId": connection.client.id,
+        "partnersConnectionId": connection.id,
+        f"partners{what.capitalize()}Id": uuid4().hex,
+        "status": "cleared",
+        "nonce": new_nonce(),
+    }
+    return Prepared(operation, "PUT", f"/partners/{what}s", 1, partner.enterprise, fields)
+
+
+def _connection(stage_: Stage) -> Prepared:
+    fields = {
+        "partnerId": stage_.exchange.id,
+        "name": uuid4().hex,
+        "connectionKey": dict(TOKEN_KEY),
+        "nonce": new_nonce(),
+    }
+    path = "/clients/connections"
+    return Prepared(Operation.CONNECTION_CREATE, "POST", path, 1, stage_.victim.enterprise, fields)
+
+
+def _staging(stage_: Stage) -> Prepared:
+    path, fields = "/partners/settlements", fields_of(_amounts(stage_.at_exchange.id))
+    return Prepared(Operation.SETTLEMENT_STAGE, "POST", path, 2, stage_.exchange.enterprise, fields)
+
+
+def _immediate(stage_: Stage) -> Prepared:
+    path, fields = "/partners/settlements", fields_at_once(_amounts(stage_.at_spot.id))
+    return Prepared(Operation.SETTLEMENT_IMMEDIATE, "POST", path, 1, stage_.spot.enterprise, fields)
+
+
+def _onchain(stage_: Stage) -> Prepared:
+    path, fields = "/partners/settlements/onchain", fields_at_once(_amounts(stage_.at_exchange.id))
+    return Prepared(Operation.SETTLEMENT_ONCHAIN, "POST", path, 1, stage_.exchange.enterprise, fields)
+
+
+def _deposits(stage_: Stage) -> Prepared:
+    deposits = [{"currency": "BTC", "onChainTxId": uuid4().hex}]
+    fields = {"externalSettlementId": uuid4().hex, "deposits": deposits}
+    path = "/partners/settlements/onchain/deposits"
+    return Prepared(Operation.SETTLEMENT_DEPOSITS, "POST", path, 1, stage_.exchange.enterprise, fields)
+
+
+def _raising(stage_: Stage) -> Prepared:
+    settlement = stage(stage_.exchange, _amounts(stage_.at_exchange.id))["id"]
+    fields = {"connectionId": stage_.at_exchange.id, "expectedTransfers": {}, "nonce": new_nonce()}
+    path = f"/clients/settlements/{settlement}/disputes"
+    return Prepared(Operation.DISPUTE_RAISE, "POST", path, 1, stage_.victim.enterprise, fields)
+
+
+def _disputed(stage_: Stage) -> str:
+    settlement = stage(stage_.exchange, _amounts(stage_.at_exchange.id))["id"]
+    return str(ok(dispute(stage_.at_exchange, settlement))["dispute"]["id"])
+
+
+def _updating(stage_: Stage) -> Prepared:
+    fields = {"connectionId": stage_.at_exchange.id, "retracted": True, "nonce": new_nonce()}
+    path = f"/clients/settlements/disputes/{_disputed(stage_)}"
+    return Prepared(Operation.DISPUTE_UPDATE, "PUT", path, 1, stage_.victim.enterprise, fields)
+
+
+def _closing(stage_: Stage) -> Prepared:
+    path = f"/clients/settlements/disputes/{_disputed(stage_)}/close"
+    stage_.testbed.pass_minutes(601)
+    fields = {"notes": "we were wrong", "nonce": new_nonce()}
+    return Prepared(Operation.DISPUTE_CLOSE, "POST", path, 1, stage_.victim.enterprise, fields)
+
+
+PREPARE: Final[Mapping[Operation, Callable[[Stage], Prepared]]] = {
+    Operation.SETTLEMENT_STAGE: _staging,
+    Operation.SETTLEMENT_IMMEDIATE: _immediate,
+    Operation.SETTLEMENT_ONCHAIN: _onchain,
+    Operation.SETTLEMENT_DEPOSITS: _deposits,
+    Operation.ALLOCATION: lambda stage_: _allocation(stage_, "allocations", Operation.ALLOCATION),
+    Operation.DEALLOCATION: lambda stage_: _allocation(stage_, "deallocations", Operation.DEALLOCATION),
+    Operation.ALLOCATION_DECIDE: lambda stage_: _decision(stage_, "allocation", Operation.ALLOCATION_DECIDE),
+    Operation.DEALLOCATION_DECIDE: lambda stage_: _decision(stage_, "deallocation", Operation.DEALLOCATION_DECIDE),
+    Operation.CONNECTION_CREATE: _connection,
+    Operation.DISPUTE_RAISE: _raising,
+    Operation.DISPUTE_UPDATE: _updating,
+    Operation.DISPUTE_CLOSE: _closing,
+}
+"""For each signed operation, how to prepare a request of it. Each is a request of its own."""

@@ -1,0 +1,1 @@
+"""Proposals of operators, over HTTP and as rules."""
