@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, LiteralString, TypeVar
 from uuid import UUID
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, Error
 
 from clearwindow.core.clock import Clock
 from clearwindow.core.ids import Ids, RandomIds
@@ -163,7 +163,7 @@ class Database:
                     return read(Transaction(connection, self._clock, _IDS, None, 0))
             except NoConnectionError:
                 raise
-            except OperationalError:
+            except Error:
                 # The connection may be as old as the server's last start. A transaction is given one that works.
                 pass
         with self.transaction() as tx:

@@ -52,7 +52,7 @@ WHERE id = %(id)s AND state = %(from)s
 UPDATE settlement
 SET state = %(to)s, due_at = given.due_at, reason = NULL, finalized_at = %(finalized_at)s, closures_wait = false,
     updated_at = %(now)s, attempts = 0, last_error = NULL
-FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(due_at)s::timestamptz[]) AS given (id, state, due_at)
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(due_times)s::timestamptz[]) AS given (id, state, due_at)
 WHERE settlement.id = given.id AND settlement.state = given.state
 
 -- name: lock_due

@@ -156,7 +156,7 @@ def change_states(
         sql["change_states"],
         ids=[settlement.id for settlement in settlements],
         states=[str(settlement.state) for settlement in settlements],
-        due_at=[due_at.get(settlement.id) for settlement in settlements],
+        due_times=[due_at.get(settlement.id) for settlement in settlements],
         to=to,
         finalized_at=finalized_at,
         now=now,
