@@ -46,8 +46,9 @@ def advance(runtime: Runtime, due: DueSettlement) -> bool:
     while True:
         try:
             return _advance(runtime, due, most)
-        except _BatchFailedError:
-            log.exception("batch_failed", partner_id=str(due.partner_id), most=most)
+        except _BatchFailedError as failed:
+            # Without its traceback: the settlement that is to blame fails alone in the end, and is logged then.
+            log.warning("batch_failed", partner_id=str(due.partner_id), most=most, error=repr(failed.__cause__))
             most //= _FEWER
 
 
