@@ -47,7 +47,6 @@ _NOUNS: Final = tuple(
         operator_people,
         operator_proposals,
         operator_lists,
-        operator_proposals,
         operator_settlements,
         settlements,
         signed_requests,

@@ -26,7 +26,7 @@ def test_reference_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tools.roles_page"
 
 
-def test_viewers_change_nothing_but_their_own_tokens() -> None:
+def test_viewers_change_nothing_but_their_own_tokens_and_second_factors() -> None:
     for kind, table in (
         (OperatorRole.VIEWER, roles.roles_of_operators()),
         (MemberRole.VIEWER, roles.roles_of_members()),
@@ -37,7 +37,14 @@ def test_viewers_change_nothing_but_their_own_tokens() -> None:
             if kind in allowed and guarded_operations()[name][0] != "GET" and "Signing" not in name
         }
         # The value of a token is collected by who proposed it, and by nobody else.
-        assert changing <= {"createOperatorToken", "collectValue", "revokeToken", "v1TokenDeleteRoute"}
+        own = {
+            "confirmSecondFactor",
+            "enrolSecondFactor",
+            "removeSecondFactor",
+            "revokeToken",
+            "v1TokenDeleteRoute",
+        }
+        assert changing <= {"createOperatorToken", "collectValue"} | own
 
 
 @pytest.mark.parametrize(

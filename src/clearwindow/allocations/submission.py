@@ -180,7 +180,7 @@ def _begin(
 def _refuse_paused(
     tx: Transaction, member: Member, new: Allocation, parties: Parties, standing: Sequence[Pause]
 ) -> RequestOutcome:
-    """Releases the allocation before anything was held: the wire contract wants a record (choice C222)."""
+    """Releases the allocation before anything was held: the wire contract wants a record (choice C201)."""
     done = rules.released(new, Refusal.PAUSED, tx.now(), pause_rules.in_words(standing))
     store.insert_allocation(tx, done)
     events.record(tx, [done], parties)

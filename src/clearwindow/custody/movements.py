@@ -32,7 +32,7 @@ def deposit(scene: Scene, go_account_id: str, request: CustodyRequest) -> Custod
     """Credits a Go Account and schedules the settlements that waited for the money.
 
     A deposit to an account over which a partner settles is a top-up, which a pause stops. Other money that has come
-    belongs into the books at any time (choice C223).
+    belongs into the books at any time (choice C202).
 
     Raises:
         UnprocessableError: the top-up touches what is paused.

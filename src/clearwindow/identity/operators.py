@@ -71,11 +71,12 @@ def change_role(tx: Transaction, actor: Operator, operator_id: str, role: Operat
 
 
 def require_operator(tx: Transaction, operator_id: str) -> OperatorRecord:
-    """Returns the operator, locked.
+    """Returns the operator, locked after all administrators, as for every change of a role.
 
     Raises:
         NotFoundError: there is no such operator.
     """
+    store.lock_operator_administrators(tx)
     return _known(store.lock_operator(tx, parse_uuid(operator_id) or NIL))
 
 
