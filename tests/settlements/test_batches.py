@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -17,6 +18,8 @@ from clearwindow.settlements import batches, rules
 from clearwindow.settlements.models import Candidate, Settlement, SettlementState, SettlementType
 from tests.conftest import START
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
+from tests.support.operators import OperatorClient
+from tests.support.pauses import pause, resume
 from tests.support.settlements import Testbed, dispute, stage
 
 CURRENCIES: Final = {"BTC": "ofcbtc", "ETH": "ofceth"}
@@ -92,6 +95,21 @@ def test_what_is_due_after_the_batch_does_not_wait_for_later_ones() -> None:
     assert rules.executed_before([first, third], None, START + timedelta(seconds=2)) == [first]
 
 
+def test_paused_settlement_takes_its_place_in_a_batch_and_does_not_execute() -> None:
+    plain, paused = candidate(1), candidate(2, paused=True)
+    assert rules.batch_of([plain, paused, plain], {}) == [plain, paused, plain]
+    now = START + timedelta(seconds=10)
+    assert rules.executed_before([plain, paused], None, now) == [plain]
+
+
+@pytest.mark.parametrize("state", SettlementState)
+def test_only_windows_go_on_during_a_pause(state: SettlementState) -> None:
+    settlement = replace(candidate().settlement, state=state)
+    waits = state is not SettlementState.DISPUTE_WINDOW
+    assert rules.waits_for_pause(candidate(settlement=settlement, paused=True)) == waits
+    assert not rules.waits_for_pause(candidate(settlement=settlement))
+
+
 class Twins:
     """Two partners with the same connections, settlements and disputes. One gets no batches."""
 
@@ -139,6 +157,10 @@ class Twins:
         self.settlements.append((made[0]["id"], made[1]["id"]))
         self.testbed.clock.advance(minutes=self.chance.choice([0.1, 0.2, 1, 3]))
 
+    def pause(self, number: int) -> list[str]:
+        """Pauses the client of this connection of both partners."""
+        return [pause(self.testbed.operator, "client", own[number].client.id)["id"] for own in self.connections]
+
     def outcome(self, which: int) -> Mapping[str, object]:
         testbed, partner = self.testbed, self.partners[which]
         ids = [pair[which] for pair in self.settlements]
@@ -174,6 +196,28 @@ def test_batches_do_what_single_steps_do(testbed: Testbed, monkeypatch: pytest.M
     for _ in range(8):
         twins.act()
     testbed.clock.advance(minutes=10)
+    for _ in range(3):
+        testbed.pass_minutes(10)
+        assert twins.outcome(0) == twins.outcome(1)
+    assert twins.taken > 0
+    testbed.assert_proven()
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_batches_do_what_single_steps_do_during_and_after_a_pause(
+    testbed: Testbed, operator: OperatorClient, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    twins = Twins(testbed, random.Random(seed), monkeypatch)  # noqa: S311 - a test's choices
+    for _ in range(8):
+        twins.act()
+    paused = twins.pause(0)
+    for _ in range(3):
+        testbed.pass_minutes(10)
+        assert twins.outcome(0) == twins.outcome(1)
+    assert "top_up_window" in twins.outcome(0)["states"]  # type: ignore[operator]
+    with operator.another() as second:
+        for pause_id in paused:
+            resume(operator, second, pause_id)
     for _ in range(3):
         testbed.pass_minutes(10)
         assert twins.outcome(0) == twins.outcome(1)
