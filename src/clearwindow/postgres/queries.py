@@ -74,4 +74,5 @@ def _parsed(text: str, package: str) -> tuple[_Texts, _Texts]:
             raise LookupError(f"{package}/queries.sql has no columns named {match[1]}")
         return _SHARED.sub(part, shared[match[1]])
 
-    return {name: _SHARED.sub(part, body) for name, body in found["name"].items()}, found["relation"]
+    whole = {kind: {name: _SHARED.sub(part, body) for name, body in found[kind].items()} for kind in found}
+    return whole["name"], whole["relation"]
