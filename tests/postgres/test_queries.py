@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from clearwindow.postgres import queries
 from clearwindow.postgres.queries import Queries, Relation
 
 
@@ -23,12 +24,18 @@ def test_column_list_is_no_statement() -> None:
         statements["connection_columns"]
 
 
-def test_given_rows_take_the_place_of_a_relation_that_names_shared_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (
+def test_given_rows_take_the_place_of_a_relation_that_names_shared_parts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    room = tmp_path / "room_for_queries"
+    room.mkdir()
+    (room / "__init__.py").touch()
+    (room / "queries.sql").write_text(
         "-- columns: two\na, b\n\n-- relation: rows\nSELECT {two} FROM t WHERE false\n\n"
-        "-- name: take\nWITH x AS ({rows}) SELECT"
+        "-- name: take\nWITH x AS ({rows}) SELECT",
+        encoding="utf-8",
     )
-    monkeypatch.setattr(queries, "_load", lambda package: queries._parsed(text, package))
-    statements = Queries("clearwindow.none")
+    monkeypatch.syspath_prepend(tmp_path)
+    statements = Queries("room_for_queries")
     assert statements["take"] == "WITH x AS (SELECT a, b FROM t WHERE false) SELECT"
     assert statements.over("take", rows=Relation("SELECT 1", {})) == "WITH x AS (SELECT 1) SELECT"
