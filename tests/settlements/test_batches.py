@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -100,14 +99,6 @@ def test_paused_settlement_takes_its_place_in_a_batch_and_does_not_execute() -> 
     assert rules.batch_of([plain, paused, plain], {}) == [plain, paused, plain]
     now = START + timedelta(seconds=10)
     assert rules.executed_before([plain, paused], None, now) == [plain]
-
-
-@pytest.mark.parametrize("state", SettlementState)
-def test_only_windows_go_on_during_a_pause(state: SettlementState) -> None:
-    settlement = replace(candidate().settlement, state=state)
-    waits = state is not SettlementState.DISPUTE_WINDOW
-    assert rules.waits_for_pause(candidate(settlement=settlement, paused=True)) == waits
-    assert not rules.waits_for_pause(candidate(settlement=settlement))
 
 
 class Twins:

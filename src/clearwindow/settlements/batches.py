@@ -35,9 +35,6 @@ def take(tx: Transaction, partner: Partner, most: int = MOST_SETTLEMENTS) -> int
     if len(due) < _FEWEST:
         return 0
     candidates = _candidates(tx, due)
-    if any(rules.waits_for_pause(candidate) for candidate in candidates):
-        # Paused since they were found. The next look finds only the others.
-        return 0
     batch = rules.batch_of(candidates[:most], _available(tx, partner, candidates))
     if len(batch) < _FEWEST:
         return 0

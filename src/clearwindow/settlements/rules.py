@@ -217,11 +217,6 @@ def _is_plain(candidate: Candidate) -> bool:
     return is_open and settlement.attempts == 0 and not candidate.in_dispute
 
 
-def waits_for_pause(candidate: Candidate) -> bool:
-    """Returns whether the next step waits for the end of a pause. Windows go on, whatever is paused."""
-    return candidate.paused and candidate.settlement.state is not SettlementState.DISPUTE_WINDOW
-
-
 def executed_before(batch: Iterable[Candidate], following: Settlement | None, now: datetime) -> list[Candidate]:
     """Returns which of a batch are due to execute before the settlement that follows the batch."""
     return [
