@@ -70,7 +70,7 @@ def _put_timers() -> None:
 
     put(routing, "read_bytes", "read", _timed_async)
     put(routing, "_parsed", "parse", _timed_async)
-    put(signatures, "verify", "verify", _timed)
+    put(signatures, "verify_with", "verify", _timed)
     put(staging, "stage_settlement", "transaction", _timed)
 
 

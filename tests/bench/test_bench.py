@@ -46,6 +46,16 @@ def test_due_settlements_of_a_busy_partner_complete() -> None:
     assert all(set(one["answers"]) <= {"200"} for one in outcomes)
 
 
+def test_due_settlements_of_many_partners_complete() -> None:
+    command = [sys.executable, "-m", "bench.due", "--due", "6", "--partners", "2", "--json"]
+    done = subprocess.run(  # noqa: S603 - our own module
+        command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["partners"], one["due"]) for one in outcomes] == [(2, 6)]
+
+
 def test_result_is_printed_as_table() -> None:
     printed = run_bench("--rounds", "1")
     assert "20 connections x 2 currencies = 40 transfers" in printed

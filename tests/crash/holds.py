@@ -22,26 +22,6 @@ _WAIT: Final = """
         PERFORM pg_advisory_xact_lock_shared({space}, TG_ARGV[0]::integer);
         RETURN NEW;
     END $$"""
-_WAIT_FOR_TABLES: Final = """
-    CREATE FUNCTION crash_wait_for_tables() RETURNS event_trigger LANGUAGE plpgsql AS $$
-    DECLARE made text;
-    BEGIN
-        FOR made IN SELECT object_identity FROM pg_event_trigger_ddl_commands() LOOP
-            IF made = 'pg_temp.staged_amount' THEN
-                CREATE TRIGGER crash BEFORE INSERT ON pg_temp.staged_amount
-                    FOR EACH ROW WHEN (NEW.connection_id = {middle}) EXECUTE FUNCTION crash_wait({staged_amount});
-            ELSIF made = 'pg_temp.liability' THEN
-                PERFORM pg_advisory_xact_lock_shared({space}, {liability});
-            ELSIF made = 'pg_temp.dispute_target' THEN
-                PERFORM pg_advisory_xact_lock_shared({space}, {dispute_target});
-            ELSIF made = 'pg_temp.run' THEN
-                PERFORM pg_advisory_xact_lock_shared({space}, {run});
-            END IF;
-        END LOOP;
-    END $$"""
-_ON_TABLES: Final = """
-    CREATE EVENT TRIGGER crash ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS')
-    EXECUTE FUNCTION crash_wait_for_tables()"""
 _WAITING: Final = """
     SELECT pid FROM pg_stat_activity
     WHERE application_name = 'clearwindow' AND state = 'active' AND strpos(query, %s) > 0
@@ -50,15 +30,8 @@ _WAITING: Final = """
 
 def install(server: Server, large_network: LargeNetwork) -> None:
     """Creates the triggers. They stop nothing until a lock on a step's number is taken."""
-    tables = {step.where: sql.Literal(STEPS.index(step)) for step in STEPS if step.held is Held.BY_TABLE}
     with connected(server.dsn) as connection:
         connection.execute(sql.SQL(_WAIT).format(space=sql.Literal(LOCK_SPACE)))
-        connection.execute(
-            sql.SQL(_WAIT_FOR_TABLES).format(
-                space=sql.Literal(LOCK_SPACE), middle=sql.Literal(large_network.middle.id), **tables
-            )
-        )
-        connection.execute(_ON_TABLES)
         for number, step in enumerate(STEPS):
             if step.held is Held.BY_TRIGGER:
                 connection.execute(_trigger(number, step, large_network))
@@ -74,7 +47,7 @@ def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterat
     connection = connected(server.dsn)
     try:
         match step.held:
-            case Held.BY_TRIGGER | Held.BY_TABLE:
+            case Held.BY_TRIGGER:
                 connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, STEPS.index(step)])
             case Held.BY_ROW:
                 connection.execute("BEGIN")

@@ -24,7 +24,6 @@ class Held(StrEnum):
     """What holds a step, and what ``Step.where`` names."""
 
     BY_TRIGGER = "a trigger: its events and its condition"
-    BY_TABLE = "a trigger on a temporary table, or on its making: the table's name"
     BY_ROW = "a locked row: the statement that locks it"
     BY_STANDBY = "a standby server that does not exist: nothing"
 
@@ -52,6 +51,8 @@ class Step:
 STAGING, FINALISATION, EXECUTION = Phase
 _MIDDLE: Final = "NEW.connection_id = {middle}"
 _MIDDLE_BALANCE: Final = "(NEW.account_id, NEW.currency) = ({middle_account}, 'ofcbtc')"
+_MIDDLE_BALANCE_BEFORE: Final = _MIDDLE_BALANCE.replace("NEW.", "OLD.")
+_MIDDLE_HELD: Final = f"{_MIDDLE_BALANCE} AND NEW.bucket = 'held'"
 _MIDDLE_EVENT: Final = "NEW.clients > 0 AND NEW.type = '{type}'"
 
 
@@ -64,7 +65,6 @@ def _deferred(events: str, condition: str = "true") -> str:
 
 
 STEPS: Final = (
-    Step(STAGING, "copy of the amounts", "COPY staged_amount", "staged_amount", Held.BY_TABLE),
     Step(
         STAGING,
         "lock of the partner",
@@ -103,17 +103,28 @@ STEPS: Final = (
         "UPDATE settlement_transfer",
         "AFTER UPDATE OF settlement_id ON settlement_transfer FOR EACH ROW",
     ),
-    Step(STAGING, "computation of the liabilities", "CREATE TEMPORARY TABLE liability", "liability", Held.BY_TABLE),
     Step(
         STAGING,
         "move of the liabilities",
-        "WITH former AS",
+        "WITH wanted AS",
         f"BEFORE UPDATE ON balance FOR EACH ROW WHEN (NEW.held > OLD.held AND {_MIDDLE_BALANCE})",
     ),
     Step(
         STAGING,
+        "insert of the postings",
+        "WITH wanted AS",
+        f"BEFORE INSERT ON posting FOR EACH ROW WHEN ({_MIDDLE_HELD} AND NEW.quantity > 0)",
+    ),
+    Step(
+        STAGING,
+        "end of the disputes' holds",
+        "WITH wanted AS",
+        "AFTER DELETE ON hold FOR EACH ROW WHEN (OLD.cause_kind = 'dispute')",
+    ),
+    Step(
+        STAGING,
         "insert of the holds",
-        "WITH former AS",
+        "WITH wanted AS",
         f"BEFORE INSERT ON hold FOR EACH ROW WHEN (NEW.cause_kind = 'settlement' AND {_MIDDLE_BALANCE})",
     ),
     Step(STAGING, "insert of the events", "INSERT INTO event", _event("settlement.initiated")),
@@ -146,13 +157,6 @@ STEPS: Final = (
     ),
     Step(
         FINALISATION,
-        "computation of what disputes answer for",
-        "CREATE TEMPORARY TABLE dispute_target",
-        "dispute_target",
-        Held.BY_TABLE,
-    ),
-    Step(
-        FINALISATION,
         "hand-over of the holds",
         "WITH share AS",
         "AFTER INSERT ON hold FOR EACH ROW WHEN (NEW.cause_kind = 'dispute')",
@@ -171,7 +175,6 @@ STEPS: Final = (
         _deferred("AFTER UPDATE OF state", "NEW.state = 'top_up_window'"),
     ),
     Step(FINALISATION, "committed, not noticed", "COMMIT", "", Held.BY_STANDBY),
-    Step(EXECUTION, "computation of the run", "CREATE TEMPORARY TABLE run", "run", Held.BY_TABLE),
     Step(
         EXECUTION,
         "lock of the partner's balances",
@@ -181,8 +184,20 @@ STEPS: Final = (
     ),
     Step(
         EXECUTION,
+        "end of the holds",
+        "WITH run AS",
+        f"AFTER DELETE ON hold FOR EACH ROW WHEN (OLD.cause_kind = 'settlement' AND {_MIDDLE_BALANCE_BEFORE})",
+    ),
+    Step(
+        EXECUTION,
+        "insert of the postings",
+        "WITH run AS",
+        f"BEFORE INSERT ON posting FOR EACH ROW WHEN ({_MIDDLE_HELD} AND NEW.quantity < 0)",
+    ),
+    Step(
+        EXECUTION,
         "move of the balances",
-        "WITH settled AS",
+        "WITH run AS",
         f"BEFORE UPDATE ON balance FOR EACH ROW WHEN (NEW.held < OLD.held AND {_MIDDLE_BALANCE})",
     ),
     Step(

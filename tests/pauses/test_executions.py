@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from typing import Final
+from uuid import UUID
 
 import pytest
 
 from clearwindow.bootstrap import WORK
 from clearwindow.jobs.backlog import backlogs
 from clearwindow.jobs.worker import Worker
+from clearwindow.postgres.pool import Transaction
+from clearwindow.settlements import store as settlements
+from clearwindow.settlements.models import Settlement
 from tests.pauses.conftest import World
 from tests.pauses.test_operations import TARGETS
 from tests.support.chains import PATH as ONCHAIN
@@ -100,6 +104,54 @@ def test_settlement_without_what_is_paused_executes_meanwhile(world: World) -> N
     world.testbed.pass_minutes(11)
     states = [world.testbed.state(one["id"]) for one in (first, both, alone)]
     assert states == ["top_up_window", "top_up_window", "completed"]
+
+
+def test_batch_leaves_out_what_is_paused_and_runs_it_in_the_order_of_deadlines(world: World) -> None:
+    network = world.testbed.network
+    other = network.connect(network.client("other", deposits={"ofcbtc": 100}), world.exchange)
+    ok(other.allocate("ofcbtc", 100))
+    made: list[str] = []
+    for _ in range(3):
+        for connection in (world.connection, other):
+            made.append(stage(world.exchange, {connection.id: {"BTC": "-1"}})["id"])
+            world.testbed.clock.advance(minutes=0.1)
+    paused = pause(world.operator, "client", world.connection.client.id)
+    world.testbed.pass_minutes(11)
+    world.testbed.pass_minutes(11)
+    assert [world.testbed.state(each) for each in made] == ["top_up_window", "completed"] * 3
+    later = [stage(world.exchange, {other.id: {"BTC": "-1"}})["id"] for _ in range(2)]
+    world.testbed.clock.advance(minutes=11)
+    resume(world.operator, world.second, paused["id"])
+    world.testbed.run_due()
+    world.testbed.pass_minutes(11)
+    events = ok(world.operator.get("/events", enterpriseId=world.exchange.enterprise.id, pageSize=500))["events"]
+    completed = [event["subjectId"] for event in reversed(events) if event["type"] == "settlement.completed"]
+    assert completed == [*made[1::2], *made[::2], *later]
+    world.testbed.assert_proven()
+
+
+def test_pause_that_comes_after_a_batch_was_found_stops_its_executions(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [stage(world.exchange, {world.connection.id: {"BTC": "-1"}})["id"] for _ in range(3)]
+    world.testbed.pass_minutes(10)
+    assert {world.testbed.state(each) for each in made} == {"top_up_window"}
+    find, paused = settlements.lock_due, list[str]()
+
+    def pause_after(tx: Transaction, partner_id: UUID, limit: int) -> list[Settlement]:
+        found = find(tx, partner_id, limit)
+        if found and not paused:
+            paused.append(pause(world.operator, "client", world.connection.client.id)["id"])
+        return found
+
+    monkeypatch.setattr(settlements, "lock_due", pause_after)
+    world.testbed.pass_minutes(11)
+    assert len(paused) == 1
+    assert {world.testbed.state(each) for each in made} == {"top_up_window"}
+    assert world.connection.balances()["ofcbtc"] == (997, 3)
+    resume(world.operator, world.second, paused[0])
+    world.testbed.run_due()
+    assert {world.testbed.state(each) for each in made} == {"completed"}
 
 
 def test_failed_settlement_is_not_tried_again_during_a_pause(world: World) -> None:

@@ -200,3 +200,36 @@ def test_settlement_refused_in_a_pause_can_be_sent_again_byte_for_byte(world: Wo
     assert post(world.exchange, body).status_code == 422
     resume(world.operator, world.second, paused["id"])
     assert "Idempotent-Replayed" not in post(world.exchange, body).headers
+
+
+def test_used_nonce_is_told_before_a_pause_a_pause_before_limits_and_limits_before_funds(world: World) -> None:
+    amounts = {world.connection.id: {"BTC": "-5000"}}
+    used = fields_of({world.connection.id: {"BTC": "-1"}})
+    ok(post(world.exchange, world.exchange.enterprise.sign(used)))
+    limits = {"lossLimits": {"ofcbtc": {"perSettlement": "10", "perDay": None}}}
+    ok(world.connection.client.api.put(f"{world.connection.path}/loss-limits", limits))
+    paused = pause(world.operator, "currency", "ofcbtc")
+    answers = [try_stage(world.exchange, amounts, nonce=used["nonce"]), try_stage(world.exchange, amounts)]
+    resume(world.operator, world.second, paused["id"])
+    answers.append(try_stage(world.exchange, amounts))
+    told = [(answer.status_code, answer.json()["name"]) for answer in answers]
+    assert told == [(409, "nonce_used"), (422, "paused"), (422, "loss_limit_exceeded")]
+    assert world.connection.balances()["ofcbtc"] == (999, 1)
+
+
+def test_paused_client_of_a_closure_lets_others_settlement_be_staged_and_wait(world: World) -> None:
+    network = world.testbed.network
+    other = network.connect(network.client("other", deposits={"ofcbtc": 100}), world.exchange)
+    ok(other.allocate("ofcbtc", 100))
+    raised = ok(dispute(world.connection, stage(world.exchange, {world.connection.id: {"BTC": "-5"}})["id"]))
+    world.testbed.pass_minutes(11)
+    closing = {"adjustedTransfers": {"ofcbtc": "-2"}, "notes": "two of them"}
+    closure = ok(world.operator.post(f"/disputes/{raised['dispute']['id']}/close", closing))["disputeClosure"]
+    approval = {"decision": "approved", "notes": "as the trades say"}
+    ok(world.second.post(f"/dispute-closures/{closure['id']}/review", approval))
+    pause(world.operator, "client", world.connection.client.id)
+    assert stage_v2(world).json()["name"] == "paused"
+    taking = stage(world.exchange, {other.id: {"BTC": "-1"}})
+    world.testbed.pass_minutes(60)
+    assert world.testbed.state(taking["id"]) == "top_up_window"
+    assert world.connection.balances()["ofcbtc"] == (998, 2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from clearwindow.postgres.pool import model_of
+from clearwindow.postgres.rows import model_of
 
 
 class Colour(StrEnum):

@@ -12,6 +12,7 @@ from clearwindow.core.clock import ManualClock
 from clearwindow.core.money import AmountUnit, from_partner_amount
 from clearwindow.postgres.pool import Database
 from clearwindow.settlements.transfers import store as transfers
+from clearwindow.settlements.transfers.models import AmountArrays
 from tests.conftest import START
 from tests.support.databases import TestCluster
 
@@ -42,8 +43,8 @@ def test_sql_and_rules_agree_on_exact_amounts(cluster: TestCluster) -> None:
             expected = from_partner_amount(text, unit, decimals)
             base = unit is AmountUnit.BASE
             with database.transaction() as tx:
-                transfers.stage_amounts(tx, [f"{uuid4()}\t{uuid4()}\t1\t{text}\n"], 1)
-                unfit = transfers.unfit_amounts(tx, [0 if base else decimals], digits_only=base)
+                amounts = AmountArrays([uuid4()], [uuid4()], ["1"], None, ["1"], [text])
+                unfit = transfers.unfit_amounts(tx, amounts, [0 if base else decimals], digits_only=base)()
                 tx.connection.rollback()
             if Decimal(text) == 0:
                 assert [one.problem for one in unfit] == ["zero"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -12,7 +13,9 @@ from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import execution
 from clearwindow.settlements.jobs import SettlementWork
-from clearwindow.settlements.models import DueSettlement, Settlement
+from clearwindow.settlements.models import DueSettlement
+from clearwindow.settlements.transfers import store as transfers
+from clearwindow.settlements.transfers.models import Run
 from tests.support.networks import ok
 from tests.support.settlements import Testbed, dispute, stage, try_stage
 
@@ -289,14 +292,14 @@ def test_deposit_during_a_retry_is_counted_and_does_not_block(
     assert testbed.state(settlement["id"]) == "failed"
     testbed.operator.deposit(partner.enterprise.account.id, "ofcbtc", 1)
     trying, deposited = threading.Event(), threading.Event()
-    compute = execution._partner_change  # noqa: SLF001 - runs between the locks of settlement and balance
+    compute = transfers.run  # between the locks of settlement and balance
 
-    def compute_slowly(tx: Transaction, tried: Settlement) -> dict[str, int]:
+    def compute_slowly(tx: Transaction, settlement_id: UUID) -> Run:
         trying.set()
         deposited.wait(timeout=0.5)
-        return compute(tx, tried)
+        return compute(tx, settlement_id)
 
-    monkeypatch.setattr(execution, "_partner_change", compute_slowly)
+    monkeypatch.setattr(transfers, "run", compute_slowly)
     worker = threading.Thread(target=testbed.run_due)
     worker.start()
     assert trying.wait(timeout=60)

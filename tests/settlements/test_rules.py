@@ -15,6 +15,7 @@ from clearwindow.core.clock import ManualClock
 from clearwindow.ledger import store as ledger
 from clearwindow.ledger.models import Entry, EntryKind
 from clearwindow.postgres.pool import Database, Transaction
+from clearwindow.postgres.queries import Relation
 from clearwindow.settlements import rules
 from clearwindow.settlements.models import FundingGap
 from clearwindow.settlements.transfers import store as transfers
@@ -199,9 +200,9 @@ class Comparison:
         self._write("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", PARTNER_ACCOUNT, Decimal(RICH))
 
     def run(self) -> None:
-        transfers.compute_liabilities(self.tx, SETTLEMENT)
         entry = Entry(uuid4(), EntryKind.SETTLEMENT_HELD, SETTLEMENT, PARTNER)
-        short = {gap.account_id: gap.shortfall for gap in ledger.hold_liabilities(self.tx, entry, [])}
+        uncovered = ledger.hold_liabilities(self.tx, entry, transfers.liabilities(SETTLEMENT))()
+        short = {gap.account_id: gap.shortfall for gap in uncovered}
         wanted = [rules.liability(self.case.groups(n).values(), self.case.pulled(n)) for n in CONNECTIONS]
         assert short == {
             self.ids[n]: wanted[n] - self.case.available[n]
@@ -218,8 +219,9 @@ class Comparison:
     def _finalise(self, wanted: list[int]) -> None:
         standing = {dispute: self.ids[n] for n, dispute in self.disputes.items()}
         transfers.mark_disputed(self.tx, SETTLEMENT, list(standing.values()))
-        transfers.compute_dispute_targets(self.tx, SETTLEMENT, Objections(standing))
-        ledger.hand_holds_to_disputes(self.tx, PARTNER, SETTLEMENT)
+        stopped = transfers.dispute_targets(self.tx, SETTLEMENT, Objections(standing))
+        assert stopped is not None
+        ledger.hand_holds_to_disputes(self.tx, PARTNER, SETTLEMENT, stopped)
         for n in CONNECTIONS:
             targets = self.case.targets(n, self.case.disputing, set())
             handed = rules.hand_over(wanted[n], list(targets.values()))
@@ -234,11 +236,12 @@ class Comparison:
         )
         before = {n: (self._balance(n), self._held_by_disputes(n)) for n in CONNECTIONS}
         kept = self._holds(SETTLEMENT)
-        net = transfers.compute_run(self.tx, SETTLEMENT, objections)
-        assert net.get("ofcbtc", 0) == sum(self.case.final(n) for n in CONNECTIONS)
-        assert transfers.net_of_final(self.tx, SETTLEMENT).get("ofcbtc", 0) == net.get("ofcbtc", 0)
+        run = transfers.run(self.tx, SETTLEMENT)
+        assert run.net.get("ofcbtc", 0) == sum(self.case.final(n) for n in CONNECTIONS)
         entry = Entry(uuid4(), EntryKind.SETTLEMENT_EXECUTED, SETTLEMENT, PARTNER)
-        ledger.settle_run(self.tx, entry, PARTNER_ACCOUNT, {name: -by for name, by in net.items()})
+        change = {name: -by for name, by in run.net.items()}
+        stopped = transfers.dispute_targets(self.tx, SETTLEMENT, objections)
+        ledger.settle_run(self.tx, entry, run.moves, stopped, PARTNER_ACCOUNT, change)
         for n in CONNECTIONS:
             (available, in_hold), held = before[n]
             targets = self.case.targets(n, standing, upheld)
@@ -303,11 +306,11 @@ def test_sql_and_rules_agree_on_shortfalls_of_immediate_settlements(cluster: Tes
         def agree(parts: list[tuple[int | None, int]]) -> None:
             with database.transaction() as tx:
                 given = {uuid4(): part for part in parts}
-                _seed_run(tx, given)
+                run = _seed_run(tx, given)
                 expected = {
                     account: rules.uncovered(available or 0, by) for account, (available, by) in given.items()
                 }
-                short = {gap.account_id: gap.shortfall for gap in ledger.uncovered_losses(tx)}
+                short = {gap.account_id: gap.shortfall for gap in ledger.uncovered_losses(tx, run)}
                 assert short == {account: gap for account, gap in expected.items() if gap}
                 tx.connection.rollback()
 
@@ -315,17 +318,19 @@ def test_sql_and_rules_agree_on_shortfalls_of_immediate_settlements(cluster: Tes
         database.close()
 
 
-def _seed_run(tx: Transaction, parts: dict[UUID, tuple[int | None, int]]) -> None:
-    """Creates a run with one line for each balance. None: the account has no balance yet."""
+def _seed_run(tx: Transaction, parts: dict[UUID, tuple[int | None, int]]) -> Relation:
+    """Returns a run with one line for each balance. None: the account has no balance yet."""
     connection = tx.connection
     connection.execute("SET LOCAL session_replication_role = replica")
-    connection.execute(
-        "CREATE TEMPORARY TABLE run (account_id uuid, currency text, quantity numeric) ON COMMIT DROP"
-    )
-    for account, (available, by) in parts.items():
-        connection.execute("INSERT INTO run VALUES (%s, 'ofcbtc', %s)", (account, Decimal(by)))
+    for account, (available, _) in parts.items():
         if available is not None:
             connection.execute("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", (account, Decimal(available)))
+    moves = {"accounts": list(parts), "moves": [Decimal(by) for _, by in parts.values()]}
+    return Relation(
+        "SELECT account_id, 'ofcbtc' AS currency, quantity"
+        " FROM unnest(%(accounts)s::uuid[], %(moves)s::numeric[]) AS given (account_id, quantity)",
+        moves,
+    )
 
 
 def test_failure_reason_of_an_immediate_settlement_names_both_sides() -> None:

@@ -65,10 +65,26 @@ def verify(
         InvalidRequestError: the payload is for something else, or the signature is malformed.
         NotAuthenticatedError: no active key of the Go Account made the signature.
     """
+    held, required = store.list_keys(tx, go_account_id), store.requires_intent(tx, go_account_id)
     now = tx.now()
-    required = store.requires_intent(tx, go_account_id)
-    require_intent(request, required=required, amount_unit=amount_unit, now=None if is_repeat else now)
-    held = store.list_keys(tx, go_account_id)
+    return verify_with(
+        held, go_account_id, request, now, requires_intent=required, amount_unit=amount_unit, is_repeat=is_repeat
+    )
+
+
+def verify_with(
+    held: Sequence[GoAccountKey],
+    go_account_id: UUID,
+    request: SignedRequest,
+    now: datetime,
+    *,
+    requires_intent: bool,
+    amount_unit: AmountUnit | None,
+    is_repeat: bool,
+) -> VerifiedRequest:
+    """Does the same with what the caller has read: the account's keys, revoked ones too, and what it requires."""
+    before = None if is_repeat else now
+    require_intent(request, required=requires_intent, amount_unit=amount_unit, now=before)
     keys = [PublicKey(key.public_key) for key in held if key.verifies(now)]
     try:
         signer = verify_message(keys, request.payload, request.signature)

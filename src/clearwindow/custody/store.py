@@ -21,6 +21,7 @@ from clearwindow.custody.models import (
     SealedKey,
 )
 from clearwindow.ledger.models import BalanceKey, EntryKind
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -100,12 +101,20 @@ def revoke_key(tx: Transaction, account_id: UUID, key_id: UUID) -> bool | None:
 
 def list_keys(tx: Transaction, account_id: UUID) -> list[GoAccountKey]:
     """Returns all keys that the Go Account ever had, including the revoked ones, oldest first."""
-    return tx.all(GoAccountKey, sql["list_keys"], account_id=account_id)
+    return ask_keys(tx, account_id)()
+
+
+def ask_keys(tx: Transaction, account_id: UUID) -> Later[list[GoAccountKey]]:
+    return tx.ask.all(GoAccountKey, sql["list_keys"], account_id=account_id)
 
 
 def requires_intent(tx: Transaction, account_id: UUID) -> bool:
     """Returns whether the texts of the Go Account's keys must say what they are for."""
-    return tx.scalars(bool, sql["requires_intent"], account_id=account_id) == [True]
+    return ask_requires_intent(tx, account_id)()
+
+
+def ask_requires_intent(tx: Transaction, account_id: UUID) -> Later[bool]:
+    return tx.ask.scalars(bool, sql["requires_intent"], account_id=account_id).then(lambda found: found == [True])
 
 
 def find_key(tx: Transaction, key_id: UUID) -> tuple[GoAccount, GoAccountKey] | None:

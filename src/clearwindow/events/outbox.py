@@ -11,8 +11,9 @@ from psycopg.types.json import Jsonb
 from clearwindow.core.ids import time_ordered_prefix
 from clearwindow.events.models import Event, EventFilter, EventType, RecordedEvent
 from clearwindow.postgres.paging import EXACT_TOTAL, Listing, Order, Slice, listing_of
-from clearwindow.postgres.pool import Transaction, model_of
+from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
+from clearwindow.postgres.rows import model_of
 from clearwindow.runtime import Runtime
 
 sql: Final = Queries("clearwindow.events")
@@ -23,7 +24,7 @@ def record(tx: Transaction, events: Sequence[Event]) -> None:
     """Writes the events in one statement, in this order."""
     if not events:
         return
-    tx.run(
+    tx.tell(
         sql["insert_events"],
         enterprise_ids=[event.enterprise_id for event in events],
         types=[str(event.type) for event in events],
@@ -45,12 +46,26 @@ def record_step(
     view of the payload also has ``connectionIds``, its own connections.
     """
     now = tx.now()
-    tx.run(
+    tx.tell(
         sql["insert_step"],
         enterprise_id=enterprise_id,
         settlement_id=settlement_id,
         types=[str(kind) for kind in payloads],
         payloads=[Jsonb(dict(payload)) for payload in payloads.values()],
+        id_prefix=time_ordered_prefix(now),
+        now=now,
+    )
+
+
+def record_steps(tx: Transaction, steps: Sequence[Event]) -> None:
+    """Writes steps of many settlements in the same way, in this order."""
+    now = tx.now()
+    tx.tell(
+        sql["insert_steps"],
+        enterprise_ids=[step.enterprise_id for step in steps],
+        settlement_ids=[step.subject_id for step in steps],
+        types=[str(step.type) for step in steps],
+        payloads=[Jsonb(dict(step.payload)) for step in steps],
         id_prefix=time_ordered_prefix(now),
         now=now,
     )

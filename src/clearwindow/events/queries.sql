@@ -39,6 +39,21 @@ FROM unnest(%(types)s::text[], %(payloads)s::jsonb[]) WITH ORDINALITY AS given (
 CROSS JOIN involved
 ORDER BY given.position
 
+-- name: insert_steps
+WITH involved AS (
+    SELECT party.settlement_id, count(DISTINCT connection.client_id) AS clients
+    FROM settlement_party AS party JOIN connection ON connection.id = party.connection_id
+    WHERE party.settlement_id = ANY(%(settlement_ids)s)
+    GROUP BY party.settlement_id
+)
+INSERT INTO event (id, enterprise_id, type, subject_id, payload, created_at, clients)
+SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, given.enterprise_id, given.type,
+       given.settlement_id, given.payload, %(now)s, coalesce(involved.clients, 0)
+FROM unnest(%(enterprise_ids)s::text[], %(settlement_ids)s::uuid[], %(types)s::text[], %(payloads)s::jsonb[])
+    WITH ORDINALITY AS given (enterprise_id, settlement_id, type, payload, position)
+LEFT JOIN involved USING (settlement_id)
+ORDER BY given.position
+
 -- name: list_events
 -- The events of all enterprises. A step of a settlement has a row for each owner; only those of the page are made. Each
 -- event has at least one row, so that the page's rows are among the next so many events. Of the event in which the

@@ -102,8 +102,8 @@ def _admitted(
 def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
     runtime = runtime_of(request)
     presented = _presented(request, bearer)
-    with runtime.transaction() as tx:
-        token = _usable(request, store.find_token(tx, presented), tx.now())
+    token, now = runtime.database.look_up(lambda tx: (store.find_token(tx, presented), tx.now()))
+    token = _usable(request, token, now)
     enterprise_id = rules.require_member(token, named)
     rules.require_permission(token, rules.needed_scopes(request.method))
     if token.user_id is None or token.member_role is None:

@@ -43,10 +43,14 @@ def presented_in(headers: Headers, address: rules.Address | None) -> Presented |
 def find_known(runtime: Runtime, presented: Sequence[Presented]) -> list[Known | None]:
     """Returns which of the tokens are in force, for the addresses they come from. One statement, however many."""
     # One thread looks up for all, so that this is no single caller's.
-    with working_for(None, Purpose.READING), runtime.transaction() as tx:
-        found = store.find_tokens(tx, {each.token_sha256 for each in presented})
-        now = tx.now()
-        bootstrap = _bootstrap_operator(runtime, tx, presented)
+    with working_for(None, Purpose.READING):
+        found, now, bootstrap = runtime.database.look_up(
+            lambda tx: (
+                store.find_tokens(tx, {each.token_sha256 for each in presented}),
+                tx.now(),
+                _bootstrap_operator(runtime, tx, presented),
+            )
+        )
     return [
         bootstrap if bootstrap and is_bootstrap(runtime, each) else _usable(found.get(each.token_sha256), each, now)
         for each in presented

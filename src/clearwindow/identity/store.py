@@ -24,8 +24,9 @@ from clearwindow.identity.models import (
     User,
 )
 from clearwindow.postgres.paging import Listing, Order, Slice, keyset_page
-from clearwindow.postgres.pool import Transaction, model_of
+from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
+from clearwindow.postgres.rows import model_of
 
 sql: Final = Queries("clearwindow.identity")
 _LAST_RECORD_FIRST: Final = Order({"sequence": int})
@@ -220,7 +221,7 @@ def _rights(membership: Membership) -> dict[str, object]:
 def insert_audit_record(
     tx: Transaction, actor: Actor, action: str, subject_id: str, details: Mapping[str, object]
 ) -> None:
-    tx.run(
+    tx.tell(
         sql["insert_audit_record"],
         at=tx.now(),
         request_id=actor.request_id,

@@ -101,18 +101,37 @@ WHERE (%(cause_id)s::uuid IS NULL OR entry.cause_id = %(cause_id)s)
   AND (%(created_on_or_after)s::timestamptz IS NULL OR entry.created_at >= %(created_on_or_after)s)
   AND (%(created_before)s::timestamptz IS NULL OR entry.created_at < %(created_before)s)
 
+-- relation: liability
+SELECT account_id, currency, quantity AS needed FROM hold WHERE false
+
+-- relation: dispute_target
+SELECT cause_id AS dispute_id, 0::bigint AS rank, account_id, currency, quantity FROM hold WHERE false
+
+-- relation: run
+SELECT account_id, currency, quantity FROM hold WHERE false
+
+-- relation: runs
+SELECT cause_id AS settlement_id, account_id, currency, quantity FROM hold WHERE false
+
+-- name: insert_entries
+INSERT INTO ledger_entry (id, partner_id, kind, cause_id, reference, created_at)
+SELECT id, %(partner_id)s, kind, cause_id, NULL, %(now)s
+FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(cause_ids)s::uuid[]) AS given (id, kind, cause_id)
+
 -- name: hold_liabilities
--- Holds the amounts of the temporary table `liability` (account_id, currency, needed) for one cause, in place of the
--- holds of former causes. Returns the liabilities that the balance does not cover. If there is one, the caller must
--- roll the transaction back.
-WITH former AS (
-    SELECT account_id, currency, sum(quantity) AS quantity
-    FROM hold WHERE cause_id = ANY(%(former_cause_ids)s) GROUP BY account_id, currency
-), wanted AS (
-    SELECT account_id, currency, liability.needed, coalesce(former.quantity, 0) AS already,
-           liability.needed - coalesce(former.quantity, 0) AS change
-    FROM liability LEFT JOIN former USING (account_id, currency)
-    WHERE liability.needed > 0 OR former.quantity > 0
+-- Holds the amounts of `liability` for one cause, in place of the holds of former causes. Returns the liabilities that
+-- the balance does not cover. If there is one, the caller must roll the transaction back.
+-- Sums bring the rows of one balance together, here and below, because the planner knows little of rows that this
+-- transaction has written: from a wrong guess a sum stays linear, and a join of two such queries does not.
+WITH wanted AS (
+    SELECT account_id, currency, sum(needed) AS needed, sum(already) AS already, sum(needed - already) AS change
+    FROM (
+        SELECT account_id, currency, needed, 0 AS already FROM ({liability}) AS liability
+        UNION ALL
+        SELECT account_id, currency, 0, quantity FROM hold WHERE cause_id = ANY(%(former_cause_ids)s)
+    ) AS part
+    GROUP BY account_id, currency
+    HAVING sum(needed) > 0 OR sum(already) > 0
 ), moved AS (
     UPDATE balance
     SET available = balance.available - wanted.change, held = balance.held + wanted.change
@@ -130,27 +149,34 @@ WITH former AS (
 ), put AS (
     INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
     SELECT %(partner_id)s, %(cause_id)s, %(cause_kind)s, account_id, currency, needed FROM moved WHERE needed > 0
+), short AS (
+    SELECT account_id, currency, max(needed) AS needed, max(already) AS already
+    FROM (
+        SELECT account_id, currency, needed, already, 1 AS side FROM wanted
+        UNION ALL
+        SELECT account_id, currency, needed, 0, -1 FROM moved
+    ) AS part
+    GROUP BY account_id, currency HAVING sum(side) > 0
 )
-SELECT wanted.account_id, wanted.currency, wanted.needed AS liability,
-       coalesce(balance.available, 0) + wanted.already AS available
-FROM wanted
-LEFT JOIN moved USING (account_id, currency)
-LEFT JOIN balance ON (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
-WHERE moved.account_id IS NULL
-ORDER BY wanted.account_id, wanted.currency
+SELECT short.account_id, short.currency, short.needed AS liability,
+       coalesce(balance.available, 0) + short.already AS available
+FROM short
+LEFT JOIN balance ON (balance.account_id, balance.currency) = (short.account_id, short.currency)
+ORDER BY short.account_id, short.currency
 
 -- name: replace_holds
--- Makes what a settlement holds equal to the temporary table `liability` (account_id, currency, needed), and ends the
--- holds of the given disputes. Returns the liabilities that the balance does not cover. If there is one, the caller
--- must roll the transaction back.
-WITH former AS (
-    SELECT account_id, currency, sum(quantity) AS quantity
-    FROM hold WHERE cause_id = %(cause_id)s OR cause_id = ANY(%(ended_cause_ids)s) GROUP BY account_id, currency
-), wanted AS (
-    SELECT account_id, currency, coalesce(liability.needed, 0) AS needed, coalesce(former.quantity, 0) AS already,
-           coalesce(liability.needed, 0) - coalesce(former.quantity, 0) AS change
-    FROM liability FULL JOIN former USING (account_id, currency)
-    WHERE liability.needed > 0 OR former.quantity > 0
+-- Makes what a settlement holds equal to `liability`, and ends the holds of the given disputes. Returns the liabilities
+-- that the balance does not cover. If there is one, the caller must roll the transaction back.
+WITH wanted AS (
+    SELECT account_id, currency, sum(needed) AS needed, sum(already) AS already, sum(needed - already) AS change
+    FROM (
+        SELECT account_id, currency, needed, 0 AS already FROM ({liability}) AS liability
+        UNION ALL
+        SELECT account_id, currency, 0, quantity FROM hold
+        WHERE cause_id = %(cause_id)s OR cause_id = ANY(%(ended_cause_ids)s)
+    ) AS part
+    GROUP BY account_id, currency
+    HAVING sum(needed) > 0 OR sum(already) > 0
 ), moved AS (
     UPDATE balance
     SET available = balance.available - wanted.change, held = balance.held + wanted.change
@@ -163,29 +189,34 @@ WITH former AS (
     SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
     FROM moved CROSS JOIN LATERAL (VALUES ('available', -change), ('held', change)) AS part (bucket, quantity)
     WHERE change <> 0
+), ended AS (
+    DELETE FROM hold WHERE cause_id = ANY(%(ended_cause_ids)s)
 ), dropped AS (
-    DELETE FROM hold
-    WHERE cause_id = ANY(%(ended_cause_ids)s)
-       OR (cause_id = %(cause_id)s
-           AND NOT EXISTS (SELECT FROM wanted
-                           WHERE wanted.needed > 0
-                             AND (wanted.account_id, wanted.currency) = (hold.account_id, hold.currency)))
+    DELETE FROM hold USING wanted
+    WHERE hold.cause_id = %(cause_id)s AND wanted.needed = 0
+      AND (hold.account_id, hold.currency) = (wanted.account_id, wanted.currency)
 ), put AS (
     INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
     SELECT %(partner_id)s, %(cause_id)s, %(cause_kind)s, account_id, currency, needed FROM moved WHERE needed > 0
     ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = excluded.quantity
+), short AS (
+    SELECT account_id, currency, max(needed) AS needed, max(already) AS already
+    FROM (
+        SELECT account_id, currency, needed, already, 1 AS side FROM wanted
+        UNION ALL
+        SELECT account_id, currency, needed, 0, -1 FROM moved
+    ) AS part
+    GROUP BY account_id, currency HAVING sum(side) > 0
 )
-SELECT wanted.account_id, wanted.currency, wanted.needed AS liability,
-       coalesce(balance.available, 0) + wanted.already AS available
-FROM wanted
-LEFT JOIN moved USING (account_id, currency)
-LEFT JOIN balance ON (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
-WHERE moved.account_id IS NULL
-ORDER BY wanted.account_id, wanted.currency
+SELECT short.account_id, short.currency, short.needed AS liability,
+       coalesce(balance.available, 0) + short.already AS available
+FROM short
+LEFT JOIN balance ON (balance.account_id, balance.currency) = (short.account_id, short.currency)
+ORDER BY short.account_id, short.currency
 
 -- name: hand_holds_to_disputes
--- Moves holds of a settlement to the disputes in the temporary table `dispute_target` (dispute_id, rank, account_id,
--- currency, quantity): to each up to its quantity, lowest rank first. The settlement keeps the rest.
+-- Moves holds of a settlement to the disputes in `dispute_target`: to each up to its quantity, lowest rank first. The
+-- settlement keeps the rest.
 WITH share AS (
     SELECT hold.account_id, hold.currency, hold.quantity AS held, target.dispute_id,
            least(target.quantity, hold.quantity - (target.up_to - target.quantity)) AS handed, target.up_to
@@ -193,7 +224,7 @@ WITH share AS (
     JOIN (
         SELECT account_id, currency, dispute_id, quantity,
                sum(quantity) OVER (PARTITION BY account_id, currency ORDER BY rank) AS up_to
-        FROM dispute_target
+        FROM ({dispute_target}) AS dispute_target
     ) AS target USING (account_id, currency)
     WHERE hold.cause_id = %(settlement_id)s AND hold.quantity > target.up_to - target.quantity
 ), handed AS (
@@ -211,59 +242,70 @@ FROM rest
 WHERE hold.cause_id = %(settlement_id)s AND rest.keeps > 0
   AND (hold.account_id, hold.currency) = (rest.account_id, rest.currency)
 
--- name: add_missing_balances_of_run
-INSERT INTO balance (account_id, currency, available, held)
-SELECT run.account_id, run.currency, 0, 0
-FROM run LEFT JOIN balance USING (account_id, currency)
-WHERE run.quantity <> 0 AND balance.account_id IS NULL
-ON CONFLICT DO NOTHING
-
 -- name: lock_losing_balances
 SELECT count(*) FROM (
-    SELECT FROM balance JOIN run USING (account_id, currency) WHERE run.quantity < 0 FOR UPDATE OF balance
+    SELECT FROM balance JOIN ({run}) AS run USING (account_id, currency) WHERE run.quantity < 0 FOR UPDATE OF balance
 ) AS locked
 
 -- name: uncovered_losses
 -- A separate statement, so that it sees the balances as they are after they were locked.
 SELECT run.account_id, run.currency, -run.quantity AS liability, coalesce(balance.available, 0) AS available
-FROM run LEFT JOIN balance USING (account_id, currency)
+FROM ({run}) AS run LEFT JOIN balance USING (account_id, currency)
 WHERE run.quantity < 0 AND coalesce(balance.available, 0) + run.quantity < 0
 ORDER BY run.account_id, run.currency
 
 -- name: settle_run
--- Executes the temporary table `run` (account_id, currency, quantity): releases what the settlement held on each
--- balance, and adds the quantity, which is negative for a loss. A gain first fills the holds of disputes up to the
--- quantities of `dispute_target` (dispute_id, rank, account_id, currency, quantity), lowest rank first. The partner's
--- own account changes by the given quantities. Returns how many balances had to move and how many moved.
-WITH settled AS (
+-- Executes `run`: releases what the settlement held on each balance, and adds the quantity, which is negative for a
+-- loss. A gain first fills the holds of disputes up to the quantities of `dispute_target`, lowest rank first. The
+-- partner's own account changes by the given quantities. A balance that does not exist yet is made by its gain; an
+-- allocation may make it at the same time. Returns how many balances had to move and how many moved.
+WITH run AS MATERIALIZED (
+    {run}
+), settled AS (
     DELETE FROM hold WHERE cause_id = %(settlement_id)s RETURNING account_id, currency, quantity
 ), missing AS (
     SELECT target.account_id, target.currency, target.dispute_id, target.quantity - coalesce(hold.quantity, 0) AS quantity,
            sum(target.quantity - coalesce(hold.quantity, 0))
                OVER (PARTITION BY target.account_id, target.currency ORDER BY target.rank) AS up_to
-    FROM dispute_target AS target
+    FROM ({dispute_target}) AS target
     LEFT JOIN hold ON (hold.cause_id, hold.account_id, hold.currency)
                     = (target.dispute_id, target.account_id, target.currency)
     WHERE target.quantity > coalesce(hold.quantity, 0)
 ), filling AS (
-    SELECT account_id, currency, missing.dispute_id,
-           least(missing.quantity, run.quantity - (missing.up_to - missing.quantity)) AS quantity
-    FROM missing JOIN run USING (account_id, currency)
-    WHERE run.quantity > missing.up_to - missing.quantity
-), filled_up AS (
-    SELECT account_id, currency, sum(quantity) AS quantity FROM filling GROUP BY account_id, currency
-), movement AS (
-    SELECT account_id, currency,
-           coalesce(settled.quantity, 0) + coalesce(run.quantity, 0) - coalesce(filled_up.quantity, 0) AS available,
-           coalesce(filled_up.quantity, 0) - coalesce(settled.quantity, 0) AS held
-    FROM run
-    FULL JOIN settled USING (account_id, currency)
-    LEFT JOIN filled_up USING (account_id, currency)
-    UNION ALL
-    SELECT %(partner_account_id)s, currency, quantity, 0
-    FROM unnest(%(partner_currencies)s::text[], %(partner_quantities)s::numeric[]) AS given (currency, quantity)
+    SELECT account_id, currency, dispute_id, least(quantity, gained - (up_to - quantity)) AS quantity
+    FROM (
+        SELECT account_id, currency, dispute_id, quantity, up_to,
+               max(gained) OVER (PARTITION BY account_id, currency) AS gained
+        FROM (
+            SELECT account_id, currency, dispute_id, quantity, up_to, NULL::numeric AS gained FROM missing
+            UNION ALL
+            SELECT account_id, currency, NULL, NULL, NULL, quantity FROM run
+            WHERE quantity > 0 AND EXISTS (SELECT FROM missing)
+        ) AS part
+    ) AS beside
+    WHERE dispute_id IS NOT NULL AND gained > up_to - quantity
 ), moving AS (
-    SELECT * FROM movement WHERE available <> 0 OR held <> 0
+    SELECT account_id, currency, sum(available) AS available, sum(held) AS held
+    FROM (
+        SELECT account_id, currency, quantity AS available, -quantity AS held FROM settled
+        UNION ALL
+        SELECT account_id, currency, quantity, 0 FROM run
+        UNION ALL
+        SELECT account_id, currency, -quantity, quantity FROM filling
+        UNION ALL
+        SELECT %(partner_account_id)s, currency, quantity, 0
+        FROM unnest(%(partner_currencies)s::text[], %(partner_quantities)s::numeric[]) AS given (currency, quantity)
+    ) AS part
+    GROUP BY account_id, currency
+    HAVING sum(available) <> 0 OR sum(held) <> 0
+), made AS (
+    INSERT INTO balance (account_id, currency, available, held)
+    SELECT moving.account_id, moving.currency, moving.available, moving.held
+    FROM moving LEFT JOIN balance USING (account_id, currency)
+    WHERE balance.account_id IS NULL
+    ON CONFLICT (account_id, currency) DO UPDATE
+    SET available = balance.available + excluded.available, held = balance.held + excluded.held
+    RETURNING 1
 ), moved AS (
     UPDATE balance
     SET available = balance.available + moving.available, held = balance.held + moving.held
@@ -280,7 +322,57 @@ WITH settled AS (
     SELECT %(partner_id)s, dispute_id, 'dispute', account_id, currency, quantity FROM filling
     ON CONFLICT (cause_id, account_id, currency) DO UPDATE SET quantity = hold.quantity + excluded.quantity
 )
-SELECT (SELECT count(*) FROM moving) AS wanted, (SELECT count(*) FROM moved) AS done
+SELECT (SELECT count(*) FROM moving) AS wanted,
+       (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS done
+
+-- name: settle_each
+-- Executes many settlements as `settle_run` does one, each with an entry of its own. A balance that several of them
+-- move is moved once, by the sum. No dispute has a hold to fill.
+WITH entry AS (
+    SELECT entry_id, settlement_id
+    FROM unnest(%(entry_ids)s::uuid[], %(cause_ids)s::uuid[]) AS given (entry_id, settlement_id)
+), run AS MATERIALIZED (
+    {runs}
+), settled AS (
+    DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
+    RETURNING cause_id AS settlement_id, account_id, currency, quantity
+), moving AS (
+    SELECT settlement_id, account_id, currency, sum(available) AS available, sum(held) AS held
+    FROM (
+        SELECT settlement_id, account_id, currency, quantity AS available, -quantity AS held FROM settled
+        UNION ALL
+        SELECT settlement_id, account_id, currency, quantity, 0 FROM run
+        UNION ALL
+        SELECT settlement_id, %(partner_account_id)s, currency, -quantity, 0 FROM run
+    ) AS part
+    GROUP BY settlement_id, account_id, currency
+    HAVING sum(available) <> 0 OR sum(held) <> 0
+), total AS (
+    SELECT account_id, currency, sum(available) AS available, sum(held) AS held
+    FROM moving GROUP BY account_id, currency
+), made AS (
+    INSERT INTO balance (account_id, currency, available, held)
+    SELECT total.account_id, total.currency, total.available, total.held
+    FROM total LEFT JOIN balance USING (account_id, currency)
+    WHERE balance.account_id IS NULL
+    ON CONFLICT (account_id, currency) DO UPDATE
+    SET available = balance.available + excluded.available, held = balance.held + excluded.held
+    RETURNING 1
+), moved AS (
+    UPDATE balance
+    SET available = balance.available + total.available, held = balance.held + total.held
+    FROM total
+    WHERE (balance.account_id, balance.currency) = (total.account_id, total.currency)
+    RETURNING 1
+), posted AS (
+    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
+    SELECT %(partner_id)s, entry.entry_id, moving.account_id, moving.currency, part.bucket, part.quantity
+    FROM moving JOIN entry USING (settlement_id)
+    CROSS JOIN LATERAL (VALUES ('available', available), ('held', held)) AS part (bucket, quantity)
+    WHERE part.quantity <> 0
+)
+SELECT (SELECT count(*) FROM total) AS wanted,
+       (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS done
 
 -- name: release_holds
 -- Releases everything that a cause holds, back to the available part of each balance.

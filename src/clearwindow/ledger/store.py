@@ -1,9 +1,9 @@
 """All SQL of accounts, balances, holds and the journal. Money moves only through the functions of this module.
 
-The functions for a whole settlement (``hold_liabilities`` to ``release_holds``) run one statement over temporary
-tables that the caller made in the same transaction: ``liability``, ``dispute_target`` and ``run``. The statements
-describe their columns. The caller holds the partner's lock. Under that lock nothing else moves more than one
-network balance at a time, so these statements need not lock balances first.
+The functions for a whole settlement (``hold_liabilities`` to ``release_holds``) run one statement over queries that
+the caller gives: what it takes, what disputes stop, what moves. ``queries.sql`` has their columns, as the relations
+``liability``, ``dispute_target`` and ``run``. The caller holds the partner's lock. Under that lock nothing else
+moves more than one network balance at a time, so these statements need not lock balances first.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from clearwindow.ledger.models import (
     Movement,
     Shortfall,
 )
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
-from clearwindow.postgres.queries import Queries
+from clearwindow.postgres.queries import Queries, Relation
 
 sql: Final = Queries("clearwindow.ledger")
 
@@ -114,7 +115,7 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
 
 
 def insert_entry(tx: Transaction, entry: Entry) -> None:
-    tx.run(
+    tx.tell(
         sql["insert_entry"],
         id=entry.id,
         partner_id=entry.partner_id,
@@ -170,16 +171,19 @@ def list_entries(tx: Transaction, wanted: EntryFilter, part: Slice) -> Listing[J
     return keyset_page(tx, JournalEntry, sql["list_entries"], asdict(wanted), NEWEST_FIRST, part)
 
 
-def hold_liabilities(tx: Transaction, entry: Entry, former_cause_ids: Sequence[UUID]) -> list[Shortfall]:
+def hold_liabilities(
+    tx: Transaction, entry: Entry, liability: Relation, former_cause_ids: Sequence[UUID] = ()
+) -> Later[list[Shortfall]]:
     """Holds every liability for the entry's settlement and takes over the holds of the former causes.
 
     Returns:
         The liabilities that are not covered. If there is one, the caller must roll the transaction back.
     """
     insert_entry(tx, entry)
-    return tx.all(
+    return tx.ask.all(
         Shortfall,
-        sql["hold_liabilities"],
+        sql.over("hold_liabilities", liability=liability),
+        **liability.values,
         partner_id=entry.partner_id,
         entry_id=entry.id,
         cause_id=entry.cause_id,
@@ -189,9 +193,13 @@ def hold_liabilities(tx: Transaction, entry: Entry, former_cause_ids: Sequence[U
 
 
 def replace_holds(
-    tx: Transaction, entry: Entry, settlement_id: UUID, ended_cause_ids: Sequence[UUID] = ()
+    tx: Transaction,
+    entry: Entry,
+    settlement_id: UUID,
+    liability: Relation,
+    ended_cause_ids: Sequence[UUID] = (),
 ) -> list[Shortfall]:
-    """Makes what the settlement holds equal to ``liability`` and ends the holds of other causes.
+    """Makes what the settlement holds equal to its liabilities and ends the holds of other causes.
 
     Returns:
         The liabilities that are not covered. If there is one, the caller must roll the transaction back.
@@ -199,7 +207,8 @@ def replace_holds(
     insert_entry(tx, entry)
     return tx.all(
         Shortfall,
-        sql["replace_holds"],
+        sql.over("replace_holds", liability=liability),
+        **liability.values,
         partner_id=entry.partner_id,
         entry_id=entry.id,
         cause_id=settlement_id,
@@ -208,33 +217,70 @@ def replace_holds(
     )
 
 
-def hand_holds_to_disputes(tx: Transaction, partner_id: UUID, settlement_id: UUID) -> None:
-    """Moves holds from the settlement to its disputes, as ``dispute_target`` says. No balance changes."""
-    tx.run(sql["hand_holds_to_disputes"], partner_id=partner_id, settlement_id=settlement_id)
+def hand_holds_to_disputes(tx: Transaction, partner_id: UUID, settlement_id: UUID, targets: Relation) -> None:
+    """Moves holds from the settlement to its disputes, up to what each stops. No balance changes."""
+    statement = sql.over("hand_holds_to_disputes", dispute_target=targets)
+    tx.run(statement, **{**targets.values, "partner_id": partner_id, "settlement_id": settlement_id})
 
 
-def settle_run(tx: Transaction, entry: Entry, partner_account_id: UUID, partner_change: Mapping[str, int]) -> None:
-    """Executes ``run`` for the entry's settlement. The partner's account changes by ``partner_change``."""
+def settle_run(
+    tx: Transaction,
+    entry: Entry,
+    run: Relation,
+    targets: Relation | None,
+    partner_account_id: UUID,
+    partner_change: Mapping[str, int],
+) -> None:
+    """Executes what runs for the entry's settlement. The partner's account changes by ``partner_change``.
+
+    Gains first fill the holds of the disputes in ``targets``, up to what each stops.
+    """
     insert_entry(tx, entry)
-    tx.run(sql["add_missing_balances_of_run"])
-    moved = tx.one(
-        _Moved,
-        sql["settle_run"],
-        partner_id=entry.partner_id,
-        entry_id=entry.id,
-        settlement_id=entry.cause_id,
-        partner_account_id=partner_account_id,
-        partner_currencies=list(partner_change),
-        partner_quantities=[Decimal(quantity) for quantity in partner_change.values()],
-    )
+    given = {"run": run} if targets is None else {"run": run, "dispute_target": targets}
+    values = {name: value for relation in given.values() for name, value in relation.values.items()}
+    values |= {
+        "partner_id": entry.partner_id,
+        "entry_id": entry.id,
+        "settlement_id": entry.cause_id,
+        "partner_account_id": partner_account_id,
+        "partner_currencies": list(partner_change),
+        "partner_quantities": [Decimal(quantity) for quantity in partner_change.values()],
+    }
+    moved = tx.one(_Moved, sql.over("settle_run", **given), **values)
     if moved.wanted != moved.done:
         raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
 
 
-def uncovered_losses(tx: Transaction) -> list[Shortfall]:
+def settle_each(
+    tx: Transaction, partner_id: UUID, entries: Sequence[Entry], moves: Relation, partner_account_id: UUID
+) -> None:
+    """Executes settlements of one partner, each by the entry that names it, and as if each were executed alone.
+
+    What runs needs no hold of a dispute. The partner's account gains what connections lose, and the reverse.
+    """
+    tx.tell(
+        sql["insert_entries"],
+        ids=[entry.id for entry in entries],
+        partner_id=partner_id,
+        kinds=[str(entry.kind) for entry in entries],
+        cause_ids=[entry.cause_id for entry in entries],
+        now=tx.now(),
+    )
+    values = dict(moves.values) | {
+        "partner_id": partner_id,
+        "entry_ids": [entry.id for entry in entries],
+        "cause_ids": [entry.cause_id for entry in entries],
+        "partner_account_id": partner_account_id,
+    }
+    moved = tx.one(_Moved, sql.over("settle_each", runs=moves), **values)
+    if moved.wanted != moved.done:
+        raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
+
+
+def uncovered_losses(tx: Transaction, run: Relation) -> list[Shortfall]:
     """Returns the losses of ``run`` that the available balances do not cover. The losing balances stay locked."""
-    tx.run(sql["lock_losing_balances"])
-    return tx.all(Shortfall, sql["uncovered_losses"])
+    tx.run(sql.over("lock_losing_balances", run=run), **run.values)
+    return tx.all(Shortfall, sql.over("uncovered_losses", run=run), **run.values)
 
 
 def release_holds(tx: Transaction, entry: Entry) -> None:

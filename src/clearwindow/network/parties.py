@@ -8,6 +8,7 @@ from uuid import UUID
 from clearwindow.core.errors import PermissionDeniedError
 from clearwindow.network import store
 from clearwindow.network.models import Client, Partner
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 
 WORKERS_WAIT_SECONDS: Final = 60.0
@@ -16,10 +17,14 @@ WORKERS_WAIT_SECONDS: Final = 60.0
 
 def require_partner(tx: Transaction, enterprise_id: str) -> Partner:
     """Returns the enterprise as a partner. Routes for partners check this first."""
-    partner = store.find_partner(tx, enterprise_id=enterprise_id)
-    if partner is None:
+    return as_partner(store.find_partner(tx, enterprise_id=enterprise_id))
+
+
+def as_partner(found: Partner | None) -> Partner:
+    """Returns the partner that a route for partners has found."""
+    if found is None:
         raise PermissionDeniedError("not_a_partner", "the enterprise is not a partner: make it one first")
-    return partner
+    return found
 
 
 def require_client(tx: Transaction, enterprise_id: str) -> Client:
@@ -44,10 +49,20 @@ def lock_partner(tx: Transaction, partner_id: UUID) -> Partner:
 
     Settlements of one partner are staged and executed one after the other under this lock.
     """
-    if not store.lock_partner(tx, partner_id):
-        raise LookupError(f"there is no partner {partner_id}")
+    return ask_lock(tx, partner_id)()
+
+
+def ask_lock(tx: Transaction, partner_id: UUID) -> Later[Partner]:
+    """Does the same, and returns the partner later."""
+    store.lock_partner(tx, partner_id)
     # Read after the lock: the partner may have changed while this transaction waited.
-    return store.existing_partner(tx, partner_id)
+    return store.ask_partner(tx, partner_id=partner_id).then(_existing)
+
+
+def _existing(found: Partner | None) -> Partner:
+    if found is None:
+        raise LookupError("a partner that a stored row names does not exist")
+    return found
 
 
 def claim_partner(tx: Transaction, partner_id: UUID) -> Partner | None:

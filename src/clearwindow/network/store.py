@@ -23,6 +23,7 @@ from clearwindow.network.models import (
     SearchedConnections,
     SearchedPartners,
 )
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Order, Slice, keyset_page, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -85,10 +86,23 @@ def currency_maps(tx: Transaction, partners: Iterable[Partner]) -> dict[UUID, Cu
     """Returns the currency map of each partner, by the partner's id."""
     wanted = list(partners)
     enterprise_ids = list({partner.enterprise_id for partner in wanted})
-    mapped: dict[str, dict[str, MappedCurrency]] = {enterprise_id: {} for enterprise_id in enterprise_ids}
-    for row in tx.all(_PartnerCurrency, sql["list_partner_currencies"], enterprise_ids=enterprise_ids):
-        mapped[row.enterprise_id][row.partner_name] = MappedCurrency(row.currency, row.decimals, row.backing)
+    mapped = ask_mapped_currencies(tx, enterprise_ids)()
     return {partner.id: CurrencyMap(partner.amount_unit, mapped[partner.enterprise_id]) for partner in wanted}
+
+
+def ask_mapped_currencies(
+    tx: Transaction, enterprise_ids: Sequence[str]
+) -> Later[dict[str, dict[str, MappedCurrency]]]:
+    """Returns the currencies of each enterprise's partner, by the partner's names."""
+
+    def mapped(rows: Iterable[_PartnerCurrency]) -> dict[str, dict[str, MappedCurrency]]:
+        found: dict[str, dict[str, MappedCurrency]] = {enterprise_id: {} for enterprise_id in enterprise_ids}
+        for row in rows:
+            found[row.enterprise_id][row.partner_name] = MappedCurrency(row.currency, row.decimals, row.backing)
+        return found
+
+    statement = sql["list_partner_currencies"]
+    return tx.ask.all(_PartnerCurrency, statement, enterprise_ids=list(enterprise_ids)).then(mapped)
 
 
 def insert_client(tx: Transaction, client_id: UUID, enterprise_id: str, go_account_id: UUID) -> bool:
@@ -134,7 +148,14 @@ def find_partner(
     tx: Transaction, *, partner_id: UUID | None = None, enterprise_id: str | None = None
 ) -> Partner | None:
     """Returns the partner with this id or of this enterprise."""
-    return tx.first(Partner, sql["find_partner"], id=partner_id, enterprise_id=enterprise_id)
+    return ask_partner(tx, partner_id=partner_id, enterprise_id=enterprise_id)()
+
+
+def ask_partner(
+    tx: Transaction, *, partner_id: UUID | None = None, enterprise_id: str | None = None
+) -> Later[Partner | None]:
+    """Returns the partner with this id or of this enterprise."""
+    return tx.ask.first(Partner, sql["find_partner"], id=partner_id, enterprise_id=enterprise_id)
 
 
 def existing_partner(tx: Transaction, partner_id: UUID) -> Partner:
@@ -168,9 +189,9 @@ def partner_request_sha256(tx: Transaction, enterprise_id: str) -> bytes | None:
     return found[0] if found else None
 
 
-def lock_partner(tx: Transaction, partner_id: UUID) -> bool:
+def lock_partner(tx: Transaction, partner_id: UUID) -> Later[bool]:
     """Locks the partner until the transaction ends. Returns False if there is no such partner."""
-    return bool(tx.scalars(UUID, sql["lock_partner"], id=partner_id))
+    return tx.ask.scalars(UUID, sql["lock_partner"], id=partner_id).then(bool)
 
 
 def claim_partner(tx: Transaction, partner_id: UUID) -> bool:
@@ -328,9 +349,10 @@ def connections_by_account(tx: Transaction, partner_id: UUID, account_ids: Colle
     return _pairs(tx, "connections_by_account", partner_id=partner_id, ids=list(account_ids))
 
 
-def accounts_of_connections(tx: Transaction, partner_id: UUID, ids: Collection[UUID]) -> dict[UUID, UUID]:
+def accounts_of_connections(tx: Transaction, partner_id: UUID, ids: Collection[UUID]) -> Later[dict[UUID, UUID]]:
     """Returns the network account of each connection, without connections of other partners."""
-    return _pairs(tx, "accounts_of_connections", partner_id=partner_id, ids=list(ids))
+    found = tx.ask.all(_Pair, sql["accounts_of_connections"], partner_id=partner_id, ids=list(ids))
+    return found.then(lambda pairs: {pair.id: pair.value for pair in pairs})
 
 
 def network_account_of(tx: Transaction, connection_id: UUID) -> UUID:

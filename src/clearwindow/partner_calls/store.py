@@ -105,7 +105,7 @@ def insert_call(
     leased_until: datetime | None,
 ) -> None:
     values = {"id": call_id, "operation": operation, "subject_id": subject_id, "sealed_body": sealed_body}
-    tx.run(sql["insert_call"], **values, **asdict(callee), leased_until=leased_until, now=tx.now())
+    tx.tell(sql["insert_call"], **values, **asdict(callee), leased_until=leased_until, now=tx.now())
 
 
 def find_owed(tx: Transaction, subject_id: UUID, operations: Sequence[Operation]) -> OwedCall | None:

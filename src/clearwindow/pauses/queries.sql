@@ -28,6 +28,9 @@ WHERE resumed_at IS NULL
               WHERE paused.settlement_id = %(settlement_id)s AND paused.pause_id = pause.id)
 ORDER BY paused_at, id
 
+-- name: paused_settlements
+SELECT DISTINCT settlement_id FROM paused_settlement WHERE settlement_id = ANY(%(settlement_ids)s::uuid[])
+
 -- name: standing_for_allocation
 -- For a reserved allocation.
 SELECT {pause}

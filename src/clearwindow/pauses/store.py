@@ -6,11 +6,13 @@ caller's transaction ends. They come after the locks of partners, settlements an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 from uuid import UUID
 
 from clearwindow.pauses.models import Concerned, Pause, PauseFilter, StandingCount, Subject, Touched
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -26,7 +28,30 @@ def standing_among(tx: Transaction, touched: Touched) -> list[Pause]:
 
 def standing_for_settlement(tx: Transaction, settlement_id: UUID) -> list[Pause]:
     """Returns the pauses that touch a stored settlement, which may be the caller's own, and has not ended."""
-    return _standing(tx, "standing_for_settlement", settlement_id=settlement_id)
+    return ask_standing_for_settlement(tx, settlement_id)()
+
+
+def ask_standing_for_settlement(tx: Transaction, settlement_id: UUID) -> Later[list[Pause]]:
+    """Does the same later. Its statement keeps pauses from being made, wherever its answer is read.
+
+    The settlement is looked at when the answer is read, and only if anything is paused.
+    """
+
+    def read(standing: bool) -> list[Pause]:  # noqa: FBT001 - the answer of a statement
+        return tx.all(Pause, sql["standing_for_settlement"], settlement_id=settlement_id) if standing else []
+
+    return _any_standing(tx).then(read)
+
+
+def ask_paused_settlements(tx: Transaction, settlement_ids: Sequence[UUID]) -> Later[frozenset[UUID]]:
+    """Returns later which of these stored settlements a pause touches."""
+
+    def read(standing: bool) -> frozenset[UUID]:  # noqa: FBT001 - the answer of a statement
+        if not standing:
+            return frozenset()
+        return frozenset(tx.scalars(UUID, sql["paused_settlements"], settlement_ids=list(settlement_ids)))
+
+    return _any_standing(tx).then(read)
 
 
 def standing_for_allocation(tx: Transaction, allocation_id: UUID) -> list[Pause]:
@@ -40,10 +65,12 @@ def standing_for_account(tx: Transaction, go_account_id: UUID, currency: str) ->
 
 
 def _standing(tx: Transaction, name: str, **values: object) -> list[Pause]:
+    return tx.all(Pause, sql[name], **values) if _any_standing(tx)() else []
+
+
+def _any_standing(tx: Transaction) -> Later[bool]:
     # Mostly nothing is paused. Then one statement is enough, and PostgreSQL plans no other.
-    if not tx.scalars(UUID, sql["first_standing"]):
-        return []
-    return tx.all(Pause, sql[name], **values)
+    return tx.ask.scalars(UUID, sql["first_standing"]).then(bool)
 
 
 def lock(tx: Transaction) -> None:

@@ -17,7 +17,8 @@ from uuid import UUID
 from clearwindow.core.clock import parse_rfc3339
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.core.ids import parse_uuid
-from clearwindow.postgres.pool import Transaction, model_of
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.rows import model_of
 
 T = TypeVar("T")
 

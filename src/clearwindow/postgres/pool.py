@@ -1,32 +1,24 @@
-"""The connection pool, the one transaction that a request or a job is, and how a row becomes a model.
-
-The model's annotations say how to convert a column. PostgreSQL gives a quantity as ``numeric``, a state as text and
-an array as a list. A field annotated ``int``, an enum, ``tuple`` or ``frozenset`` gets a value of that type, so
-that no store converts by hand.
-"""
+"""The connection pool, and the one transaction that a request or a job is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, Final, LiteralString, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Final, LiteralString, TypeVar
 from uuid import UUID
 
-from psycopg import Connection, Copy, Cursor
-from psycopg.rows import RowMaker, dict_row, scalar_row
+from psycopg import Connection, Error
 
 from clearwindow.core.clock import Clock
 from clearwindow.core.ids import Ids, RandomIds
 from clearwindow.core.places import Use
 from clearwindow.core.vault import Vault
 from clearwindow.postgres.address import CONNECTION_WAIT_SECONDS
+from clearwindow.postgres.asking import Asking
 from clearwindow.postgres.budget import Budget, LockWaits
-from clearwindow.postgres.failures import Failure
+from clearwindow.postgres.failures import Failure, NoConnectionError
 from clearwindow.postgres.sandbox import SharedClock
 from clearwindow.postgres.sessions import Sessions
 
@@ -63,33 +55,39 @@ class Transaction:
             raise LookupError("this transaction was opened without the secret key")
         return self.sealer
 
+    @property
+    def ask(self) -> Asking:
+        """Runs statements whose answers are read later: see ``together``."""
+        return Asking(self.connection)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Sends the statements of the block in one round trip, as long as none of their answers is read in it."""
+        return self.ask.together()
+
+    def tell(self, statement: LiteralString, **values: object) -> None:
+        """Runs a statement without a look at what it changed."""
+        self.ask.run(statement, **values)
+
     def run(self, statement: LiteralString, **values: object) -> int:
         """Runs a statement and returns the number of rows that it changed."""
-        return self.connection.execute(statement, values).rowcount
+        return self.ask.run(statement, **values)()
 
     def one(self, into: type[T], statement: LiteralString, **values: object) -> T:
         """Returns the one row of a statement that always has one."""
-        row = self.first(into, statement, **values)
-        if row is None:
-            raise LookupError("the statement returned no row, but must return one")
-        return row
+        return self.ask.one(into, statement, **values)()
 
     def first(self, into: type[T], statement: LiteralString, **values: object) -> T | None:
-        with self.connection.cursor(row_factory=model_row(into)) as cursor:
-            return cursor.execute(statement, values).fetchone()
+        return self.ask.first(into, statement, **values)()
 
     def all(self, into: type[T], statement: LiteralString, **values: object) -> list[T]:
-        with self.connection.cursor(row_factory=model_row(into)) as cursor:
-            return cursor.execute(statement, values).fetchall()
+        return self.ask.all(into, statement, **values)()
 
-    def scalars(self, of: type[T], statement: LiteralString, **values: object) -> list[T]:  # noqa: ARG002
+    def scalars(self, of: type[T], statement: LiteralString, **values: object) -> list[T]:
         """Returns the values of the only column. ``of`` is their type."""
-        with self.connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(statement, values).fetchall()
+        return self.ask.scalars(of, statement, **values)()
 
     def records(self, statement: LiteralString, **values: object) -> list[dict[str, object]]:
-        with self.connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement, values).fetchall()
+        return self.ask.records(statement, **values)()
 
     @contextmanager
     def waiting_for_locks(self, seconds: float) -> Iterator[None]:
@@ -98,11 +96,6 @@ class Transaction:
         self.run(_SET_LOCK_TIMEOUT, timeout=f"{seconds * 1000:.0f}ms")
         yield
         self.run(_SET_LOCK_TIMEOUT, timeout=before)
-
-    @contextmanager
-    def copy_in(self, statement: LiteralString) -> Iterator[Copy]:
-        with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            yield copy
 
 
 class Database:
@@ -156,6 +149,23 @@ class Database:
         """Asks the database whether it can do what requests need. Returns what is wrong."""
         return self._sessions.failure_now()
 
+    def look_up(self, read: Callable[[Transaction], T]) -> T:
+        """Returns what one statement reads, for which no other needs to be consistent: in one round trip.
+
+        Like any read, it may be done again.
+        """
+        if self._sessions.may_look_up:
+            try:
+                with self._sessions.look_up() as connection:
+                    return read(Transaction(connection, self._clock, _IDS, None, 0))
+            except NoConnectionError:
+                raise
+            except Error:
+                # The connection may be as old as the server's last start. A transaction is given one that works.
+                pass
+        with self.transaction() as tx:
+            return read(tx)
+
     @contextmanager
     def transaction(
         self,
@@ -169,54 +179,3 @@ class Database:
         with self._sessions.transaction(timeout_seconds) as connection:
             clock = self._shared_clock.within(connection) if self._shared_clock else self._clock
             yield Transaction(connection, clock, ids, vault, call_seconds)
-
-
-def model_row(into: Callable[..., T]) -> Callable[[Cursor[Any]], RowMaker[T]]:
-    """Returns a row factory that makes ``into`` from a row's columns, by name."""
-
-    def factory(cursor: Cursor[Any]) -> RowMaker[T]:
-        converters = _converters_of(into)
-        columns = [(column.name, converters.get(column.name)) for column in cursor.description or ()]
-
-        def row(values: Sequence[Any]) -> T:
-            return into(
-                **{
-                    name: value if convert is None or value is None else convert(value)
-                    for (name, convert), value in zip(columns, values, strict=True)
-                }
-            )
-
-        return row
-
-    return factory
-
-
-def model_of(into: Callable[..., T], record: Mapping[str, Any]) -> T:
-    """Returns ``into`` made from a record that was read as a mapping."""
-    converters = _converters_of(into)
-    return into(
-        **{
-            name: value if value is None or name not in converters else converters[name](value)
-            for name, value in record.items()
-        }
-    )
-
-
-@cache
-def _converters_of(into: Callable[..., object]) -> Mapping[str, Callable[[Any], object]]:
-    if not isinstance(into, type):
-        return {}
-    found = {name: _converter_for(hint) for name, hint in get_type_hints(into).items()}
-    return {name: convert for name, convert in found.items() if convert is not None}
-
-
-def _converter_for(hint: Any) -> Callable[[Any], object] | None:  # noqa: ANN401 - any annotation
-    if get_origin(hint) in (Union, UnionType):
-        hint = next((part for part in get_args(hint) if part is not NoneType), None)
-    if hint is int:
-        return int
-    collection = get_origin(hint)
-    if collection in (tuple, frozenset):
-        convert = _converter_for(get_args(hint)[0])
-        return collection if convert is None else lambda members: collection(map(convert, members))
-    return hint if isinstance(hint, type) and issubclass(hint, Enum) else None

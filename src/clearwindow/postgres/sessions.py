@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeVar
 import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from clearwindow.core.places import Places, Use, enter_and_wait
@@ -69,6 +70,12 @@ class _Session(Connection[Any]):
         return super().wait(self.watch.watched(gen) if self.watch else gen, interval, timeout)
 
 
+class _Taking(threading.local):
+    """How the calling thread takes a session."""
+
+    unchecked = False
+
+
 class Sessions:
     """The pool of one database, and what is known of the database's state."""
 
@@ -94,6 +101,8 @@ class Sessions:
         self._log = FailureLog()
         self._lock = threading.Lock()
         self._in_use = 0
+        self._taking = _Taking()
+        self._through_pooler = False
         self._failed_to_connect: str | None = None
         self._is_full = False
         name = conninfo_to_dict(dsn).get("application_name") or APPLICATION_NAME
@@ -147,6 +156,38 @@ class Sessions:
             yield session
 
     @contextmanager
+    def look_up(self) -> Iterator[Connection[Any]]:
+        """Gives a session for statements that only read, each in a transaction of its own: one round trip each.
+
+        The session is not checked first. If its connection turns out to be broken, the caller asks again with
+        ``transaction``.
+
+        Raises:
+            NoConnectionError: there is no connection, and why.
+        """
+        work = working()
+        with self._placed(work, None):
+            self._taking.unchecked = True
+            try:
+                session = self._take(None)
+            finally:
+                self._taking.unchecked = False
+            try:
+                if not self._takes_standby:
+                    _require_writable(session)
+                session.autocommit = True
+                yield session
+            finally:
+                if not session.closed and session.info.transaction_status is TransactionStatus.IDLE:
+                    session.autocommit = False
+                self._give_back(session)
+
+    @property
+    def may_look_up(self) -> bool:
+        """Whether nothing must be set or read before a statement, as in a sandbox or through a pooler."""
+        return self._shared_clock is None and not self._through_pooler
+
+    @contextmanager
     def _taken(self, work: Working, timeout_seconds: float | None) -> Iterator[_Session]:
         session = self._take(timeout_seconds)
         try:
@@ -162,9 +203,12 @@ class Sessions:
             raise
         finally:
             session.watch = None
-            with self._lock:
-                self._in_use -= 1
-            self._pool.putconn(session)
+            self._give_back(session)
+
+    def _give_back(self, session: _Session) -> None:
+        with self._lock:
+            self._in_use -= 1
+        self._pool.putconn(session)
 
     def failure_now(self) -> Failure | None:
         """Returns what the database cannot do now, None if it can do everything that requests need.
@@ -279,12 +323,14 @@ class Sessions:
         return Session
 
     def _configure(self, session: _Session) -> None:
-        session.through_pooler = is_pooler(session)
+        session.through_pooler = self._through_pooler = is_pooler(session)
         if not session.through_pooler:
             set_for_session(session, LIMITS)
 
     def _check(self, session: _Session) -> None:
         """Checks a session before it is used. One that fails is replaced."""
+        if self._taking.unchecked:
+            return
         try:
             is_checked = self._bring_lock_timeout(session, working().purpose)
             if self._shared_clock is not None and not session.through_pooler:

@@ -31,6 +31,24 @@ def notify_all(
     outbox.record_step(tx, partner.enterprise_id, settlement.id, payloads)
 
 
+def notify_all_of_each(
+    tx: Transaction,
+    kind: EventType,
+    partner: Partner,
+    settlements: Sequence[Settlement],
+    *,
+    balances_changed: bool = False,
+) -> None:
+    """Records the same step of each of these settlements, in this order."""
+    steps: list[Event] = []
+    for settlement in settlements:
+        steps.append(Event(kind, partner.enterprise_id, settlement.id, head(settlement)))
+        if balances_changed:
+            balances = _balances(settlement)
+            steps.append(Event(EventType.BALANCE_CHANGED, partner.enterprise_id, settlement.id, balances))
+    outbox.record_steps(tx, steps)
+
+
 def notify_balances(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Records that the settlement changed balances without changing its own status."""
     payloads = {EventType.BALANCE_CHANGED: _balances(settlement)}

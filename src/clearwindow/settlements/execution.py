@@ -5,7 +5,11 @@ Each step is one transaction that locks the partner, then the settlement, then i
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
+
+import structlog
+from psycopg.errors import LockNotAvailable
 
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit
@@ -16,24 +20,49 @@ from clearwindow.network import parties
 from clearwindow.network.models import Partner
 from clearwindow.pauses import rules as pause_rules
 from clearwindow.pauses import store as pauses
+from clearwindow.postgres.failures import failure_of
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import events, finalization, funding, immediate, rules, staging, store
+from clearwindow.settlements import batches, events, finalization, funding, immediate, rules, staging, store
 from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.models import DueSettlement, FundingGap, Settlement, SettlementState, SettlementType
 from clearwindow.settlements.transfers import store as transfers
-from clearwindow.settlements.transfers.models import NO_OBJECTIONS
+
+log: Final = structlog.get_logger(__name__)
+_FEWER: Final = 8
+
+
+class _BatchFailedError(Exception):
+    """A batch failed and was rolled back. Its cause is the reason."""
 
 
 def advance(runtime: Runtime, due: DueSettlement) -> bool:
-    """Takes the next step of a due settlement. Returns False if another worker has its partner.
+    """Takes the due steps of the settlement's partner. Returns False if another worker has the partner.
 
-    Takes none if another settlement of the partner comes first by now: the next look finds that one.
+    Many settlements take theirs together. If one of them fails in a way that nobody expects, fewer are tried
+    together, until those before it have taken their steps, and it is the first and is tried alone.
+    """
+    most = batches.MOST_SETTLEMENTS
+    while True:
+        try:
+            return _advance(runtime, due, most)
+        except _BatchFailedError as failed:
+            # Without its traceback: the settlement that is to blame fails alone in the end, and is logged then.
+            log.warning("batch_failed", partner_id=str(due.partner_id), most=most, error=repr(failed.__cause__))
+            most //= _FEWER
+
+
+def _advance(runtime: Runtime, due: DueSettlement, most: int) -> bool:
+    """Takes the steps of a batch, or the next step of the due settlement if it is no case for a batch.
+
+    Takes none of it if another settlement of the partner comes first by now: the next look finds that one.
     """
     with runtime.transaction() as tx:
         partner = parties.claim_partner(tx, due.partner_id)
         if partner is None:
             return False
+        if _is_taken_in_batch(tx, partner, most):
+            return True
         if not store.is_first_due(tx, due, SettlementType.OFFCHAIN):
             return True
         settlement = store.lock(tx, due.id)
@@ -50,32 +79,47 @@ def advance(runtime: Runtime, due: DueSettlement) -> bool:
         return True
 
 
+def _is_taken_in_batch(tx: Transaction, partner: Partner, most: int) -> bool:
+    try:
+        return most > 1 and batches.take(tx, partner, most) > 0
+    except LockNotAvailable:
+        raise
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is not None and failure.of_database:
+            raise
+        raise _BatchFailedError from error
+
+
 def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Ends the dispute window. What is disputed stays held for the dispute, the rest is final."""
     transfers.lock_parties(tx, settlement.id)
     objections = disputes.objections(tx, settlement.id)
     if objections.standing:
         transfers.mark_disputed(tx, settlement.id, list(objections.standing.values()))
-        transfers.compute_dispute_targets(tx, settlement.id, objections)
-        ledger.hand_holds_to_disputes(tx, partner.id, settlement.id)
+        targets = transfers.dispute_targets(tx, settlement.id, objections)
+        if targets is not None:
+            ledger.hand_holds_to_disputes(tx, partner.id, settlement.id, targets)
     due_at = tx.now() if settlement.execute_when_funded else settlement.top_up_deadline_at
     final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
     events.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
     finalization.owe_final_amounts(tx, partner, final)
-    gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.net_of_final(tx, settlement.id)))
+    gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.run(tx, settlement.id).net))
     if gaps:
         events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)
 
 
 def _execute(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Executes all final transfers or none of them."""
-    change = _partner_change(tx, settlement)
+    run = transfers.run(tx, settlement.id)
+    change = funding.seen_by_partner(run.net)
     gaps = funding.gaps(tx, partner, change)
     if gaps:
         _wait_or_fail(tx, partner, settlement, gaps)
         return
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
-    ledger.settle_run(tx, entry, partner.go_account_id, {name: by for name, by in change.items() if by != 0})
+    targets = transfers.dispute_targets(tx, settlement.id, disputes.objections(tx, settlement.id))
+    ledger.settle_run(tx, entry, run.moves, targets, partner.go_account_id, change)
     done = store.change_state(tx, settlement, SettlementState.COMPLETED, due_at=None, finalized_at=tx.now())
     events.notify_all(tx, EventType.SETTLEMENT_COMPLETED, partner, done, balances_changed=True)
     if any(quantity > 0 for quantity in change.values()):
@@ -84,24 +128,18 @@ def _execute(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
 
 def _run_closures(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Executes the closures that a rejected settlement had taken, all of them or none."""
-    net = transfers.compute_run(tx, settlement.id, NO_OBJECTIONS, without_new=True)
-    change = funding.seen_by_partner(net)
+    run = transfers.run(tx, settlement.id, without_new=True)
+    change = funding.seen_by_partner(run.net)
     gaps = funding.gaps(tx, partner, change)
     if gaps:
         store.set_due(tx, settlement.id, None)
         events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, settlement, gaps)
         return
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
-    ledger.settle_run(tx, entry, partner.go_account_id, {name: by for name, by in change.items() if by != 0})
+    ledger.settle_run(tx, entry, run.moves, None, partner.go_account_id, change)
     events.notify_balances(tx, partner, store.end_closures(tx, settlement))
     if any(quantity > 0 for quantity in change.values()):
         funding.wake_waiting(tx, [partner.id])
-
-
-def _partner_change(tx: Transaction, settlement: Settlement) -> dict[str, int]:
-    """Returns how much executing would change the partner's account. Creates the temporary table ``run``."""
-    net = transfers.compute_run(tx, settlement.id, disputes.objections(tx, settlement.id))
-    return funding.seen_by_partner(net)
 
 
 def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gaps: list[FundingGap]) -> None:

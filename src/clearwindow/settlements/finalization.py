@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from clearwindow.core.clock import wire_time
@@ -27,12 +28,35 @@ def owe_final_amounts(tx: Transaction, partner: Partner, settlement: Settlement)
     count = len(transfers.party_connections(tx, settlement.id))
     raised = DisputeFilter(settlement_ids=[settlement.id], show_retracted=False, limit=count)
     settling = DisputeFilter(settled_in_settlement_ids=[settlement.id], limit=count)
+    amounts = in_partner_terms(finals, network.currency_map(tx, partner))
+    _owe(tx, partner, settlement, amounts, _disputes(tx, raised), _disputes(tx, settling))
+
+
+def owe_final_amounts_of_each(tx: Transaction, partner: Partner, settlements: Sequence[Settlement]) -> None:
+    """Queues the calls for settlements that nobody disputes and that settle no disputes."""
+    if not calls.endpoint_of(tx, partner.enterprise_id).is_called:
+        return
+    finals = transfers.final_amounts_of(tx, [settlement.id for settlement in settlements])
+    currencies = network.currency_map(tx, partner)
+    with tx.together():
+        for settlement in settlements:
+            _owe(tx, partner, settlement, in_partner_terms(finals[settlement.id], currencies), [], [])
+
+
+def _owe(
+    tx: Transaction,
+    partner: Partner,
+    settlement: Settlement,
+    amounts: dict[str, Any],
+    disputes: list[dict[str, Any]],
+    settling_disputes: list[dict[str, Any]],
+) -> None:
     body = {
         "settlementId": str(settlement.id),
         "externalId": settlement.external_id,
-        "settlementAmounts": in_partner_terms(finals, network.currency_map(tx, partner)),
-        "disputes": _disputes(tx, raised),
-        "settlingDisputes": _disputes(tx, settling),
+        "settlementAmounts": amounts,
+        "disputes": disputes,
+        "settlingDisputes": settling_disputes,
         "topUpDeadline": wire_time(settlement.top_up_deadline_at),
     }
     callee = Callee(partner.id, partner.enterprise_id)

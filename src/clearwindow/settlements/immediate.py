@@ -22,7 +22,6 @@ from clearwindow.runtime import Runtime
 from clearwindow.settlements import events, funding, intake, rules, store
 from clearwindow.settlements.models import FundingGap, Instruction, Method, Settlement, SettlementState
 from clearwindow.settlements.transfers import store as transfers
-from clearwindow.settlements.transfers.models import NO_OBJECTIONS
 from clearwindow.signing.models import SignedRequest
 
 _NOT_TRIED = "not tried yet"
@@ -56,9 +55,11 @@ def settle_at_once(runtime: Runtime, member: Member, instruction: Instruction, s
             return _repeat(tx, member, received)
         partner = received.partner
         draft = intake.draft(tx, request, received, tx.new_id())
-        warnings = rules.cutoff_warnings(instruction.cutoff_at, store.last_cutoff(tx, partner.id))
+        warnings = rules.cutoff_warnings(instruction.cutoff_at, received.last_cutoff)
         settlement = replace(draft, cutoff_at=instruction.cutoff_at, reason=_NOT_TRIED, warnings=warnings)
-        intake.insert(tx, _METHOD, settlement, received.staged)
+        with tx.together():
+            accepted = intake.accept(tx, request, received, settlement)
+        accepted()
         outcome = replace(attempt(tx, partner, settlement, warnings), warnings=warnings)
         if outcome.settlement.state is SettlementState.FAILED:
             _notify_failed(tx, partner, outcome)
@@ -76,15 +77,16 @@ def attempt(tx: Transaction, partner: Partner, settlement: Settlement, warnings:
 
     The caller has locked the partner and the settlement.
     """
-    change = funding.seen_by_partner(transfers.compute_run(tx, settlement.id, NO_OBJECTIONS))
+    run = transfers.run(tx, settlement.id)
+    change = funding.seen_by_partner(run.net)
     gaps = funding.gaps(tx, partner, change)
-    short = ledger.uncovered_losses(tx)
+    short = ledger.uncovered_losses(tx, run.moves)
     if gaps or short:
         listed = funding.connection_shortfalls(tx, partner, short) if short else []
         reason = rules.not_covered_reason(funding.in_words(listed) if listed else None, gaps)
         return Outcome(store.keep_failed(tx, settlement, reason), listed, gaps)
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
-    ledger.settle_run(tx, entry, partner.go_account_id, {name: by for name, by in change.items() if by != 0})
+    ledger.settle_run(tx, entry, run.moves, None, partner.go_account_id, change)
     done = store.change_state(tx, settlement, SettlementState.COMPLETED, due_at=None, finalized_at=tx.now())
     kind = EventType.SETTLEMENT_COMPLETED
     events.notify_all(tx, kind, partner, done, balances_changed=True, warnings=warnings)

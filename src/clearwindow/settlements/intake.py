@@ -1,27 +1,33 @@
 """What every request for a settlement goes through first: repeats, amounts, signature, partner's lock. Protocol §2.
 
-PostgreSQL checks the single amounts. Python looks up each connection and each currency once and writes one text.
+PostgreSQL checks the single amounts. Python looks up each connection and each currency once and writes arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Final, cast
 from uuid import UUID
 
 from clearwindow.core.errors import REFUSALS, ConflictError, InvalidRequestError
 from clearwindow.core.money import AmountUnit
 from clearwindow.custody import signatures
+from clearwindow.custody import store as custody
 from clearwindow.identity.models import Member
 from clearwindow.network import parties
 from clearwindow.network import store as network
-from clearwindow.network.models import Partner
+from clearwindow.network.models import CurrencyMap, MappedCurrency, Partner
 from clearwindow.pauses import rules as pause_rules
 from clearwindow.pauses import store as pauses
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Limits, Runtime
 from clearwindow.settlements import rules, store
+from clearwindow.settlements.disputes import store as disputes
+from clearwindow.settlements.disputes.models import AssignedClosure
 from clearwindow.settlements.models import (
     Amounts,
     AmountScale,
@@ -35,7 +41,7 @@ from clearwindow.settlements.models import (
     StagedAmounts,
 )
 from clearwindow.settlements.transfers import store as transfers
-from clearwindow.settlements.transfers.models import UnfitAmount
+from clearwindow.settlements.transfers.models import AmountArrays, UnfitAmount
 from clearwindow.signing import nonces, repeats
 from clearwindow.signing.models import SignedRequest, VerifiedRequest
 
@@ -51,11 +57,21 @@ _PROBLEMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A new request that passed every check before its nonce. Its partner is locked, its amounts are staged."""
+    """A new request that passed every check before its nonce, whose partner is locked.
+
+    Attributes:
+        partner: as it is under the lock.
+        staged: the amounts.
+        verified: the signature.
+        last_cutoff: of the partner's last settlement that has one and was not rejected.
+        closures: of the partner's disputes, approved and in no settlement yet. They are locked.
+    """
 
     partner: Partner
     staged: StagedAmounts
     verified: VerifiedRequest
+    last_cutoff: datetime | None
+    closures: Sequence[AssignedClosure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +111,47 @@ def receive(tx: Transaction, request: Request) -> Admitted | Repeated:
         NotAuthenticatedError: the signature is not the partner's.
         ConflictError: the externalId belongs to another request, or the nonce of the same request signed anew does.
     """
-    partner = parties.require_partner(tx, request.member.enterprise_id)
-    existing = store.find_by_external_id(tx, partner.id, request.instruction.external_id)
+    enterprise_id, external_id = request.member.enterprise_id, request.instruction.external_id
+    with tx.together():
+        found_partner = network.ask_partner(tx, enterprise_id=enterprise_id)
+        found_existing = store.find_of_enterprise(tx, enterprise_id, external_id)
+        found_currencies = network.ask_mapped_currencies(tx, [enterprise_id])
+    partner, existing = parties.as_partner(found_partner()), found_existing()
+    currencies = found_currencies()[enterprise_id]
     if existing is None or not _is_repeat(tx, request, existing):
-        return _admit(tx, request, partner, is_repeat=False)
+        return _admit(tx, request, partner, currencies, existing, is_repeat=False)
     if existing.state is not SettlementState.FAILED:
         return Repeated(partner, existing, may_act=False)
     try:
-        return _admit(tx, request, partner, is_repeat=True)
+        return _admit(tx, request, partner, currencies, existing, is_repeat=True)
     except REFUSALS:
         return Repeated(partner, existing, may_act=False)
 
 
-def _admit(tx: Transaction, request: Request, partner: Partner, *, is_repeat: bool) -> Admitted | Repeated:
-    method, external_id = request.method, request.instruction.external_id
+def _admit(
+    tx: Transaction,
+    request: Request,
+    partner: Partner,
+    currencies: Mapping[str, MappedCurrency],
+    existing: Settlement | None,
+    *,
+    is_repeat: bool,
+) -> Admitted | Repeated:
+    method = request.method
     partner = method.allowed(partner)
     read_as = replace(partner, amount_unit=AmountUnit.BASE) if method.in_base_units else partner
-    staged = _stage(tx, read_as, request.instruction.settlement_amounts, request.amount_count)
-    unit = read_as.amount_unit
-    verified = signatures.verify(tx, partner.go_account_id, request.signed, amount_unit=unit, is_repeat=is_repeat)
-    existing = store.find_by_external_id(tx, partner.id, external_id)
+    currency_map = CurrencyMap(read_as.amount_unit, currencies)
+    staged, verified = _check(tx, read_as, currency_map, request, is_repeat=is_repeat)
     if existing is None or existing.state is SettlementState.FAILED:
-        # Before the lock was taken, the partner may have changed, and the same request may have come.
-        partner = method.allowed(parties.lock_partner(tx, partner.id))
-        existing = store.find_by_external_id(tx, partner.id, external_id)
+        with tx.together():
+            locked = parties.ask_lock(tx, partner.id)
+            # Before the lock was taken, the partner may have changed, and the same request may have come.
+            found = store.find_by_external_id(tx, partner.id, request.instruction.external_id)
+            last_cutoff = store.last_cutoff(tx, partner.id)
+            closures = disputes.lock_approved_closures(tx, partner.id)
+        partner, existing = method.allowed(locked()), found()
         if existing is None:
-            return Admitted(partner, staged, verified)
+            return Admitted(partner, staged, verified, last_cutoff(), closures())
     if not _is_repeat(tx, request, existing):
         _require_same(tx, request, existing, staged)
         nonces.use_again(tx, request.member.enterprise_id, verified, ConflictError, existing.id)
@@ -129,6 +160,62 @@ def _admit(tx: Transaction, request: Request, partner: Partner, *, is_repeat: bo
     settlement = store.lock(tx, existing.id)
     failed = settlement.state is SettlementState.FAILED
     return Repeated(partner, settlement, may_act=failed and not pauses.standing_for_settlement(tx, settlement.id))
+
+
+def _check(
+    tx: Transaction, partner: Partner, currency_map: CurrencyMap, request: Request, *, is_repeat: bool
+) -> tuple[StagedAmounts, VerifiedRequest]:
+    """Checks each amount, then intent and signature. What they need of the database is read in one round trip.
+
+    Raises:
+        InvalidRequestError: a connection is unknown or another partner's, a currency is unmapped, or an amount is
+            zero, too large or too fine. The error names them. Or the payload is for something else.
+        NotAuthenticatedError: the signature is not the partner's.
+    """
+    amounts = request.instruction.settlement_amounts
+    groups = _groups(amounts)
+    between_connections = as_nested(amounts) is not None
+    if between_connections:
+        _require_trades(partner, groups)
+    paths = _paths(groups)
+    names = sorted(set().union(*(given for _, given in groups)))
+    ours = {name: currency_map.to_ours(name) for name in names}
+    mapped = [found for found in ours.values() if found is not None]
+    in_base_units = currency_map.unit == "base"
+    staged = StagedAmounts(
+        names=names,
+        currencies=[currency for currency, _ in mapped],
+        decimals=[0 if in_base_units else decimals for _, decimals in mapped],
+        digits_only=in_base_units,
+        amounts=_arrays(groups, paths, names, between_connections=between_connections),
+    )
+    unmapped = [name for name, found in ours.items() if found is None]
+    with tx.together():
+        accounts = network.accounts_of_connections(tx, partner.id, staged.amounts.connection_ids)
+        keys = custody.ask_keys(tx, partner.go_account_id)
+        requires_intent = custody.ask_requires_intent(tx, partner.go_account_id)
+        unfit, unbalanced = None, None
+        if not unmapped:
+            unfit = transfers.unfit_amounts(tx, staged.amounts, staged.decimals, digits_only=staged.digits_only)
+        if not unmapped and partner.broker and not between_connections:
+            unbalanced = transfers.unbalanced_currencies(tx, staged.amounts, staged.currencies)
+    account_ids = _network_accounts(paths, accounts())
+    if unmapped:
+        _refuse_unmapped(groups, unmapped)
+    if unfit is not None:
+        _require_fit(staged, unfit())
+    if unbalanced is not None:
+        _require_net_zero(staged, unbalanced())
+    verified = signatures.verify_with(
+        keys(),
+        partner.go_account_id,
+        request.signed,
+        tx.now(),
+        requires_intent=requires_intent(),
+        amount_unit=partner.amount_unit,
+        is_repeat=is_repeat,
+    )
+    return replace(staged, amounts=replace(staged.amounts, account_ids=account_ids)), verified
 
 
 def _is_repeat(tx: Transaction, request: Request, existing: Settlement) -> bool:
@@ -159,16 +246,11 @@ def _has_amounts(tx: Transaction, settlement: Settlement, scale: AmountScale, st
     if scale.keys() != set(staged.names):
         return False
     currencies, decimals = zip(*(scale[name] for name in staged.names), strict=True)
-    return transfers.has_staged_amounts(tx, settlement.id, currencies, decimals)
+    return transfers.has_staged_amounts(tx, staged.amounts, settlement.id, currencies, decimals)
 
 
 def draft(tx: Transaction, request: Request, received: Admitted, settlement_id: UUID) -> Settlement:
-    """Returns a new settlement without windows and with nothing due. Uses up the nonce; stores no settlement.
-
-    Raises:
-        ConflictError: the nonce belongs to another request.
-    """
-    nonces.use(tx, request.member.enterprise_id, received.verified, ConflictError, settlement_id)
+    """Returns a new settlement without windows and with nothing due. Stores nothing."""
     method, instruction = request.method, request.instruction
     now = tx.now()
     return Settlement(
@@ -196,16 +278,22 @@ def draft(tx: Transaction, request: Request, received: Admitted, settlement_id: 
     )
 
 
-def insert(tx: Transaction, method: Method, settlement: Settlement, staged: StagedAmounts) -> None:
-    """Stores the settlement with a transfer for each staged amount.
+def accept(tx: Transaction, request: Request, received: Admitted, settlement: Settlement) -> Later[None]:
+    """Uses up nonce and text, and stores the settlement with a transfer for each staged amount.
+
+    Until the answer was read, the caller must commit nothing.
 
     Raises:
-        RequestError: as the method says it, if something that the settlement touches is paused, or a connection
-            would lose more than its client allows.
+        ConflictError: when the answer is read, if the nonce or the text belongs to another request.
+        RequestError: then, as the method says it, if something that the settlement touches is paused, or a
+            connection would lose more than its client allows.
     """
+    stopped_by, staged = request.method.stopped_by, received.staged
+    used = nonces.ask_use(tx, request.member.enterprise_id, received.verified, ConflictError, settlement.id)
     store.insert(tx, settlement, staged.scale)
     transfers.insert_staged(
         tx,
+        staged.amounts,
         settlement_id=settlement.id,
         partner_id=settlement.partner_id,
         dispute_deadline_at=settlement.dispute_deadline_at,
@@ -213,10 +301,16 @@ def insert(tx: Transaction, method: Method, settlement: Settlement, staged: Stag
         decimals=staged.decimals,
     )
     # The stored rows say what the settlement touches. A refusal rolls them back.
-    pause_rules.require_open(pauses.standing_for_settlement(tx, settlement.id), method.stopped_by)
+    standing = pauses.ask_standing_for_settlement(tx, settlement.id)
     day_from, day_until = rules.utc_day(settlement.created_at)
     beyond = transfers.losses_beyond_limits(tx, settlement.id, settlement.partner_id, day_from, day_until)
-    rules.require_within_loss_limits(beyond, method.stopped_by)
+
+    def require() -> None:
+        used()
+        pause_rules.require_open(standing(), stopped_by)
+        rules.require_within_loss_limits(beyond(), stopped_by)
+
+    return Later(require)
 
 
 def as_nested(amounts: Amounts) -> NestedAmounts | None:
@@ -265,40 +359,6 @@ def _entry(path: Iterable[str]) -> str:
     return ".".join(("settlementAmounts", *path))
 
 
-def _stage(tx: Transaction, partner: Partner, amounts: Amounts, count: int) -> StagedAmounts:
-    """Copies the amounts into a temporary table of the transaction and checks that each can be a transfer.
-
-    Raises:
-        InvalidRequestError: a connection is unknown or another partner's, a currency is unmapped, or an amount is
-            zero, too large or too fine. The error names them.
-    """
-    groups = _groups(amounts)
-    between_connections = as_nested(amounts) is not None
-    if between_connections:
-        _require_trades(partner, groups)
-    accounts = _network_accounts(tx, partner, groups)
-    names = sorted(set().union(*(given for _, given in groups)))
-    currency_map = network.currency_map(tx, partner)
-    mapped = {name: currency_map.to_ours(name) for name in names}
-    unmapped = [name for name, found in mapped.items() if found is None]
-    if unmapped:
-        _refuse_unmapped(groups, unmapped)
-    ours = [found for found in mapped.values() if found is not None]
-    in_base_units = currency_map.unit == "base"
-    staged = StagedAmounts(
-        names=names,
-        currencies=[currency for currency, _ in ours],
-        decimals=[0 if in_base_units else decimals for _, decimals in ours],
-        digits_only=in_base_units,
-    )
-    lines = _lines(groups, accounts, names)
-    transfers.stage_amounts(tx, lines, count, between_connections=between_connections)
-    _require_fit(tx, staged)
-    if partner.broker and not between_connections:
-        _require_net_zero(tx, staged)
-    return staged
-
-
 def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
     """Requires a broker and two different connections: the amounts are trades between two clients."""
     if not partner.broker:
@@ -315,8 +375,7 @@ def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
             )
 
 
-def _require_fit(tx: Transaction, staged: StagedAmounts) -> None:
-    unfit = transfers.unfit_amounts(tx, staged.decimals, digits_only=staged.digits_only)
+def _require_fit(staged: StagedAmounts, unfit: Sequence[UnfitAmount]) -> None:
     if unfit:
         entries = [
             {
@@ -335,9 +394,8 @@ def _path(amount: UnfitAmount) -> tuple[str, ...]:
     return (str(amount.connection_id),) if source is None else (str(source), str(amount.connection_id))
 
 
-def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
+def _require_net_zero(staged: StagedAmounts, unbalanced: Mapping[str, Decimal]) -> None:
     # A broker settles the trades of its clients with each other and keeps nothing of them.
-    unbalanced = transfers.unbalanced_currencies(tx, staged.currencies)
     if unbalanced:
         # The partner's names. Two of them may map to one currency of ours.
         written: dict[str, list[str]] = {}
@@ -352,10 +410,15 @@ def _require_net_zero(tx: Transaction, staged: StagedAmounts) -> None:
         )
 
 
-def _network_accounts(tx: Transaction, partner: Partner, groups: Sequence[Group]) -> dict[str, UUID]:
+def _paths(groups: Sequence[Group]) -> dict[str, tuple[str, ...]]:
+    """Returns each connection once, with the path of its first amounts, in the order of these paths."""
     paths = {path[depth - 1]: path[:depth] for path, _ in reversed(groups) for depth in range(1, len(path) + 1)}
-    wanted = {connection_id: UUID(connection_id) for connection_id in sorted(paths, key=paths.__getitem__)}
-    own = network.accounts_of_connections(tx, partner.id, wanted.values())
+    return dict(sorted(paths.items(), key=lambda found: found[1]))
+
+
+def _network_accounts(paths: Mapping[str, tuple[str, ...]], own: Mapping[UUID, UUID]) -> list[UUID]:
+    """Returns the account of each connection. All must be the partner's."""
+    wanted = {connection_id: UUID(connection_id) for connection_id in paths}
     missing = [connection_id for connection_id, key in wanted.items() if key not in own]
     if missing:
         raise InvalidRequestError(
@@ -363,7 +426,7 @@ def _network_accounts(tx: Transaction, partner: Partner, groups: Sequence[Group]
             f"{_entry(paths[missing[0]])}: you have no such connection",
             {"connectionIds": missing[:_ENTRIES_NAMED], "connectionCount": len(missing)},
         )
-    return {connection_id: own[key] for connection_id, key in wanted.items()}
+    return [own[key] for key in wanted.values()]
 
 
 def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
@@ -375,9 +438,18 @@ def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
     )
 
 
-def _lines(groups: Sequence[Group], accounts: Mapping[str, UUID], names: list[str]) -> Iterator[str]:
+def _arrays(
+    groups: Sequence[Group], connection_ids: Iterable[str], names: list[str], *, between_connections: bool
+) -> AmountArrays:
+    """Returns the amounts as the database takes them, still without the accounts of their connections."""
+    places = {connection_id: str(place) for place, connection_id in enumerate(connection_ids, start=1)}
     numbers = {name: str(number) for number, name in enumerate(names, start=1)}
-    for path, given in groups:
-        head = "".join(f"{connection_id}\t{accounts[connection_id]}\t" for connection_id in path)
-        for name, amount in given.items():
-            yield f"{head}{numbers[name]}\t{amount}\n"
+    sides = [(places[path[0]], places[path[-1]], given) for path, given in groups]
+    return AmountArrays(
+        connection_ids=[UUID(connection_id) for connection_id in places],
+        account_ids=(),
+        places=[place for _, place, given in sides for _ in given],
+        sources=[source for source, _, given in sides for _ in given] if between_connections else None,
+        currency_numbers=[numbers[name] for _, given in groups for name in given],
+        amounts=[amount for _, given in groups for amount in given.values()],
+    )

@@ -14,7 +14,7 @@ from clearwindow.identity.models import Member
 from clearwindow.network.models import Client, Connection, Partner
 from clearwindow.postgres.paging import Listing
 from clearwindow.settlements.disputes.models import DisputeDetail
-from clearwindow.settlements.transfers.models import Direction, TradingAccounts, Transfer
+from clearwindow.settlements.transfers.models import AmountArrays, Direction, TradingAccounts, Transfer
 from clearwindow.signing.models import SignedRequest
 
 
@@ -126,6 +126,7 @@ class StagedAmounts:
     currencies: list[str]
     decimals: list[int]
     digits_only: bool
+    amounts: AmountArrays
 
     @property
     def scale(self) -> AmountScale:
@@ -173,6 +174,25 @@ class DueSettlement:
 
     id: UUID
     partner_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A due settlement that a batch may take.
+
+    Attributes:
+        settlement: as it is under its lock.
+        transfers: how many it has, or more than a batch may have.
+        in_dispute: somebody disputes it, or it has taken closures of disputes.
+        paused: it touches something that is paused. Its window may end, but it does not execute.
+        change: how much executing it changes the partner's account, by currency.
+    """
+
+    settlement: Settlement
+    transfers: int
+    in_dispute: bool
+    paused: bool
+    change: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,12 @@ FROM settlement WHERE id = %(id)s FOR UPDATE
 SELECT {settlement}
 FROM settlement WHERE partner_id = %(partner_id)s AND external_id = %(external_id)s
 
+-- name: find_of_enterprise
+SELECT {settlement}
+FROM settlement
+WHERE partner_id = (SELECT partner.id FROM partner WHERE partner.enterprise_id = %(enterprise_id)s)
+  AND external_id = %(external_id)s
+
 -- name: last_cutoff
 SELECT cutoff_at FROM settlement
 WHERE partner_id = %(partner_id)s AND cutoff_at IS NOT NULL AND state <> 'rejected'
@@ -43,6 +49,21 @@ UPDATE settlement
 SET state = %(to)s, due_at = %(due_at)s, reason = %(reason)s, finalized_at = %(finalized_at)s,
     closures_wait = %(closures_wait)s, updated_at = %(now)s, attempts = 0, last_error = NULL
 WHERE id = %(id)s AND state = %(from)s
+
+-- name: change_states
+UPDATE settlement
+SET state = %(to)s, due_at = given.due_at, reason = NULL, finalized_at = %(finalized_at)s, closures_wait = false,
+    updated_at = %(now)s, attempts = 0, last_error = NULL
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(due_times)s::timestamptz[]) AS given (id, state, due_at)
+WHERE settlement.id = given.id AND settlement.state = given.state
+
+-- name: lock_due
+SELECT {settlement}
+FROM settlement
+WHERE partner_id = %(partner_id)s AND due_at <= %(now)s AND settlement_type = 'offchain'
+  AND NOT EXISTS (SELECT FROM paused_step AS paused WHERE paused.settlement_id = settlement.id)
+ORDER BY due_at, created_at, id LIMIT %(limit)s
+FOR UPDATE
 
 -- name: set_due
 UPDATE settlement SET due_at = %(due_at)s, attempts = 0, last_error = NULL WHERE id = %(id)s

@@ -60,9 +60,9 @@ def reject(scene: Scene, settlement_id: UUID, reason: str) -> Settlement:
 def _end(tx: Transaction, partner: Partner, settlement: Settlement, reason: str) -> Settlement:
     """Ends the settlement's own transfers, disputed ones too. Keeps held what the transfers of closures take."""
     standing = disputes.objections(tx, settlement.id).standing
-    transfers.compute_remaining_liabilities(tx, settlement.id, without_new=True)
+    remaining = transfers.remaining_liabilities(tx, settlement.id, without_new=True)
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_REJECTED, settlement.id, partner.id)
-    if ledger.replace_holds(tx, entry, settlement.id, list(standing)):
+    if ledger.replace_holds(tx, entry, settlement.id, remaining, list(standing)):
         raise AssertionError("a settlement held less than the closures that it has taken need")
     now = tx.now()
     wait = transfers.count_running_closures(tx, settlement.id) > 0

@@ -1,6 +1,6 @@
 """The decisions of a settlement: windows, liabilities, funding. Protocol §5.
 
-``liability``, ``hand_over`` and ``outcome`` decide for one balance what the statements ``create_liability``,
+``liability``, ``hand_over`` and ``outcome`` decide for one balance what the statements ``liabilities``,
 ``hand_holds_to_disputes`` and ``settle_run`` do for all balances of a settlement. Tests compare the two.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from clearwindow.core.clock import after_minutes, wire_time
 from clearwindow.core.errors import ConflictError, InvalidRequestError, RequestError
@@ -19,6 +20,7 @@ from clearwindow.core.money import AmountUnit
 from clearwindow.network.models import Partner
 from clearwindow.settlements.models import (
     TRANSITIONS,
+    Candidate,
     FundingGap,
     Instruction,
     Settlement,
@@ -36,6 +38,8 @@ _STATES_OF: Final[dict[str, tuple[SettlementState, ...]]] = {
 }
 MAX_CUTOFF_AHEAD: Final = timedelta(minutes=5)
 CUTOFF_WENT_BACK: Final = "cutoff_went_back"
+BATCH_TRANSFERS: Final = 4_000
+"""How many transfers the worker executes in one transaction, unless a single settlement has more."""
 
 _STATUS_OF: Final = {state: status for status, states in _STATES_OF.items() for state in states}
 
@@ -187,6 +191,56 @@ def funding_gaps(available: Mapping[str, int], change: Mapping[str, int]) -> lis
         for currency, quantity in sorted(change.items())
         if available.get(currency, 0) + quantity < 0
     ]
+
+
+def batch_of(candidates: Sequence[Candidate], available: Mapping[str, int]) -> list[Candidate]:
+    """Returns the first candidates whose steps may be taken together, up to the first for which they may not.
+
+    Gains of the partner's account do not count. So it covers each of them whatever their order.
+    """
+    batch: list[Candidate] = []
+    left, transfers = dict(available), 0
+    for candidate in candidates:
+        transfers += candidate.transfers
+        for currency, quantity in candidate.change.items():
+            left[currency] = left.get(currency, 0) + min(0, quantity)
+        is_short = any(left[currency] < 0 for currency in candidate.change)
+        if is_short or transfers > BATCH_TRANSFERS or not _is_plain(candidate):
+            break
+        batch.append(candidate)
+    return batch
+
+
+def _is_plain(candidate: Candidate) -> bool:
+    settlement = candidate.settlement
+    is_open = settlement.state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW)
+    return is_open and settlement.attempts == 0 and not candidate.in_dispute
+
+
+def executed_before(batch: Iterable[Candidate], following: Settlement | None, now: datetime) -> list[Candidate]:
+    """Returns which of a batch are due to execute before the settlement that follows the batch."""
+    return [
+        candidate
+        for candidate in batch
+        if candidate.settlement.state is SettlementState.TOP_UP_WINDOW
+        and not candidate.paused
+        and candidate.settlement.due_at is not None
+        and candidate.settlement.due_at <= now
+        and (following is None or _turn(candidate.settlement) < _turn(following))
+    ]
+
+
+def _turn(settlement: Settlement) -> tuple[datetime, datetime, UUID]:
+    """Returns what due settlements of a partner are sorted by."""
+    if settlement.due_at is None:
+        raise AssertionError("a settlement without a due time is not due")
+    return settlement.due_at, settlement.created_at, settlement.id
+
+
+def with_settlements(batch: Iterable[Candidate], changed: Iterable[Settlement]) -> list[Candidate]:
+    """Returns the batch with these settlements as they are now."""
+    by_id = {settlement.id: settlement for settlement in changed}
+    return [replace(each, settlement=by_id.get(each.settlement.id, each.settlement)) for each in batch]
 
 
 def uncovered(available: int, change: int) -> int:

@@ -11,9 +11,10 @@ from clearwindow.events.models import EventType
 from clearwindow.identity import audit
 from clearwindow.identity.models import Member
 from clearwindow.ledger import store as ledger
-from clearwindow.ledger.models import Entry, EntryKind
+from clearwindow.ledger.models import Entry, EntryKind, Shortfall
 from clearwindow.network import parties
 from clearwindow.network.models import Partner
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import events, funding, intake, rules, store
@@ -61,16 +62,26 @@ def stage_settlement(
             return _repeat(tx, member, received)
         partner = received.partner
         draft = intake.draft(tx, request, received, tx.new_id())
-        warnings = rules.cutoff_warnings(instruction.cutoff_at, store.last_cutoff(tx, partner.id))
+        warnings = rules.cutoff_warnings(instruction.cutoff_at, received.last_cutoff)
         settlement = replace(_with_windows(draft, partner, instruction), warnings=warnings)
-        intake.insert(tx, _METHOD, settlement, received.staged)
-        taken = _take_closures(tx, settlement)
-        _hold(tx, partner, settlement, taken)
-        events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement, warnings=warnings)
-        details = {"externalId": instruction.external_id, "amounts": request.amount_count}
-        audit.record(tx, member, "settlement.stage", settlement.id, **details)
-        answer = render(settlement, _settling_disputes(tx, taken))
-        store.set_staged_answer(tx, settlement.id, answer)
+        taken = received.closures
+        with tx.together():
+            accepted = intake.accept(tx, request, received, settlement)
+            if taken:
+                # A paused client of a closure makes the settlement wait, and refuses none: this comes before it.
+                accepted()
+            _take_closures(tx, settlement, taken)
+            short = _hold(tx, settlement, taken)
+            events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement, warnings=warnings)
+            details = {"externalId": instruction.external_id, "amounts": request.amount_count}
+            audit.record(tx, member, "settlement.stage", settlement.id, **details)
+            answer = render(settlement, _settling_disputes(tx, taken))
+            stored = store.set_staged_answer(tx, settlement.id, answer)
+        if not taken:
+            accepted()
+        if uncovered := short():
+            raise funding.not_covered(tx, partner, uncovered)
+        stored()
         return StagedAnswer(answer, replayed=False, warnings=warnings)
 
 
@@ -124,9 +135,9 @@ def _with_windows(draft: Settlement, partner: Partner, instruction: Instruction)
     )
 
 
-def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClosure]:
-    taken = disputes.take_approved_closures(tx, settlement.partner_id, settlement.id)
+def _take_closures(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClosure]) -> None:
     if taken:
+        disputes.assign_closures(tx, settlement.id, taken)
         closure_ids = [closure.closure_id for closure in taken]
         transfers.insert_parties_of_closures(
             tx,
@@ -137,15 +148,13 @@ def _take_closures(tx: Transaction, settlement: Settlement) -> list[AssignedClos
             closure_ids=closure_ids,
         )
         transfers.assign_closure_transfers(tx, settlement.id, closure_ids)
-    return taken
 
 
-def _hold(tx: Transaction, partner: Partner, settlement: Settlement, taken: Sequence[AssignedClosure]) -> None:
-    transfers.compute_liabilities(tx, settlement.id)
-    entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
-    short = ledger.hold_liabilities(tx, entry, [closure.dispute_id for closure in taken])
-    if short:
-        raise funding.not_covered(tx, partner, short)
+def _hold(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClosure]) -> Later[list[Shortfall]]:
+    entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_HELD, settlement.id, settlement.partner_id)
+    return ledger.hold_liabilities(
+        tx, entry, transfers.liabilities(settlement.id), [closure.dispute_id for closure in taken]
+    )
 
 
 def _settling_disputes(tx: Transaction, taken: Sequence[AssignedClosure]) -> list[DisputeDetail]:

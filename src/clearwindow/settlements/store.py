@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from clearwindow.core.errors import NotFoundError
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -28,7 +29,7 @@ sql: Final = Queries("clearwindow.settlements")
 
 
 def insert(tx: Transaction, settlement: Settlement, scale: AmountScale) -> None:
-    tx.run(
+    tx.tell(
         sql["insert_settlement"],
         id=settlement.id,
         partner_id=settlement.partner_id,
@@ -60,14 +61,18 @@ def find_amount_scale(tx: Transaction, settlement_id: UUID) -> AmountScale | Non
     return {name: (currency, decimals) for name, (currency, decimals) in scale.items()}
 
 
-def last_cutoff(tx: Transaction, partner_id: UUID) -> datetime | None:
+def last_cutoff(tx: Transaction, partner_id: UUID) -> Later[datetime | None]:
     """Returns the cutoff of the partner's last settlement that has one and was not rejected."""
-    found = tx.scalars(datetime, sql["last_cutoff"], partner_id=partner_id)
-    return found[0] if found else None
+    found = tx.ask.scalars(datetime, sql["last_cutoff"], partner_id=partner_id)
+    return found.then(lambda cutoffs: cutoffs[0] if cutoffs else None)
 
 
-def set_staged_answer(tx: Transaction, settlement_id: UUID, answer: str) -> None:
-    if tx.run(sql["set_staged_answer"], id=settlement_id, staged_answer=answer) != 1:
+def set_staged_answer(tx: Transaction, settlement_id: UUID, answer: str) -> Later[None]:
+    return tx.ask.run(sql["set_staged_answer"], id=settlement_id, staged_answer=answer).then(_require_one_answer)
+
+
+def _require_one_answer(written: int) -> None:
+    if written != 1:
         raise AssertionError("the answer of a settlement is written once")
 
 
@@ -92,9 +97,15 @@ def lock(tx: Transaction, settlement_id: UUID) -> Settlement:
     return tx.one(Settlement, sql["lock_settlement"], id=settlement_id)
 
 
-def find_by_external_id(tx: Transaction, partner_id: UUID, external_id: str) -> Settlement | None:
+def find_by_external_id(tx: Transaction, partner_id: UUID, external_id: str) -> Later[Settlement | None]:
     values = {"partner_id": partner_id, "external_id": external_id}
-    return tx.first(Settlement, sql["find_by_external_id"], **values)
+    return tx.ask.first(Settlement, sql["find_by_external_id"], **values)
+
+
+def find_of_enterprise(tx: Transaction, enterprise_id: str, external_id: str) -> Later[Settlement | None]:
+    """Returns the settlement with this external id of the partner that the enterprise is."""
+    values = {"enterprise_id": enterprise_id, "external_id": external_id}
+    return tx.ask.first(Settlement, sql["find_of_enterprise"], **values)
 
 
 def change_state(
@@ -127,6 +138,45 @@ def change_state(
         closures_wait=closures_wait,
         updated_at=now,
     )
+
+
+def change_states(
+    tx: Transaction,
+    settlements: Sequence[Settlement],
+    to: SettlementState,
+    *,
+    due_at: Mapping[UUID, datetime],
+    finalized_at: datetime | None = None,
+) -> list[Settlement]:
+    """Does the same for many locked settlements of one partner, without a reason. Nothing is due without a time."""
+    for settlement in settlements:
+        rules.require_transition(settlement, to)
+    now = tx.now()
+    changed = tx.run(
+        sql["change_states"],
+        ids=[settlement.id for settlement in settlements],
+        states=[str(settlement.state) for settlement in settlements],
+        due_times=[due_at.get(settlement.id) for settlement in settlements],
+        to=to,
+        finalized_at=finalized_at,
+        now=now,
+    )
+    if changed != len(settlements):
+        raise AssertionError("a locked settlement changed its state")
+    return [
+        replace(
+            settlement,
+            state=to,
+            due_at=due_at.get(settlement.id),
+            reason=None,
+            finalized_at=finalized_at,
+            closures_wait=False,
+            updated_at=now,
+            attempts=0,
+            last_error=None,
+        )
+        for settlement in settlements
+    ]
 
 
 def end_closures(tx: Transaction, settlement: Settlement) -> Settlement:
@@ -180,6 +230,11 @@ def is_first_due(tx: Transaction, due: DueSettlement, kind: SettlementType) -> b
     """Returns whether the settlement is the one that its locked partner must do next."""
     values = {"partner_id": due.partner_id, "settlement_type": kind}
     return tx.scalars(UUID, sql["first_due"], **values, now=tx.now()) == [due.id]
+
+
+def lock_due(tx: Transaction, partner_id: UUID, limit: int) -> list[Settlement]:
+    """Locks the due settlements of a locked partner, and returns them in the order of their turns."""
+    return tx.all(Settlement, sql["lock_due"], partner_id=partner_id, now=tx.now(), limit=limit)
 
 
 def next_due_at(tx: Transaction, kind: SettlementType) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.errors import RequestError
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.signing.evidence import store as evidence
@@ -52,10 +53,7 @@ def claim(
     Raises:
         RequestError: of the kind ``conflict`` if the text was accepted before, for another enterprise.
     """
-    kept = evidence.keep_with_nonce(tx, enterprise_id, verified, record_id)
-    if kept.has_nonce and not kept.has_text:
-        raise _text_used(conflict)
-    return kept.has_nonce
+    return _has_nonce(evidence.keep_with_nonce(tx, enterprise_id, verified, record_id)(), conflict)
 
 
 def use(
@@ -66,11 +64,28 @@ def use(
     Raises:
         RequestError: of the kind ``conflict`` if another request has used one of both.
     """
-    if claim(tx, enterprise_id, verified, conflict, record_id):
-        return True
-    if is_repeat(tx, enterprise_id, verified.request, record_id):
-        return False
-    raise used_before(tx, verified, conflict)
+    return ask_use(tx, enterprise_id, verified, conflict, record_id)()
+
+
+def ask_use(
+    tx: Transaction, enterprise_id: str, verified: VerifiedRequest, conflict: type[RequestError], record_id: UUID
+) -> Later[bool]:
+    """Does the same later. Until its answer was read, the caller must commit nothing."""
+
+    def used(kept: evidence.Kept) -> bool:
+        if _has_nonce(kept, conflict):
+            return True
+        if is_repeat(tx, enterprise_id, verified.request, record_id):
+            return False
+        raise used_before(tx, verified, conflict)
+
+    return evidence.keep_with_nonce(tx, enterprise_id, verified, record_id).then(used)
+
+
+def _has_nonce(kept: evidence.Kept, conflict: type[RequestError]) -> bool:
+    if kept.has_nonce and not kept.has_text:
+        raise _text_used(conflict)
+    return kept.has_nonce
 
 
 def use_again(

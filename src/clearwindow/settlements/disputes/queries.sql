@@ -86,7 +86,7 @@ WHERE id = %(id)s AND status = 'approved' AND cancelled_at IS NULL
 -- name: settles_disputes
 SELECT EXISTS (SELECT FROM dispute WHERE settled_in_settlement_id = %(settlement_id)s)
 
--- name: take_approved_closures
+-- name: lock_approved_closures
 SELECT dispute.id AS dispute_id, closure.id AS closure_id, dispute.connection_id,
        dispute.settlement_id AS disputed_settlement_id
 FROM dispute
@@ -105,6 +105,11 @@ FROM dispute
 LEFT JOIN dispute_closure AS closure ON closure.dispute_id = dispute.id AND closure.status = 'approved'
 WHERE dispute.settlement_id = %(settlement_id)s AND NOT dispute.retracted
 ORDER BY dispute.created_at, dispute.id
+
+-- name: involved_in_disputes
+SELECT settlement_id FROM dispute WHERE settlement_id = ANY(%(settlement_ids)s) AND NOT retracted
+UNION
+SELECT settled_in_settlement_id FROM dispute WHERE settled_in_settlement_id = ANY(%(settlement_ids)s)
 
 -- name: disputed_among
 SELECT DISTINCT settlement_id FROM dispute

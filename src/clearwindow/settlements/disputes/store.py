@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -146,18 +147,16 @@ def settles_disputes(tx: Transaction, settlement_id: UUID) -> bool:
     return tx.scalars(bool, sql["settles_disputes"], settlement_id=settlement_id)[0]
 
 
-def take_approved_closures(tx: Transaction, partner_id: UUID, settlement_id: UUID) -> list[AssignedClosure]:
-    """Assigns all approved, unassigned closures of the partner to a settlement. Protocol §5.3.
+def lock_approved_closures(tx: Transaction, partner_id: UUID) -> Later[list[AssignedClosure]]:
+    """Returns all approved, unassigned closures of the partner. The caller has its lock."""
+    return tx.ask.all(AssignedClosure, sql["lock_approved_closures"], partner_id=partner_id)
 
-    The caller holds the partner's lock and has stored the settlement.
-    """
-    taken = tx.all(AssignedClosure, sql["take_approved_closures"], partner_id=partner_id)
-    if taken:
-        dispute_ids = [closure.dispute_id for closure in taken]
-        values = {"settlement_id": settlement_id, "dispute_ids": dispute_ids}
-        if tx.run(sql["set_settled_in"], **values, now=tx.now()) != len(taken):
-            raise AssertionError("a locked dispute was settled elsewhere")
-    return taken
+
+def assign_closures(tx: Transaction, settlement_id: UUID, taken: Sequence[AssignedClosure]) -> None:
+    """Assigns locked closures to a settlement that is stored. Protocol §5.3."""
+    values = {"settlement_id": settlement_id, "dispute_ids": [closure.dispute_id for closure in taken]}
+    if tx.run(sql["set_settled_in"], **values, now=tx.now()) != len(taken):
+        raise AssertionError("a locked dispute was settled elsewhere")
 
 
 def objections(tx: Transaction, settlement_id: UUID, *, as_standing: UUID | None = None) -> Objections:
@@ -172,6 +171,12 @@ def objections(tx: Transaction, settlement_id: UUID, *, as_standing: UUID | None
         elif objection.closed_by is ClosedBy.OPERATOR:
             upheld.add(objection.connection_id)
     return Objections(standing, frozenset(upheld))
+
+
+def involved_in_disputes(tx: Transaction, settlement_ids: Sequence[UUID]) -> Later[set[UUID]]:
+    """Returns which of the settlements are disputed, or have taken closures of disputes."""
+    found = tx.ask.scalars(UUID, sql["involved_in_disputes"], settlement_ids=list(settlement_ids))
+    return found.then(set)
 
 
 def is_disputed(tx: Transaction, settlement_id: UUID) -> bool:

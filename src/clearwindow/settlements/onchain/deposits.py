@@ -211,7 +211,7 @@ def _require_known(tx: Transaction, partner: Partner, asked: NewDeposits) -> Non
 
 def _settlement_id(tx: Transaction, partner: Partner, asked: NewDeposits) -> UUID:
     """Returns the id that the settlement has or will have."""
-    existing = settlements.find_by_external_id(tx, partner.id, asked.external_settlement_id)
+    existing = settlements.find_by_external_id(tx, partner.id, asked.external_settlement_id)()
     if existing is not None and existing.settlement_type is not SettlementType.ONCHAIN:
         raise ConflictError(
             "settlement_offchain", "externalSettlementId: this settlement is not on chain and takes no deposits"

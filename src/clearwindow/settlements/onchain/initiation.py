@@ -11,8 +11,9 @@ from clearwindow.events.models import EventType
 from clearwindow.identity import audit
 from clearwindow.identity.models import Member
 from clearwindow.ledger import store as ledger
-from clearwindow.ledger.models import Entry, EntryKind
+from clearwindow.ledger.models import Entry, EntryKind, Shortfall
 from clearwindow.network.models import Partner
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import events, funding, intake
@@ -59,14 +60,19 @@ def initiate(
         settlement_id = store.reserve(tx, partner.id, instruction.external_id, tx.new_id())
         draft = intake.draft(tx, request, received, settlement_id)
         settlement = _with_route(draft, partner, str(tx.new_id()))
-        intake.insert(tx, _METHOD, settlement, received.staged)
-        _begin(tx, partner, settlement)
-        _hold(tx, partner, settlement)
-        events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)
-        details = {"externalId": instruction.external_id, "amounts": request.amount_count}
-        audit.record(tx, member, "settlement.initiate", settlement.id, **details)
         answer = render(settlement)
-        settlements.set_staged_answer(tx, settlement.id, answer)
+        with tx.together():
+            accepted = intake.accept(tx, request, received, settlement)
+            _begin(tx, partner, settlement)
+            short = _hold(tx, partner, settlement)
+            events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement)
+            details = {"externalId": instruction.external_id, "amounts": request.amount_count}
+            audit.record(tx, member, "settlement.initiate", settlement.id, **details)
+            stored = settlements.set_staged_answer(tx, settlement.id, answer)
+        accepted()
+        if uncovered := short():
+            raise funding.not_covered(tx, partner, uncovered, InvalidRequestError)
+        stored()
         return InitiatedAnswer(answer, 202, replayed=False)
 
 
@@ -112,9 +118,6 @@ def _begin(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     store.insert_progress(tx, settlement.id, partner.id, losses=losses, gains=gains)
 
 
-def _hold(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
-    transfers.compute_losses(tx, settlement.id)
+def _hold(tx: Transaction, partner: Partner, settlement: Settlement) -> Later[list[Shortfall]]:
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_HELD, settlement.id, partner.id)
-    short = ledger.hold_liabilities(tx, entry, [])
-    if short:
-        raise funding.not_covered(tx, partner, short, InvalidRequestError)
+    return ledger.hold_liabilities(tx, entry, transfers.losses(settlement.id))

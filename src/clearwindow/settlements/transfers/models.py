@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
+
+from clearwindow.postgres.queries import Relation
 
 
 class TransferStatus(StrEnum):
@@ -98,6 +100,50 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class AmountArrays:
+    """The amounts of a request, as the arrays in which they travel to the database.
+
+    Attributes:
+        connection_ids: each connection once.
+        account_ids: their network accounts.
+        places: of each amount, the place of its connection from 1.
+        sources: of each amount between two connections, the place of the source. Else None.
+        currency_numbers: of each amount, the number of its currency from 1.
+        amounts: as they were written.
+    """
+
+    connection_ids: Sequence[UUID]
+    account_ids: Sequence[UUID]
+    places: Sequence[str]
+    sources: Sequence[str] | None
+    currency_numbers: Sequence[str]
+    amounts: Sequence[str]
+
+    def values(self) -> dict[str, object]:
+        """Returns them as a statement takes them. What is long is a text: 100 000 numbers are soon written so."""
+        return {
+            "connection_ids": list(self.connection_ids),
+            "account_ids": list(self.account_ids),
+            "places": _array_text(self.places),
+            "sources": None if self.sources is None else _array_text(self.sources),
+            "currency_numbers": _array_text(self.currency_numbers),
+            "amounts": _array_text(self.amounts),
+        }
+
+
+def _array_text(numbers: Iterable[str]) -> str:
+    return "{" + ",".join(numbers) + "}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What executing a settlement moves: the query for each balance, and what connections gain together."""
+
+    moves: Relation
+    net: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Quantity:
     """What a connection gains (+) or loses (-) of one currency to one counterparty. None: to the partner."""
 
@@ -125,9 +171,10 @@ NO_OBJECTIONS: Final = Objections({})
 
 @dataclass(frozen=True, slots=True)
 class DisputeTarget:
-    """What the transfers that a dispute stops would take from one balance."""
+    """What the transfers that a dispute stops would take from one balance. ``rank``: which dispute came first."""
 
     dispute_id: UUID
+    rank: int
     account_id: UUID
     currency: str
     quantity: int

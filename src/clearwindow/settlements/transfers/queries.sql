@@ -1,18 +1,11 @@
--- name: create_staged_amount
-CREATE TEMPORARY TABLE staged_amount (
-    connection_id uuid NOT NULL, account_id uuid NOT NULL, currency_number integer NOT NULL, amount numeric NOT NULL,
-    counterparty_connection_id uuid, counterparty_account_id uuid
-) ON COMMIT DROP
-
--- name: copy_staged_amount
-COPY staged_amount (connection_id, account_id, currency_number, amount) FROM STDIN
-
--- name: copy_staged_pair_amount
-COPY staged_amount (counterparty_connection_id, counterparty_account_id, connection_id, account_id, currency_number,
-                    amount) FROM STDIN
-
--- name: analyze_staged_amount
-ANALYZE staged_amount (connection_id)
+-- columns: staged
+-- The amounts of a request, as arrays: of each amount the place of its connection in `connection_ids`, the number of its
+-- currency, and the amount. Between two connections also the place of the source, which is the counterparty.
+SELECT (%(connection_ids)s::uuid[])[place] AS connection_id, (%(account_ids)s::uuid[])[place] AS account_id,
+           (%(connection_ids)s::uuid[])[source] AS counterparty_connection_id,
+           (%(account_ids)s::uuid[])[source] AS counterparty_account_id, currency_number, amount
+    FROM unnest(%(places)s::integer[], %(sources)s::integer[], %(currency_numbers)s::integer[], %(amounts)s::numeric[])
+        AS given (place, source, currency_number, amount)
 
 -- name: unfit_amounts
 -- The rule of from_partner_amount for all amounts: trailing zeros do not make a decimal amount inexact. A partner that
@@ -21,6 +14,8 @@ ANALYZE staged_amount (connection_id)
 WITH unit AS (
     SELECT number, decimals, power(10::numeric, 78 - decimals) AS too_large_from
     FROM unnest(%(decimals)s::integer[]) WITH ORDINALITY AS given (decimals, number)
+), staged_amount AS (
+    {staged}
 )
 SELECT connection_id, counterparty_connection_id, currency_number, amount,
        CASE
@@ -35,44 +30,32 @@ WHERE amount = 0
 LIMIT 20
 
 -- name: unbalanced_currencies
-SELECT currency, sum(amount) AS quantity
-FROM staged_amount
-JOIN unnest(%(currencies)s::text[]) WITH ORDINALITY AS given (currency, number) ON number = currency_number
+SELECT (%(currencies)s::text[])[currency_number] AS currency, sum(amount) AS quantity
+FROM unnest(%(currency_numbers)s::integer[], %(amounts)s::numeric[]) AS given (currency_number, amount)
 GROUP BY currency HAVING sum(amount) <> 0 ORDER BY currency
 
 -- name: insert_parties_of_amounts
 INSERT INTO settlement_party (settlement_id, partner_id, connection_id, dispute_deadline_at, disputed)
 SELECT %(settlement_id)s, %(partner_id)s, connection_id, %(dispute_deadline_at)s, false
-FROM (
-    SELECT connection_id FROM staged_amount GROUP BY connection_id
-    UNION
-    SELECT counterparty_connection_id FROM staged_amount WHERE counterparty_connection_id IS NOT NULL
-) AS side
+FROM (SELECT DISTINCT unnest(%(connection_ids)s::uuid[]) AS connection_id) AS given
 
 -- name: insert_transfers_of_amounts
-WITH unit AS (
-    SELECT number, currency, power(10::numeric, decimals) AS base_units
-    FROM unnest(%(currencies)s::text[], %(decimals)s::integer[])
-        WITH ORDINALITY AS given (currency, decimals, number)
-)
 INSERT INTO settlement_transfer
     (id, partner_id, settlement_id, connection_id, network_account_id, counterparty_connection_id,
      counterparty_account_id, currency, quantity, created_at, assigned_at)
 SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, %(partner_id)s, %(settlement_id)s,
-       connection_id, account_id, counterparty_connection_id, counterparty_account_id, unit.currency,
-       trim_scale(amount * base_units), %(now)s, %(now)s
-FROM staged_amount JOIN unit ON unit.number = currency_number
+       connection_id, account_id, counterparty_connection_id, counterparty_account_id,
+       (%(currencies)s::text[])[currency_number],
+       trim_scale(amount * (%(base_units)s::numeric[])[currency_number]), %(now)s, %(now)s
+FROM ({staged}) AS staged
 
 -- name: has_staged_amounts
 -- Whether the staged amounts are the settlement's own transfers: same sides, currencies and numbers, each as often. The
 -- transfers of closures that it took over are not among them.
-WITH unit AS (
-    SELECT number, currency, power(10::numeric, decimals) AS base_units
-    FROM unnest(%(currencies)s::text[], %(decimals)s::integer[])
-        WITH ORDINALITY AS given (currency, decimals, number)
-), staged AS (
-    SELECT connection_id, counterparty_connection_id, unit.currency, amount * base_units AS quantity
-    FROM staged_amount JOIN unit ON unit.number = currency_number
+WITH staged AS (
+    SELECT connection_id, counterparty_connection_id, (%(currencies)s::text[])[currency_number] AS currency,
+           amount * (%(base_units)s::numeric[])[currency_number] AS quantity
+    FROM ({staged}) AS given
 ), recorded AS (
     SELECT connection_id, counterparty_connection_id, currency, quantity::numeric
     FROM settlement_transfer WHERE settlement_id = %(settlement_id)s AND dispute_closure_id IS NULL
@@ -141,6 +124,45 @@ SELECT count(*) FROM (
     ORDER BY connection_id FOR UPDATE
 ) AS locked
 
+-- name: lock_parties_of
+SELECT count(*) FROM (
+    SELECT connection_id FROM settlement_party WHERE settlement_id = ANY(%(settlement_ids)s)
+    ORDER BY settlement_id, connection_id FOR UPDATE
+) AS locked
+
+-- name: sizes
+-- How many transfers each settlement has. From `most` on it does not matter.
+SELECT given.id, counted.transfers
+FROM unnest(%(settlement_ids)s::uuid[]) AS given (id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS transfers FROM (
+        SELECT FROM settlement_transfer WHERE settlement_id = given.id LIMIT %(most)s
+    ) AS few
+) AS counted
+
+-- name: nets_of
+-- What the connections together gain by each of these settlements, which nobody disputes.
+SELECT settlement_id, currency, sum(quantity) AS quantity
+FROM settlement_transfer
+WHERE settlement_id = ANY(%(settlement_ids)s) AND counterparty_connection_id IS NULL
+GROUP BY settlement_id, currency HAVING sum(quantity) <> 0
+
+-- name: runs
+-- What each balance gains or loses by each of these settlements: nobody disputes them, and they have no closures.
+SELECT settlement_id, account_id, currency, sum(quantity) AS quantity
+FROM settlement_leg
+WHERE settlement_id = ANY(%(settlement_ids)s)
+GROUP BY settlement_id, account_id, currency
+
+-- name: final_amounts_of
+-- The same amounts as `final_amounts`, of settlements that nobody disputes.
+SELECT settlement_id, counterparty_connection_id, connection_id, currency, sum(quantity) AS quantity
+FROM settlement_transfer
+WHERE settlement_id = ANY(%(settlement_ids)s)
+GROUP BY settlement_id, counterparty_connection_id, connection_id, currency
+HAVING sum(quantity) <> 0
+ORDER BY settlement_id, counterparty_connection_id, connection_id, currency
+
 -- name: mark_disputed
 UPDATE settlement_party SET disputed = true
 WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids)s)
@@ -164,11 +186,10 @@ SELECT DISTINCT connection_id FROM settlement_leg
 WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id = ANY(%(connection_ids)s)
   AND dispute_closure_id IS NULL
 
--- name: create_liability
+-- name: liabilities
 -- The most that a settlement can take from each balance, over all combinations of disputes. The new transfers with one
 -- counterparty run together or not at all, so that a gain from one counterparty does not cover a loss to another. A
 -- balance with a pulled-in dispute is listed even if nothing is taken: the dispute's hold may have to be released.
-CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
 WITH against_connection AS (
     SELECT account_id, currency, dispute_closure_id IS NOT NULL AS pulls_in, sum(quantity) AS quantity
     FROM settlement_leg
@@ -196,10 +217,9 @@ FROM (
 ) AS quantities
 WHERE pulls_in OR new < 0 OR lost < 0
 
--- name: create_remaining_liability
+-- name: remaining_liabilities
 -- The same for transfers that still run: without disputed ones after the window, without cancelled closures and, with
 -- `without_new`, without the settlement's own. Every balance of the settlement is listed: a hold may have to be released.
-CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
 WITH against AS (
     SELECT leg.account_id, leg.currency, leg.dispute_closure_id IS NOT NULL AS pulls_in,
            sum(leg.quantity) FILTER (
@@ -222,9 +242,8 @@ SELECT account_id, currency,
 FROM against
 GROUP BY account_id, currency
 
--- name: create_losses
+-- name: losses
 -- What a settlement takes from each balance if gains do not cover losses: on chain, losses are paid first.
-CREATE TEMPORARY TABLE liability ON COMMIT DROP AS
 SELECT network_account_id AS account_id, currency, -sum(quantity) AS needed
 FROM settlement_transfer
 WHERE settlement_id = %(settlement_id)s AND quantity < 0
@@ -262,17 +281,10 @@ JOIN lost ON (lost.connection_id, lost.currency) = (allowed.connection_id, allow
 WHERE lost.own > allowed.per_settlement OR (lost.own > 0 AND lost.quantity > allowed.per_day)
 ORDER BY allowed.connection_id, allowed.currency
 
--- name: analyze_liability
-ANALYZE liability (account_id)
-
--- name: drop_dispute_target
-DROP TABLE IF EXISTS pg_temp.dispute_target
-
--- name: create_dispute_target
+-- name: dispute_targets
 -- What the transfers that each standing dispute stops would take from each balance. Disputes are given earliest first.
 -- If both sides dispute, the transfers between them count for the earlier dispute. Transfers of the `upheld`
 -- connections take nothing: an operator's adjustment has replaced them.
-CREATE TEMPORARY TABLE dispute_target ON COMMIT DROP AS
 WITH standing AS (
     SELECT dispute_id, connection_id, rank
     FROM unnest(%(dispute_ids)s::uuid[], %(connection_ids)s::uuid[])
@@ -293,17 +305,11 @@ SELECT standing.dispute_id, standing.rank, disputed.account_id, disputed.currenc
 FROM disputed JOIN standing USING (rank)
 WHERE disputed.quantity < 0
 GROUP BY standing.dispute_id, standing.rank, disputed.account_id, disputed.currency
+ORDER BY standing.rank, disputed.account_id, disputed.currency
 
--- name: analyze_dispute_target
-ANALYZE dispute_target (account_id, dispute_id)
-
--- name: list_dispute_targets
-SELECT dispute_id, account_id, currency, quantity FROM dispute_target ORDER BY rank, account_id, currency
-
--- name: create_run
+-- name: run
 -- What each balance gains or loses when the settlement executes: all transfers but the new ones that a side disputed and
 -- those of cancelled closures. With `without_new`, the settlement is rejected: only the closures' transfers run.
-CREATE TEMPORARY TABLE run ON COMMIT DROP AS
 SELECT leg.account_id, leg.currency,
        coalesce(sum(leg.quantity)
            FILTER (WHERE CASE
@@ -320,18 +326,12 @@ LEFT JOIN settlement_party AS counterparty
 WHERE leg.settlement_id = %(settlement_id)s
 GROUP BY leg.account_id, leg.currency
 
--- name: analyze_run
-ANALYZE run (account_id)
-
--- name: net_of_run
-SELECT currency, sum(quantity) AS quantity FROM run GROUP BY currency HAVING sum(quantity) <> 0 ORDER BY currency
-
 -- name: net_of_settlement
--- The same sums without the table. Transfers between two connections sum to zero and are left out.
+-- The sums of `run` by currency. Transfers between two connections sum to zero and are left out.
 SELECT transfer.currency,
        coalesce(sum(transfer.quantity)
            FILTER (WHERE CASE
-               WHEN transfer.dispute_closure_id IS NULL THEN NOT party.disputed
+               WHEN transfer.dispute_closure_id IS NULL THEN NOT (%(without_new)s OR party.disputed)
                ELSE transfer.dispute_closure_id <> ALL(%(cancelled)s)
            END), 0) AS quantity
 FROM settlement_transfer AS transfer

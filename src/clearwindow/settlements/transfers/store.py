@@ -1,11 +1,12 @@
 """Reads and writes of parties and transfers.
 
-A whole settlement goes through temporary tables and one statement each, never row by row.
+A whole settlement goes through one statement each, never row by row. Its amounts travel as arrays. What moves is a
+query, which a statement of the ledger works on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,10 +14,12 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.ids import time_ordered_prefix
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
-from clearwindow.postgres.queries import Queries
+from clearwindow.postgres.queries import Queries, Relation
 from clearwindow.settlements.transfers.models import (
+    AmountArrays,
     Direction,
     DisputeTarget,
     FinalAmount,
@@ -24,6 +27,7 @@ from clearwindow.settlements.transfers.models import (
     Objections,
     Party,
     Quantity,
+    Run,
     Transfer,
     TransferFilter,
     TransferSearch,
@@ -32,11 +36,31 @@ from clearwindow.settlements.transfers.models import (
 
 sql: Final = Queries("clearwindow.settlements.transfers")
 
-_ANALYZE_FROM_ROWS: Final = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SumOf:
+    settlement_id: UUID
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    id: UUID
+    transfers: int
+
+
+@dataclass(frozen=True, slots=True)
+class _FinalAmountOf:
+    settlement_id: UUID
+    counterparty_connection_id: UUID | None
+    connection_id: UUID
     currency: str
     quantity: int
 
@@ -47,32 +71,25 @@ class _WrittenSum:
     quantity: Decimal
 
 
-def stage_amounts(tx: Transaction, lines: Iterable[str], count: int, *, between_connections: bool = False) -> None:
-    """Copies amounts into a temporary table.
-
-    A line has connection, account, number of the currency and amount, separated by tabs. Between two connections,
-    the source's connection and account come before the destination's.
-    """
-    tx.run(sql["create_staged_amount"])
-    with tx.copy_in(sql["copy_staged_pair_amount" if between_connections else "copy_staged_amount"]) as copy:
-        copy.write("".join(lines))
-    if count >= _ANALYZE_FROM_ROWS:
-        tx.run(sql["analyze_staged_amount"])
+def unfit_amounts(
+    tx: Transaction, amounts: AmountArrays, decimals: Sequence[int], *, digits_only: bool
+) -> Later[list[UnfitAmount]]:
+    """Returns amounts that cannot be transfers, some of many. ``digits_only``: they are in base units."""
+    values = {"decimals": list(decimals), "digits_only": digits_only}
+    return tx.ask.all(UnfitAmount, sql["unfit_amounts"], **amounts.values(), **values)
 
 
-def unfit_amounts(tx: Transaction, decimals: Sequence[int], *, digits_only: bool) -> list[UnfitAmount]:
-    """Returns the staged amounts that cannot be transfers. ``digits_only``: they are in base units."""
-    return tx.all(UnfitAmount, sql["unfit_amounts"], decimals=list(decimals), digits_only=digits_only)
-
-
-def unbalanced_currencies(tx: Transaction, currencies: Sequence[str]) -> dict[str, Decimal]:
-    """Returns the currencies whose staged amounts do not sum to zero, with their sums in the partner's unit."""
-    rows = tx.all(_WrittenSum, sql["unbalanced_currencies"], currencies=list(currencies))
-    return {row.currency: row.quantity for row in rows}
+def unbalanced_currencies(
+    tx: Transaction, amounts: AmountArrays, currencies: Sequence[str]
+) -> Later[dict[str, Decimal]]:
+    """Returns the currencies whose amounts do not sum to zero, with their sums in the partner's unit."""
+    rows = tx.ask.all(_WrittenSum, sql["unbalanced_currencies"], **amounts.values(), currencies=list(currencies))
+    return rows.then(lambda found: {row.currency: row.quantity for row in found})
 
 
 def insert_staged(
     tx: Transaction,
+    amounts: AmountArrays,
     *,
     settlement_id: UUID,
     partner_id: UUID,
@@ -80,20 +97,39 @@ def insert_staged(
     currencies: Sequence[str],
     decimals: Sequence[int],
 ) -> None:
-    """Creates a party for each connection and a transfer for each staged amount."""
+    """Creates a party for each connection and a transfer for each amount."""
     head = {"settlement_id": settlement_id, "partner_id": partner_id}
-    tx.run(sql["insert_parties_of_amounts"], **head, dispute_deadline_at=dispute_deadline_at)
-    units = {"currencies": list(currencies), "decimals": list(decimals)}
+    tx.tell(
+        sql["insert_parties_of_amounts"],
+        **head,
+        connection_ids=list(amounts.connection_ids),
+        dispute_deadline_at=dispute_deadline_at,
+    )
     now = tx.now()
-    tx.run(sql["insert_transfers_of_amounts"], **head, **units, id_prefix=time_ordered_prefix(now), now=now)
+    tx.tell(
+        sql["insert_transfers_of_amounts"],
+        **head,
+        **amounts.values(),
+        **_units(currencies, decimals),
+        id_prefix=time_ordered_prefix(now),
+        now=now,
+    )
 
 
 def has_staged_amounts(
-    tx: Transaction, settlement_id: UUID, currencies: Sequence[str], decimals: Sequence[int]
+    tx: Transaction,
+    amounts: AmountArrays,
+    settlement_id: UUID,
+    currencies: Sequence[str],
+    decimals: Sequence[int],
 ) -> bool:
-    """Returns whether the staged amounts, scaled so, are those that the settlement was made with."""
-    units = {"currencies": list(currencies), "decimals": list(decimals)}
-    return tx.scalars(bool, sql["has_staged_amounts"], settlement_id=settlement_id, **units)[0]
+    """Returns whether the amounts, scaled so, are those that the settlement was made with."""
+    units = _units(currencies, decimals)
+    return tx.scalars(bool, sql["has_staged_amounts"], settlement_id=settlement_id, **amounts.values(), **units)[0]
+
+
+def _units(currencies: Sequence[str], decimals: Sequence[int]) -> dict[str, object]:
+    return {"currencies": list(currencies), "base_units": [Decimal(10**number) for number in decimals]}
 
 
 def insert_parties_of_closures(
@@ -168,6 +204,38 @@ def lock_parties(tx: Transaction, settlement_id: UUID) -> None:
     tx.run(sql["lock_parties"], settlement_id=settlement_id)
 
 
+def lock_parties_of(tx: Transaction, settlement_ids: Sequence[UUID]) -> None:
+    tx.tell(sql["lock_parties_of"], settlement_ids=list(settlement_ids))
+
+
+def sizes(tx: Transaction, settlement_ids: Sequence[UUID], most: int) -> Later[dict[UUID, int]]:
+    """Returns how many transfers each settlement has, or ``most`` if it has more."""
+    found = tx.ask.all(_Size, sql["sizes"], settlement_ids=list(settlement_ids), most=most)
+    return found.then(lambda rows: {row.id: row.transfers for row in rows})
+
+
+def nets_of(tx: Transaction, settlement_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """Returns what connections gain together by each of these settlements, which nobody disputes."""
+    found: dict[UUID, dict[str, int]] = {}
+    for row in tx.all(_SumOf, sql["nets_of"], settlement_ids=list(settlement_ids)):
+        found.setdefault(row.settlement_id, {})[row.currency] = row.quantity
+    return found
+
+
+def runs(settlement_ids: Sequence[UUID]) -> Relation:
+    """Returns the query for what each of these settlements moves, which nobody disputes."""
+    return Relation(sql["runs"], {"settlement_ids": list(settlement_ids)})
+
+
+def final_amounts_of(tx: Transaction, settlement_ids: Sequence[UUID]) -> dict[UUID, list[FinalAmount]]:
+    """Returns the amounts of each of these settlements, which nobody disputes and which have no closures."""
+    found: dict[UUID, list[FinalAmount]] = {each: [] for each in settlement_ids}
+    for row in tx.all(_FinalAmountOf, sql["final_amounts_of"], settlement_ids=list(settlement_ids)):
+        final = FinalAmount(row.counterparty_connection_id, row.connection_id, row.currency, row.quantity)
+        found[row.settlement_id].append(final)
+    return found
+
+
 def mark_disputed(tx: Transaction, settlement_id: UUID, connection_ids: Sequence[UUID]) -> int:
     return tx.run(sql["mark_disputed"], settlement_id=settlement_id, connection_ids=list(connection_ids))
 
@@ -184,46 +252,46 @@ def new_quantities(tx: Transaction, settlement_id: UUID, connection_id: UUID) ->
     return tx.all(Quantity, sql["new_quantities"], **values)
 
 
-def compute_liabilities(tx: Transaction, settlement_id: UUID) -> None:
-    """Creates the temporary table ``liability``: the most that the settlement can take from each balance."""
-    made = tx.run(sql["create_liability"], settlement_id=settlement_id)
-    if made >= _ANALYZE_FROM_ROWS:
-        tx.run(sql["analyze_liability"])
+def liabilities(settlement_id: UUID) -> Relation:
+    """Returns the query for the most that the settlement can take from each balance."""
+    return Relation(sql["liabilities"], {"settlement_id": settlement_id})
 
 
 def losses_beyond_limits(
     tx: Transaction, settlement_id: UUID, partner_id: UUID, day_from: datetime, day_until: datetime
-) -> list[LossBeyondLimit]:
-    """Returns where a stored settlement of this day takes more than clients allow. The partner is locked."""
-    # Most partners have no client with a limit. Then 100 000 transfers are not read again.
-    if not tx.scalars(bool, sql["has_loss_limits"], partner_id=partner_id)[0]:
-        return []
-    values = {"settlement_id": settlement_id, "partner_id": partner_id, "now": tx.now()}
-    statement = sql["losses_beyond_limits"]
-    return tx.all(LossBeyondLimit, statement, **values, day_from=day_from, day_until=day_until)
+) -> Later[list[LossBeyondLimit]]:
+    """Returns later where a stored settlement of this day takes more than clients allow. The partner is locked."""
+
+    def read(limited: list[bool]) -> list[LossBeyondLimit]:
+        # Most partners have no client with a limit. Then 100 000 transfers are not read again.
+        if not limited[0]:
+            return []
+        values = {"settlement_id": settlement_id, "partner_id": partner_id, "now": tx.now()}
+        statement = sql["losses_beyond_limits"]
+        return tx.all(LossBeyondLimit, statement, **values, day_from=day_from, day_until=day_until)
+
+    return tx.ask.scalars(bool, sql["has_loss_limits"], partner_id=partner_id).then(read)
 
 
-def compute_remaining_liabilities(tx: Transaction, settlement_id: UUID, *, without_new: bool) -> None:
-    """Creates the same table for what still runs. ``without_new``: only the transfers of closures do."""
-    cancelled = _cancelled(tx, settlement_id)
-    values = {"settlement_id": settlement_id, "cancelled": cancelled, "without_new": without_new}
-    if tx.run(sql["create_remaining_liability"], **values) >= _ANALYZE_FROM_ROWS:
-        tx.run(sql["analyze_liability"])
+def remaining_liabilities(tx: Transaction, settlement_id: UUID, *, without_new: bool) -> Relation:
+    """Returns the same query for what still runs. ``without_new``: only the transfers of closures do."""
+    values = {"cancelled": _cancelled(tx, settlement_id), "without_new": without_new}
+    return Relation(sql["remaining_liabilities"], {"settlement_id": settlement_id, **values})
 
 
-def compute_losses(tx: Transaction, settlement_id: UUID) -> None:
-    """Creates the same table for a settlement that takes all losses before it pays any gain."""
-    made = tx.run(sql["create_losses"], settlement_id=settlement_id)
-    if made >= _ANALYZE_FROM_ROWS:
-        tx.run(sql["analyze_liability"])
+def losses(settlement_id: UUID) -> Relation:
+    """Returns the same query for a settlement that takes all losses before it pays any gain."""
+    return Relation(sql["losses"], {"settlement_id": settlement_id})
 
 
-def compute_dispute_targets(tx: Transaction, settlement_id: UUID, objections: Objections) -> None:
-    """Creates the temporary table ``dispute_target``: what the transfers of each standing dispute would take."""
+def dispute_targets(tx: Transaction, settlement_id: UUID, objections: Objections) -> Relation | None:
+    """Returns the query for what the transfers of each standing dispute would take. None: no dispute stands."""
     connection_ids = list(objections.standing.values())
+    if not connection_ids:
+        return None
     # A settlement may have 100 000 balances: only these are read.
-    among = [*connection_ids, *_counterparties(tx, settlement_id, connection_ids)] if connection_ids else []
-    _create_dispute_targets(tx, settlement_id, objections, among)
+    among = [*connection_ids, *_counterparties(tx, settlement_id, connection_ids)]
+    return _dispute_targets(settlement_id, objections, among)
 
 
 def dispute_targets_around(
@@ -231,59 +299,35 @@ def dispute_targets_around(
 ) -> list[DisputeTarget]:
     """Returns these targets on the balances of a connection and of its counterparties."""
     among = [connection_id, *_counterparties(tx, settlement_id, [connection_id])]
-    _create_dispute_targets(tx, settlement_id, objections, among)
-    return tx.all(DisputeTarget, sql["list_dispute_targets"])
+    targets = _dispute_targets(settlement_id, objections, among)
+    return tx.all(DisputeTarget, targets.query, **targets.values)
 
 
 def _counterparties(tx: Transaction, settlement_id: UUID, connection_ids: Sequence[UUID]) -> list[UUID]:
     return tx.scalars(UUID, sql["counterparties"], settlement_id=settlement_id, connection_ids=list(connection_ids))
 
 
-def _create_dispute_targets(
-    tx: Transaction, settlement_id: UUID, objections: Objections, among: Sequence[UUID]
-) -> None:
-    tx.run(sql["drop_dispute_target"])
-    made = tx.run(
-        sql["create_dispute_target"],
-        settlement_id=settlement_id,
-        dispute_ids=list(objections.standing),
-        connection_ids=list(objections.standing.values()),
-        upheld=list(objections.upheld),
-        among=list(among),
-    )
-    if made >= _ANALYZE_FROM_ROWS:
-        tx.run(sql["analyze_dispute_target"])
+def _dispute_targets(settlement_id: UUID, objections: Objections, among: Sequence[UUID]) -> Relation:
+    values = {
+        "dispute_ids": list(objections.standing),
+        "connection_ids": list(objections.standing.values()),
+        "upheld": list(objections.upheld),
+        "among": list(among),
+    }
+    return Relation(sql["dispute_targets"], {"settlement_id": settlement_id, **values})
 
 
-def net_of_final(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
-    """Returns what the connections together would gain per currency if the settlement executed now."""
-    cancelled = _cancelled(tx, settlement_id)
-    rows = tx.all(_Sum, sql["net_of_settlement"], settlement_id=settlement_id, cancelled=cancelled)
-    return {row.currency: row.quantity for row in rows}
+def run(tx: Transaction, settlement_id: UUID, *, without_new: bool = False) -> Run:
+    """Returns what moves when the settlement executes now. ``without_new``: only the transfers of closures do."""
+    values = {"cancelled": _cancelled(tx, settlement_id), "without_new": without_new}
+    given = {"settlement_id": settlement_id, **values}
+    rows = tx.all(_Sum, sql["net_of_settlement"], **given)
+    return Run(Relation(sql["run"], given), {row.currency: row.quantity for row in rows if row.quantity})
 
 
 def final_amounts(tx: Transaction, settlement_id: UUID) -> list[FinalAmount]:
     """Returns the settlement's own amounts, without those of disputed parties and without closures' transfers."""
     return tx.all(FinalAmount, sql["final_amounts"], settlement_id=settlement_id)
-
-
-def compute_run(
-    tx: Transaction, settlement_id: UUID, objections: Objections, *, without_new: bool = False
-) -> dict[str, int]:
-    """Returns what the connections together gain per currency when the settlement executes.
-
-    With ``without_new``, only the transfers of closures run.
-
-    Creates the temporary tables ``run`` (what each balance gains or loses) and ``dispute_target`` (which holds of
-    disputes the gains fill first).
-    """
-    compute_dispute_targets(tx, settlement_id, objections)
-    cancelled = _cancelled(tx, settlement_id)
-    values = {"settlement_id": settlement_id, "cancelled": cancelled, "without_new": without_new}
-    made = tx.run(sql["create_run"], **values)
-    if made >= _ANALYZE_FROM_ROWS:
-        tx.run(sql["analyze_run"])
-    return {row.currency: row.quantity for row in tx.all(_Sum, sql["net_of_run"])}
 
 
 def list_transfers(tx: Transaction, settlement_id: UUID, wanted: TransferFilter) -> tuple[list[Transfer], int]:

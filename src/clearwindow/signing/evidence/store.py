@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from clearwindow.postgres.asking import Later
 from clearwindow.postgres.paging import Listing, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -34,9 +35,11 @@ class TextUse:
     subject_id: UUID
 
 
-def keep_with_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> Kept:
+def keep_with_nonce(
+    tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID
+) -> Later[Kept]:
     """Uses the nonce and the text up, and keeps the evidence, unless one of both was used before."""
-    return tx.one(Kept, sql["keep_with_nonce"], **_values(tx, enterprise_id, verified, subject_id))
+    return tx.ask.one(Kept, sql["keep_with_nonce"], **_values(tx, enterprise_id, verified, subject_id))
 
 
 def keep_beside_nonce(tx: Transaction, enterprise_id: str, verified: VerifiedRequest, subject_id: UUID) -> bool:
