@@ -8,16 +8,6 @@ from typing import Final
 _NO_INTENT: Final = "the text does not say what it is for, and the account does not require that it does"
 
 KNOWN_OPEN: Final[Mapping[str, Mapping[str, str]]] = {
-    "texts": {
-        "unused ": _NO_INTENT,
-        **dict.fromkeys(
-            (
-                "allocation by another enterprise",
-                "deallocation by another enterprise",
-                "connection.create by another enterprise",
-            ),
-            "an accepted text is accepted again from another enterprise that has the key",
-        ),
-    },
+    "texts": {"unused ": _NO_INTENT},
 }
 """For each class, how the names of attempts begin, and the reason that they succeed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.attack.classes import addresses, alone, bodies, callers, ids, races, signatures, texts
+from tests.attack.classes import addresses, alone, bodies, callers, ids, intent, races, signatures, texts
 from tests.attack.known_open import KNOWN_OPEN
 from tests.attack.stage import build
 from tests.attack.tally import AttackClass, Tally
@@ -15,6 +15,7 @@ CLASSES: Final = (
     ids.CLASS,
     signatures.CLASS,
     texts.CLASS,
+    intent.CLASS,
     bodies.CLASS,
     races.CLASS,
     addresses.CLASS,

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
 import httpx2
 
+from clearwindow.signing.intent import ALWAYS_INTENDED
 from clearwindow.signing.models import Operation
 from tests.attack.stage import Stage
 from tests.support.networks import TOKEN_KEY, EnterpriseHandle, Json, new_nonce, ok, sign_body
 from tests.support.settlements import dispute, fields_at_once, fields_of, stage
 
+EXPIRES_AT: Final = "2030-01-01T00:00:00.000Z"
+"""Later than any clock of the tests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One request before it is signed: where it goes, who signs and sends it, and what it says."""
+    """One request before it is signed: where it goes, who signs and sends it, and what it says.
+
+    ``ids``: those of the path, but the enterprise's.
+    """
 
     operation: Operation
     method: str
@@ -25,15 +32,30 @@ class Prepared:
     version: int
     sender: EnterpriseHandle
     fields: Json
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     def signed(self) -> Json:
+        """Returns the body with a signature. The text says what it is for only if the operation always needs it."""
+        if self.operation in ALWAYS_INTENDED:
+            return self.intended()
         return sign_body(self.fields, self.sender.account.key)
+
+    def intended(self, *without: str) -> Json:
+        """Returns the body with a text that says what it is for, but for the members ``without``."""
+        said = {
+            "operation": self.operation.value,
+            "enterpriseId": self.sender.id,
+            **self.ids,
+            "expiresAt": EXPIRES_AT,
+        }
+        told = {name: value for name, value in said.items() if name not in without}
+        signed = sign_body({**self.fields, **told}, self.sender.account.key)
+        return {**self.fields, "payload": signed["payload"], "signature": signed["signature"]}
 
     def send(self, body: Json, *, sender: EnterpriseHandle | None = None) -> httpx2.Response:
         api = (sender or self.sender).api
-        if self.method == "PUT":
-            return api.put(self.path, body, version=self.version)
-        return api.post(self.path, body, version=self.version)
+        send = {"PUT": api.put, "PATCH": api.patch, "POST": api.post, "DELETE": api.delete}[self.method]
+        return send(self.path, body, version=self.version)
 
 
 def _amounts(connection_id: str) -> Mapping[str, Mapping[str, str]]:
@@ -43,7 +65,15 @@ def _amounts(connection_id: str) -> Mapping[str, Mapping[str, str]]:
 def _allocation(stage_: Stage, what: str, operation: Operation) -> Prepared:
     connection = stage_.at_exchange
     fields = connection.allocation_fields("ofcbtc", 1)
-    return Prepared(operation, "POST", f"{connection.path}/{what}", 1, connection.client.enterprise, fields)
+    return Prepared(
+        operation,
+        "POST",
+        f"{connection.path}/{what}",
+        1,
+        connection.client.enterprise,
+        fields,
+        {"connectionId": connection.id},
+    )
 
 
 def _decision(stage_: Stage, what: str, operation: Operation) -> Prepared:
@@ -104,7 +134,8 @@ def _raising(stage_: Stage) -> Prepared:
     settlement = stage(stage_.exchange, _amounts(stage_.at_exchange.id))["id"]
     fields = {"connectionId": stage_.at_exchange.id, "expectedTransfers": {}, "nonce": new_nonce()}
     path = f"/clients/settlements/{settlement}/disputes"
-    return Prepared(Operation.DISPUTE_RAISE, "POST", path, 1, stage_.victim.enterprise, fields)
+    ids = {"settlementId": settlement}
+    return Prepared(Operation.DISPUTE_RAISE, "POST", path, 1, stage_.victim.enterprise, fields, ids)
 
 
 def _disputed(stage_: Stage) -> str:
@@ -114,15 +145,50 @@ def _disputed(stage_: Stage) -> str:
 
 def _updating(stage_: Stage) -> Prepared:
     fields = {"connectionId": stage_.at_exchange.id, "retracted": True, "nonce": new_nonce()}
-    path = f"/clients/settlements/disputes/{_disputed(stage_)}"
-    return Prepared(Operation.DISPUTE_UPDATE, "PUT", path, 1, stage_.victim.enterprise, fields)
+    ids = {"disputeId": _disputed(stage_)}
+    path = f"/clients/settlements/disputes/{ids['disputeId']}"
+    return Prepared(Operation.DISPUTE_UPDATE, "PUT", path, 1, stage_.victim.enterprise, fields, ids)
 
 
 def _closing(stage_: Stage) -> Prepared:
-    path = f"/clients/settlements/disputes/{_disputed(stage_)}/close"
+    ids = {"disputeId": _disputed(stage_)}
+    path = f"/clients/settlements/disputes/{ids['disputeId']}/close"
     stage_.testbed.pass_minutes(601)
     fields = {"notes": "we were wrong", "nonce": new_nonce()}
-    return Prepared(Operation.DISPUTE_CLOSE, "POST", path, 1, stage_.victim.enterprise, fields)
+    return Prepared(Operation.DISPUTE_CLOSE, "POST", path, 1, stage_.victim.enterprise, fields, ids)
+
+
+def _requirement(stage_: Stage) -> Prepared:
+    """Requires intent for an account that nothing else of the stage uses."""
+    enterprise = stage_.testbed.network.enterprise(f"careful-{new_nonce()}")
+    path, ids = f"/go-accounts/{enterprise.account.id}/require-intent", {"goAccountId": enterprise.account.id}
+    fields = {"requireIntent": True, "nonce": new_nonce()}
+    return Prepared(Operation.ACCOUNT_REQUIRE_INTENT, "POST", path, 1, enterprise, fields, ids)
+
+
+def _renaming(stage_: Stage) -> Prepared:
+    connection = stage_.at_exchange
+    fields, ids = {"name": uuid4().hex, "nonce": new_nonce()}, {"connectionId": connection.id}
+    sender = connection.client.enterprise
+    return Prepared(Operation.CONNECTION_UPDATE, "PUT", connection.path, 1, sender, fields, ids)
+
+
+def _new_endpoint(stage_: Stage) -> Prepared:
+    fields = {"url": "https://victim.example/other", "nonce": new_nonce()}
+    path = "/webhook-endpoints"
+    return Prepared(Operation.WEBHOOK_ENDPOINT_CREATE, "POST", path, 1, stage_.victim.enterprise, fields)
+
+
+def _at_endpoint(stage_: Stage, operation: Operation, method: str, end: str = "", **more: object) -> Prepared:
+    """Returns a change of an endpoint that is not the stage's. One is made if there is none."""
+    api = stage_.victim.api
+    listed = ok(api.get("/webhook-endpoints"))["webhookEndpoints"]
+    spare = [endpoint["id"] for endpoint in listed if endpoint["id"] != stage_.ids["endpointId"]]
+    if not spare:
+        made = _new_endpoint(stage_)
+        spare = [ok(made.send(made.signed()))["webhookEndpoint"]["id"]]
+    path, fields = f"/webhook-endpoints/{spare[0]}{end}", {**more, "nonce": new_nonce()}
+    return Prepared(operation, method, path, 1, stage_.victim.enterprise, fields, {"endpointId": spare[0]})
 
 
 PREPARE: Final[Mapping[Operation, Callable[[Stage], Prepared]]] = {
@@ -138,5 +204,17 @@ PREPARE: Final[Mapping[Operation, Callable[[Stage], Prepared]]] = {
     Operation.DISPUTE_RAISE: _raising,
     Operation.DISPUTE_UPDATE: _updating,
     Operation.DISPUTE_CLOSE: _closing,
+    Operation.ACCOUNT_REQUIRE_INTENT: _requirement,
+    Operation.CONNECTION_UPDATE: _renaming,
+    Operation.WEBHOOK_ENDPOINT_CREATE: _new_endpoint,
+    Operation.WEBHOOK_ENDPOINT_UPDATE: lambda stage_: _at_endpoint(
+        stage_, Operation.WEBHOOK_ENDPOINT_UPDATE, "PATCH", description=uuid4().hex
+    ),
+    Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET: lambda stage_: _at_endpoint(
+        stage_, Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET, "POST", "/rotate-secret"
+    ),
+    Operation.WEBHOOK_ENDPOINT_DELETE: lambda stage_: _at_endpoint(
+        stage_, Operation.WEBHOOK_ENDPOINT_DELETE, "DELETE"
+    ),
 }
 """For each signed operation, how to prepare a request of it. Each is a request of its own."""

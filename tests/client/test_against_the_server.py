@@ -247,7 +247,7 @@ def test_client_raises_changes_and_closes_dispute(sdk_network: SdkNetwork, testb
     theirs = next(iter(sdk_network.partner.disputes.list(settlement_external_ids=["day-1"], show_retracted=True)))
     assert theirs.dispute_closure is not None
     assert theirs.dispute_closure.adjusted_transfers == {"ofcbtc": -3 * BTC // 2}
-    reviewed = sdk_network.operator.dispute_closures.review(closure.id, decision="approved", notes="fine")
+    reviewed = sdk_network.another_operator().dispute_closures.review(closure.id, decision="approved", notes="fine")
     assert reviewed.status == "approved"
     following = stage(sdk_network, "0.1", "day-2")
     assert [found.id for found in following.settling_disputes] == [raised.id]

@@ -199,17 +199,20 @@ def test_custodian_signs_only_texts_with_intent_if_the_account_requires_it(
     account = open_account(operator, custodianKey=True, requireIntent=True)
     path = f"/wallet/{account['id']}"
     assert ok(ask("GET", path))["requireIntent"] is True
-    said = {"operation": "settlement.stage", "enterpriseId": "acme", "expiresAt": "2026-01-05T12:10:00Z"}
-    for payload, name in (
-        ({}, "intent_missing"),
-        ({**said, "operation": "settlement"}, "intent_missing"),
-        ({**said, "operation": "allocation"}, "intent_missing"),
-        ({**said, "expiresAt": "soon"}, "intent_wrong"),
-        ({**said, "enterpriseId": "other"}, "intent_wrong"),
-        ({**said, "expiresAt": "2026-01-05T12:00:00Z"}, "intent_expired"),
+    said: Json = {"operation": "deallocation", "enterpriseId": "acme", "connectionId": "c", "nonce": "n"}
+    said |= {"clientExternalId": "x", "amount": {"currency": "ofcbtc", "quantity": "1"}}
+    said |= {"expiresAt": "2026-01-05T12:10:00Z"}
+    for payload, refusal in (
+        ({name: said[name] for name in said if name != "operation"}, (400, "intent_missing")),
+        ({name: said[name] for name in said if name != "connectionId"}, (400, "intent_missing")),
+        ({name: said[name] for name in said if name != "expiresAt"}, (400, "intent_missing")),
+        ({**said, "operation": "settlement"}, (422, "payload_of_no_operation")),
+        ({**said, "enterpriseId": "other"}, (403, "payload_of_another_enterprise")),
+        ({**said, "expiresAt": "soon"}, (400, "intent_wrong")),
+        ({**said, "expiresAt": "2026-01-05T12:00:00Z"}, (400, "intent_expired")),
     ):
         refused = ask("POST", f"{path}/tx/sign", {"payload": json.dumps(payload)})
-        assert (refused.status_code, name_of(refused)) == (400, name), payload
+        assert (refused.status_code, name_of(refused)) == refusal, payload
     assert operator.audit_log(action="payload.signed") == []
     text = json.dumps(said)
     assert verifies(

@@ -48,15 +48,8 @@ def set_operators_role(dsn: str, name: str, role: str) -> None:
         connection.execute("UPDATE operator SET role = %s WHERE name = %s", (role, name))
 
 
-class Member(NetworkClient):
-    """A member who also deletes."""
-
-    def delete(self, path: str) -> Any:  # noqa: ANN401 - an answer
-        return self._http.delete(self._path(path, 1))
-
-
 @pytest.fixture
-def acme(operator: OperatorClient) -> Iterator[dict[str, tuple[str, Member]]]:
+def acme(operator: OperatorClient) -> Iterator[dict[str, tuple[str, NetworkClient]]]:
     """Tokens of three members of two enterprises, each with its id."""
     operator.enterprise("acme")
     operator.enterprise("beta")
@@ -64,7 +57,7 @@ def acme(operator: OperatorClient) -> Iterator[dict[str, tuple[str, Member]]]:
     for name, enterprise in (("ada", "acme"), ("bob", "acme"), ("eve", "beta")):
         operator.user(enterprise, name)
         token = operator.token(enterprise, name, label=name)
-        made[name] = (token["id"], Member(operator.base_url, token["value"], enterprise))
+        made[name] = (token["id"], NetworkClient(operator.base_url, token["value"], enterprise))
     yield made
     for _, member in made.values():
         member.close()
@@ -136,7 +129,7 @@ def test_tokens_are_listed_without_their_values(operator: OperatorClient, clock:
 
 
 def test_members_tokens_die_with_the_membership(
-    operator: OperatorClient, acme: dict[str, tuple[str, Member]]
+    operator: OperatorClient, acme: dict[str, tuple[str, NetworkClient]]
 ) -> None:
     operator.user("beta", "ada")
     elsewhere = operator.token("beta", "ada")["value"]
@@ -167,7 +160,7 @@ def test_members_tokens_die_with_the_membership(
 
 
 def test_who_comes_back_needs_new_tokens(
-    operator: OperatorClient, acme: dict[str, tuple[str, Member]], dsn: str
+    operator: OperatorClient, acme: dict[str, tuple[str, NetworkClient]], dsn: str
 ) -> None:
     token_id, ada = acme["ada"]
     set_role(dsn, "acme", "ada", "viewer")
@@ -184,7 +177,7 @@ def test_who_comes_back_needs_new_tokens(
 
 def test_a_token_that_is_made_during_a_removal_is_dead_too(
     operator: OperatorClient,
-    acme: dict[str, tuple[str, Member]],  # noqa: ARG001 - the members
+    acme: dict[str, tuple[str, NetworkClient]],  # noqa: ARG001 - the members
 ) -> None:
     def make(number: int) -> str | None:
         if number == 0:
@@ -201,7 +194,7 @@ def test_a_token_that_is_made_during_a_removal_is_dead_too(
 
 def test_removing_an_unknown_member_is_refused(
     operator: OperatorClient,
-    acme: dict[str, tuple[str, Member]],  # noqa: ARG001 - the members
+    acme: dict[str, tuple[str, NetworkClient]],  # noqa: ARG001 - the members
 ) -> None:
     for path, name in (
         ("/enterprises/nobody/users/ada", "enterprise_unknown"),
@@ -298,7 +291,9 @@ def test_an_operators_token_is_revoked_by_its_owner_or_an_administrator(operator
         assert as_ada.get("/whoami").status_code == 401
 
 
-def test_whoami_says_what_a_token_may_do(operator: OperatorClient, acme: dict[str, tuple[str, Member]]) -> None:
+def test_whoami_says_what_a_token_may_do(
+    operator: OperatorClient, acme: dict[str, tuple[str, NetworkClient]]
+) -> None:
     token = operator.token("acme", "ada", scopes=[WRITE], expiresAt="2026-02-01T00:00:00.000Z")
     operator.patch("/enterprises/acme", {"licensed": False})
     status, answer = whoami(operator, token["value"])
@@ -316,7 +311,7 @@ def test_whoami_says_what_a_token_may_do(operator: OperatorClient, acme: dict[st
 
 
 def test_members_see_and_revoke_their_own_tokens_only(
-    operator: OperatorClient, acme: dict[str, tuple[str, Member]], dsn: str
+    operator: OperatorClient, acme: dict[str, tuple[str, NetworkClient]], dsn: str
 ) -> None:
     (ada_id, ada), (bob_id, bob), (eve_id, eve) = acme["ada"], acme["bob"], acme["eve"]
     set_role(dsn, "acme", "bob", "trader")
@@ -346,7 +341,7 @@ def test_members_see_and_revoke_their_own_tokens_only(
 
 
 def test_every_list_of_members_shows_nothing_of_another_enterprise(
-    operator: OperatorClient, acme: dict[str, tuple[str, Member]]
+    operator: OperatorClient, acme: dict[str, tuple[str, NetworkClient]]
 ) -> None:
     _, eve = acme["eve"]
     for filters in ({}, {"userIds": "ada"}, {"active": "true"}, {"pageSize": "500"}):
@@ -354,15 +349,17 @@ def test_every_list_of_members_shows_nothing_of_another_enterprise(
         assert "acme" not in text
         assert "ada" not in text
     assert eve.get("/tokens", enterpriseIds="acme").json()["name"] == "request_invalid"
-    reader = Member(operator.base_url, operator.token("beta", "eve", scopes=[READ])["value"], "acme")
+    reader = NetworkClient(operator.base_url, operator.token("beta", "eve", scopes=[READ])["value"], "acme")
     assert reader.get("/tokens").json()["name"] == "not_a_member"
     assert reader.delete(f"/tokens/{acme['ada'][0]}").json()["name"] == "not_a_member"
     reader.close()
 
 
-def test_reading_alone_revokes_nothing(operator: OperatorClient, acme: dict[str, tuple[str, Member]]) -> None:
+def test_reading_alone_revokes_nothing(
+    operator: OperatorClient, acme: dict[str, tuple[str, NetworkClient]]
+) -> None:
     token = operator.token("acme", "ada", scopes=[READ])
-    reader = Member(operator.base_url, token["value"], "acme")
+    reader = NetworkClient(operator.base_url, token["value"], "acme")
     assert reader.get(f"/tokens/{token['id']}").status_code == 200
     assert reader.delete(f"/tokens/{token['id']}").json()["name"] == "scope_missing"
     reader.close()
@@ -370,7 +367,7 @@ def test_reading_alone_revokes_nothing(operator: OperatorClient, acme: dict[str,
 
 
 def test_an_operator_who_only_reads_revokes_its_own_tokens_alone(
-    operator: OperatorClient, acme: dict[str, tuple[str, Member]], dsn: str
+    operator: OperatorClient, acme: dict[str, tuple[str, NetworkClient]], dsn: str
 ) -> None:
     vera = operator.operator("vera")
     tokens = [operator.post(f"/operators/{vera['id']}/tokens").json()["token"] for _ in range(2)]

@@ -150,6 +150,7 @@ def test_the_first_go_account_is_the_default(operator: OperatorClient) -> None:
         "enterpriseId": "acme",
         "label": "main",
         "isDefault": True,
+        "requireIntent": False,
         "keys": [
             {
                 "id": first["keys"][0]["id"],

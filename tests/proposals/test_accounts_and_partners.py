@@ -23,9 +23,10 @@ def sign(desk: Desk) -> httpx2.Response:
         terms = TokenTerms(scopes=frozenset(Scope))
         token = issue_token(tx, desk.enterprise.id, f"user-of-{desk.enterprise.id}", terms).value
     with loopback_client(base_url=desk.ada.base_url, headers={"Authorization": f"Bearer {token}"}) as http:
-        return http.post(f"/api/v2/ofc/wallet/{desk.account}/tx/sign", json={"payload": "{}"})
+        return http.post(f"/api/v2/ofc/wallet/{desk.account}/tx/sign", json={"payload": TEXT})
 
 
+TEXT = '{"amount": {"currency": "btc", "quantity": "1"}, "clientExternalId": "x", "nonce": "n"}'
 TERMS = {"currencies": {"BTC": "ofcbtc"}, "amountUnit": "base"}
 
 

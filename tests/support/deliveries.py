@@ -29,7 +29,7 @@ def make_endpoints(runtime: Runtime, urls: Sequence[str]) -> list[str]:
         member = Member(enterprise_id, "somebody", "request")
         for url in urls[start : start + endpoints.MAX_ENDPOINTS]:
             # Only what ``record_events`` records: not that the next endpoint was created.
-            endpoints.create(runtime, member, NewEndpoint(url, [EventType.SETTLEMENT_INITIATED], None))
+            endpoints.create(runtime, member, NewEndpoint(url, [EventType.SETTLEMENT_INITIATED], None), None)
         made.append(enterprise_id)
     return made
 

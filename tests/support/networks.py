@@ -74,6 +74,9 @@ class NetworkClient:
     def patch(self, path: str, body: object, *, version: int = 1) -> httpx2.Response:
         return self._http.patch(self._path(path, version), json=body)
 
+    def delete(self, path: str, body: object = None, *, version: int = 1) -> httpx2.Response:
+        return self._http.request("DELETE", self._path(path, version), json=body)
+
     def post_raw(self, path: str, content: bytes, *, version: int = 1) -> httpx2.Response:
         headers = {"Content-Type": "application/json"}
         return self._http.post(self._path(path, version), content=content, headers=headers)

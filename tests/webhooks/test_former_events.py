@@ -115,7 +115,7 @@ def test_former_messages_that_were_owed_arrive_once_under_their_ids(former: Form
     with open_runtime(former.dsn) as runtime:
         for owner in OWNERS:
             # The rows of the former schema have no secret to sign with.
-            endpoints.rotate_secret(runtime, _member(owner), former.endpoints[owner])
+            endpoints.rotate_secret(runtime, _member(owner), former.endpoints[owner], None)
         assert deliver(runtime) == 3
         first, second = former.subjects
         owed = [former.events[key] for key in (("desk-b", second), ("desk-c", first), ("desk-c", second))]

@@ -22,7 +22,7 @@ from clearwindow.network.models import (
     NewConnection,
     PartnerFunds,
 )
-from clearwindow.signing.schemas import Signed, ToSign
+from clearwindow.signing.schemas import SignableChange, Signed, ToSign
 
 _Secret = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
@@ -81,7 +81,7 @@ class NewConnectionRequest(ConnectionToSign, Signed):
         return NewConnection(self.partner_id, self.name, self.key_schema, self.key_fields, key)
 
 
-class ConnectionChange(RequestModel):
+class ConnectionChange(SignableChange):
     """Fields that are left out stay."""
 
     active: bool = True

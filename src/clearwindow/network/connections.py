@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from clearwindow.core.errors import REFUSALS, InvalidRequestError, NotFoundError
+from clearwindow.custody import changes as signed_changes
 from clearwindow.custody import signatures
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit
@@ -32,6 +33,8 @@ from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.signing import nonces
 from clearwindow.signing.models import SignedRequest, VerifiedRequest
+
+Replayed = bool
 
 
 def require_connectable(
@@ -147,24 +150,39 @@ def _new(
     return Connected(connection, replayed=False)
 
 
-def change(runtime: Runtime, member: Member, connection_id: UUID, changes: ConnectionChanges) -> Connection:
-    """Renames, stops or restarts a connection. If nothing changes, no event is recorded."""
+def change(
+    runtime: Runtime,
+    member: Member,
+    connection_id: UUID,
+    changes: ConnectionChanges,
+    request: SignedRequest | None,
+) -> tuple[Connection, Replayed]:
+    """Renames, stops or restarts a connection. If nothing changes, no event is recorded.
+
+    Raises:
+        InvalidRequestError: the connection's account requires intent, and the change is not signed. Or its
+            nonce or text is used.
+    """
+    request = signed_changes.require_match(request)
     with runtime.transaction() as tx:
         client = parties.require_client(tx, member.enterprise_id)
         before = store.lock_connection(tx, connection_id)
         if before is None or before.client_id != client.id:
             raise rules.unknown_connection()
+        account_id = client.go_account_id
+        if not signed_changes.accept(tx, member.enterprise_id, account_id, request, before.id, InvalidRequestError):
+            return before, True
         if changes.get("active"):
             rules.require_not_refused(before)
         after = replace(before, **changes)
         if after == before:
-            return before
+            return before, False
         after = replace(after, updated_at=tx.now())
         store.update_connection(tx, after)
         partner = store.existing_partner(tx, after.partner_id)
         introduction.notify(tx, EventType.CONNECTION_UPDATED, after, client, partner, changed_by=member.user_id)
         audit.record(tx, member, "connection.changed", after.id, **changes)
-        return after
+        return after, False
 
 
 def _partner_for(

@@ -23,9 +23,11 @@ from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
 from clearwindow.network import connection_schemas, connections, membership, schemas, views
 from clearwindow.signing.models import Operation
 from clearwindow.signing.schemas import (
+    CHANGE_ERRORS,
     SIGNATURE_ERRORS,
     SigningOptions,
     SigningPayload,
+    signed_change,
     signed_request,
     signing_payload,
 )
@@ -206,18 +208,31 @@ def client_connection(
     "/clients/connections/{connection_id}",
     operation_id="v1ClientConnectionPutRoute",
     summary="Rename, stop or restart a connection",
-    responses=may_raise("not_a_client", ("connection_unknown", 404), "connection_refused"),
+    responses=may_raise(
+        "not_a_client",
+        ("connection_unknown", 404),
+        "connection_refused",
+        *CHANGE_ERRORS,
+        ("nonce_used", 400),
+        ("text_already_used", 400),
+    ),
 )
 def change_connection(
     runtime: ServerRuntime,
-    member: CallingMember,
+    enterprise_id: str,
     connection_id: str,
+    member: CallingMember,
     body: JsonBody[connection_schemas.ConnectionChange],
-) -> connection_schemas.ConnectionAnswer:
-    """A stopped connection takes no allocations. It still settles, and its funds can be deallocated."""
+) -> Answer[connection_schemas.ConnectionAnswer]:
+    """A stopped connection takes no allocations. It still settles, and its funds can be deallocated.
+
+    Must be signed if the client's Go Account requires intent.
+    """
+    path_ids = {"enterpriseId": enterprise_id, "connectionId": connection_id}
+    request = signed_change(Operation.CONNECTION_UPDATE, body, path_ids)
     known = parse_uuid(connection_id) or NIL
-    connection = connections.change(runtime, member, known, body.model.changes())
-    return connection_schemas.connection_answer(connection)
+    connection, replayed = connections.change(runtime, member, known, body.model.changes(), request)
+    return Answer(connection_schemas.connection_answer(connection), headers=replay_headers(replayed=replayed))
 
 
 @router.get(

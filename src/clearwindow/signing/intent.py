@@ -18,8 +18,17 @@ DEFAULT_VALIDITY: Final = timedelta(minutes=10)
 MAX_VALIDITY: Final = timedelta(days=30)
 """The longest that our own tools write: enough for a signer that is not connected to anything."""
 
-ALWAYS_INTENDED: Final = frozenset({Operation.ACCOUNT_REQUIRE_INTENT})
-"""Operations beside the wire contract. Their texts say what they are for, whatever the account requires."""
+ALWAYS_INTENDED: Final = frozenset(
+    {
+        Operation.ACCOUNT_REQUIRE_INTENT,
+        Operation.CONNECTION_UPDATE,
+        Operation.WEBHOOK_ENDPOINT_CREATE,
+        Operation.WEBHOOK_ENDPOINT_UPDATE,
+        Operation.WEBHOOK_ENDPOINT_DELETE,
+        Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET,
+    }
+)
+"""What the wire contract does not sign. These texts say what they are for, whatever the account requires."""
 
 _PATH_IDS: Final[Mapping[Operation, tuple[str, ...]]] = {
     Operation.ALLOCATION: ("connectionId",),
@@ -28,6 +37,10 @@ _PATH_IDS: Final[Mapping[Operation, tuple[str, ...]]] = {
     Operation.DISPUTE_UPDATE: ("disputeId",),
     Operation.DISPUTE_CLOSE: ("disputeId",),
     Operation.ACCOUNT_REQUIRE_INTENT: ("goAccountId",),
+    Operation.CONNECTION_UPDATE: ("connectionId",),
+    Operation.WEBHOOK_ENDPOINT_UPDATE: ("endpointId",),
+    Operation.WEBHOOK_ENDPOINT_DELETE: ("endpointId",),
+    Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET: ("endpointId",),
 }
 
 

@@ -28,6 +28,11 @@ class Operation(StrEnum):
     DISPUTE_UPDATE = "dispute.update"
     DISPUTE_CLOSE = "dispute.close"
     ACCOUNT_REQUIRE_INTENT = "account.require_intent"
+    CONNECTION_UPDATE = "connection.update"
+    WEBHOOK_ENDPOINT_CREATE = "webhook_endpoint.create"
+    WEBHOOK_ENDPOINT_UPDATE = "webhook_endpoint.update"
+    WEBHOOK_ENDPOINT_DELETE = "webhook_endpoint.delete"
+    WEBHOOK_ENDPOINT_ROTATE_SECRET = "webhook_endpoint.rotate_secret"  # noqa: S105 - a name, not a secret
 
 
 @dataclass(frozen=True, slots=True)

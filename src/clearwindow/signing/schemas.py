@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Self, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from clearwindow.api.bodies import Body
 from clearwindow.api.filters import Count, Flag
@@ -42,6 +42,33 @@ class Signed(ToSign):
     signature: _Text
 
 
+class SignableChange(Intended):
+    """A change that is signed if the Go Account requires intent: then with nonce, payload and signature.
+
+    A change may have them without need. Ids of the path are only beside them.
+    """
+
+    nonce: Omittable[ShortText] = None
+    payload: Omittable[_Text] = None
+    signature: Omittable[_Text] = None
+    connection_id: Omittable[ShortText] = None
+    endpoint_id: Omittable[ShortText] = None
+
+    @property
+    def changed_names(self) -> set[str]:
+        """The names of the fields that are there and say what changes."""
+        return self.model_fields_set - SignableChange.model_fields.keys()
+
+    @model_validator(mode="after")
+    def _require_whole_signature(self) -> Self:
+        of_signature = self.model_fields_set - self.changed_names
+        if of_signature and not of_signature >= {"nonce", "payload", "signature"}:
+            raise ValueError(
+                "must have nonce, payload and signature together if it is signed, and none of them if not"
+            )
+        return self
+
+
 SIGNATURE_ERRORS: Final = (
     "payload_not_json",
     "payload_differs",
@@ -53,8 +80,12 @@ SIGNATURE_ERRORS: Final = (
 )
 """The errors of a check of a signed request, for /openapi.json."""
 
+CHANGE_ERRORS: Final = ("signature_required", *SIGNATURE_ERRORS)
+"""The errors of a change that is signed if the Go Account requires it."""
+
 T = TypeVar("T", bound=RequestModel)
 S = TypeVar("S", bound=Signed)
+C = TypeVar("C", bound=SignableChange)
 
 
 class SigningPayload(WireModel):
@@ -100,3 +131,11 @@ def signing_payload(
 def signed_request(operation: Operation, body: Body[S], path_ids: Mapping[str, str]) -> SignedRequest:
     model = body.model
     return SignedRequest(operation, model.payload, model.signature, model.nonce, body.fields, path_ids)
+
+
+def signed_change(operation: Operation, body: Body[C], path_ids: Mapping[str, str]) -> SignedRequest | None:
+    """Returns a change's signed request, None if it is not signed."""
+    nonce, payload, signature = body.model.nonce, body.model.payload, body.model.signature
+    if nonce is None or payload is None or signature is None:
+        return None
+    return SignedRequest(operation, payload, signature, nonce, body.fields, path_ids)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import ConflictError, InvalidRequestError, NotFoundError, UnprocessableError
+from clearwindow.custody import changes as signed_changes
 from clearwindow.events import outbox
 from clearwindow.events.models import Event, EventType
 from clearwindow.identity import audit, enterprises
@@ -18,6 +19,8 @@ from clearwindow.identity.models import Member
 from clearwindow.outbound.addresses import AddressRefusedError, require_callable
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
+from clearwindow.signing import nonces
+from clearwindow.signing.models import SignedRequest
 from clearwindow.webhooks import fan_out, store
 from clearwindow.webhooks.models import (
     DisabledReason,
@@ -44,9 +47,15 @@ OVERLAP: Final = timedelta(hours=24)
 """After a rotation, messages are signed with the old secret, too, for this time."""
 
 
-def create(runtime: Runtime, member: Member, wanted: NewEndpoint) -> EndpointWithSecret:
+Replayed = bool
+
+
+def create(
+    runtime: Runtime, member: Member, wanted: NewEndpoint, request: SignedRequest | None
+) -> EndpointWithSecret:
     """Creates an endpoint. It receives the events that are recorded from now on."""
     _require_url(runtime, wanted.url)
+    request = signed_changes.require_match(request)
     with runtime.transaction() as tx:
         enterprises.lock_enterprise(tx, member.enterprise_id)
         if store.count_endpoints(tx, member.enterprise_id) >= MAX_ENDPOINTS:
@@ -55,9 +64,10 @@ def create(runtime: Runtime, member: Member, wanted: NewEndpoint) -> EndpointWit
                 f"an enterprise has at most {MAX_ENDPOINTS} webhook endpoints: delete one first",
                 {"limitEndpoints": MAX_ENDPOINTS},
             )
-        now = tx.now()
+        endpoint_id, now = tx.new_id(), tx.now()
+        _accept_once(tx, member, request, endpoint_id)
         endpoint = Endpoint(
-            id=tx.new_id(),
+            id=endpoint_id,
             enterprise_id=member.enterprise_id,
             url=wanted.url,
             event_types=wanted.event_types,
@@ -80,13 +90,20 @@ def create(runtime: Runtime, member: Member, wanted: NewEndpoint) -> EndpointWit
 
 
 def change(
-    runtime: Runtime, member: Member, endpoint_id: UUID | None, changes: Mapping[str, object]
-) -> EndpointWithKeys:
+    runtime: Runtime,
+    member: Member,
+    endpoint_id: UUID | None,
+    changes: Mapping[str, object],
+    request: SignedRequest | None,
+) -> tuple[EndpointWithKeys, Replayed]:
     """Changes the fields in ``changes`` (url, event_types, description, enabled) and resets the failures."""
     if isinstance(changes.get("url"), str):
         _require_url(runtime, str(changes["url"]))
+    request = signed_changes.require_match(request)
     with runtime.transaction() as tx:
         before = _locked(tx, member, endpoint_id)
+        if not _accept(tx, member, request, before.id):
+            return with_keys(tx, before), True
         named = dict(changes)
         enabled = named.pop("enabled", None)
         after = replace(before, **named)  # type: ignore[arg-type]  # the request's schema has checked them
@@ -101,22 +118,38 @@ def change(
             named = dict(changes) | ({"url": without_query(after.url)} if "url" in changes else {})
             audit.record(tx, member, "webhook_endpoint.changed", after.id, **named)
             _tell(tx, member, after, EndpointChange.CHANGED, changedFields=changed_fields(before, after))
-        return with_keys(tx, store.find_endpoint(tx, member.enterprise_id, after.id) or after)
+        return with_keys(tx, store.find_endpoint(tx, member.enterprise_id, after.id) or after), False
 
 
-def delete(runtime: Runtime, member: Member, endpoint_id: UUID | None) -> None:
-    """Deletes the endpoint and drops the messages that were not delivered."""
+def delete(runtime: Runtime, member: Member, endpoint_id: UUID | None, request: SignedRequest | None) -> None:
+    """Deletes the endpoint and drops the messages that were not delivered. A signed request may be repeated."""
+    request = signed_changes.require_match(request)
     with runtime.transaction() as tx:
-        endpoint = _locked(tx, member, endpoint_id)
+        found = store.lock_endpoint(tx, member.enterprise_id, endpoint_id) if endpoint_id else None
+        # Looked up without the endpoint, which went with the first request.
+        if (
+            found is None
+            and request
+            and endpoint_id
+            and nonces.is_repeat(tx, member.enterprise_id, request, endpoint_id)
+        ):
+            return
+        endpoint = required(found)
+        if not _accept(tx, member, request, endpoint.id):
+            return
         store.delete_endpoint(tx, endpoint.id)
         audit.record(tx, member, "webhook_endpoint.deleted", endpoint.id, url=without_query(endpoint.url))
         _tell(tx, member, endpoint, EndpointChange.DELETED)
 
 
-def rotate_secret(runtime: Runtime, member: Member, endpoint_id: UUID | None) -> EndpointWithSecret:
+def rotate_secret(
+    runtime: Runtime, member: Member, endpoint_id: UUID | None, request: SignedRequest | None
+) -> EndpointWithSecret:
     """Makes a new secret. During ``OVERLAP``, messages are signed with the old secret, too."""
+    request = signed_changes.require_match(request)
     with runtime.transaction() as tx:
         endpoint = _locked(tx, member, endpoint_id)
+        _accept_once(tx, member, request, endpoint.id)
         store.retire_secrets(tx, endpoint.id, tx.now() + OVERLAP)
         made = _new_secret(tx, endpoint)
         audit.record(tx, member, "webhook_endpoint.secret_rotated", endpoint.id)
@@ -167,6 +200,16 @@ def replay(runtime: Runtime, member: Member, endpoint_id: UUID | None, asked: UU
 def secret_context(secret_id: UUID) -> str:
     """Returns the context that the encrypted keys of a secret are bound to."""
     return f"webhook-secret:{secret_id}"
+
+
+def _accept(tx: Transaction, member: Member, request: SignedRequest | None, endpoint_id: UUID) -> bool:
+    account_id = signed_changes.default_account(tx, member.enterprise_id)
+    return signed_changes.accept(tx, member.enterprise_id, account_id, request, endpoint_id, ConflictError)
+
+
+def _accept_once(tx: Transaction, member: Member, request: SignedRequest | None, endpoint_id: UUID) -> None:
+    account_id = signed_changes.default_account(tx, member.enterprise_id)
+    signed_changes.accept_once(tx, member.enterprise_id, account_id, request, endpoint_id, ConflictError)
 
 
 def _tell(tx: Transaction, member: Member, endpoint: Endpoint, done: EndpointChange, **more: object) -> None:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from clearwindow.api.docs import may_raise
+from clearwindow.api.docs import ErrorName, may_raise
 from clearwindow.api.filters import Page
-from clearwindow.api.routing import Answer, Filters, JsonBody, NoContent, ServerRuntime, counted
+from clearwindow.api.routing import (
+    Answer,
+    Filters,
+    JsonBody,
+    NoContent,
+    OptionalJsonBody,
+    ServerRuntime,
+    counted,
+)
+from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import parse_uuid
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
+from clearwindow.signing.models import Operation
+from clearwindow.signing.schemas import CHANGE_ERRORS, signed_change
 from clearwindow.webhooks import endpoints, schemas, views
+
+_SIGNABLE: Final[tuple[ErrorName, ...]] = (*CHANGE_ERRORS, ("nonce_used", 409), ("text_already_used", 409))
+"""The errors of a change that is signed if the enterprise's Go Account requires intent."""
 
 router: Final = member_router("webhooks", f"{NETWORK_V1}/webhook-endpoints")
 
@@ -18,13 +32,17 @@ router: Final = member_router("webhooks", f"{NETWORK_V1}/webhook-endpoints")
     "",
     operation_id="v1WebhookEndpointsPostRoute",
     summary="Create a webhook endpoint",
-    responses=may_raise("webhook_url_refused", "too_many_webhook_endpoints"),
+    responses=may_raise("webhook_url_refused", "too_many_webhook_endpoints", *_SIGNABLE),
 )
 def create(
-    runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.NewEndpointRequest]
+    runtime: ServerRuntime, enterprise_id: str, member: CallingMember, body: JsonBody[schemas.NewEndpointRequest]
 ) -> schemas.NewSecretAnswer:
-    """Events are posted to it from now on, signed as in Standard Webhooks. Only this answer has the secret."""
-    made = endpoints.create(runtime, member, body.model.to_model())
+    """Events are posted to it from now on, signed as in Standard Webhooks. Only this answer has the secret.
+
+    Must be signed if the enterprise's Go Account requires intent.
+    """
+    request = signed_change(Operation.WEBHOOK_ENDPOINT_CREATE, body, {"enterpriseId": enterprise_id})
+    made = endpoints.create(runtime, member, body.model.to_model(), request)
     return schemas.secret_answer(made)
 
 
@@ -55,14 +73,23 @@ def get(runtime: ServerRuntime, endpoint_id: str, member: CallingMember) -> sche
     "/{endpoint_id}",
     operation_id="v1WebhookEndpointPatchRoute",
     summary="Change a webhook endpoint",
-    responses=may_raise("webhook_endpoint_unknown", "webhook_url_refused"),
+    responses=may_raise("webhook_endpoint_unknown", "webhook_url_refused", *_SIGNABLE),
 )
 def change(
-    runtime: ServerRuntime, endpoint_id: str, member: CallingMember, body: JsonBody[schemas.EndpointChangeRequest]
-) -> schemas.EndpointAnswer:
-    """A disabled endpoint that is enabled gets the events from then on. Replay sends the events that it missed."""
-    shown = endpoints.change(runtime, member, parse_uuid(endpoint_id), body.model.changes())
-    return schemas.endpoint_answer(shown)
+    runtime: ServerRuntime,
+    enterprise_id: str,
+    endpoint_id: str,
+    member: CallingMember,
+    body: JsonBody[schemas.EndpointChangeRequest],
+) -> Answer[schemas.EndpointAnswer]:
+    """A disabled endpoint that is enabled gets the events from then on. Replay sends the events that it missed.
+
+    Must be signed if the enterprise's Go Account requires intent.
+    """
+    request = signed_change(Operation.WEBHOOK_ENDPOINT_UPDATE, body, _ids(enterprise_id, endpoint_id))
+    known, changes = parse_uuid(endpoint_id), body.model.changes()
+    shown, replayed = endpoints.change(runtime, member, known, changes, request)
+    return Answer(schemas.endpoint_answer(shown), headers=replay_headers(replayed=replayed))
 
 
 @router.delete(
@@ -70,11 +97,21 @@ def change(
     operation_id="v1WebhookEndpointDeleteRoute",
     summary="Delete a webhook endpoint",
     status_code=204,
-    responses=may_raise("webhook_endpoint_unknown"),
+    responses=may_raise("webhook_endpoint_unknown", *_SIGNABLE),
 )
-def delete(runtime: ServerRuntime, endpoint_id: str, member: CallingMember) -> NoContent:
-    """Nothing more is posted to it. Messages that were not delivered are dropped."""
-    endpoints.delete(runtime, member, parse_uuid(endpoint_id))
+def delete(
+    runtime: ServerRuntime,
+    enterprise_id: str,
+    endpoint_id: str,
+    member: CallingMember,
+    body: OptionalJsonBody[schemas.EndpointActRequest],
+) -> NoContent:
+    """Nothing more is posted to it. Messages that were not delivered are dropped.
+
+    Must be signed if the enterprise's Go Account requires intent; else the body may be missing.
+    """
+    request = signed_change(Operation.WEBHOOK_ENDPOINT_DELETE, body, _ids(enterprise_id, endpoint_id))
+    endpoints.delete(runtime, member, parse_uuid(endpoint_id), request)
     return NoContent()
 
 
@@ -82,11 +119,21 @@ def delete(runtime: ServerRuntime, endpoint_id: str, member: CallingMember) -> N
     "/{endpoint_id}/rotate-secret",
     operation_id="v1WebhookEndpointRotateSecretPostRoute",
     summary="Rotate the secret of an endpoint",
-    responses=may_raise("webhook_endpoint_unknown"),
+    responses=may_raise("webhook_endpoint_unknown", *_SIGNABLE),
 )
-def rotate_secret(runtime: ServerRuntime, endpoint_id: str, member: CallingMember) -> schemas.NewSecretAnswer:
-    """For 24 hours, messages have a signature of the old secret, too, so that no message is lost."""
-    made = endpoints.rotate_secret(runtime, member, parse_uuid(endpoint_id))
+def rotate_secret(
+    runtime: ServerRuntime,
+    enterprise_id: str,
+    endpoint_id: str,
+    member: CallingMember,
+    body: OptionalJsonBody[schemas.EndpointActRequest],
+) -> schemas.NewSecretAnswer:
+    """For 24 hours, messages have a signature of the old secret, too, so that no message is lost.
+
+    Must be signed if the enterprise's Go Account requires intent; else the body may be missing.
+    """
+    request = signed_change(Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET, body, _ids(enterprise_id, endpoint_id))
+    made = endpoints.rotate_secret(runtime, member, parse_uuid(endpoint_id), request)
     return schemas.secret_answer(made)
 
 
@@ -146,3 +193,7 @@ def list_attempts(
     page = {"limit": wanted.limit, "offset": wanted.offset}
     found = views.attempts_of(runtime, member, parse_uuid(endpoint_id), wanted.to_model(), **page)
     return counted(schemas.attempt_list(found.items), found.total)
+
+
+def _ids(enterprise_id: str, endpoint_id: str) -> dict[str, str]:
+    return {"enterpriseId": enterprise_id, "endpointId": endpoint_id}

@@ -13,6 +13,7 @@ from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireUuid
 from clearwindow.core.text import present
 from clearwindow.events.models import SUBSCRIBABLE, EventType
+from clearwindow.signing.schemas import SignableChange
 from clearwindow.webhooks.models import (
     Attempt,
     AttemptFilter,
@@ -48,7 +49,7 @@ EventTypes = Annotated[
 ]
 
 
-class NewEndpointRequest(RequestModel):
+class NewEndpointRequest(SignableChange):
     """Without ``eventTypes``, the endpoint receives all event types that are not opt-in."""
 
     url: Url
@@ -59,7 +60,7 @@ class NewEndpointRequest(RequestModel):
         return NewEndpoint(self.url, self.event_types, self.description)
 
 
-class EndpointChangeRequest(RequestModel):
+class EndpointChangeRequest(SignableChange):
     """Fields that are absent stay as they are. Null removes ``eventTypes`` or ``description``."""
 
     url: Url | None = None
@@ -69,7 +70,7 @@ class EndpointChangeRequest(RequestModel):
 
     @model_validator(mode="after")
     def _require_a_change(self) -> Self:
-        if not self.model_fields_set:
+        if not self.changed_names:
             raise ValueError("must name at least one of url, eventTypes, description, enabled")
         for name in ("url", "enabled"):
             if name in self.model_fields_set and getattr(self, name) is None:
@@ -77,7 +78,11 @@ class EndpointChangeRequest(RequestModel):
         return self
 
     def changes(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: getattr(self, name) for name in self.changed_names}
+
+
+class EndpointActRequest(SignableChange):
+    """Nothing but the signature, if there is one."""
 
 
 class ReplayRequest(RequestModel):

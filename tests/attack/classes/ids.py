@@ -137,7 +137,7 @@ def _body(stage: Stage, sender: EnterpriseHandle, template: str) -> Json:
         "/webhook-endpoints/{endpointId}": {"enabled": False},
         "/replay": {"eventId": ANY},
         "/{approvalId}": {"decision": "approved"},
-        "/tx/sign": {"payload": "{}"},
+        "/tx/sign": {"payload": '{"notes":"ours","nonce":"n"}'},
     }
     return next((body for end, body in bodies.items() if template.endswith(end)), {})
 

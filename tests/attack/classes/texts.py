@@ -13,38 +13,38 @@ from tests.attack.tally import AttackClass, Tally
 from tests.support.networks import ClientHandle, ConnectionHandle, EnterpriseHandle, ok
 from tests.support.settlements import fields_at_once
 
-_REFUSALS: Final = frozenset({400, 401, 403, 404, 409, 422})
+REFUSALS: Final = frozenset({400, 401, 403, 404, 409, 422})
 # Closing comes first: it moves the clock past the dispute window that others must still be in.
-_ORDER: Final = sorted(PREPARE, key=lambda operation: operation is not Operation.DISPUTE_CLOSE)
+ORDER: Final = sorted(PREPARE, key=lambda operation: operation is not Operation.DISPUTE_CLOSE)
 
 
 def attack(stage: Stage, tally: Tally) -> None:
-    twin = _twin(stage)
-    for number, operation in enumerate(_ORDER):
+    twin = twin_of(stage)
+    for number, operation in enumerate(ORDER):
         accepted = PREPARE[operation](stage)
         body = accepted.signed()
         tally.control(str(operation), accepted.send(body))
         for name, elsewhere, sender in _elsewhere(stage, accepted, twin, number):
-            tally.judge(f"{operation} {name}", elsewhere.send(body, sender=sender), _REFUSALS)
+            tally.judge(f"{operation} {name}", elsewhere.send(body, sender=sender), REFUSALS)
     for name, unused, sender in _unused(stage, twin):
-        tally.judge(f"unused {unused.operation} {name}", unused.send(unused.signed(), sender=sender), _REFUSALS)
+        tally.judge(f"unused {unused.operation} {name}", unused.send(unused.signed(), sender=sender), REFUSALS)
 
 
 def _elsewhere(
     stage: Stage, accepted: Prepared, twin: ConnectionHandle, number: int
 ) -> Iterator[tuple[str, Prepared, EnterpriseHandle | None]]:
     """Yields the places that a text was not signed for: a name, where it goes, and who sends it."""
-    for operation in _ORDER[number:] if stage.thorough else _ORDER[number : number + 4]:
+    for operation in ORDER[number:] if stage.thorough else ORDER[number : number + 4]:
         target = PREPARE[operation](stage)
         if operation is accepted.operation:
             if target.path != accepted.path:
                 yield "for another thing of its kind", target, None
         else:
             yield f"as {operation}", target, None
-    for operation in _ORDER[:number] if stage.thorough else ():
+    for operation in ORDER[:number] if stage.thorough else ():
         if operation is not Operation.DISPUTE_CLOSE:
             yield f"as {operation}", PREPARE[operation](stage), None
-    for name, changed in _other_places(stage, accepted):
+    for name, changed in other_places(stage, accepted):
         yield name, changed, None
     path = accepted.path.replace(stage.at_exchange.id, twin.id)
     yield "by another enterprise with the same key", replace(accepted, path=path), twin.client.enterprise
@@ -53,8 +53,8 @@ def _elsewhere(
 def _unused(stage: Stage, twin: ConnectionHandle) -> Iterator[tuple[str, Prepared, EnterpriseHandle | None]]:
     """Yields texts that were signed and not sent, each with another place that takes their fields."""
     for operation in (Operation.ALLOCATION, Operation.DEALLOCATION):
-        for place in range(len(list(_other_places(stage, PREPARE[operation](stage))))):
-            name, changed = list(_other_places(stage, PREPARE[operation](stage)))[place]
+        for place in range(len(list(other_places(stage, PREPARE[operation](stage))))):
+            name, changed = list(other_places(stage, PREPARE[operation](stage)))[place]
             yield name, changed, None
     for operation in (Operation.ALLOCATION, Operation.CONNECTION_CREATE):
         made = PREPARE[operation](stage)
@@ -68,7 +68,8 @@ def _unused(stage: Stage, twin: ConnectionHandle) -> Iterator[tuple[str, Prepare
     yield "as settlement.immediate", at_once, None
 
 
-def _other_places(stage: Stage, accepted: Prepared) -> Iterator[tuple[str, Prepared]]:
+def other_places(stage: Stage, accepted: Prepared) -> Iterator[tuple[str, Prepared]]:
+    """Yields other paths that take the same fields."""
     at = stage.at_exchange.id
     if at in accepted.path:
         yield "at another exchange", replace(accepted, path=accepted.path.replace(at, stage.at_spot.id))
@@ -81,7 +82,7 @@ def _other_places(stage: Stage, accepted: Prepared) -> Iterator[tuple[str, Prepa
         yield "on chain", replace(accepted, version=1, path=f"{accepted.path}/onchain")
 
 
-def _twin(stage: Stage) -> ConnectionHandle:
+def twin_of(stage: Stage) -> ConnectionHandle:
     """Makes an enterprise whose account has the victim's key, with a connection to the same exchange."""
     operator, network = stage.testbed.operator, stage.testbed.network
     operator.enterprise("twin")

@@ -23,6 +23,11 @@ ALL_OPERATIONS = {
     "dispute.update",
     "dispute.close",
     "account.require_intent",
+    "connection.update",
+    "webhook_endpoint.create",
+    "webhook_endpoint.update",
+    "webhook_endpoint.delete",
+    "webhook_endpoint.rotate_secret",
 }
 
 
@@ -57,6 +62,7 @@ def act(testbed: Testbed) -> Acted:
     spot = network.funded(at_once, {"ofcbtc": 100}, name="spot-trader")
     subjects["settlement.immediate"] = settle(at_once, {spot.id: {"BTC": "-0.0000001"}})["id"]
     subjects["account.require_intent"] = _requires_intent(network.client("careful"))
+    subjects |= _changed(connection)
     subjects |= _decided(testbed)
     return Acted(testbed, partner, connection, subjects)
 
@@ -68,6 +74,25 @@ def _requires_intent(client: ClientHandle) -> str:
     text = {**ids, "operation": "account.require_intent", "expiresAt": "2030-01-01T00:00:00Z"}
     ok(enterprise.api.post(path, enterprise.sign({"requireIntent": True, **text})))
     return str(UUID(hex=enterprise.account.id))
+
+
+def _changed(connection: ConnectionHandle) -> dict[str, str]:
+    """Signs changes that need no signature here: the account does not require intent."""
+    owner = connection.client.enterprise
+
+    def signed(operation: str, **fields: object) -> Json:
+        said = {"enterpriseId": owner.id, "operation": operation, "expiresAt": "2030-01-01T00:00:00Z"}
+        return owner.sign({**fields, **said})
+
+    ok(owner.api.put(connection.path, signed("connection.update", connectionId=connection.id, name="renamed")))
+    body = signed("webhook_endpoint.create", url="https://trader.example/hook")
+    made = ok(owner.api.post("/webhook-endpoints", body))["webhookEndpoint"]["id"]
+    path = f"/webhook-endpoints/{made}"
+    ok(owner.api.patch(path, signed("webhook_endpoint.update", endpointId=made, enabled=False)))
+    ok(owner.api.post(f"{path}/rotate-secret", signed("webhook_endpoint.rotate_secret", endpointId=made)))
+    assert owner.api.delete(path, signed("webhook_endpoint.delete", endpointId=made)).status_code == 204
+    named = {f"webhook_endpoint.{what}": made for what in ("create", "update", "delete", "rotate_secret")}
+    return {"connection.update": connection.id, **named}
 
 
 def _disputed(testbed: Testbed, connection: ConnectionHandle, settlement_id: str) -> str:

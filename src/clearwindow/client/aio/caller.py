@@ -70,6 +70,10 @@ class AsyncCaller:
                 follow_redirects=False,
             )
 
+    @property
+    def can_sign(self) -> bool:
+        return self._signer is not None
+
     async def aclose(self) -> None:
         await self._http.aclose()
 

@@ -42,11 +42,23 @@ class AsyncClientConnections:
         read = value_of(Connection, "connection")
         return await self._desk.signed("POST", path, read, asked, Operation.CONNECTION_CREATE)
 
-    async def update(self, connection_id: Id, *, active: bool | None = None, name: str | None = None) -> Connection:
-        """Renames, stops or starts a connection. A stopped one takes no allocations but still deallocates."""
-        path = self._desk.path("/clients/connections/{}", connection_id)
-        asked = fields(active=active, name=name)
-        return await self._desk.send("PUT", path, value_of(Connection, "connection"), asked, repeatable=True)
+    async def update(
+        self, connection_id: Id, *, active: bool | None = None, name: str | None = None, sign: bool = False
+    ) -> Connection:
+        """Renames, stops or starts a connection. A stopped one takes no allocations but still deallocates.
+
+        Signed if ``sign`` says so, or if the account requires it and the client has a signer.
+        """
+        return await self._desk.change(
+            "PUT",
+            self._desk.path("/clients/connections/{}", connection_id),
+            value_of(Connection, "connection"),
+            fields(active=active, name=name),
+            Operation.CONNECTION_UPDATE,
+            sign=sign,
+            repeatable=(True, True),
+            connectionId=connection_id,
+        )
 
     async def loss_limits(self, connection_id: Id) -> ConnectionLossLimits:
         """Returns what a settlement, and all settlements of a UTC day, may take. The partner never sees it."""

@@ -78,6 +78,7 @@ class AsyncDesk:
         operation: Operation,
         *,
         amount_unit: AmountUnit | None = None,
+        repeatable: bool = True,
         **path_ids: Id,
     ) -> T:
         """Signs the fields and sends them; each repeat has the same bytes.
@@ -97,14 +98,50 @@ class AsyncDesk:
 
         content = await self._caller.sign(unsigned())
         try:
-            return await self._caller.send(Call(method, path, read, content=content, repeatable=True))
+            return await self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))
         except InvalidRequestError as error:
             behind = clock_behind(error, self._intent.clock())
             if behind is None:
                 raise
             self._clock_behind = behind
         content = await self._caller.sign(unsigned())
-        return await self._caller.send(Call(method, path, read, content=content, repeatable=True))
+        return await self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))
+
+    async def change(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        fields: Mapping[str, object] | None,
+        operation: Operation,
+        *,
+        sign: bool,
+        repeatable: tuple[bool, bool],
+        **path_ids: Id,
+    ) -> T:
+        """Sends a change that is signed if ``sign`` says so, or if the server refuses it without a signature.
+
+        Args:
+            method: of the request.
+            path: of the request.
+            read: reads the answer.
+            fields: what changes.
+            operation: what the payload says that it is.
+            sign: whether to sign at once. Without a signer, what the server refuses stays refused.
+            repeatable: whether an unsigned request may be repeated after a lost answer, and whether a signed one.
+            path_ids: the ids in the path, but the enterprise's.
+        """
+        unsigned_repeatable, signed_repeatable = repeatable
+        if not sign:
+            try:
+                return await self.send(method, path, read, fields, repeatable=unsigned_repeatable)
+            except InvalidRequestError as error:
+                if error.name != "signature_required" or not self._caller.can_sign:
+                    raise
+        named = {**(fields or {}), "nonce": self.nonce(None)}
+        return await self.signed(
+            method, path, read, named, operation, amount_unit=None, repeatable=signed_repeatable, **path_ids
+        )
 
     def nonce(self, given: str | None) -> str:
         """Returns the given nonce, or a new one."""

@@ -18,13 +18,17 @@ from clearwindow.client.calls import nothing, number_of, text_of, value_of
 from clearwindow.client.filters import AttemptFilters, DeliveryFilters, PageFilters
 from clearwindow.client.requests import WebhookEndpointChanges
 from clearwindow.client.text import Id, changes, fields, time_text
+from clearwindow.signing.models import Operation
 
 _ALL: Final = "/webhook-endpoints"
 _ONE: Final = "/webhook-endpoints/{}"
 
 
 class AsyncWebhookEndpoints:
-    """The enterprise's endpoints, as client and as partner."""
+    """The enterprise's endpoints, as client and as partner.
+
+    Changes are signed if ``sign`` says so, or if the enterprise's account requires it and the client has a signer.
+    """
 
     def __init__(self, desk: AsyncDesk) -> None:
         self._desk = desk
@@ -38,7 +42,12 @@ class AsyncWebhookEndpoints:
         return await self._desk.get(path, value_of(WebhookEndpoint, "webhookEndpoint"))
 
     async def create(
-        self, *, url: str, event_types: Sequence[str] | None = None, description: str | None = None
+        self,
+        *,
+        url: str,
+        event_types: Sequence[str] | None = None,
+        description: str | None = None,
+        sign: bool = False,
     ) -> WebhookEndpointWithSecret:
         """Makes an endpoint. Each request makes another one: it is not repeated after a lost answer.
 
@@ -46,6 +55,7 @@ class AsyncWebhookEndpoints:
             url: new events are posted to this address.
             event_types: the types of events to send; all that are not opt-in if omitted.
             description: any text.
+            sign: whether to sign the request at once.
 
         Raises:
             InvalidRequestError: the address must not be called.
@@ -54,31 +64,61 @@ class AsyncWebhookEndpoints:
         types = None if event_types is None else [*event_types]
         asked = fields(url=url, event_types=types, description=description)
         read = value_of(WebhookEndpointWithSecret)
-        return await self._desk.send("POST", self._desk.path(_ALL), read, asked)
+        create, once = Operation.WEBHOOK_ENDPOINT_CREATE, (False, False)
+        return await self._desk.change(
+            "POST", self._desk.path(_ALL), read, asked, create, sign=sign, repeatable=once
+        )
 
-    async def update(self, endpoint_id: Id, **changed: Unpack[WebhookEndpointChanges]) -> WebhookEndpoint:
+    async def update(
+        self, endpoint_id: Id, *, sign: bool = False, **changed: Unpack[WebhookEndpointChanges]
+    ) -> WebhookEndpoint:
         """Changes the given fields. An endpoint that is enabled again gets only later events."""
         named = dict(changed)
         if changed.get("event_types") is not None:
             named["event_types"] = [*(changed["event_types"] or ())]
-        read = value_of(WebhookEndpoint, "webhookEndpoint")
-        path = self._desk.path(_ONE, endpoint_id)
-        return await self._desk.send("PATCH", path, read, changes(named), repeatable=True)
+        return await self._desk.change(
+            "PATCH",
+            self._desk.path(_ONE, endpoint_id),
+            value_of(WebhookEndpoint, "webhookEndpoint"),
+            changes(named),
+            Operation.WEBHOOK_ENDPOINT_UPDATE,
+            sign=sign,
+            repeatable=(True, True),
+            endpointId=endpoint_id,
+        )
 
-    async def delete(self, endpoint_id: Id) -> None:
+    async def delete(self, endpoint_id: Id, *, sign: bool = False) -> None:
         """Deletes an endpoint and drops its outstanding deliveries.
 
-        Not repeated after a lost answer: if the first request deleted it, the second does not find it.
+        Not repeated after a lost answer unless it is signed: if the first request deleted it, the second does not
+        find it.
         """
-        await self._desk.send("DELETE", self._desk.path(_ONE, endpoint_id), nothing)
+        await self._desk.change(
+            "DELETE",
+            self._desk.path(_ONE, endpoint_id),
+            nothing,
+            None,
+            Operation.WEBHOOK_ENDPOINT_DELETE,
+            sign=sign,
+            repeatable=(False, True),
+            endpointId=endpoint_id,
+        )
 
-    async def rotate_secret(self, endpoint_id: Id) -> WebhookEndpointWithSecret:
+    async def rotate_secret(self, endpoint_id: Id, *, sign: bool = False) -> WebhookEndpointWithSecret:
         """Makes a new secret. For one more day, the previous secret signs too.
 
         Not repeated after a lost answer: the second request would retire the secret of the first.
         """
-        path = self._desk.path(_ONE + "/rotate-secret", endpoint_id)
-        return await self._desk.send("POST", path, value_of(WebhookEndpointWithSecret))
+        return await self._desk.change(
+            "POST",
+            self._desk.path(_ONE + "/rotate-secret", endpoint_id),
+            value_of(WebhookEndpointWithSecret),
+            None,
+            Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET,
+            sign=sign,
+            repeatable=(False, False),
+            endpointId=endpoint_id,
+        )
 
     async def send_test(self, endpoint_id: Id) -> str:
         """Sends a test event to the endpoint and returns its id. Not repeated after a lost answer.

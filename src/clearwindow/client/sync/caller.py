@@ -71,6 +71,10 @@ class Caller:
                 follow_redirects=False,
             )
 
+    @property
+    def can_sign(self) -> bool:
+        return self._signer is not None
+
     def close(self) -> None:
         self._http.close()
 

@@ -76,7 +76,14 @@ FORMS: Final[Mapping[str, _Form]] = {
         optional=("reason", "expectedTransfers", "disputeId", "settlementId"),
     ),
     Operation.DISPUTE_CLOSE: _form("notes", "nonce", optional=("disputeId", "settlementId")),
-    "account.require_intent": _form("nonce", optional=("goAccountId", "requireIntent"), named=True),
+    Operation.ACCOUNT_REQUIRE_INTENT: _form("nonce", optional=("goAccountId", "requireIntent"), named=True),
+    Operation.CONNECTION_UPDATE: _form("nonce", optional=("connectionId", "active", "name"), named=True),
+    Operation.WEBHOOK_ENDPOINT_CREATE: _form("url", "nonce", optional=("eventTypes", "description"), named=True),
+    Operation.WEBHOOK_ENDPOINT_UPDATE: _form(
+        "nonce", optional=("endpointId", "url", "eventTypes", "description", "enabled"), named=True
+    ),
+    Operation.WEBHOOK_ENDPOINT_DELETE: _form("nonce", optional=("endpointId",), named=True),
+    Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET: _form("nonce", optional=("endpointId",), named=True),
 }
 """The form of every operation's text, by the operation's name."""
 

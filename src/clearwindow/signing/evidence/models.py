@@ -16,8 +16,8 @@ class Evidence:
 
     Attributes:
         number: its place in the order of writing.
-        subject_id: the settlement, dispute, closure, allocation or connection that it made or repeated; for
-            deposits their settlement.
+        subject_id: the settlement, dispute, closure, allocation, connection, account or endpoint that it made,
+            changed or repeated; for deposits their settlement.
         nonce: None if the operation has none.
         public_key: the key that signed, compressed.
     """

@@ -47,9 +47,9 @@ class OperatorEvidenceFilters(EvidenceFilters):
 class SignedRequestOutput(WireModel):
     """An accepted signed request.
 
-    ``subjectId`` is the settlement, dispute, dispute closure, allocation or connection that it made or repeated;
-    for deposits their settlement. ``pathIds`` are the ids of the path that it was sent to. ``payloadSha256`` is the
-    SHA-256 of the payload's UTF-8 bytes.
+    ``subjectId`` is the settlement, dispute, dispute closure, allocation, connection, account or endpoint that it
+    made, changed or repeated; for deposits their settlement. ``pathIds`` are the ids of the path of the request.
+    ``payloadSha256`` is the SHA-256 of the payload's UTF-8 bytes.
     """
 
     id: str

@@ -20,6 +20,7 @@ from clearwindow.ledger.check.signatures.models import (
     ClosureRecord,
     ConnectionRecord,
     DisputeRecord,
+    EndpointRecord,
     KeptRequest,
     MovedAmounts,
     Records,
@@ -56,14 +57,41 @@ def _compared(kept: KeptRequest, payload: Payload, records: Records, moved_by: M
         return _settlement(kept, payload, found, moved_by) if found else {NO_RECORD: False}
     if operation in (Operation.DISPUTE_RAISE, Operation.DISPUTE_UPDATE, Operation.DISPUTE_CLOSE):
         return _of_dispute(operation, kept, payload, records)
-    if operation is Operation.CONNECTION_CREATE:
-        connection = records.connections.get(subject_id)
-        return _connection(payload, connection) if connection else {NO_RECORD: False}
-    if operation is Operation.ACCOUNT_REQUIRE_INTENT:
-        account = records.accounts.get(subject_id)
-        return _account(kept, payload, account) if account else {NO_RECORD: False}
+    if operation in _OF_SETUP:
+        return _of_setup(operation, kept, payload, records)
     allocation = records.allocations.get(subject_id)
     return _allocation(kept, payload, allocation) if allocation else {NO_RECORD: False}
+
+
+_OF_ENDPOINTS: Final = frozenset(
+    {
+        Operation.WEBHOOK_ENDPOINT_CREATE,
+        Operation.WEBHOOK_ENDPOINT_UPDATE,
+        Operation.WEBHOOK_ENDPOINT_DELETE,
+        Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET,
+    }
+)
+_OF_SETUP: Final = _OF_ENDPOINTS | {
+    Operation.CONNECTION_CREATE,
+    Operation.CONNECTION_UPDATE,
+    Operation.ACCOUNT_REQUIRE_INTENT,
+}
+
+
+def _of_setup(operation: Operation, kept: KeptRequest, payload: Payload, records: Records) -> dict[str, bool]:
+    if operation in _OF_ENDPOINTS:
+        endpoint = records.endpoints.get(kept.subject_id)
+        return _endpoint(kept, endpoint) if endpoint else {NO_RECORD: False}
+    if operation is Operation.ACCOUNT_REQUIRE_INTENT:
+        account = records.accounts.get(kept.subject_id)
+        return _account(kept, payload, account) if account else {NO_RECORD: False}
+    connection = records.connections.get(kept.subject_id)
+    if connection is None:
+        return {NO_RECORD: False}
+    if operation is Operation.CONNECTION_CREATE:
+        return _connection(payload, connection)
+    # Its name and state may have changed since.
+    return {"connectionId": _id(kept.path_ids["connectionId"]) == connection.id}
 
 
 def _of_dispute(operation: Operation, kept: KeptRequest, payload: Payload, records: Records) -> dict[str, bool]:
@@ -187,6 +215,16 @@ def _account(kept: KeptRequest, payload: Payload, account: AccountRecord) -> dic
         "enterpriseId": kept.enterprise_id == account.enterprise_id,
         "requireIntent": payload["requireIntent"] is True,
     }
+
+
+def _endpoint(kept: KeptRequest, endpoint: EndpointRecord) -> dict[str, bool]:
+    """Compares what no later change may have changed."""
+    compared = {"enterpriseId": endpoint.enterprise_id == kept.enterprise_id}
+    if kept.operation != Operation.WEBHOOK_ENDPOINT_CREATE:
+        compared["endpointId"] = _id(kept.path_ids["endpointId"]) == endpoint.id
+    if kept.operation == Operation.WEBHOOK_ENDPOINT_DELETE:
+        compared["deleted"] = endpoint.deleted
+    return compared
 
 
 def _id(value: object) -> UUID:

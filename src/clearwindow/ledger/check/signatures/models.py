@@ -101,6 +101,13 @@ class AccountRecord:
     enterprise_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointRecord:
+    id: UUID
+    enterprise_id: str
+    deleted: bool
+
+
 MovedAmounts = Mapping[tuple[UUID | None, UUID, str], int]
 """Base units by the other side (None: the partner), the connection and our name of the currency."""
 
@@ -116,6 +123,7 @@ class Records:
     allocations: Mapping[UUID, AllocationRecord] = field(default_factory=dict)
     connections: Mapping[UUID, ConnectionRecord] = field(default_factory=dict)
     accounts: Mapping[UUID, AccountRecord] = field(default_factory=dict)
+    endpoints: Mapping[UUID, EndpointRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

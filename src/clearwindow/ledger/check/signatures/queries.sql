@@ -57,6 +57,9 @@ SELECT id, partner_id, first_name AS name FROM connection WHERE id = ANY(%(ids)s
 -- name: accounts_of
 SELECT account_id AS id, enterprise_id FROM go_account WHERE account_id = ANY(%(ids)s)
 
+-- name: endpoints_of
+SELECT id, enterprise_id, deleted_at IS NOT NULL AS deleted FROM webhook_endpoint WHERE id = ANY(%(ids)s)
+
 -- name: record_has_its_evidence
 WITH missing (record, id) AS (
     SELECT 'settlement', id FROM settlement

@@ -23,6 +23,7 @@ from clearwindow.ledger.check.signatures.models import (
     ConnectionRecord,
     DepositRecord,
     DisputeRecord,
+    EndpointRecord,
     KeptRequest,
     MovedAmounts,
     Records,
@@ -140,6 +141,7 @@ def _records(tx: Transaction, batch: Sequence[KeptRequest]) -> Records:
         closures={found.id: found for found in tx.all(ClosureRecord, sql["closures_of"], ids=ids)},
         allocations={found.id: found for found in tx.all(AllocationRecord, sql["allocations_of"], ids=ids)},
         connections={found.id: found for found in tx.all(ConnectionRecord, sql["connections_of"], ids=ids)},
+        endpoints={found.id: found for found in tx.all(EndpointRecord, sql["endpoints_of"], ids=ids)},
         accounts={found.id: found for found in tx.all(AccountRecord, sql["accounts_of"], ids=ids)},
     )
 
