@@ -257,6 +257,11 @@ def test_demo_runs_on_a_poor_machine() -> None:
         (
             ("token", "create", "--operator", b"\xff"),
             2,
+            "--operator: must have characters that are seen, and single spaces between words",
+        ),
+        (
+            ("token", "create", "--operator", "ada", "--label", b"\xff"),
+            2,
             "An argument, a variable or a file has bytes that are no text",
         ),
     ],
