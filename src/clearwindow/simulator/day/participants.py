@@ -14,7 +14,10 @@ from clearwindow.simulator.network.membership import OPTIONS
 
 @dataclass(frozen=True, slots=True)
 class Participants:
-    """``ada`` closes disputes and ``ben`` reviews the closures; after a rejected review they swap roles."""
+    """``ada`` closes disputes and ``ben`` reviews all closures.
+
+    She made the clients' tokens, so that she may not review what they did.
+    """
 
     ada: AsyncOperator
     ben: AsyncOperator

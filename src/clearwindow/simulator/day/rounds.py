@@ -204,17 +204,15 @@ class Rounds:
         if dispute.resolution is Resolution.GIVEN_UP:
             client = self._participants.traders[dispute.connection.trader]
             given_up = await client.disputes.close(dispute.id, notes="checked again: the exchange was right")
-            await ada.dispute_closures.review(given_up.id, decision="approved")
+            await ben.dispute_closures.review(given_up.id, decision="approved")
         else:
-            closing, reviewing = ada, ben
             if dispute.resolution is Resolution.SENT_BACK:
                 wrong = await ada.disputes.close(dispute.id, adjusted_transfers={}, notes="nothing was traded")
                 await ben.dispute_closures.review(wrong.id, decision="rejected", notes="there are trades")
-                closing, reviewing = ben, ada
-            closure = await closing.disputes.close(
+            closure = await ada.disputes.close(
                 dispute.id, adjusted_transfers=dispute.expected, notes="the amounts of the trades"
             )
-            await reviewing.dispute_closures.review(closure.id, decision="approved")
+            await ben.dispute_closures.review(closure.id, decision="approved")
         pending = self._pending_adjustments[dispute.connection.exchange]
         pending.quantities.update(dispute.expected)
         pending.transfers += len(dispute.expected)
