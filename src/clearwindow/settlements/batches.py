@@ -22,7 +22,7 @@ from clearwindow.settlements.models import Candidate, Settlement, SettlementStat
 from clearwindow.settlements.transfers import store as transfers
 
 MOST_SETTLEMENTS: Final = 500
-"""With ``rules.BATCH_TRANSFERS``, this keeps the partner locked for less than half a second."""
+"""With ``rules.BATCH_TRANSFERS``, this is meant to keep the partner locked for less than half a second."""
 _FEWEST: Final = 2
 
 
