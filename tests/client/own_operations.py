@@ -58,6 +58,11 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "member.go_accounts.require_intent",
         lambda member: member.go_accounts.require_intent("0" * 32),
     ),
+    "v1EventsGetRoute": (
+        "member.events",
+        lambda member: member.events(subject_id=ID, types=["settlement.completed"], created_before=AT).page(),
+    ),
+    "v1CurrenciesGetRoute": ("member.currencies", lambda member: member.currencies()),
     "v1WhoamiGetRoute": ("member.whoami", lambda member: member.whoami()),
     "v1TokensGetRoute": (
         "member.tokens.list",

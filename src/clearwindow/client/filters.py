@@ -183,6 +183,11 @@ class EntryFilters(CreatedFilters, total=False):
     account_id: Id
 
 
+class MemberEventFilters(CreatedFilters, total=False):
+    subject_id: Id
+    types: Texts
+
+
 class EventFilters(CreatedFilters, total=False):
     enterprise_id: Id
     subject_id: Id

@@ -34,6 +34,17 @@ class EventFilters(CreatedPage):
         )
 
 
+class MemberEventFilters(CreatedPage):
+    """Filters of an enterprise's own events."""
+
+    subject_id: WireAnyId | None = None
+    types: Annotated[Texts, AfterValidator(_event_types)] = None
+
+    def to_model_of(self, enterprise_id: str) -> EventFilter:
+        types = None if self.types is None else [EventType(name) for name in self.types]
+        return EventFilter(enterprise_id, self.subject_id, types, self.created_on_or_after, self.created_before)
+
+
 class EventView(WireModel):
     id: str
     sequence: int
@@ -46,6 +57,35 @@ class EventView(WireModel):
 
 class EventsAnswer(WireModel):
     events: list[EventView]
+
+
+class MemberEventView(WireModel):
+    """An event as its enterprise sees it. ``data`` is what webhook endpoints get."""
+
+    id: str
+    type: str
+    subject_id: str
+    created_at: str
+    data: dict[str, object]
+
+
+class MemberEventsAnswer(WireModel):
+    events: list[MemberEventView]
+
+
+def member_events_answer(events: Sequence[RecordedEvent]) -> MemberEventsAnswer:
+    return MemberEventsAnswer(
+        events=[
+            MemberEventView(
+                id=str(event.id),
+                type=event.type,
+                subject_id=str(event.subject_id),
+                created_at=wire_time(event.created_at),
+                data=event.payload,
+            )
+            for event in events
+        ]
+    )
 
 
 def events_answer(events: Sequence[RecordedEvent]) -> EventsAnswer:

@@ -105,6 +105,17 @@ def supported_currencies(
 
 
 @router.get(
+    "/currencies",
+    operation_id="v1CurrenciesGetRoute",
+    summary="List the currencies of the network with their decimals",
+)
+def network_currencies(runtime: ServerRuntime, member: CallingMember) -> schemas.NetworkCurrencies:
+    """A partner also gets its own names of them, and the unit of its amounts."""
+    known, configuration = views.network_currencies(runtime, member)
+    return schemas.network_currencies(known, configuration)
+
+
+@router.get(
     "/clients/connections/signing",
     operation_id="V1ClientConnectionsSigningGetRoute",
     summary="Get the exact text to sign for a new connection",

@@ -13,13 +13,16 @@ from clearwindow.api.filters import Flag, ManyNeeded, Page, Texts, Uuids
 from clearwindow.api.schema import Omittable, RequestModel, ShortText, WireModel, WireNumber
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireUuid
+from clearwindow.core.money import AmountUnit
 from clearwindow.core.text import present
+from clearwindow.custody.models import Currency
 from clearwindow.network.models import (
     Client,
     ConnectionKeySchema,
     CurrencyMap,
     NewPartner,
     Partner,
+    PartnerConfiguration,
     PartnerFilter,
     PartnerLicence,
 )
@@ -163,6 +166,22 @@ class SupportedCurrencies(WireModel):
     domain: str
 
 
+class NetworkCurrency(WireModel):
+    """A currency of the network. ``partnerNames`` are the enterprise's own names of it as a partner."""
+
+    name: str
+    backing: str
+    decimals: int
+    partner_names: list[str]
+
+
+class NetworkCurrencies(WireModel):
+    """``amountUnit`` is there if the enterprise is configured as a partner: the unit of its amounts."""
+
+    currencies: list[NetworkCurrency]
+    amount_unit: AmountUnit | None = None
+
+
 def minutes(window: Decimal | None) -> int | float | None:
     if window is None:
         return None
@@ -233,3 +252,22 @@ def supported_currencies(maps: Mapping[UUID, CurrencyMap]) -> SupportedCurrencie
         for partner_id, currencies in maps.items()
     }
     return SupportedCurrencies(supported_currencies=supported, domain=DOMAIN)
+
+
+def network_currencies(
+    known: Mapping[str, Currency], configuration: PartnerConfiguration | None
+) -> NetworkCurrencies:
+    names: dict[str, list[str]] = {}
+    for theirs, ours in sorted(configuration.currencies.items() if configuration else ()):
+        names.setdefault(ours, []).append(theirs)
+    listed = [
+        NetworkCurrency(
+            name=each.name,
+            backing=each.backing,
+            decimals=each.decimals,
+            partner_names=names.get(each.name, []),
+        )
+        for each in known.values()
+    ]
+    unit = present(amount_unit=configuration.amount_unit if configuration else None)
+    return NetworkCurrencies(currencies=listed, **unit)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from clearwindow.core.errors import InvalidRequestError
+from clearwindow.custody import store as custody
+from clearwindow.custody.models import Currency
 from clearwindow.identity.models import Member
 from clearwindow.ledger import store as ledger
 from clearwindow.network import parties, rules, store
@@ -16,6 +18,7 @@ from clearwindow.network.models import (
     ConnectionFilter,
     CurrencyMap,
     Partner,
+    PartnerConfiguration,
     PartnerFilter,
     PartnerFunds,
     PartnerLicence,
@@ -41,6 +44,15 @@ def supported_currencies(runtime: Runtime, partner_ids: Sequence[UUID]) -> dict[
         if missing:
             raise InvalidRequestError("partner_unknown", f"partnerIds: there is no partner {min(missing)}")
         return store.currency_maps(tx, partners.values())
+
+
+def network_currencies(
+    runtime: Runtime, member: Member
+) -> tuple[Mapping[str, Currency], PartnerConfiguration | None]:
+    """Returns the network's currencies by name, and the enterprise's own configuration as a partner, if any."""
+    with runtime.transaction() as tx:
+        known = custody.currencies(tx)
+        return known, store.find_configuration(tx, member.enterprise_id)
 
 
 def client_connection(runtime: Runtime, member: Member, connection_id: UUID) -> Connection:

@@ -37,6 +37,7 @@ from clearwindow.settlements.trades.routes import router as trades_router
 from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
 from clearwindow.signing.evidence.routes import router as evidence_router
 from clearwindow.webhooks.endpoint_routes import router as webhooks_operator_router
+from clearwindow.webhooks.event_routes import router as member_events_router
 from clearwindow.webhooks.operator_routes import router as events_router
 from clearwindow.webhooks.routes import router as webhooks_router
 
@@ -70,6 +71,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     evidence_operators_router,
     ledger_router,
     events_router,
+    member_events_router,
     settlements_operator_router,
     pauses_router,
     calls_operator_router,

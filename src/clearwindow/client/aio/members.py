@@ -24,13 +24,20 @@ from clearwindow.client.answers.network import (
     ClientBalances,
     ClientRecord,
     ListedPartner,
+    NetworkCurrencies,
     PartnerBalances,
     PartnerRecord,
     SupportedCurrencies,
 )
 from clearwindow.client.answers.people import MemberIdentity
+from clearwindow.client.answers.webhooks import MemberEvent
 from clearwindow.client.calls import value_of
-from clearwindow.client.filters import ClientBalanceFilters, PartnerBalanceFilters, PartnerFilters
+from clearwindow.client.filters import (
+    ClientBalanceFilters,
+    MemberEventFilters,
+    PartnerBalanceFilters,
+    PartnerFilters,
+)
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import NewPartner
 from clearwindow.client.signing import AsyncSigner, IntentOptions
@@ -108,6 +115,14 @@ class AsyncMember:
     async def whoami(self) -> MemberIdentity:
         """Returns whose token this is and what it may do. It needs no scope and no licence."""
         return await self._desk.get("/api/network/v1/whoami", value_of(MemberIdentity))
+
+    def events(self, **filters: Unpack[MemberEventFilters]) -> AsyncPages[MemberEvent]:
+        """Lists the enterprise's events, newest first."""
+        return self._desk.pages(self._desk.path("/events"), "events", MemberEvent, filters)
+
+    async def currencies(self) -> NetworkCurrencies:
+        """Returns the network's currencies with their decimals, and the enterprise's own names of them."""
+        return await self._desk.get(self._desk.path("/currencies"), value_of(NetworkCurrencies))
 
     def partners(self, **filters: Unpack[PartnerFilters]) -> AsyncPages[ListedPartner]:
         """The partners of the network."""

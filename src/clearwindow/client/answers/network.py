@@ -128,6 +128,22 @@ class SupportedCurrencies(Value):
     domain: str
 
 
+class NetworkCurrency(Value):
+    """A currency of the network. ``partner_names`` are the enterprise's own names of it as a partner."""
+
+    name: str
+    backing: str
+    decimals: int
+    partner_names: tuple[str, ...] = ()
+
+
+class NetworkCurrencies(Value):
+    """All currencies. ``amount_unit`` is set if the enterprise is configured as a partner."""
+
+    currencies: tuple[NetworkCurrency, ...]
+    amount_unit: Annotated[Literal["base", "decimal"], OpenText] | None = None
+
+
 class OwnGoAccount(Value):
     """A Go Account of the enterprise. ``require_intent``: its payloads must say what they are for."""
 

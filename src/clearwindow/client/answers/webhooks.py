@@ -72,3 +72,13 @@ class WebhookAttempt(Value):
     succeeded: bool
     status_code: int | None = None
     problem: str | None = None
+
+
+class MemberEvent(Value):
+    """An event of the enterprise. ``data`` is what its webhook endpoints get."""
+
+    id: str
+    type: str
+    subject_id: str
+    created_at: AwareDatetime
+    data: dict[str, Any]

@@ -13,13 +13,20 @@ from clearwindow.client.answers.network import (
     ClientBalances,
     ClientRecord,
     ListedPartner,
+    NetworkCurrencies,
     PartnerBalances,
     PartnerRecord,
     SupportedCurrencies,
 )
 from clearwindow.client.answers.people import MemberIdentity
+from clearwindow.client.answers.webhooks import MemberEvent
 from clearwindow.client.calls import value_of
-from clearwindow.client.filters import ClientBalanceFilters, PartnerBalanceFilters, PartnerFilters
+from clearwindow.client.filters import (
+    ClientBalanceFilters,
+    MemberEventFilters,
+    PartnerBalanceFilters,
+    PartnerFilters,
+)
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import NewPartner
 from clearwindow.client.signing import IntentOptions, Signer
@@ -109,6 +116,14 @@ class Member:
     def whoami(self) -> MemberIdentity:
         """Returns whose token this is and what it may do. It needs no scope and no licence."""
         return self._desk.get("/api/network/v1/whoami", value_of(MemberIdentity))
+
+    def events(self, **filters: Unpack[MemberEventFilters]) -> Pages[MemberEvent]:
+        """Lists the enterprise's events, newest first."""
+        return self._desk.pages(self._desk.path("/events"), "events", MemberEvent, filters)
+
+    def currencies(self) -> NetworkCurrencies:
+        """Returns the network's currencies with their decimals, and the enterprise's own names of them."""
+        return self._desk.get(self._desk.path("/currencies"), value_of(NetworkCurrencies))
 
     def partners(self, **filters: Unpack[PartnerFilters]) -> Pages[ListedPartner]:
         """The partners of the network."""
