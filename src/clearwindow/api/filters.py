@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Final, Self, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, model_validator
@@ -16,10 +17,11 @@ from starlette.datastructures import QueryParams
 from clearwindow.api.bodies import parse_body, validate
 from clearwindow.api.cursors import MAX_CURSOR_LENGTH, Asked
 from clearwindow.api.schema import RequestModel, WireMoment
+from clearwindow.api.tables import CSV_MEDIA_TYPE, JSON_LINES_MEDIA_TYPE, TableFormat
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.core.ids import WireUuid
 from clearwindow.core.strict_json import JsonNumber, parse_json
-from clearwindow.postgres.paging import Slice
+from clearwindow.postgres.paging import Position, Slice
 from clearwindow.runtime import Limits
 
 DEFAULT_PAGE_SIZE: Final = 100
@@ -79,25 +81,76 @@ class Page(RequestModel):
         return self.page_number * self.limit
 
 
+_NO_FILTERS: Final = {"cursor", "page_number", "page_size", "format", "bom"}
+_QUALITY: Final = re.compile(r"[01](\.[0-9]{0,3})?")
 CursorText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CURSOR_LENGTH)]
 
 
+class AnswerFormat(StrEnum):
+    JSON = "json"
+    CSV = TableFormat.CSV.value
+    JSON_LINES = TableFormat.JSON_LINES.value
+
+
+_FORMATS: Final[Mapping[str, AnswerFormat]] = {
+    "application/json": AnswerFormat.JSON,
+    "application/*": AnswerFormat.JSON,
+    "*/*": AnswerFormat.JSON,
+    CSV_MEDIA_TYPE: AnswerFormat.CSV,
+    JSON_LINES_MEDIA_TYPE: AnswerFormat.JSON_LINES,
+}
+
+
 class CursorPage(Page):
-    """A page of a list that can also be read on from a place: ``cursor`` is from the last answer's ``Link``."""
+    """A page of a list that can also be read on from a place: ``cursor`` is from the last answer's ``Link``.
+
+    ``format``: ``csv`` or ``jsonl`` for an export of the list from there to its end. Without it, the header
+    ``Accept`` decides. ``bom``: an export as CSV begins with a byte order mark.
+    """
 
     cursor: CursorText | None = None
+    format: Annotated[AnswerFormat | None, Field(strict=False)] = None
+    bom: Flag = None
     _asked: Asked | None = PrivateAttr(default=None)
+    _names_page: bool = PrivateAttr(default=False)
+    _export: TableFormat | None = PrivateAttr(default=None)
+    _part: Slice | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _require_one_way(self) -> Self:
         if self.cursor is not None and "page_number" in self.model_fields_set:
             raise ValueError("must have either cursor or pageNumber, not both")
+        self._names_page = bool(self.model_fields_set & {"page_number", "page_size"})
         return self
 
-    def note(self, path: str, query: QueryParams) -> None:
-        """Keeps what was asked for, to read the cursor and to make the next one."""
-        filters = self.model_dump_json(exclude={"cursor", "page_number", "page_size"})
+    def note(self, path: str, query: QueryParams, accept: str) -> None:
+        """Keeps what was asked for, to read the cursor and to make the next one.
+
+        Raises:
+            InvalidRequestError: it asks for an export and for a page of the list, or for a mark without a table.
+        """
+        filters = self.model_dump_json(exclude=_NO_FILTERS)
         self._asked = Asked(path, query.multi_items(), filters)
+        asked = preferred_format(accept) if self.format is None else self.format
+        self._export = None if asked is AnswerFormat.JSON else TableFormat(asked.value)
+        if self._export is not None and self._names_page:
+            raise _request_invalid(
+                "an export has all pages of the list: leave pageNumber and pageSize out, or ask for JSON"
+            )
+        if self.bom and self._export is not TableFormat.CSV:
+            raise _request_invalid("bom: only CSV has a byte order mark: ask for format=csv, or leave it out")
+
+    @property
+    def export(self) -> TableFormat | None:
+        """The format of an export; None if a page of the list is wanted."""
+        return self._export
+
+    def of_export(self, after: Position | None, limit: int) -> Self:
+        """Returns these filters for ``limit`` rows after a place, or from where the caller wants to begin."""
+        begin = self.slice.after if after is None else after
+        part = self.model_copy()
+        part._part = Slice(limit, after=begin, counted=False)  # noqa: SLF001 - its own
+        return part
 
     @property
     def asked(self) -> Asked:
@@ -112,6 +165,8 @@ class CursorPage(Page):
         Raises:
             InvalidRequestError: the cursor is not one of this list with these filters.
         """
+        if self._part is not None:
+            return self._part
         if self.cursor is None:
             return Slice(self.limit, self.offset)
         return Slice(self.limit, after=self.asked.position(self.cursor))
@@ -128,6 +183,30 @@ class CreatedPage(CursorPage):
         names = ("createdOnOrAfter", "createdBefore")
         require_range(self.created_on_or_after, self.created_before, names=names)
         return self
+
+
+def preferred_format(accept: str) -> AnswerFormat:
+    """Returns what the header ``Accept`` prefers. JSON, if it names no format that lists have."""
+    best, best_quality = AnswerFormat.JSON, 0.0
+    for each in accept.split(","):
+        name, *parameters = (part.strip() for part in each.split(";"))
+        quality = _quality(parameters)
+        found = _FORMATS.get(name.lower())
+        if found is not None and quality > best_quality:
+            best, best_quality = found, quality
+    return best
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            return float(value) if _QUALITY.fullmatch(value.strip()) else 0
+    return 1
+
+
+def _request_invalid(message: str) -> InvalidRequestError:
+    return InvalidRequestError("request_invalid", message)
 
 
 def require_range(start: datetime | None, end: datetime | None, *, names: tuple[str, str]) -> None:

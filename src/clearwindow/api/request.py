@@ -5,6 +5,7 @@ The edge notes these values in the request's scope; guards, routes and error han
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 
@@ -20,6 +21,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 _REQUEST_ID: Final = "request_id"
 _SIGNER: Final = "signer_token_sha256"
 _VISIT: Final = "visit"
+_HEAD: Final = "head"
+_GUARD: Final = "guard"
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -65,6 +68,25 @@ def signer_of(request: Request) -> bytes | None:
     """Returns the hash of the token whose HMAC signed the request; None if it has no HMAC."""
     found: bytes | None = request.scope.get("state", {}).get(_SIGNER)
     return found
+
+
+def note_head(scope: Scope) -> None:
+    scope.setdefault("state", {})[_HEAD] = True
+
+
+def is_head(request: Request) -> bool:
+    """Returns whether the caller wants the headers alone, and the body is thrown away."""
+    return bool(request.scope.get("state", {}).get(_HEAD))
+
+
+def note_guard(scope: Scope, guard: Callable[[], object]) -> None:
+    scope.setdefault("state", {})[_GUARD] = guard
+
+
+def guard_of(request: Request) -> Callable[[], object]:
+    """Returns what admitted the caller. It raises if it would not admit the same request now."""
+    guard: Callable[[], object] = request.scope["state"][_GUARD]
+    return guard
 
 
 def address_of(request: Request) -> Address | None:

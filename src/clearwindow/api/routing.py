@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -21,6 +21,7 @@ from clearwindow.api.bodies import LARGE_BODY_BYTES, Body, parse_body, read_byte
 from clearwindow.api.body_limits import limits_of_body
 from clearwindow.api.capacity import in_thread
 from clearwindow.api.docs import takes_body, takes_filters
+from clearwindow.api.exports import Part, Writer, exported, require_exportable
 from clearwindow.api.filters import (
     AT_LEAST,
     LINK_HEADER,
@@ -31,9 +32,9 @@ from clearwindow.api.filters import (
     parse_filters,
     query_filters,
 )
-from clearwindow.api.request import runtime_of
+from clearwindow.api.request import guard_of, runtime_of
 from clearwindow.core.work import READING_METHODS, Purpose, Work, working, working_for
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Position
 from clearwindow.runtime import Runtime
 
 M = TypeVar("M", bound=BaseModel)
@@ -46,6 +47,8 @@ _OPTIONAL_JSON_BODY: Final = object()
 _FILTERS: Final = object()
 _QUERY: Final = object()
 _WORK: Final = "clearwindow_work"
+_REQUEST: Final = "request_of_route"
+_REQUEST_PARAMETER: Final = inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 _SMALL_BODY_BYTES: Final = 8 * 1024
 """A body up to this size is parsed within a millisecond, less than a thread would cost."""
 
@@ -74,6 +77,8 @@ class Answer(Generic[M]):
     body: M | str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    after: Position | None = None
+    """Where the next page of a list begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def paged(model: M, found: Listing[Any], filters: CursorPage) -> Answer[M]:
         headers[TOTAL_KIND_HEADER] = AT_LEAST
     if found.after is not None:
         headers[LINK_HEADER] = f'<{filters.asked.next_page(found.after)}>; rel="next"'
-    return Answer(model, headers=headers)
+    return Answer(model, headers=headers, after=found.after)
 
 
 def works_on(work: Work) -> Callable[[E], E]:
@@ -124,7 +129,7 @@ class Route(APIRoute):
             options |= {"status_code": 204, "response_class": Response}
         elif (model := _answered_model(returned)) is not None:
             options["response_model"] = model
-        super().__init__(path, _in_thread(endpoint, parameters, _purpose(options["methods"])), **options)
+        super().__init__(path, _in_thread(endpoint, parameters, _purpose(options["methods"]), returned), **options)
 
 
 def _dependency(annotation: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 - any annotation
@@ -163,7 +168,9 @@ def _filter_reader(model: type[F]) -> Callable[[Request], Awaitable[F]]:
         raw = await read_bytes(request, limits.other_body.size, limits.body_seconds)
         wanted = await _parsed(raw, partial(parse_filters, query, raw, model, limits))
         if isinstance(wanted, CursorPage):
-            wanted.note(request.url.path, request.query_params)
+            wanted.note(request.url.path, request.query_params, ", ".join(request.headers.getlist("accept")))
+            if wanted.export is not None:
+                require_exportable(request)
         return wanted
 
     return read
@@ -193,20 +200,53 @@ def _purpose(methods: Collection[str] | None) -> Purpose:
 
 
 def _in_thread(
-    endpoint: Callable[..., Any], parameters: list[inspect.Parameter], purpose: Purpose
+    endpoint: Callable[..., Any], parameters: list[inspect.Parameter], purpose: Purpose, returned: object
 ) -> Callable[..., Any]:
     usual = Work.ORDINARY if purpose is Purpose.READING else Work.WRITING
     work: Work = getattr(endpoint, _WORK, usual)
 
+    answered = _answered_model(returned)
+
     async def run(**values: object) -> Response:
+        request = cast("Request", values.pop(_REQUEST))
+        wanted = [name for name, value in values.items() if isinstance(value, CursorPage) and value.export]
         # Until here, the request has only read: its guard looked for the token.
         with working_for(working().holder, purpose):
+            if wanted and answered is not None:
+                return await _exported(request, work, endpoint, values, wanted[0], answered)
             return _response(await in_thread(work, partial(endpoint, **values)))
 
     run.__name__, run.__doc__, run.__module__ = endpoint.__name__, endpoint.__doc__, endpoint.__module__
     # FastAPI reads the parameters from here.
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature([*parameters, _REQUEST_PARAMETER])  # type: ignore[attr-defined]
     return run
+
+
+async def _exported(
+    request: Request,
+    work: Work,
+    endpoint: Callable[..., Any],
+    values: Mapping[str, Any],
+    listed: str,
+    answered: type[BaseModel],
+) -> Response:
+    """Returns the answer with the whole list, which the route reads page by page."""
+    wanted: CursorPage = values[listed]
+    size = runtime_of(request).limits.page_size
+    if wanted.export is None:
+        raise LookupError("the filters ask for a page, not for an export")
+    writer = Writer(answered, wanted.export, byte_order_mark=bool(wanted.bom))
+
+    def page(after: Position | None) -> Part:
+        if after is not None:
+            guard_of(request)()
+        answer = endpoint(**{**values, listed: wanted.of_export(after, size)})
+        return Part(writer.rows(answer.body), answer.after)
+
+    async def read(after: Position | None) -> Part:
+        return await in_thread(work, partial(page, after))
+
+    return await exported(request, read, writer)
 
 
 def _response(answer: object) -> Response:

@@ -87,7 +87,9 @@ def list_events(runtime: Runtime, wanted: EventFilter, part: Slice) -> Listing[R
     with runtime.transaction() as tx:
         rows = {"limit": part.limit + 1, "offset": part.offset}
         records = tx.records(sql[f"list_events{of_whom}"], **values, **places, **rows)
-        (counted,) = tx.scalars(int, sql[f"count_events{of_whom}"], **values, most=EXACT_TOTAL + 1)
+        counted = 0
+        if part.counted:
+            (counted,) = tx.scalars(int, sql[f"count_events{of_whom}"], **values, most=EXACT_TOTAL + 1)
     return listing_of(records, _recorded, _ORDER, part, int(counted))
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from clearwindow.api.capacity import in_thread
-from clearwindow.api.request import address_of, operation_of, request_id_of, runtime_of, signer_of, visit_of
+from clearwindow.api.request import (
+    address_of,
+    note_guard,
+    operation_of,
+    request_id_of,
+    runtime_of,
+    signer_of,
+    visit_of,
+)
 from clearwindow.api.routing import Route
 from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
 from clearwindow.core.work import Work
 from clearwindow.identity import roles, rules, store
 from clearwindow.identity.models import Member, MemberRole, Operator, OperatorRole, Token
 
+T = TypeVar("T")
 _bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
 OPERATOR_PREFIX: Final = "/api/operator/v1"
 NETWORK_V1: Final = "/api/network/v1/enterprises/{enterprise_id}"
@@ -30,27 +40,32 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 async def calling_member(request: Request, enterprise_id: str, bearer: Bearer) -> Member:
     """Admits a member of the enterprise in the path. GET needs the read scope, other methods both scopes."""
-    return await in_thread(Work.ORDINARY, partial(_member, request, enterprise_id, bearer))
+    return await _let_in(request, partial(_member, request, enterprise_id, bearer))
 
 
 async def token_holder(request: Request, bearer: Bearer) -> Member:
     """Admits a member in the same way if the path names no enterprise: the token's enterprise is used."""
-    return await in_thread(Work.ORDINARY, partial(_member, request, None, bearer))
+    return await _let_in(request, partial(_member, request, None, bearer))
 
 
 async def acting_operator(request: Request, bearer: Bearer) -> Operator:
     """Admits an operator."""
-    return await in_thread(Work.ORDINARY, partial(_operator, request, bearer))
+    return await _let_in(request, partial(_operator, request, bearer))
 
 
 async def token_in_force(request: Request, bearer: Bearer) -> Token:
     """Admits whoever shows a token that is in force, whatever it may do."""
-    return await in_thread(Work.ORDINARY, partial(_token_in_force, request, bearer))
+    return await _let_in(request, partial(_token_in_force, request, bearer))
 
 
 async def token_of_call(request: Request, bearer: Bearer) -> Token | None:
     """Returns the token of a call that a guard has admitted; None if it is the one in the settings."""
     return await in_thread(Work.ORDINARY, partial(_token, request, bearer))
+
+
+async def _let_in(request: Request, guard: Callable[[], T]) -> T:
+    note_guard(request.scope, guard)
+    return await in_thread(Work.ORDINARY, guard)
 
 
 def member_router(tag: str, prefix: str = "") -> APIRouter:

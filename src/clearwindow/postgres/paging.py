@@ -50,11 +50,16 @@ class Listing(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The part of a list that a caller wants: ``limit`` rows after a position, or after ``offset`` rows."""
+    """The part of a list that a caller wants: ``limit`` rows after a position, or after ``offset`` rows.
+
+    Attributes:
+        counted: whether the total is wanted too. Without it, a ``Listing`` says 0.
+    """
 
     limit: int
     offset: int = 0
     after: Position | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,15 @@ def keyset_page(
     # One row more than wanted tells whether there is another page.
     part = {"limit": wanted.limit + 1, "offset": wanted.offset}
     records = tx.records(page, **values, **places, **part)
+    counted = count_up_to(tx, statement, values) if wanted.counted else 0
+    return listing_of(records, partial(model_of, into), order, wanted, counted)
+
+
+def count_up_to(tx: Transaction, statement: LiteralString, values: Mapping[str, object]) -> int:
+    """Returns how many rows the statement selects, counted up to ``EXACT_TOTAL`` + 1."""
     counting = f"SELECT count(*) FROM (SELECT FROM (\n{statement}\n) AS listed LIMIT %(most)s) AS counted"  # noqa: S608
     (counted,) = tx.scalars(int, counting, **values, most=EXACT_TOTAL + 1)
-    return listing_of(records, partial(model_of, into), order, wanted, counted)
+    return counted
 
 
 def listing_of(

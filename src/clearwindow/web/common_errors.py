@@ -39,7 +39,7 @@ _OF_BODIES: Final = (
 )
 _OF_PAYLOADS: Final = ("payload_too_large",)
 _OF_FILTERS: Final = ("filter_invalid", "filter_twice")
-_OF_CURSORS: Final = ("cursor_invalid",)
+_OF_CURSORS: Final = ("cursor_invalid", "export_not_chunked", "export_not_signed")
 
 
 def common_errors(path: str, operation: dict[str, Any]) -> list[str]:

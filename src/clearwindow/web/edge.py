@@ -23,7 +23,7 @@ from clearwindow.api.limits import CallerLimits, caller_address
 from clearwindow.api.lookups import Find
 from clearwindow.api.problems import answer_to
 from clearwindow.api.rates import Rates, Visit
-from clearwindow.api.request import address_of, note_request_id, note_visit
+from clearwindow.api.request import address_of, note_head, note_request_id, note_visit
 from clearwindow.core.errors import RequestError
 from clearwindow.core.work import Purpose, working_for
 from clearwindow.identity.presented import presented_in, signer_in
@@ -147,6 +147,7 @@ class _HeadAsGet:
 
         # A copy: the server that sends the answer looks at the method, too.
         as_get = {**scope, "method": "GET"}
+        note_head(as_get)
         try:
             await self._app(as_get, receive, send_without_body)
         finally:

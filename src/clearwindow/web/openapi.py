@@ -18,6 +18,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.alias_generators import to_camel
 
 from clearwindow.api.docs import ERROR_NAMES, Problem
+from clearwindow.api.exports import MEDIA_TYPES
 from clearwindow.api.filters import AT_LEAST, LINK_HEADER, TOTAL_COUNT_HEADER, TOTAL_KIND_HEADER
 from clearwindow.api.schema import REPLAY_HEADER, WARNING_HEADER
 from clearwindow.core.error_registry import ErrorCode, documentation_of, error_codes
@@ -172,6 +173,10 @@ def _complete(path: str, operation: Json) -> None:
         # FastAPI documents its own validation, which no route uses.
         del responses["422"]
     _add_common_errors(responses, path, common_errors(path, operation))
+    if any(parameter["name"] == "format" for parameter in operation.get("parameters", [])):
+        responses["200"]["content"] |= {
+            media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()
+        }
     for status, response in responses.items():
         response["description"] = _described(status, response)
         names = ["X-Request-Id", *_header_names(path, operation, status)]
