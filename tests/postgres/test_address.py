@@ -12,7 +12,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from clearwindow import bootstrap
 from clearwindow.bootstrap import DatabaseUnreachableError
 from clearwindow.core.clock import SystemClock
-from clearwindow.postgres.address import RELIED_ON, address, connected, own_options, takes_standby
+from clearwindow.postgres.address import (
+    RELIED_ON,
+    address,
+    beginning_with,
+    connected,
+    own_options,
+    takes_standby,
+)
 from clearwindow.postgres.pool import Database, Transaction
 from clearwindow.settings import load_settings
 from tests.support.databases import TestCluster
@@ -118,7 +125,7 @@ def test_read_only_database_is_refused_in_one_line_at_the_start(dsn: str) -> Non
 
 def test_address_gets_what_it_leaves_out_and_keeps_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     added = conninfo_to_dict(address("postgresql://a,b/name"))
-    assert (added["target_session_attrs"], added["connect_timeout"]) == ("read-write", "5")
+    assert (added["target_session_attrs"], added["connect_timeout"]) == ("read-write", "3")
     kept = conninfo_to_dict(address("host=a target_session_attrs=any connect_timeout=30 keepalives_idle=1"))
     assert (kept["target_session_attrs"], kept["connect_timeout"], kept["keepalives_idle"]) == ("any", "30", "1")
     assert not takes_standby("host=a")
@@ -138,3 +145,23 @@ def test_address_gets_what_it_leaves_out_and_keeps_what_it_says(monkeypatch: pyt
 )
 def test_options_are_read_as_the_server_reads_them(options: str, expected: dict[str, str]) -> None:
     assert own_options(make_conninfo("host=a", options=options)) == expected
+
+
+@pytest.mark.parametrize(
+    ("dsn", "last", "hosts", "ports"),
+    [
+        ("host=a,b,c port=1,2,3", ("c", 3), "c,a,b", "3,1,2"),
+        ("host=a,b port=5", ("b", 5), "b,a", "5"),
+        ("host=a,a port=1,2 hostaddr=10.0.0.1,10.0.0.2", ("a", 2), "a,a", "2,1"),
+        ("host=a,b port=1,2", ("a", 1), "a,b", "1,2"),
+        ("host=a,b port=1,2", ("b", 9), "a,b", "1,2"),
+        ("host=/run/here port=5432", ("/run/here", 5432), "/run/here", "5432"),
+    ],
+)
+def test_server_that_last_took_writes_is_tried_first(
+    dsn: str, last: tuple[str, int], hosts: str, ports: str
+) -> None:
+    moved = conninfo_to_dict(beginning_with(dsn, *last))
+    assert (moved["host"], str(moved["port"])) == (hosts, ports)
+    if "hostaddr" in moved:
+        assert moved["hostaddr"] == "10.0.0.2,10.0.0.1"

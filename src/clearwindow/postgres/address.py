@@ -27,12 +27,14 @@ IDLE_IN_TRANSACTION_TIMEOUT_SECONDS: Final = 60
 _ADDED: Final[Mapping[str, tuple[str, str | None]]] = {
     # With several hosts, a standby may come first. It takes no writes.
     "target_session_attrs": ("read-write", "PGTARGETSESSIONATTRS"),
-    "connect_timeout": ("5", "PGCONNECT_TIMEOUT"),
-    # A server that vanished without a word is noticed within seconds, and not after a quarter of an hour.
-    "keepalives_idle": ("10", None),
-    "keepalives_interval": ("5", None),
+    # Of each host in turn: one that is frozen must not keep us long from the next.
+    "connect_timeout": ("3", "PGCONNECT_TIMEOUT"),
+    # A server that vanished without a word is noticed within seconds, and not after a quarter of an hour. Sessions
+    # of the pool notice it themselves, and a server that is frozen, too.
+    "keepalives_idle": ("5", None),
+    "keepalives_interval": ("2", None),
     "keepalives_count": ("3", None),
-    "tcp_user_timeout": ("20000", None),
+    "tcp_user_timeout": ("10000", None),
 }
 """What an address gets that does not say it, nor does the environment variable."""
 
@@ -91,6 +93,22 @@ def address(dsn: str) -> str:
     }
     # Nothing can be lost on the way: what the database holds is UTF-8, too.
     return make_conninfo(dsn, **added, client_encoding=ENCODING)
+
+
+def beginning_with(dsn: str, host: str, port: int) -> str:
+    """Returns the address with this server first, if it has several hosts and this is one of them."""
+    given = conninfo_to_dict(dsn)
+    lists = {name: str(given[name]).split(",") for name in ("host", "hostaddr", "port") if given.get(name)}
+    hosts, ports = lists.get("host", []), lists.get("port", [])
+    for place, name in enumerate(hosts):
+        port_there = ports[place] if len(ports) > 1 else "".join(ports)
+        if place > 0 and (name, port_there) == (host, str(port)):
+            order = [place, *range(place), *range(place + 1, len(hosts))]
+            moved = {
+                key: ",".join(values[index] for index in order) for key, values in lists.items() if len(values) > 1
+            }
+            return make_conninfo(dsn, **moved)
+    return dsn
 
 
 def takes_standby(dsn: str) -> bool:

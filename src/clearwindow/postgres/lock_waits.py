@@ -17,6 +17,7 @@ from psycopg import Connection, errors
 
 from clearwindow.core.places import Places, Ticket
 from clearwindow.postgres.address import APPLICATION_NAME, address
+from clearwindow.postgres.liveness import Impatient
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class Observer:
 
     def _opened(self) -> Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
+            self._connection = Impatient.connect(
                 address(self._dsn),
                 autocommit=True,
                 prepare_threshold=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -20,6 +20,7 @@ from clearwindow.postgres.address import (
     LIMITS,
     RELIED_ON,
     address,
+    beginning_with,
     is_pooler,
     own_options,
     set_for_session,
@@ -36,6 +37,7 @@ from clearwindow.postgres.failures import (
     failure_to_connect,
     first_line,
 )
+from clearwindow.postgres.liveness import Liveness, Place, SilentServerError, place_of
 from clearwindow.postgres.lock_waits import LockWatch, Observer
 from clearwindow.postgres.sandbox import SharedClock
 
@@ -65,9 +67,11 @@ class _Session(Connection[Any]):
     """What it is set to in this session, if we set it."""
     watch: LockWatch | None = None
     """Watches the statements of the transaction that has it now."""
+    liveness: ClassVar[Liveness]
 
     def wait(self, gen: Generator[Any, Any, T], interval: float = _TICK_SECONDS, timeout: float | None = None) -> T:
-        return super().wait(self.watch.watched(gen) if self.watch else gen, interval, timeout)
+        watched = self.liveness.watched(self, gen)
+        return super().wait(self.watch.watched(watched) if self.watch else watched, interval, timeout)
 
 
 class _Taking(threading.local):
@@ -98,6 +102,8 @@ class Sessions:
         self._places: Mapping[Purpose, Places] = budget.places() if budget else {}
         self._lock_places: Mapping[Purpose, Places] = budget.lock_wait_places() if budget else {}
         self._observer = Observer(dsn)
+        self._liveness = Liveness(dsn)
+        self._last_place: Place | None = None
         self._log = FailureLog()
         self._lock = threading.Lock()
         self._in_use = 0
@@ -305,18 +311,27 @@ class Sessions:
             # After a failover the address leads elsewhere. All open sessions may be those of the former primary.
             session.close()
             self._pool.drain()
+        if isinstance(error, SilentServerError):
+            self._pool.drain()
 
     def _session_class(self) -> type[_Session]:
         owner = self
 
         class Session(_Session):
+            liveness = owner._liveness
+
             @classmethod
             def connect(cls, conninfo: str = "", **options: Any) -> Self:  # noqa: ANN401 - psycopg's own
+                last = owner._last_place
                 try:
-                    session = super().connect(conninfo, **options)
+                    session = super().connect(
+                        beginning_with(conninfo, last[0], last[2]) if last else conninfo, **options
+                    )
                 except psycopg.Error as error:
+                    owner._last_place = None
                     owner._failed_to_connect = first_line(error)
                     raise
+                owner._last_place = place_of(session)
                 owner._failed_to_connect = None
                 return session
 
@@ -332,6 +347,8 @@ class Sessions:
         if self._taking.unchecked:
             return
         try:
+            if self._liveness.is_known_silent(place_of(session)):
+                raise SilentServerError("the database server gave no answer a moment ago")
             is_checked = self._bring_lock_timeout(session, working().purpose)
             if self._shared_clock is not None and not session.through_pooler:
                 self._shared_clock.check_connection(session)
