@@ -126,6 +126,8 @@ def test_first_configuration_needs_nobody_and_a_change_in_use_does(desk: Desk) -
     refused = desk.ada.put(path, present | {"callbackUrl": "nowhere"})
     assert (refused.status_code, refused.json()["name"]) == (400, "callback_url_refused")
     assert network.operator.audit_log(action="partner_configuration.replaced")[0]["actorId"] == desk.ada.id
+    told = desk.ada.events(enterpriseId=desk.partner.enterprise.id, types="partner.configured")
+    assert [each["payload"]["amountUnit"] for each in told] == ["decimal"]
 
 
 def test_configuration_changed_meanwhile_is_named(desk: Desk) -> None:

@@ -50,6 +50,7 @@ class _Movement(Act[CustodyRequest, CustodyOutcome]):
 
 class _Deposit(_Movement):
     name = "deposit.make"
+    operation = "deposit"
     verb = "deposit"
     side = "into"
 
@@ -61,6 +62,7 @@ class _Withdrawal(_Movement):
     """Its funds are held while it waits. The check of the ledger knows its name."""
 
     name = "withdrawal.make"
+    operation = "withdraw"
     verb = "withdraw"
     side = "from"
 
@@ -78,6 +80,7 @@ class _FurtherKey(Act[OwnKey | None, GoAccountKey]):
     """A key of the owner's, or one that the custodian makes when the proposal is carried out."""
 
     name = "go_account_key.add"
+    operation = "addKey"
 
     def stake(self, scene: Scene, asked: Asked[OwnKey | None]) -> Stake | None:
         account = go_accounts.require_go_account(scene.tx, asked.subject_id)
@@ -115,6 +118,7 @@ class _IntentOff(Act[None, GoAccount]):
     """What it takes away protects the account's owner."""
 
     name = "go_account.intent_off"
+    operation = "turnIntentOff"
 
     def stake(self, scene: Scene, asked: Asked[None]) -> Stake | None:
         account = go_accounts.require_go_account(scene.tx, asked.subject_id)

@@ -90,6 +90,9 @@ def revoke_key(runtime: Runtime, actor: Operator, go_account_id: str, key_id: st
             raise NotFoundError("key_unknown", "the Go Account has no key with this id")
         if revoked_now:
             audit.record(tx, actor, "go_account_key.revoked", go_account_id, keyId=key_id)
+            payload = {"goAccountId": account.id.hex, "keyId": str(parse_uuid(key_id))}
+            kind = EventType.GO_ACCOUNT_KEY_REVOKED
+            outbox.record(tx, [Event(kind, account.enterprise_id, account.id, payload)])
 
 
 def balances(runtime: Runtime, go_account_id: str) -> dict[str, Balance]:

@@ -44,6 +44,11 @@ _DISPUTE: Final[Fields] = {
     "settlementId": "the disputed settlement",
     "connectionId": "the connection of the client that disputes",
 }
+_MEMBER: Final[Fields] = {
+    "userId": "the user",
+    "role": "`viewer`, `trader`, `settler`, `approver` or `administrator`",
+    "mayUseCustodianKey": "whether the user may have a custodian key sign",
+}
 _ENDPOINT: Final[Fields] = {
     "webhookEndpointId": "the endpoint",
     "url": "the address of the endpoint, without its query",
@@ -200,6 +205,11 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "verifiesFrom": "from when its signatures count",
         },
     ),
+    EventType.GO_ACCOUNT_KEY_REVOKED: Description(
+        "An operator has revoked a key of a Go Account. Its signatures count no more.",
+        "the enterprise that owns the Go Account",
+        {"goAccountId": "the Go Account", "keyId": "the key"},
+    ),
     EventType.PROPOSAL_MADE: _proposal("An operator has proposed something that affects the enterprise."),
     EventType.PROPOSAL_ENDED: _proposal("The proposal was carried out, rejected or withdrawn, or has expired."),
     EventType.BALANCE_CHANGED: Description(
@@ -242,14 +252,58 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
     EventType.PAUSE_ENDED: _pause(
         "The pause has ended. What waited runs in the order of its deadlines.", resumedAt="when it ended"
     ),
-    EventType.MEMBER_UPDATED: Description(
-        "An operator has changed what a user may do in the enterprise.",
+    EventType.MEMBER_ADDED: Description(
+        "An operator has made a further user a member of the enterprise.",
         "the enterprise",
+        _MEMBER | {"userName": "the name of the user"},
+    ),
+    EventType.MEMBER_UPDATED: Description(
+        "An operator has changed what a user may do in the enterprise.", "the enterprise", _MEMBER
+    ),
+    EventType.MEMBER_REMOVED: Description(
+        "An operator has removed a user from the enterprise. Its tokens are revoked.",
+        "the enterprise",
+        {"userId": "the user"},
+    ),
+    EventType.TOKEN_REVOKED: Description(
+        "A token of a user of the enterprise was revoked.",
+        "the enterprise",
+        {"tokenId": "the token", "userId": "whose token it was", "by": "`operator` or `user`"},
+        {"revokedBy": "if a user did it: the user"},
+    ),
+    EventType.ENTERPRISE_UPDATED: Description(
+        "An operator has renamed the enterprise, or given or taken its licence.",
+        "the enterprise",
+        {"name": "its name now", "licensed": "whether it has a licence now"},
+    ),
+    EventType.CLIENT_UPDATED: Description(
+        "An operator has stopped or started the client.",
+        "the client",
+        {"clientId": "the client", "active": "whether it is active now"},
+    ),
+    EventType.PARTNER_UPDATED: Description(
+        "An operator has changed a partner: whether it is active, its windows, or its kind.",
+        "the partner, and each client with a connection to it",
         {
-            "userId": "the user",
-            "role": "`viewer`, `trader`, `settler`, `approver` or `administrator`",
-            "mayUseCustodianKey": "whether the user may have a custodian key sign",
+            "partnerId": "the partner",
+            "active": "whether it is active now",
+            "stablePartner": "whether it is a stable partner now",
         },
+        {
+            "clientDisputeWindowMinutes": "its dispute window now, as a decimal; absent without one",
+            "topUpWindowMinutes": "its top-up window now, as a decimal; absent without one",
+        },
+    ),
+    EventType.PARTNER_CONFIGURED: Description(
+        "An operator has changed the configuration of the partner, such as its currencies or unit.",
+        "the enterprise that is the partner",
+        {"currencies": "our name of each of its currencies", "amountUnit": "`base` or `decimal`"},
+        {"callbackUrl": "where its calls go, absent if there are none"},
+    ),
+    EventType.PARTNER_LICENCE_CHANGED: Description(
+        "An operator has given or taken the enterprise's licence for a partner.",
+        "the enterprise",
+        {"partnerId": "the partner", "licensed": "whether it has the licence now"},
     ),
     EventType.WEBHOOK_ENDPOINT_TEST: Description(
         "A user has requested a test event.",

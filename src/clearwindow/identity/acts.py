@@ -7,7 +7,7 @@ that no room imports one above it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -28,7 +28,9 @@ CONFIRMATION_ERRORS: Final = (
     "proposal_differs",
     "proposal_ended",
     "proposal_target_changed",
+    "proposer_not_in_office",
     "own_proposal",
+    "acted_as_client",
     "same_approver",
     "approver_needed",
 )
@@ -125,6 +127,8 @@ class Act(ABC, Generic[R, T]):
     """A kind of act that may have to be proposed."""
 
     name: ClassVar[str]
+    operation: ClassVar[str]
+    """The operation that proposes it, by its id in the table of roles."""
     always_proposed: ClassVar[bool] = False
     """Whether it needs another operator even if the settings ask for no approvals."""
     confirmed_by_repeat: ClassVar[bool] = False
@@ -155,6 +159,10 @@ class Act(ABC, Generic[R, T]):
     @abstractmethod
     def restored(self, stored: Mapping[str, object]) -> R:
         """Returns the request that was stored."""
+
+    def client_hands(self, tx: Transaction, asked: Asked[R]) -> Collection[UUID]:  # noqa: ARG002 - most have none
+        """Returns the operators who acted as a client in what the act decides about, with tokens that they made."""
+        return ()
 
     def hold(self, scene: Scene, proposal_id: UUID, asked: Asked[R]) -> None:
         """Keeps what the act will need while its proposal waits."""

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from clearwindow.core.errors import ConflictError, NotFoundError
-from clearwindow.identity import audit, store
+from clearwindow.events.models import EventType
+from clearwindow.identity import audit, events, store
 from clearwindow.identity.memberships import rights_of, with_change
 from clearwindow.identity.models import (
     Enterprise,
@@ -23,7 +24,6 @@ from clearwindow.identity.models import (
     User,
 )
 from clearwindow.postgres.pool import Transaction
-from clearwindow.runtime import Runtime
 
 _AS_IT_IS: Final = MembershipChange()
 
@@ -60,24 +60,41 @@ def update_enterprise(tx: Transaction, actor: Operator, enterprise_id: str, chan
     given = {"name": change.name, "licensed": change.licensed}
     details = {name: value for name, value in given.items() if value is not None}
     audit.record(tx, actor, "enterprise.updated", enterprise.id, **details)
+    told = {"name": enterprise.name, "licensed": enterprise.licensed}
+    events.of_enterprise(tx, EventType.ENTERPRISE_UPDATED, enterprise.id, told)
     return enterprise
 
 
-def create_user(runtime: Runtime, actor: Operator, enterprise_id: str, asked: NewUser) -> MemberRecord:
-    """Makes a user, or makes an existing user a member of one more enterprise.
+def create_user(tx: Transaction, actor: Operator, enterprise_id: str, asked: NewUser) -> MemberRecord:
+    """Makes a user, or makes an existing user a member of one more enterprise. The other members are told.
 
     Raises:
         NotFoundError: there is no such enterprise.
         ConflictError: a user with another name or address has the id, or the member has other rights.
     """
-    with runtime.transaction() as tx:
-        wanted = User(asked.id or str(tx.new_id()), asked.name, asked.email, tx.now())
-        rights = MembershipChange(asked.role, asked.may_use_custodian_key)
-        member, added = add_user(tx, enterprise_id, wanted, rights)
-        if added:
-            named = {"name": member.user.name, **rights_of(member.membership)}
-            audit.record(tx, actor, "user.added", member.user.id, enterpriseId=enterprise_id, **named)
+    # Under this lock no other user is added, so that the first one is known.
+    lock_enterprise(tx, enterprise_id)
+    has_others = store.has_had_members(tx, enterprise_id)
+    wanted = User(asked.id or str(tx.new_id()), asked.name, asked.email, tx.now())
+    member, added = add_user(tx, enterprise_id, wanted, asked.rights)
+    if added:
+        named = {"name": member.user.name, **rights_of(member.membership)}
+        audit.record(tx, actor, "user.added", member.user.id, enterpriseId=enterprise_id, **named)
+        if has_others:
+            told = {"userName": member.user.name, **rights_of(member.membership)}
+            events.of_member(tx, EventType.MEMBER_ADDED, enterprise_id, member.user.id, told)
     return member
+
+
+def require_same_user(tx: Transaction, wanted: NewUser) -> None:
+    """Checks that the id that was chosen is nobody else's.
+
+    Raises:
+        ConflictError: a user with another name or address has it.
+    """
+    found = None if wanted.id is None else store.find_user(tx, wanted.id)
+    if found is not None:
+        _require_same(found, wanted.name, wanted.email)
 
 
 def require_enterprise(tx: Transaction, enterprise_id: str) -> Enterprise:
@@ -140,13 +157,17 @@ def _ensure_user(tx: Transaction, wanted: User) -> tuple[User, bool]:
     found = store.find_user(tx, wanted.id)
     if found is None:
         raise LookupError("a user has this id and cannot be read")
-    if (found.name, found.email) != (wanted.name, wanted.email):
+    _require_same(found, wanted.name, wanted.email)
+    return found, False
+
+
+def _require_same(found: User, name: str, email: str | None) -> None:
+    if (found.name, found.email) != (name, email):
         raise ConflictError(
             "user_differs",
             f"a user with the id {found.id} exists already, with another name or email: choose another id, or send"
             " the same fields",
         )
-    return found, False
 
 
 def _known(enterprise: Enterprise | None) -> Enterprise:

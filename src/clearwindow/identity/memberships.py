@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import NAMESPACE_URL, uuid5
 
 from clearwindow.core.errors import NotFoundError
-from clearwindow.events import outbox
-from clearwindow.events.models import Event, EventType
-from clearwindow.identity import audit, roles, store
+from clearwindow.events.models import EventType
+from clearwindow.identity import audit, events, roles, store
 from clearwindow.identity.models import (
     MemberRecord,
     MemberRole,
@@ -48,8 +46,7 @@ def change_membership(
     audit.record(
         tx, actor, "user.updated", user_id, enterpriseId=enterprise_id, before=rights_of(before), **rights_of(after)
     )
-    payload = {"userId": user_id, **rights_of(after)}
-    outbox.record(tx, [Event(EventType.MEMBER_UPDATED, enterprise_id, uuid5(NAMESPACE_URL, user_id), payload)])
+    events.of_member(tx, EventType.MEMBER_UPDATED, enterprise_id, user_id, rights_of(after))
     return MemberRecord(user, after)
 
 

@@ -240,6 +240,11 @@ class NewUser:
     role: MemberRole | None = None
     may_use_custodian_key: bool | None = None
 
+    @property
+    def rights(self) -> MembershipChange:
+        """The rights of the new membership, as a change of those that every new member has."""
+        return MembershipChange(self.role, self.may_use_custodian_key)
+
 
 @dataclass(frozen=True, slots=True)
 class User:

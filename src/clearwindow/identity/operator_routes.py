@@ -6,7 +6,7 @@ from typing import Final
 
 from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, JsonBody, NoContent, OptionalJsonBody, ServerRuntime, paged
-from clearwindow.identity import audit, enterprises, operators, people_acts, tokens
+from clearwindow.identity import audit, operators, people_acts, tokens
 from clearwindow.identity.act_schemas import PROPOSED, answered
 from clearwindow.identity.acts import Asked, perform
 from clearwindow.identity.guards import ActingOperator, operator_router
@@ -116,16 +116,19 @@ def update_enterprise(
 @router.post(
     "/enterprises/{enterprise_id}/users",
     summary="Make a user of an enterprise",
-    responses=may_raise("enterprise_unknown", "user_differs"),
+    responses=may_raise("enterprise_unknown", "user_differs", "proposal_differs") | PROPOSED,
 )
 def create_user(
     runtime: ServerRuntime, actor: ActingOperator, enterprise_id: str, body: JsonBody[UserRequest]
-) -> UserAnswer:
+) -> Answer[UserAnswer]:
     """A user who exists already, with the same id, name and email, becomes a member of this enterprise too.
 
-    Without a role, a new member is an administrator of the enterprise, who may have a custodian key sign.
+    Without a role, a new member is an administrator of the enterprise, who may have a custodian key sign. A further
+    user, and each one of an enterprise with a licence, can need another operator's approval.
     """
-    return user_answer(enterprises.create_user(runtime, actor, enterprise_id, body.model.to_model()))
+    asked = Asked(enterprise_id, body.model.to_model())
+    done = perform(runtime, actor, people_acts.FURTHER_USER, asked)
+    return answered(done, user_answer)
 
 
 @router.patch(

@@ -18,8 +18,10 @@ from clearwindow.identity.models import (
     IssuedToken,
     MemberRecord,
     MemberRole,
+    Membership,
     MembershipChange,
     NewEnterprise,
+    NewUser,
     OperatorRecord,
     OperatorRole,
     Scope,
@@ -60,6 +62,7 @@ class _NewOperator(Act[OperatorToMake, OperatorRecord]):
     """An operator is found by its name, which is also the subject."""
 
     name = "operator.create"
+    operation = "createOperator"
 
     def stake(self, scene: Scene, asked: Asked[OperatorToMake]) -> Stake | None:
         wanted = asked.request
@@ -87,6 +90,7 @@ class _OperatorRole(Act[OperatorRole, OperatorRecord]):
     """One operator may take rights away. To give more, others approve."""
 
     name = "operator.change_role"
+    operation = "updateOperator"
 
     def stake(self, scene: Scene, asked: Asked[OperatorRole]) -> Stake | None:
         found = operators.require_operator(scene.tx, asked.subject_id)
@@ -114,6 +118,7 @@ class _MemberRights(Act[RightsToGive, MemberRecord]):
     """One operator may take a member's rights away. To give more, others approve."""
 
     name = "user.change_rights"
+    operation = "updateUser"
 
     def stake(self, scene: Scene, asked: Asked[RightsToGive]) -> Stake | None:
         user_id, change = asked.request.user_id, asked.request.change
@@ -152,10 +157,58 @@ class _MemberRights(Act[RightsToGive, MemberRecord]):
         return RightsToGive(str(stored["userId"]), change)
 
 
+class _FurtherUser(Act[NewUser, MemberRecord]):
+    """Nothing is at stake with the first user of an enterprise without a licence."""
+
+    name = "user.add"
+    operation = "createUser"
+
+    def stake(self, scene: Scene, asked: Asked[NewUser]) -> Stake | None:
+        enterprise = enterprises.lock_enterprise(scene.tx, asked.subject_id)
+        wanted = asked.request
+        enterprises.require_same_user(scene.tx, wanted)
+        known = wanted.id is not None and store.find_membership(scene.tx, enterprise.id, wanted.id) is not None
+        if known or not (enterprise.licensed or store.has_had_members(scene.tx, enterprise.id)):
+            return None
+        rights = memberships.with_change(Membership(enterprise.id, ""), wanted.rights)
+        may = "may" if rights.may_use_custodian_key else "may not"
+        return Stake(
+            summary=(
+                f"make {wanted.id or 'a new user'} ({shown(wanted.name)}) {rights.role} of {enterprise.id},"
+                f" who {may} have a custodian key sign"
+            ),
+            target={"licensed": str(enterprise.licensed).lower()},
+            key=wanted.id or _digest(self.stored(wanted)),
+            enterprise_id=enterprise.id,
+        )
+
+    def carry_out(self, scene: Scene, asked: Asked[NewUser]) -> MemberRecord:
+        return enterprises.create_user(scene.tx, scene.operator, asked.subject_id, asked.request)
+
+    def told(self, done: MemberRecord) -> Told:
+        return Told(user_answer(done).model_dump(by_alias=True, exclude_unset=True))
+
+    def stored(self, request: NewUser) -> dict[str, object]:
+        role = None if request.role is None else str(request.role)
+        given = present(id=request.id, email=request.email, role=role)
+        return {"name": request.name, **given, **present(mayUseCustodianKey=request.may_use_custodian_key)}
+
+    def restored(self, stored: Mapping[str, Any]) -> NewUser:
+        role = stored.get("role")
+        return NewUser(
+            stored.get("id"),
+            stored["name"],
+            stored.get("email"),
+            None if role is None else MemberRole(role),
+            stored.get("mayUseCustodianKey"),
+        )
+
+
 class _NewEnterprise(Act[NewEnterprise, Enterprise]):
     """Without a licence, nothing is at stake."""
 
     name = "enterprise.create"
+    operation = "createEnterprise"
 
     def stake(self, scene: Scene, asked: Asked[NewEnterprise]) -> Stake | None:
         wanted = asked.request
@@ -186,6 +239,7 @@ class _Licence(Act[EnterpriseChange, Enterprise]):
     """A licence is taken away, and an enterprise renamed, by one operator."""
 
     name = "enterprise.license"
+    operation = "updateEnterprise"
 
     def stake(self, scene: Scene, asked: Asked[EnterpriseChange]) -> Stake | None:
         found = enterprises.lock_enterprise(scene.tx, asked.subject_id)
@@ -222,6 +276,7 @@ class _Token(Act[R, IssuedToken]):
 
 class _MemberToken(_Token[MemberTokenRequest]):
     name = "token.create"
+    operation = "createToken"
 
     def stake(self, scene: Scene, asked: Asked[MemberTokenRequest]) -> Stake | None:
         user_id = asked.request.user_id
@@ -257,6 +312,7 @@ class _MemberToken(_Token[MemberTokenRequest]):
 
 class _OperatorToken(_Token[TokenTerms]):
     name = "operator_token.create"
+    operation = "createOperatorToken"
 
     def stake(self, scene: Scene, asked: Asked[TokenTerms]) -> Stake | None:
         holder = operators.require_token_holder(scene.tx, scene.operator, asked.subject_id)
@@ -307,9 +363,19 @@ def _digest(stored: Mapping[str, object]) -> str:
 
 NEW_OPERATOR: Final = _NewOperator()
 OPERATOR_ROLE: Final = _OperatorRole()
+FURTHER_USER: Final = _FurtherUser()
 MEMBER_RIGHTS: Final = _MemberRights()
 NEW_ENTERPRISE: Final = _NewEnterprise()
 LICENCE: Final = _Licence()
 MEMBER_TOKEN: Final = _MemberToken()
 OPERATOR_TOKEN: Final = _OperatorToken()
-ACTS: Final = (NEW_OPERATOR, OPERATOR_ROLE, MEMBER_RIGHTS, NEW_ENTERPRISE, LICENCE, MEMBER_TOKEN, OPERATOR_TOKEN)
+ACTS: Final = (
+    NEW_OPERATOR,
+    OPERATOR_ROLE,
+    FURTHER_USER,
+    MEMBER_RIGHTS,
+    NEW_ENTERPRISE,
+    LICENCE,
+    MEMBER_TOKEN,
+    OPERATOR_TOKEN,
+)

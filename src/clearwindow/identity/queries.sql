@@ -106,6 +106,9 @@ SET removed_at = NULL, created_at = excluded.created_at, role = excluded.role,
     may_use_custodian_key = excluded.may_use_custodian_key
 WHERE membership.removed_at IS NOT NULL
 
+-- name: has_had_members
+SELECT EXISTS (SELECT FROM membership WHERE enterprise_id = %(enterprise_id)s)
+
 -- name: hold_member
 -- A removal waits, and then finds the tokens that were made meanwhile.
 SELECT true FROM membership
@@ -147,6 +150,14 @@ SELECT {operator}, removed_at FROM operator WHERE id = %(id)s
 -- name: hold_operator
 -- A removal waits, and then finds the tokens that were made meanwhile.
 SELECT {operator} FROM operator WHERE id = %(id)s AND removed_at IS NULL FOR SHARE
+
+-- name: hold_in_office
+-- After the network was opened, the operator of the settings' token is none any more.
+SELECT {operator} FROM operator
+WHERE id = %(id)s AND removed_at IS NULL AND (name <> %(bootstrap)s OR NOT EXISTS (SELECT FROM opening)) FOR SHARE
+
+-- name: makers_of_tokens
+SELECT made_by FROM makers_of_tokens(%(enterprise_id)s, %(since)s) AS made_by
 
 -- name: remove_operator
 UPDATE operator SET removed_at = %(now)s WHERE id = %(id)s

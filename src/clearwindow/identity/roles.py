@@ -47,6 +47,11 @@ def narrowed(holder: R, own: R | None) -> R:
     return own if includes(holder, own) else type(holder)(_VIEWER)
 
 
+def operator_may(role: OperatorRole, operation: str) -> bool:
+    """Returns whether an operator with this role may carry out the operation."""
+    return role in roles_of_operators().get(operation, {OperatorRole.ADMINISTRATOR})
+
+
 def require_operator_role(role: OperatorRole, operation: str) -> None:
     """Checks that an operator with this role may carry out the operation.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
 
@@ -113,6 +114,11 @@ def insert_membership(tx: Transaction, membership: Membership) -> bool:
     return tx.run(sql["insert_membership"], **_rights(membership), now=tx.now()) == 1
 
 
+def has_had_members(tx: Transaction, enterprise_id: str) -> bool:
+    """Returns whether the enterprise has or had any member."""
+    return bool(tx.scalars(bool, sql["has_had_members"], enterprise_id=enterprise_id)[0])
+
+
 def hold_member(tx: Transaction, enterprise_id: str, user_id: str) -> bool:
     """Returns whether the user is a member. A member cannot be removed until the transaction ends."""
     return bool(tx.scalars(bool, sql["hold_member"], enterprise_id=enterprise_id, user_id=user_id))
@@ -157,6 +163,16 @@ def find_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
 def hold_operator(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
     """Returns the operator, unless it was removed. It cannot be removed until the transaction ends."""
     return tx.first(OperatorRecord, sql["hold_operator"], id=operator_id)
+
+
+def hold_in_office(tx: Transaction, operator_id: UUID) -> OperatorRecord | None:
+    """Returns the operator in the same way, and None for the one of the settings' token after the opening."""
+    return tx.first(OperatorRecord, sql["hold_in_office"], id=operator_id, bootstrap=BOOTSTRAP_OPERATOR)
+
+
+def makers_of_tokens(tx: Transaction, enterprise_id: str, since: datetime) -> list[UUID]:
+    """Returns the operators who made tokens of the enterprise's users that were in force then or are now."""
+    return tx.scalars(UUID, sql["makers_of_tokens"], enterprise_id=enterprise_id, since=since)
 
 
 def remove_operator(tx: Transaction, operator_id: UUID) -> None:

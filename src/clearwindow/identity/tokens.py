@@ -8,7 +8,8 @@ from uuid import UUID
 from clearwindow.core.clock import wire_time
 from clearwindow.core.errors import InvalidRequestError, NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
-from clearwindow.identity import audit, roles, rules, store
+from clearwindow.events.models import EventType
+from clearwindow.identity import audit, events, roles, rules, store
 from clearwindow.identity.directory import rules as directory
 from clearwindow.identity.enterprises import require_enterprise
 from clearwindow.identity.models import (
@@ -95,6 +96,16 @@ def revoke_token(runtime: Runtime, actor: Actor, token_id: str) -> None:
         directory.require_may_revoke(actor, token)
         if store.revoke_token(tx, known):
             audit.record(tx, actor, "token.revoked", token_id)
+            _tell_of_revocation(tx, actor, token)
+
+
+def _tell_of_revocation(tx: Transaction, actor: Actor, token: Token) -> None:
+    if token.enterprise_id is None:
+        return
+    said = {"tokenId": str(token.id), "userId": token.user_id, "by": str(actor.actor_kind)}
+    if not isinstance(actor, Operator):
+        said["revokedBy"] = actor.actor_id
+    events.of_enterprise(tx, EventType.TOKEN_REVOKED, token.enterprise_id, said, token.id)
 
 
 def find_signer(runtime: Runtime, token_sha256: bytes, address: rules.Address | None) -> Signer:

@@ -37,6 +37,7 @@ class _Configuration(Act[Configured, Configured]):
     """The unit decides what every later settlement moves: with a partner, nobody changes it alone."""
 
     name = "partner_configuration.replace"
+    operation = "configure"
 
     def stake(self, scene: Scene, asked: Asked[Configured]) -> Stake | None:
         tx, endpoint = scene.tx, asked.request.endpoint
@@ -91,6 +92,7 @@ class _Partner(Act[PartnerChanges, Partner]):
     """To start or stop a partner needs nobody else."""
 
     name = "partner.change"
+    operation = "changePartner"
 
     def stake(self, scene: Scene, asked: Asked[PartnerChanges]) -> Stake | None:
         partner = membership.lock_partner(scene.tx, UUID(asked.subject_id))
@@ -126,6 +128,7 @@ class _PartnerLicence(Act[PartnerLicence, PartnerLicence]):
     """It is taken away by one operator."""
 
     name = "partner_licence.give"
+    operation = "changePartnerLicence"
 
     def stake(self, scene: Scene, asked: Asked[PartnerLicence]) -> Stake | None:
         before = membership.lock_licence(scene.tx, asked.request)

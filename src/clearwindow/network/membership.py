@@ -11,7 +11,7 @@ from clearwindow.custody import store as custody
 from clearwindow.identity import audit, enterprises
 from clearwindow.identity.acts import Scene
 from clearwindow.identity.models import Member, Operator
-from clearwindow.network import parties, rules, store
+from clearwindow.network import events, parties, rules, store
 from clearwindow.network.models import (
     Client,
     ClientChanges,
@@ -32,7 +32,7 @@ def configure(scene: Scene, asked: PartnerConfiguration, endpoint: Endpoint) -> 
     tx, runtime = scene.tx, scene.runtime
     enterprises.require_enterprise(tx, asked.enterprise_id)
     configuration = in_our_names(tx, asked)
-    lock_if_partner(tx, asked.enterprise_id)
+    partner = lock_if_partner(tx, asked.enterprise_id)
     same = store.find_configuration(tx, asked.enterprise_id) == configuration
     if not same:
         store.put_configuration(tx, configuration)
@@ -55,6 +55,8 @@ def configure(scene: Scene, asked: PartnerConfiguration, endpoint: Endpoint) -> 
         callbackPaths=dict(endpoint.callback_paths),
         asyncAllocations=endpoint.async_allocations,
     )
+    if partner is not None:
+        events.partner_configured(tx, partner, configuration, endpoint)
     return configuration
 
 
@@ -77,6 +79,7 @@ def change_partner(scene: Scene, partner_id: UUID, changes: PartnerChanges) -> P
         return before
     store.update_partner(tx, changed)
     audit.record(tx, scene.operator, "partner.changed", partner_id, **_auditable(changes))
+    events.partner_updated(tx, changed)
     return replace(changed, updated_at=tx.now())
 
 
@@ -97,6 +100,7 @@ def change_licence(scene: Scene, asked: PartnerLicence) -> PartnerLicence:
     store.put_licence(tx, changed)
     details = {"partnerId": str(asked.partner_id), "licensed": asked.licensed}
     audit.record(tx, scene.operator, "partner_licence.changed", asked.enterprise_id, **details)
+    events.licence_changed(tx, changed)
     return changed
 
 
@@ -118,6 +122,7 @@ def change_client(runtime: Runtime, operator: Operator, client_id: UUID, changes
             return before
         store.update_client(tx, client_id, active=changed.active)
         audit.record(tx, operator, "client.changed", client_id, **changes)
+        events.client_updated(tx, changed)
         return replace(changed, updated_at=tx.now())
 
 

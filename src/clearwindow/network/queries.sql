@@ -181,6 +181,11 @@ FROM connection
 JOIN client ON client.id = connection.client_id
 WHERE connection.id = ANY(%(ids)s)
 
+-- name: list_enterprises_at
+SELECT DISTINCT client.enterprise_id
+FROM connection JOIN client ON client.id = connection.client_id
+WHERE connection.partner_id = %(partner_id)s ORDER BY client.enterprise_id
+
 -- name: claim_partner
 -- Among workers only: it says who waits for the partner's lock, and protects nothing by itself.
 SELECT pg_try_advisory_xact_lock(hashtext('clearwindow.worker'), hashtext(%(id)s::text))

@@ -339,6 +339,11 @@ def owners(tx: Transaction, connection_ids: Sequence[UUID]) -> dict[UUID, str]:
     return {row.id: row.enterprise_id for row in rows}
 
 
+def enterprises_at(tx: Transaction, partner_id: UUID) -> list[str]:
+    """Returns the enterprises with a connection to the partner."""
+    return tx.scalars(str, sql["list_enterprises_at"], partner_id=partner_id)
+
+
 def client_accounts(tx: Transaction, connection_ids: Collection[UUID]) -> dict[UUID, UUID]:
     """Returns the Go Account of each connection's client."""
     return _pairs(tx, "client_accounts", ids=list(connection_ids))

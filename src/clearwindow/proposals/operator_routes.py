@@ -43,8 +43,10 @@ def get_proposal(runtime: ServerRuntime, proposal_id: str) -> ProposalAnswer:
         "proposal_unknown",
         "proposal_ended",
         "proposal_target_changed",
+        "proposer_not_in_office",
         "own_proposal",
         "same_approver",
+        "acted_as_client",
         "approver_needed",
         "proposal_act_refused",
         *CODE_ERRORS,
@@ -58,7 +60,9 @@ def approve_proposal(runtime: ServerRuntime, operator: ApprovingOperator, propos
 @router.post(
     "/proposals/{proposal_id}/reject",
     summary="Reject a proposal of another operator",
-    responses=may_raise("proposal_unknown", "proposal_ended", "own_proposal", "same_approver", "approver_needed"),
+    responses=may_raise(
+        "proposal_unknown", "proposal_ended", "own_proposal", "same_approver", "acted_as_client", "approver_needed"
+    ),
 )
 def reject_proposal(
     runtime: ServerRuntime, operator: ActingOperator, proposal_id: str, body: OptionalJsonBody[EndRequest]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from clearwindow.core.errors import ConflictError, PermissionDeniedError
 from clearwindow.core.text import quoted
+from clearwindow.identity import roles
 from clearwindow.identity.acts import Proposal, ProposalStatus, State
-from clearwindow.identity.models import Hands, Operator, OperatorRole
+from clearwindow.identity.models import Hands, Operator, OperatorRecord, OperatorRole
 from clearwindow.identity.rules import share_hands
 from clearwindow.proposals.models import ProposalApproval
 
@@ -21,7 +23,15 @@ TRANSITIONS: Final[Mapping[ProposalStatus, frozenset[ProposalStatus]]] = {
     ProposalStatus.EXPIRED: frozenset(),
 }
 OWN_ERRORS: Final = frozenset(
-    {"proposal_ended", "approver_needed", "own_proposal", "same_approver", "proposal_target_changed"}
+    {
+        "proposal_ended",
+        "approver_needed",
+        "own_proposal",
+        "same_approver",
+        "acted_as_client",
+        "proposer_not_in_office",
+        "proposal_target_changed",
+    }
 )
 """What can be wrong with an approval itself."""
 APPROVERS: Final = frozenset({OperatorRole.APPROVER, OperatorRole.ADMINISTRATOR})
@@ -67,6 +77,42 @@ def require_other_hands(proposal: Proposal, operator: Operator, approvals: Itera
     if any(share_hands(approval.hands, operator.hands) for approval in approvals):
         raise PermissionDeniedError(
             "same_approver", "you have approved this proposal already under another name: another operator must"
+        )
+
+
+def require_no_client_hands(operator: Operator, client_hands: Collection[UUID]) -> None:
+    """Checks that the operator has not acted as a client in what is decided, and cannot act as one.
+
+    Args:
+        operator: who would approve or reject.
+        client_hands: the operators who made tokens of the clients.
+
+    Raises:
+        PermissionDeniedError: the operator made such a token, or whoever made the operator's own token did.
+    """
+    if not {operator.operator_id, operator.token_made_by}.isdisjoint(client_hands):
+        raise PermissionDeniedError(
+            "acted_as_client",
+            "you made a token with which somebody acts for the enterprise that this affects: another operator must"
+            " decide about it",
+        )
+
+
+def require_in_office(proposer: OperatorRecord | None, operation: str) -> None:
+    """Checks that whoever proposed an act may still propose it.
+
+    Args:
+        proposer: the proposer as an operator now, None after a removal.
+        operation: the one that proposes the act.
+
+    Raises:
+        ConflictError: the proposer was removed, or has a role that may not.
+    """
+    if proposer is None or not roles.operator_may(proposer.role, operation):
+        raise ConflictError(
+            "proposer_not_in_office",
+            "the operator who proposed this was removed, or has a role now that may not propose it: reject it, and"
+            " propose it again if it is still wanted",
         )
 
 

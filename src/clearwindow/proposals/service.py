@@ -1,6 +1,6 @@
 """Proposals: made, approved, rejected, withdrawn, expired, and their values collected. Protocol §12.
 
-Locks are taken in one order: what the act's ``stake`` locks, then the proposal, then balances.
+Locks are taken in one order: what the act's ``stake`` locks, then the proposal, its proposer, then balances.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def approve(runtime: Runtime, operator: Operator, proposal_id: UUID) -> Proposal
         rules.require_other_hands(seen, operator)
         act = act_of(runtime, seen)
         asked = _asked(act, seen)
+        rules.require_no_client_hands(operator, _client_hands(tx, act, asked, seen))
         scene = Scene(runtime, tx, _proposer(tx, seen, operator))
         with _refused_as_conflict():
             stake = act.stake(scene, asked)
@@ -96,6 +97,8 @@ def reject(runtime: Runtime, operator: Operator, proposal_id: UUID, reason: str 
         if rules.is_repeat(proposal, operator, ProposalStatus.REJECTED, reason):
             return _record(tx, proposal)
         rules.require_other_hands(proposal, operator)
+        act = act_of(runtime, proposal)
+        rules.require_no_client_hands(operator, _client_hands(tx, act, _asked(act, proposal), proposal))
         rules.require_open(proposal, tx.now())
         return _record(tx, _end_undone(tx, runtime, operator, proposal, ProposalStatus.REJECTED, reason))
 
@@ -200,6 +203,8 @@ def _approve(
     earlier = store.approvals_of(tx, [proposal.id])[proposal.id]
     rules.require_open(proposal, tx.now())
     rules.require_other_hands(proposal, operator, earlier)
+    rules.require_no_client_hands(operator, _client_hands(tx, act, asked, proposal))
+    rules.require_in_office(people.hold_in_office(tx, proposal.proposed_by), act.operation)
     if stake is not None:
         rules.require_unchanged(proposal, stake.target)
     store.insert_approval(tx, proposal, operator)
@@ -250,6 +255,14 @@ def _proposer(tx: Transaction, proposal: Proposal, approver: Operator) -> Operat
     if found is None:
         raise LookupError("the operator of a proposal is kept")
     return Operator(found.id, found.name, approver.request_id, found.role, proposal.token_made_by)
+
+
+def _client_hands(tx: Transaction, act: AnyAct, asked: Asked[Any], proposal: Proposal) -> set[UUID]:
+    """Returns the operators who can act for the enterprise that it affects, or acted as clients in its matter."""
+    holders: set[UUID] = set()
+    if proposal.enterprise_id is not None:
+        holders = set(people.makers_of_tokens(tx, proposal.enterprise_id, proposal.created_at))
+    return holders | set(act.client_hands(tx, asked))
 
 
 def _has_approved(tx: Transaction, proposal: Proposal, operator: Operator) -> bool:

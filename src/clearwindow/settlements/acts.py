@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
+from uuid import UUID
 
 from clearwindow.core.ids import parse_uuid
 from clearwindow.core.text import present
 from clearwindow.identity.acts import CONFIRMATION_ERRORS, Act, Asked, Scene, Stake, Told
+from clearwindow.postgres.pool import Transaction
 from clearwindow.settlements import cancellation, rejection, store
+from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.disputes.models import Closure
 from clearwindow.settlements.models import Settlement, SettlementState, SettlementType
 from clearwindow.settlements.onchain import execution as onchain_execution
@@ -18,6 +21,7 @@ class _RejectSettlement(Act[str, Settlement]):
     """The request is the reason. On chain there are no disputes."""
 
     name = "settlement.reject"
+    operation = "rejectSettlement"
     always_proposed = True
     confirmed_by_repeat = True
     errors = CONFIRMATION_ERRORS
@@ -37,6 +41,9 @@ class _RejectSettlement(Act[str, Settlement]):
             target=target,
             enterprise_id=partner.enterprise_id,
         )
+
+    def client_hands(self, tx: Transaction, asked: Asked[str]) -> Collection[UUID]:
+        return disputes.client_hands_in(tx, parse_uuid(asked.subject_id))
 
     def carry_out(self, scene: Scene, asked: Asked[str]) -> Settlement:
         found = store.require(scene.tx, parse_uuid(asked.subject_id))
@@ -58,6 +65,7 @@ class _CancelClosure(Act[str | None, Closure]):
     """The request is the reason."""
 
     name = "dispute_closure.cancel"
+    operation = "cancelClosure"
     always_proposed = True
     confirmed_by_repeat = True
     errors = CONFIRMATION_ERRORS
@@ -71,6 +79,9 @@ class _CancelClosure(Act[str | None, Closure]):
             target={"settlementId": str(taken.settlement.id)},
             enterprise_id=taken.partner.enterprise_id,
         )
+
+    def client_hands(self, tx: Transaction, asked: Asked[str | None]) -> Collection[UUID]:
+        return disputes.client_hands_of_closure(tx, parse_uuid(asked.subject_id))
 
     def carry_out(self, scene: Scene, asked: Asked[str | None]) -> Closure:
         return cancellation.cancel_closure(scene, parse_uuid(asked.subject_id), asked.request)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from clearwindow.core.errors import NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
-from clearwindow.identity import audit, store
+from clearwindow.events.models import EventType
+from clearwindow.identity import audit, events, store
 from clearwindow.identity.directory import rules
 from clearwindow.identity.enterprises import require_enterprise
 from clearwindow.identity.models import Operator
@@ -29,6 +30,7 @@ def remove_member(runtime: Runtime, actor: Operator, enterprise_id: str, user_id
             tokens = store.revoke_tokens_of_member(tx, enterprise_id, user_id)
             details = {"enterpriseId": enterprise_id, "revokedTokens": sorted(map(str, tokens))}
             audit.record(tx, actor, "user.removed", user_id, **details)
+            events.of_member(tx, EventType.MEMBER_REMOVED, enterprise_id, user_id)
 
 
 def remove_operator(runtime: Runtime, actor: Operator, operator_id: str) -> None:

@@ -54,6 +54,15 @@ UPDATE dispute SET updated_at = %(now)s WHERE id = %(id)s
 UPDATE dispute SET client_hands = client_hands || %(operator_id)s::uuid
 WHERE id = %(id)s AND NOT %(operator_id)s::uuid = ANY(client_hands)
 
+-- name: client_hands_in
+-- Of the disputes about the settlement, and of those whose closures it has taken.
+SELECT DISTINCT unnest(client_hands) FROM dispute
+WHERE %(settlement_id)s::uuid IN (settlement_id, settled_in_settlement_id)
+
+-- name: client_hands_of_closure
+SELECT unnest(dispute.client_hands)
+FROM dispute_closure JOIN dispute ON dispute.id = dispute_closure.dispute_id WHERE dispute_closure.id = %(id)s
+
 -- name: insert_closure
 INSERT INTO dispute_closure (id, partner_id, dispute_id, status, closed_by, user_id, notes, adjusted_transfers,
                              request_sha256, created_at, updated_at, token_made_by, claimed_transfers)

@@ -53,6 +53,16 @@ def insert_dispute(tx: Transaction, dispute: Dispute, raised_with: RaisedWith) -
     )
 
 
+def client_hands_in(tx: Transaction, settlement_id: UUID | None) -> list[UUID]:
+    """Returns the operators with whose tokens clients acted on the disputes that a settlement has to do with."""
+    return tx.scalars(UUID, sql["client_hands_in"], settlement_id=settlement_id)
+
+
+def client_hands_of_closure(tx: Transaction, closure_id: UUID | None) -> list[UUID]:
+    """Returns the operators with whose tokens the client acted on the closure's dispute."""
+    return tx.scalars(UUID, sql["client_hands_of_closure"], id=closure_id)
+
+
 def find_raised_with(tx: Transaction, dispute_id: UUID) -> RaisedWith | None:
     """Returns what the dispute was raised with, None if an older version recorded it."""
     (raised_with,) = tx.scalars(object, sql["find_raised_with"], id=dispute_id)
