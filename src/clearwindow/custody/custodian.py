@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -19,20 +19,21 @@ from clearwindow.signing.message import sign_message
 _ENTROPY_BYTES: Final = 64
 
 
-def add_key(tx: Transaction, account_id: UUID, verifies_from: datetime) -> tuple[GoAccountKey, bool]:
+def add_key(tx: Transaction, account_id: UUID, cool_off: timedelta) -> tuple[GoAccountKey, bool]:
     """Returns the account's active custodian key, and whether it was created now. An account has at most one."""
     for found in store.list_keys(tx, account_id):
         if found.custodian and found.revoked_at is None:
             return found, False
+    now = tx.now()
     private = generate_private_key(secrets.token_bytes(_ENTROPY_BYTES))
     key = GoAccountKey(
         id=tx.new_id(),
         pub=private.xpub,
         public_key=private.public_key.compressed,
         encrypted_prv=None,
-        created_at=tx.now(),
+        created_at=now,
         revoked_at=None,
-        verifies_from=verifies_from,
+        verifies_from=now + cool_off,
         custodian=True,
     )
     sealed = tx.vault.encrypt(private.xprv.encode(), context=_seal_context(key.id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from clearwindow.core.clock import wire_time
@@ -39,7 +39,7 @@ def open_go_account(
         for key in keys:
             store.insert_key(tx, account.id, key)
         if asked.custodian_key:
-            keys.append(custodian.add_key(tx, account.id, tx.now())[0])
+            keys.append(custodian.add_key(tx, account.id, timedelta(0))[0])
         given = {
             "enterpriseId": enterprise_id,
             "keyIds": [str(key.id) for key in keys],
@@ -57,11 +57,11 @@ def add_key(scene: Scene, go_account_id: str, own: OwnKey | None) -> GoAccountKe
     """
     tx = scene.tx
     account = require_go_account(tx, go_account_id)
-    verifies_from = tx.now() + scene.runtime.oversight.key_cool_off
+    cool_off = scene.runtime.oversight.key_cool_off
     if own is None:
-        key, added = custodian.add_key(tx, account.id, verifies_from)
+        key, added = custodian.add_key(tx, account.id, cool_off)
     else:
-        key, added = _add_own_key(tx, account.id, replace(_key(tx, own), verifies_from=verifies_from))
+        key, added = _add_own_key(tx, account.id, _key(tx, own, cool_off))
     if added:
         given = {"keyId": str(key.id), "pub": key.pub, "custodian": key.custodian}
         given |= {"verifiesFrom": wire_time(key.verifies_from)}
@@ -137,7 +137,7 @@ def _require_distinct(keys: Sequence[GoAccountKey]) -> None:
         seen.add(key.public_key)
 
 
-def _key(tx: Transaction, own: OwnKey) -> GoAccountKey:
+def _key(tx: Transaction, own: OwnKey, cool_off: timedelta = timedelta(0)) -> GoAccountKey:
     now = tx.now()
     return GoAccountKey(
         id=tx.new_id(),
@@ -146,5 +146,5 @@ def _key(tx: Transaction, own: OwnKey) -> GoAccountKey:
         encrypted_prv=own.encrypted_prv,
         created_at=now,
         revoked_at=None,
-        verifies_from=now,
+        verifies_from=now + cool_off,
     )
