@@ -56,6 +56,7 @@ def check(
     """Check the ledger: recompute every balance from the journal. Exit with 1 if anything is wrong."""
     from clearwindow import bootstrap  # noqa: PLC0415 - the web framework takes a while to import
     from clearwindow.ledger.check import service as proof  # noqa: PLC0415
+    from clearwindow.ledger.check.invariants import INVARIANTS  # noqa: PLC0415
     from clearwindow.ledger.check.signatures.service import SIGNATURE_INVARIANTS  # noqa: PLC0415
     from clearwindow.ledger.schemas import check_answer  # noqa: PLC0415
     from clearwindow.postgres.migrations import pending_on  # noqa: PLC0415
@@ -82,7 +83,7 @@ def check(
         typer.echo("\n".join(line for finding in findings for line in _lines(finding)))
     else:
         typer.echo("The ledger is in order:")
-        checked = [*proof.INVARIANTS.values(), *(SIGNATURE_INVARIANTS.values() if report else ())]
+        checked = [*INVARIANTS.values(), *(SIGNATURE_INVARIANTS.values() if report else ())]
         typer.echo("\n".join(f"  ok  {message}" for message in checked))
     if report and not as_json:
         typer.echo("\n".join(_counts(report)))

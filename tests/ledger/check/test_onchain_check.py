@@ -47,5 +47,5 @@ def test_each_broken_onchain_invariant_is_reported(desk: ChainDesk) -> None:
             with tx.connection.transaction(force_rollback=True):
                 tx.connection.execute(TRIGGERS_OFF)
                 assert tx.connection.execute(change).rowcount > 0, what
-                assert found(tx) == expected, what
+                assert expected <= found(tx), what
             assert found(tx) == set(), what

@@ -25,8 +25,8 @@ from clearwindow.postgres import migrations
 from clearwindow.postgres.migrations import all_migrations, migrate
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
-from tests.ledger.check.sample_rows import build
 from tests.signing.evidence.acts import act
+from tests.signing.evidence.former_rows import build
 from tests.support.databases import TestCluster
 from tests.support.settlements import Testbed
 

@@ -1,4 +1,4 @@
-"""A small network, written row by row, with at least one row of everything that the check reads."""
+"""A small network as a release before evidence has it, with each kind of record that is signed today."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Statements of the check: what is held, and why."""

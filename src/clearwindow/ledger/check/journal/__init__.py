@@ -1,0 +1,1 @@
+"""Statements of the check: balances and the journal."""

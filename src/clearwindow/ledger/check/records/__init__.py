@@ -1,0 +1,1 @@
+"""Statements of the check: records that must agree with each other."""
