@@ -22,7 +22,7 @@ from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.postgres.pool import Database
 from tests.support.databases import migrate_as_owner
 
-PARTS: Final = ("decode", "verify", "stage", "request", "finalise", "execute")
+PARTS: Final = ("preview", "decode", "verify", "stage", "request", "finalise", "execute")
 Say = Callable[[str], None]
 
 
@@ -97,8 +97,9 @@ class _Bench:
         return measurement
 
     def _product(self, body: bytes, exported_to: list[BaselineSettlement] | None = None) -> dict[str, float]:
+        times = {"preview": self.server.preview(body)}
         staged = self.server.stage(body)
-        times = {name: getattr(staged, name) for name in ("request", "decode", "verify", "stage")}
+        times |= {name: getattr(staged, name) for name in ("request", "decode", "verify", "stage")}
         self._export("stage", staged.settlement_id, exported_to)
         for step in ("finalise", "execute"):
             _clean_up(self.connection)

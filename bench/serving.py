@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -41,11 +42,23 @@ class MeasuredServer:
         self._pid = pid
         self._network = network
 
-    def stage(self, body: bytes) -> Staged:
+    def preview(self, body: bytes) -> float:
+        """Previews the settlement that a signed request stages, and returns the seconds of the whole request."""
+        fields = json.loads(body)
+        unsigned = {name: value for name, value in fields.items() if name not in {"payload", "signature"}}
+        response, seconds = self._timed(f"{PATH}/preview", json.dumps(unsigned, separators=(",", ":")).encode())
+        if response.status_code != httpx2.codes.OK or not response.json()["preview"]["accepted"]:
+            raise RuntimeError(f"the settlement would not be staged: {response.text}")
+        return seconds
+
+    def _timed(self, path: str, body: bytes) -> tuple[httpx2.Response, float]:
         headers = {"Authorization": f"Bearer {self._network.token}", "Content-Type": "application/json"}
         start = perf_counter()
-        response = self._http.post(PATH, content=body, headers=headers)
-        seconds = perf_counter() - start
+        response = self._http.post(path, content=body, headers=headers)
+        return response, perf_counter() - start
+
+    def stage(self, body: bytes) -> Staged:
+        response, seconds = self._timed(PATH, body)
         if response.status_code != httpx2.codes.OK:
             raise RuntimeError(f"the settlement was not staged: {response.text}")
         spent = self._http.get("/bench/spent").json()

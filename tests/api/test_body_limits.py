@@ -25,6 +25,7 @@ LARGE: Final = {
     "POST /api/network/v1/enterprises/{enterprise_id}/partners/settlements",
     "POST /api/network/v1/enterprises/{enterprise_id}/partners/settlements/nonReconciled",
     "POST /api/network/v2/enterprises/{enterprise_id}/partners/settlements",
+    "POST /api/network/v2/enterprises/{enterprise_id}/partners/settlements/preview",
     "GET /api/network/v1/enterprises/{enterprise_id}/partners/settlements-signing",
     "POST /api/network/v1/enterprises/{enterprise_id}/partners/settlements-signing",
     "POST /api/network/v1/enterprises/{enterprise_id}/partners/settlements/onchain",

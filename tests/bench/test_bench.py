@@ -22,7 +22,7 @@ def run_bench(*arguments: str) -> str:
 
 def test_every_part_is_measured_in_every_round() -> None:
     measured = json.loads(run_bench("--rounds", "2", "--json"))
-    assert set(measured["product"]) == {"decode", "verify", "stage", "request", "finalise", "execute"}
+    assert set(measured["product"]) == {"preview", "decode", "verify", "stage", "request", "finalise", "execute"}
     assert set(measured["floor"]) == set(measured["ratio_of_lowest"]) == {"stage", "finalise", "execute"}
     for side in ("product", "floor"):
         assert all(len(times) == 2 and min(times) > 0 for times in measured[side].values())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.client import Client, NewKey, Operator, WantedLossLimits
+from clearwindow.client import Client, NewKey, Operator, Partner, WantedLossLimits
 from tests.support.operators import make_key
 
 ID: Final = UUID("7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39")
@@ -119,6 +119,16 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         lambda member: member.custodian_limits.change({"ofcbtc": 5, "ofcusd": None}),
     ),
 }
+
+EXCHANGE: Final[Mapping[str, tuple[str, Callable[[Partner], object]]]] = {
+    "v2PartnerSettlementsPreviewPostRoute": (
+        "partner.settlements.preview",
+        lambda partner: partner.settlements.preview(
+            external_id="r", settlement_amounts={str(ID): {"BTC": "-0.5"}}, cutoff_at=AT, page_size=5
+        ),
+    ),
+}
+"""Of partners alone."""
 
 OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "createOperator": ("operator.operators.create", lambda operator: operator.operators.create(name="ada")),

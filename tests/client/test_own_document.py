@@ -10,7 +10,7 @@ import pytest
 from clearwindow.client import KeySigner
 from tests.client.contract import ContractServer, own
 from tests.client.operations import CLIENT, PARTNER
-from tests.client.own_operations import MEMBER, OPERATOR
+from tests.client.own_operations import EXCHANGE, MEMBER, OPERATOR
 from tests.client.shapes import Shapes
 from tests.support.operators import make_key
 
@@ -37,7 +37,7 @@ def server() -> ContractServer:
 
 
 def test_every_own_route_is_a_method() -> None:
-    in_the_sdk = CLIENT.keys() | PARTNER.keys() | MEMBER.keys() | OPERATOR.keys()
+    in_the_sdk = CLIENT.keys() | PARTNER.keys() | MEMBER.keys() | EXCHANGE.keys() | OPERATOR.keys()
     assert own().operation_ids() - in_the_sdk == NOT_IN_THE_SDK
 
 
@@ -46,6 +46,14 @@ def test_member_operations_conform_to_own_document(shapes: Shapes, server: Contr
     member = shapes.client(URL, "t", "aster", signer=signer, transport=httpx2.MockTransport(server))
     for operation_id, (_, call) in MEMBER.items():
         call(member)
+        assert server.asked == [operation_id]
+        server.asked.clear()
+
+
+def test_operations_of_partners_conform_to_own_document(shapes: Shapes, server: ContractServer) -> None:
+    partner = shapes.partner(URL, "t", "aster", transport=httpx2.MockTransport(server))
+    for operation_id, (_, call) in EXCHANGE.items():
+        call(partner)
         assert server.asked == [operation_id]
         server.asked.clear()
 

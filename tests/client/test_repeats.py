@@ -12,7 +12,7 @@ import pytest
 
 from clearwindow.client import Client, HttpOptions, KeySigner, Operator, Partner, ServerError
 from tests.client.operations import CLIENT, ID, PARTNER
-from tests.client.own_operations import MEMBER, OPERATOR
+from tests.client.own_operations import EXCHANGE, MEMBER, OPERATOR
 from tests.support.operators import make_key
 
 URL: Final = "http://server.test"
@@ -70,6 +70,7 @@ def test_only_idempotent_requests_are_repeated() -> None:
             (client, CLIENT),
             (client, MEMBER),
             (partner, PARTNER),
+            (partner, EXCHANGE),
             (operator, OPERATOR),
             (operator, {name: ("", call) for name, call in MORE.items()}),
         ]

@@ -39,6 +39,19 @@ NEVER_RAISED: Final[dict[tuple[str, str], str]] = {
     ("v2PartnerSettlementsPostRoute", "settlement_state"): "only a failed settlement is tried again",
     ("v1PartnerSettlementsPostRoute", "settlement_state"): "only a failed settlement is tried",
     ("v1PartnerSettlementsNonReconciledPostRoute", "settlement_state"): "only a failed settlement is tried",
+    **{
+        ("v2PartnerSettlementsPreviewPostRoute", name): "the answer tells what staging refuses, and is no error"
+        for name in (
+            *(
+                "cutoff_in_future",
+                "connection_unknown",
+                "currency_unmapped",
+                "amount_unfit",
+                "amounts_not_net_zero",
+            ),
+            *("external_id_taken", "paused", "loss_limit_exceeded", "liabilities_exceed_balance"),
+        )
+    },
 }
 """Errors that the source seems to raise but the operation cannot, and why."""
 CONFIRMING: Final = ("cancelClosure", "rejectSettlement")

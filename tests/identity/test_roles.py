@@ -44,7 +44,8 @@ def test_viewers_change_nothing_but_their_own_tokens_and_second_factors() -> Non
             "revokeToken",
             "v1TokenDeleteRoute",
         }
-        assert changing <= {"createOperatorToken", "collectValue"} | own
+        # A preview changes nothing.
+        assert changing <= {"createOperatorToken", "collectValue", "v2PartnerSettlementsPreviewPostRoute"} | own
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from clearwindow.runtime import BodyLimits, Limits
 
 _ENTERPRISE: Final = "/api/network/v[12]/enterprises/[^/]+"
 _SETTLES: Final = re.compile(
-    f"{_ENTERPRISE}/partners/settlements(/nonReconciled|/onchain|/onchain/deposits)?|/api/v2/ofc/wallet/[^/]+/tx/sign"
+    f"{_ENTERPRISE}/partners/settlements(/preview|/nonReconciled|/onchain|/onchain/deposits)?|/api/v2/ofc/wallet/[^/]+/tx/sign"
 )
-"""Settlements of both versions and on chain, with the deposits of those; and the custodian's signature."""
+"""Settlements of both versions and on chain, with previews and deposits; and the custodian's signature."""
 
 _SHOWS_TEXT_TO_SIGN: Final = re.compile(
     f"{_ENTERPRISE}/partners/(settlements-signing|settlements/onchain/deposits/signing)"

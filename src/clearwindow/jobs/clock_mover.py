@@ -147,7 +147,7 @@ class Mover:
         next_due_at: dict[str, datetime] = {}
         under_way: dict[str, int] = {}
         with self._runtime.transaction() as tx:
-            tx.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            tx.read_one_snapshot()
             for kind in self._watched:
                 moment = kind.next_due_at(tx)
                 if moment is not None:

@@ -118,13 +118,9 @@ INSERT INTO ledger_entry (id, partner_id, kind, cause_id, reference, created_at)
 SELECT id, %(partner_id)s, kind, cause_id, NULL, %(now)s
 FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(cause_ids)s::uuid[]) AS given (id, kind, cause_id)
 
--- name: hold_liabilities
--- Holds the amounts of `liability` for one cause, in place of the holds of former causes. Returns the liabilities that
--- the balance does not cover. If there is one, the caller must roll the transaction back.
--- Sums bring the rows of one balance together, here and below, because the planner knows little of rows that this
--- transaction has written: from a wrong guess a sum stays linear, and a join of two such queries does not.
-WITH wanted AS (
-    SELECT account_id, currency, sum(needed) AS needed, sum(already) AS already, sum(needed - already) AS change
+-- columns: wanted
+-- What must be held of each balance in place of the holds of former causes, and how much more that is.
+SELECT account_id, currency, sum(needed) AS needed, sum(already) AS already, sum(needed - already) AS change
     FROM (
         SELECT account_id, currency, needed, 0 AS already FROM ({liability}) AS liability
         UNION ALL
@@ -132,6 +128,22 @@ WITH wanted AS (
     ) AS part
     GROUP BY account_id, currency
     HAVING sum(needed) > 0 OR sum(already) > 0
+
+-- name: coverage
+-- What `hold_liabilities` would find: what must be held of each balance, and what is there for it.
+SELECT wanted.account_id, wanted.currency, wanted.needed,
+       coalesce(balance.available, 0) + wanted.already AS available,
+       greatest(0, wanted.change - coalesce(balance.available, 0)) AS shortfall
+FROM ({wanted}) AS wanted
+LEFT JOIN balance ON (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
+
+-- name: hold_liabilities
+-- Holds the amounts of `liability` for one cause, in place of the holds of former causes. Returns the liabilities that
+-- the balance does not cover. If there is one, the caller must roll the transaction back.
+-- Sums bring the rows of one balance together, here and below, because the planner knows little of rows that this
+-- transaction has written: from a wrong guess a sum stays linear, and a join of two such queries does not.
+WITH wanted AS (
+    {wanted}
 ), moved AS (
     UPDATE balance
     SET available = balance.available - wanted.change, held = balance.held + wanted.change

@@ -192,6 +192,15 @@ def hold_liabilities(
     )
 
 
+def coverage(liability: Relation, former_cause_ids: Sequence[UUID] = ()) -> Relation:
+    """Returns the query for what ``hold_liabilities`` would find: what each balance must cover, and can.
+
+    Its columns are account_id, currency, needed, available and shortfall.
+    """
+    values = {**liability.values, "former_cause_ids": list(former_cause_ids)}
+    return Relation(sql.over("coverage", liability=liability), values)
+
+
 def replace_holds(
     tx: Transaction,
     entry: Entry,

@@ -28,6 +28,27 @@ WHERE resumed_at IS NULL
               WHERE paused.settlement_id = %(settlement_id)s AND paused.pause_id = pause.id)
 ORDER BY paused_at, id
 
+-- name: standing_for_amounts
+-- For a settlement that is not stored, by what paused_settlement says of stored ones. Without a lock: for readers.
+SELECT {pause}
+FROM pause
+WHERE resumed_at IS NULL
+  AND CASE kind
+      WHEN 'network' THEN true
+      WHEN 'partner' THEN partner_id = %(partner_id)s
+      WHEN 'currency' THEN currency = ANY(%(currencies)s::text[])
+      WHEN 'client' THEN EXISTS (
+          SELECT FROM connection
+          WHERE connection.id = ANY(%(connection_ids)s::uuid[]) AND connection.client_id = pause.client_id)
+      WHEN 'account' THEN EXISTS (
+          SELECT FROM partner WHERE partner.id = %(partner_id)s AND partner.go_account_id = pause.go_account_id)
+          OR EXISTS (
+              SELECT FROM connection
+              JOIN client ON client.id = connection.client_id
+              WHERE connection.id = ANY(%(connection_ids)s::uuid[]) AND client.go_account_id = pause.go_account_id)
+      END
+ORDER BY paused_at, id
+
 -- name: paused_settlements
 SELECT DISTINCT settlement_id FROM paused_settlement WHERE settlement_id = ANY(%(settlement_ids)s::uuid[])
 

@@ -43,6 +43,14 @@ def ask_standing_for_settlement(tx: Transaction, settlement_id: UUID) -> Later[l
     return _any_standing(tx).then(read)
 
 
+def ask_standing_for_amounts(
+    tx: Transaction, partner_id: UUID, connection_ids: Sequence[UUID], currencies: Sequence[str]
+) -> Later[list[Pause]]:
+    """Returns later the pauses that would stop a settlement of these amounts. Locks nothing: for those who read."""
+    given = {"connection_ids": list(connection_ids), "currencies": list(currencies)}
+    return tx.ask.all(Pause, sql["standing_for_amounts"], partner_id=partner_id, **given)
+
+
 def ask_paused_settlements(tx: Transaction, settlement_ids: Sequence[UUID]) -> Later[frozenset[UUID]]:
     """Returns later which of these stored settlements a pause touches."""
 

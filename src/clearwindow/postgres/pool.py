@@ -89,6 +89,10 @@ class Transaction:
     def records(self, statement: LiteralString, **values: object) -> list[dict[str, object]]:
         return self.ask.records(statement, **values)()
 
+    def read_one_snapshot(self) -> None:
+        """Lets all statements see the same, and write and lock nothing. Called before the first of them."""
+        self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
     @contextmanager
     def waiting_for_locks(self, seconds: float) -> Iterator[None]:
         """Lets the statements of the block wait so long for a lock. Then they raise ``LockNotAvailable``."""

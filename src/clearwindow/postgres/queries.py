@@ -3,8 +3,8 @@
 A statement begins with ``-- name: find_thing``. Columns that several statements share stand once, under
 ``-- columns: thing``, and a statement names them as ``{thing}``. So do conditions and tables that several share.
 
-A room above may give a statement the rows that it works on, as a ``Relation``. The file has a query without rows in
-its place, under ``-- relation: thing``, which also says what its columns are.
+A caller may give a statement the rows that it works on, as a ``Relation``. The file has a query in its place, under
+``-- relation: thing``, which also says what its columns are: one without rows, or the one that is usual.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHARED: Final = re.compile(r"\{([a-z0-9_]+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A query for rows that a statement of another room works on, with the values of its parameters."""
+    """A query for rows that a statement works on, with the values of its parameters."""
 
     query: LiteralString
     values: Mapping[str, object]
@@ -40,7 +40,7 @@ class Queries(dict[str, LiteralString]):
         raise LookupError(f"{self._package}/queries.sql has no statement named {name}")
 
     def over(self, name: str, **given: Relation) -> LiteralString:
-        """Returns the statement with the given queries in place of its relations, which have no rows."""
+        """Returns the statement with the given queries in place of its relations."""
         statement = self[name]
         for relation, rows in given.items():
             statement = statement.replace(self._relations[relation], rows.query)

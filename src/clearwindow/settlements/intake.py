@@ -1,18 +1,13 @@
-"""What every request for a settlement goes through first: repeats, amounts, signature, partner's lock. Protocol §2.
-
-PostgreSQL checks the single amounts. Python looks up each connection and each currency once and writes arrays.
-"""
+"""What every request for a settlement goes through: repeats, amounts, signature, partner's lock. Protocol §2."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Final, cast
 from uuid import UUID
 
-from clearwindow.core.errors import REFUSALS, ConflictError, InvalidRequestError
+from clearwindow.core.errors import REFUSALS, ConflictError
 from clearwindow.core.money import AmountUnit
 from clearwindow.custody import signatures
 from clearwindow.custody import store as custody
@@ -24,35 +19,22 @@ from clearwindow.pauses import rules as pause_rules
 from clearwindow.pauses import store as pauses
 from clearwindow.postgres.asking import Later
 from clearwindow.postgres.pool import Transaction
-from clearwindow.runtime import Limits, Runtime
-from clearwindow.settlements import rules, store
+from clearwindow.runtime import Runtime
+from clearwindow.settlements import amounts, rules, store
 from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.disputes.models import AssignedClosure
 from clearwindow.settlements.models import (
-    Amounts,
     AmountScale,
-    FlatAmounts,
     Instruction,
     Method,
-    NestedAmounts,
     Request,
     Settlement,
     SettlementState,
     StagedAmounts,
 )
 from clearwindow.settlements.transfers import store as transfers
-from clearwindow.settlements.transfers.models import AmountArrays, UnfitAmount
 from clearwindow.signing import nonces, repeats
 from clearwindow.signing.models import SignedRequest, VerifiedRequest
-
-Group = tuple[tuple[str, ...], Mapping[str, str]]
-"""The amounts of one connection, or of one source and destination, with the path to them in the request."""
-_ENTRIES_NAMED: Final = 20
-_PROBLEMS: Final = {
-    "zero": "is zero",
-    "too_large": "has more than 78 digits in base units",
-    "too_fine": "has more decimals than the currency, or decimals where your amounts are in base units",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +77,7 @@ def read(
     Raises:
         InvalidRequestError: there are too many connections or amounts, or the payload differs from the body.
     """
-    count = _require_within_limits(instruction.settlement_amounts, runtime.limits)
+    count = amounts.require_within_limits(instruction.settlement_amounts, runtime.limits)
     return Request(member, method, instruction, signatures.require_match(signed), count)
 
 
@@ -153,7 +135,7 @@ def _admit(
         if existing is None:
             return Admitted(partner, staged, verified, last_cutoff(), closures())
     if not _is_repeat(tx, request, existing):
-        _require_same(tx, request, existing, staged)
+        require_same(tx, method, request.instruction, existing, staged)
         nonces.use_again(tx, request.member.enterprise_id, verified, ConflictError, existing.id)
     if existing.state is not SettlementState.FAILED:
         return Repeated(partner, existing, may_act=False)
@@ -172,40 +154,13 @@ def _check(
             zero, too large or too fine. The error names them. Or the payload is for something else.
         NotAuthenticatedError: the signature is not the partner's.
     """
-    amounts = request.instruction.settlement_amounts
-    groups = _groups(amounts)
-    between_connections = as_nested(amounts) is not None
-    if between_connections:
-        _require_trades(partner, groups)
-    paths = _paths(groups)
-    names = sorted(set().union(*(given for _, given in groups)))
-    ours = {name: currency_map.to_ours(name) for name in names}
-    mapped = [found for found in ours.values() if found is not None]
-    in_base_units = currency_map.unit == "base"
-    staged = StagedAmounts(
-        names=names,
-        currencies=[currency for currency, _ in mapped],
-        decimals=[0 if in_base_units else decimals for _, decimals in mapped],
-        digits_only=in_base_units,
-        amounts=_arrays(groups, paths, names, between_connections=between_connections),
-    )
-    unmapped = [name for name, found in ours.items() if found is None]
     with tx.together():
-        accounts = network.accounts_of_connections(tx, partner.id, staged.amounts.connection_ids)
+        found = amounts.ask_check(tx, partner, currency_map, request.instruction.settlement_amounts)
         keys = custody.ask_keys(tx, partner.go_account_id)
         requires_intent = custody.ask_requires_intent(tx, partner.go_account_id)
-        unfit, unbalanced = None, None
-        if not unmapped:
-            unfit = transfers.unfit_amounts(tx, staged.amounts, staged.decimals, digits_only=staged.digits_only)
-        if not unmapped and partner.broker and not between_connections:
-            unbalanced = transfers.unbalanced_currencies(tx, staged.amounts, staged.currencies)
-    account_ids = _network_accounts(paths, accounts())
-    if unmapped:
-        _refuse_unmapped(groups, unmapped)
-    if unfit is not None:
-        _require_fit(staged, unfit())
-    if unbalanced is not None:
-        _require_net_zero(staged, unbalanced())
+    checked = found()
+    if checked.problems:
+        raise checked.problems[0]
     verified = signatures.verify_with(
         keys(),
         partner.go_account_id,
@@ -215,7 +170,7 @@ def _check(
         amount_unit=partner.amount_unit,
         is_repeat=is_repeat,
     )
-    return replace(staged, amounts=replace(staged.amounts, account_ids=account_ids)), verified
+    return checked.staged, verified
 
 
 def _is_repeat(tx: Transaction, request: Request, existing: Settlement) -> bool:
@@ -227,16 +182,22 @@ def _is_repeat(tx: Transaction, request: Request, existing: Settlement) -> bool:
     return nonces.is_repeat(tx, request.member.enterprise_id, request.signed, existing.id)
 
 
-def _require_same(tx: Transaction, request: Request, existing: Settlement, staged: StagedAmounts) -> None:
-    """Requires that a request of other bytes is the one that made the settlement, signed anew."""
+def require_same(
+    tx: Transaction, method: Method, instruction: Instruction, existing: Settlement, staged: StagedAmounts
+) -> None:
+    """Requires that a request of other bytes is the one that made the settlement, signed anew.
+
+    Raises:
+        ConflictError: it differs. The error names the fields and the settlement.
+    """
     scale = store.find_amount_scale(tx, existing.id)
-    if not request.method.made(existing):
+    if not method.made(existing):
         fields = ["operation"]
     elif scale is None:
         fields = []
     else:
         same_amounts = _has_amounts(tx, existing, scale, staged)
-        fields = rules.differing_fields(existing, request.instruction, same_amounts=same_amounts)
+        fields = rules.differing_fields(existing, instruction, same_amounts=same_amounts)
         if not fields:
             return
     raise ConflictError("external_id_taken", *repeats.differs("externalId", "settlement", existing.id, fields))
@@ -311,145 +272,3 @@ def accept(tx: Transaction, request: Request, received: Admitted, settlement: Se
         rules.require_within_loss_limits(beyond(), stopped_by)
 
     return Later(require)
-
-
-def as_nested(amounts: Amounts) -> NestedAmounts | None:
-    """Returns the amounts if they are between two connections. The schema has checked that all have one form."""
-    first = next((value for given in amounts.values() for value in given.values()), None)
-    return cast("NestedAmounts", amounts) if isinstance(first, Mapping) else None
-
-
-def _require_within_limits(amounts: Amounts, limits: Limits) -> int:
-    """Returns the number of amounts.
-
-    Raises:
-        InvalidRequestError: there are too many connections or amounts, or a connection has no amount.
-    """
-    given = _groups(amounts)
-    connections = {connection_id for path, _ in given for connection_id in path}
-    count = sum(len(quantities) for _, quantities in given)
-    if len(connections) > limits.connections_per_settlement:
-        text = _too_many(len(connections), "connections", limits.connections_per_settlement)
-        raise InvalidRequestError("too_many_connections", text)
-    if count > limits.amounts_per_settlement:
-        text = _too_many(count, "amounts", limits.amounts_per_settlement)
-        raise InvalidRequestError("too_many_amounts", text)
-    empty = [path for path, quantities in given if not quantities]
-    if empty:
-        raise InvalidRequestError("amounts_missing", f"{_entry(empty[0])}: has no amounts")
-    return count
-
-
-def _too_many(number: int, what: str, limit: int) -> str:
-    return f"settlementAmounts: {number} {what}, the limit is {limit}: split the settlement"
-
-
-def _groups(amounts: Amounts) -> list[Group]:
-    nested = as_nested(amounts)
-    if nested is None:
-        return [((connection_id,), given) for connection_id, given in cast("FlatAmounts", amounts).items()]
-    return [
-        ((source, destination), given)
-        for source, destinations in nested.items()
-        for destination, given in destinations.items()
-    ] + [((source,), {}) for source, destinations in nested.items() if not destinations]
-
-
-def _entry(path: Iterable[str]) -> str:
-    return ".".join(("settlementAmounts", *path))
-
-
-def _require_trades(partner: Partner, groups: Sequence[Group]) -> None:
-    """Requires a broker and two different connections: the amounts are trades between two clients."""
-    if not partner.broker:
-        raise InvalidRequestError(
-            "amounts_not_flat",
-            f"{_entry(groups[0][0])}: only a broker settles between two connections:"
-            " send {connectionId: {currency: amount}}, each as the connection's gain or loss",
-        )
-    for path, _ in groups:
-        source, destination = path
-        if source == destination:
-            raise InvalidRequestError(
-                "connection_with_itself", f"{_entry(path)}: source and destination are the same connection"
-            )
-
-
-def _require_fit(staged: StagedAmounts, unfit: Sequence[UnfitAmount]) -> None:
-    if unfit:
-        entries = [
-            {
-                "entry": _entry((*_path(amount), staged.names[amount.currency_number - 1])),
-                "problem": f"{amount.amount:f} {_PROBLEMS[amount.problem]}",
-            }
-            for amount in unfit
-        ]
-        raise InvalidRequestError(
-            "amount_unfit", f"{entries[0]['entry']}: {entries[0]['problem']}", {"problems": entries}
-        )
-
-
-def _path(amount: UnfitAmount) -> tuple[str, ...]:
-    source = amount.counterparty_connection_id
-    return (str(amount.connection_id),) if source is None else (str(source), str(amount.connection_id))
-
-
-def _require_net_zero(staged: StagedAmounts, unbalanced: Mapping[str, Decimal]) -> None:
-    # A broker settles the trades of its clients with each other and keeps nothing of them.
-    if unbalanced:
-        # The partner's names. Two of them may map to one currency of ours.
-        written: dict[str, list[str]] = {}
-        for name, currency in zip(staged.names, staged.currencies, strict=True):
-            written.setdefault(currency, []).append(name)
-        sums = {" and ".join(written[currency]): f"{quantity:f}" for currency, quantity in unbalanced.items()}
-        currency, quantity = next(iter(sums.items()))
-        raise InvalidRequestError(
-            "amounts_not_net_zero",
-            f"settlementAmounts: a broker's amounts must sum to zero, those of {currency} sum to {quantity}",
-            {"sums": sums},
-        )
-
-
-def _paths(groups: Sequence[Group]) -> dict[str, tuple[str, ...]]:
-    """Returns each connection once, with the path of its first amounts, in the order of these paths."""
-    paths = {path[depth - 1]: path[:depth] for path, _ in reversed(groups) for depth in range(1, len(path) + 1)}
-    return dict(sorted(paths.items(), key=lambda found: found[1]))
-
-
-def _network_accounts(paths: Mapping[str, tuple[str, ...]], own: Mapping[UUID, UUID]) -> list[UUID]:
-    """Returns the account of each connection. All must be the partner's."""
-    wanted = {connection_id: UUID(connection_id) for connection_id in paths}
-    missing = [connection_id for connection_id, key in wanted.items() if key not in own]
-    if missing:
-        raise InvalidRequestError(
-            "connection_unknown",
-            f"{_entry(paths[missing[0]])}: you have no such connection",
-            {"connectionIds": missing[:_ENTRIES_NAMED], "connectionCount": len(missing)},
-        )
-    return [own[key] for key in wanted.values()]
-
-
-def _refuse_unmapped(groups: Sequence[Group], unmapped: list[str]) -> None:
-    where = next(path for path, given in groups if unmapped[0] in given)
-    raise InvalidRequestError(
-        "currency_unmapped",
-        f"{_entry((*where, unmapped[0]))}: your configuration maps no such currency",
-        {"currencies": unmapped[:_ENTRIES_NAMED], "currencyCount": len(unmapped)},
-    )
-
-
-def _arrays(
-    groups: Sequence[Group], connection_ids: Iterable[str], names: list[str], *, between_connections: bool
-) -> AmountArrays:
-    """Returns the amounts as the database takes them, still without the accounts of their connections."""
-    places = {connection_id: str(place) for place, connection_id in enumerate(connection_ids, start=1)}
-    numbers = {name: str(number) for number, name in enumerate(names, start=1)}
-    sides = [(places[path[0]], places[path[-1]], given) for path, given in groups]
-    return AmountArrays(
-        connection_ids=[UUID(connection_id) for connection_id in places],
-        account_ids=(),
-        places=[place for _, place, given in sides for _ in given],
-        sources=[source for source, _, given in sides for _ in given] if between_connections else None,
-        currency_numbers=[numbers[name] for _, given in groups for name in given],
-        amounts=[amount for _, given in groups for amount in given.values()],
-    )

@@ -11,10 +11,17 @@ from uuid import UUID
 
 from clearwindow.core.errors import PermissionDeniedError, RequestError
 from clearwindow.identity.models import Member
-from clearwindow.network.models import Client, Connection, Partner
+from clearwindow.network.models import Client, Connection, CurrencyMap, Partner
 from clearwindow.postgres.paging import Listing
 from clearwindow.settlements.disputes.models import DisputeDetail
-from clearwindow.settlements.transfers.models import AmountArrays, Direction, TradingAccounts, Transfer
+from clearwindow.settlements.transfers.models import (
+    AmountArrays,
+    Direction,
+    PreviewedBalance,
+    PreviewedTotal,
+    TradingAccounts,
+    Transfer,
+)
 from clearwindow.signing.models import SignedRequest
 
 
@@ -63,6 +70,14 @@ NestedAmounts = Mapping[str, FlatAmounts]
 Amounts = FlatAmounts | NestedAmounts
 AmountScale = Mapping[str, tuple[str, int]]
 """By the partner's currency names in a request: our name, and the decimals that its amounts were scaled by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """When the windows end. They do not change after the settlement is staged."""
+
+    dispute_deadline_at: datetime
+    top_up_deadline_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +309,45 @@ class WaitingSettlement:
     settlement: Settlement
     due_at: datetime
     status: Literal["waiting", "due", "failing", "paused"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedFunds:
+    """What a settlement would move and hold.
+
+    Attributes:
+        balances: a page of the balances that it would change, those that are short first.
+        totals: its sums by currency.
+        partner_available: what the partner's own account has now, by currency.
+        closures: how many closures it would take.
+    """
+
+    balances: Listing[PreviewedBalance]
+    totals: Sequence[PreviewedTotal]
+    partner_available: Mapping[str, int]
+    closures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What staging a settlement would do.
+
+    Attributes:
+        deadlines: the ends of its windows if it were staged at ``previewed_at``.
+        amounts: how many the request has.
+        refusals: why staging would refuse it, the first as staging would answer it. Empty: it would be accepted.
+        repeats: the settlement that an earlier, same request made, which staging would answer with.
+        settling: the disputes whose closures it would take.
+        funds: missing if it repeats another, or if its amounts cannot be transfers.
+    """
+
+    partner: Partner
+    currency_map: CurrencyMap
+    previewed_at: datetime
+    deadlines: Deadlines
+    amounts: int
+    warnings: Sequence[str]
+    refusals: Sequence[RequestError]
+    repeats: Settlement | None
+    settling: Sequence[DisputeDetail]
+    funds: PreviewedFunds | None

@@ -15,9 +15,16 @@ from clearwindow.core.work import Work
 from clearwindow.custody import intent
 from clearwindow.identity.guards import NETWORK_V1, NETWORK_V2, CallingMember, member_router
 from clearwindow.identity.models import Member
+from clearwindow.postgres.paging import Slice
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import funding, immediate, rules, schemas, staging, views
+from clearwindow.settlements import funding, immediate, preview, rules, schemas, staging, views
 from clearwindow.settlements.models import SettlementState
+from clearwindow.settlements.preview_schemas import (
+    PreviewAnswer,
+    PreviewOptions,
+    PreviewSettlementRequest,
+    preview_answer,
+)
 from clearwindow.settlements.transfers.schemas import MaskedTransfersAnswer, PartnerTransferFilters, TransferFilters
 from clearwindow.signing.models import Operation
 from clearwindow.signing.schemas import SigningPayload, signed_request, signing_payload
@@ -67,6 +74,38 @@ def stage_settlement(
     staged = staging.stage_settlement(runtime, member, body.model.to_model(), signed, schemas.staged_answer)
     headers = replay_headers(replayed=staged.replayed) | warning_headers(staged.warnings)
     return Answer(staged.body, headers=headers)
+
+
+@router.post(
+    f"{NETWORK_V2}/partners/settlements/preview",
+    operation_id="v2PartnerSettlementsPreviewPostRoute",
+    summary="See what staging a settlement would do",
+    responses=may_raise(
+        "not_a_partner",
+        ("partner_inactive", 403),
+        "disputes_not_enabled",
+        "too_many_connections",
+        "too_many_amounts",
+        "amounts_missing",
+        "amounts_not_flat",
+        "connection_with_itself",
+    ),
+)
+@works_on(Work.LARGE_BODY)
+def preview_settlement(
+    runtime: ServerRuntime,
+    member: CallingMember,
+    body: JsonBody[PreviewSettlementRequest],
+    options: Query[PreviewOptions],
+) -> Answer[PreviewAnswer]:
+    """Takes the body of a settlement to stage, unsigned. Writes nothing, and waits for no lock.
+
+    What staging would refuse is in ``refusals``, all of it at once: the answer is 200 then, too. The page has the
+    balances that would change. Staging may find other balances, closures and pauses a moment later.
+    """
+    page = Slice(options.limit, options.offset)
+    found = preview.preview_settlement(runtime, member, body.model.to_model(), page)
+    return counted(preview_answer(found), found.funds.balances.total if found.funds else 0)
 
 
 @router.get(

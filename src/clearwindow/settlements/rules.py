@@ -21,6 +21,7 @@ from clearwindow.network.models import Partner
 from clearwindow.settlements.models import (
     TRANSITIONS,
     Candidate,
+    Deadlines,
     FundingGap,
     Instruction,
     Settlement,
@@ -42,14 +43,6 @@ BATCH_TRANSFERS: Final = 4_000
 """How many transfers the worker executes in one transaction, unless a single settlement has more."""
 
 _STATUS_OF: Final = {state: status for status, states in _STATES_OF.items() for state in states}
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """When the windows end. They do not change after the settlement is staged."""
-
-    dispute_deadline_at: datetime
-    top_up_deadline_at: datetime
 
 
 def deadlines(created_at: datetime, dispute_minutes: Decimal, top_up_minutes: Decimal | None) -> Deadlines:

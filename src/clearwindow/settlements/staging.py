@@ -54,7 +54,7 @@ def stage_settlement(
         UnprocessableError: liabilities exceed what connections have, or something is paused. Then nothing is
             written.
     """
-    request = intake.read(runtime, member, _METHOD, instruction, signed)
+    request = intake.read(runtime, member, METHOD, instruction, signed)
     with runtime.transaction() as tx:
         rules.require_cutoff(instruction.cutoff_at, tx.now())
         received = intake.receive(tx, request)
@@ -75,7 +75,7 @@ def stage_settlement(
             events.notify_all(tx, EventType.SETTLEMENT_INITIATED, partner, settlement, warnings=warnings)
             details = {"externalId": instruction.external_id, "amounts": request.amount_count}
             audit.record(tx, member, "settlement.stage", settlement.id, **details)
-            answer = render(settlement, _settling_disputes(tx, taken))
+            answer = render(settlement, settling_disputes(tx, taken))
             stored = store.set_staged_answer(tx, settlement.id, answer)
         if not taken:
             accepted()
@@ -91,7 +91,12 @@ def require_partner(runtime: Runtime, member: Member) -> Partner:
         return parties.require_partner(tx, member.enterprise_id)
 
 
-def _allowed_to_stage(partner: Partner) -> Partner:
+def allowed_to_stage(partner: Partner) -> Partner:
+    """Returns the partner if it may stage settlements.
+
+    Raises:
+        PermissionDeniedError: it is inactive, or has no dispute window.
+    """
     if not partner.active:
         raise PermissionDeniedError("partner_inactive", "the partner is inactive: ask the operator")
     if partner.client_dispute_window_minutes is None:
@@ -101,7 +106,7 @@ def _allowed_to_stage(partner: Partner) -> Partner:
     return partner
 
 
-_METHOD: Final = Method(_allowed_to_stage, SettlementState.DISPUTE_WINDOW, stopped_by=UnprocessableError)
+METHOD: Final = Method(allowed_to_stage, SettlementState.DISPUTE_WINDOW, stopped_by=UnprocessableError)
 
 
 def _repeat(tx: Transaction, member: Member, received: intake.Repeated) -> StagedAnswer:
@@ -157,7 +162,8 @@ def _hold(tx: Transaction, settlement: Settlement, taken: Sequence[AssignedClosu
     )
 
 
-def _settling_disputes(tx: Transaction, taken: Sequence[AssignedClosure]) -> list[DisputeDetail]:
+def settling_disputes(tx: Transaction, taken: Sequence[AssignedClosure]) -> list[DisputeDetail]:
+    """Returns the disputes of the closures that a settlement takes."""
     if not taken:
         return []
     dispute_ids = [closure.dispute_id for closure in taken]

@@ -57,10 +57,13 @@ class AsyncDesk:
         fields: Mapping[str, object] | None = None,
         *,
         repeatable: bool = False,
+        options: Mapping[str, object] | None = None,
     ) -> T:
-        """Sends an unsigned request."""
+        """Sends an unsigned request. ``options`` go into the query."""
         content = None if fields is None else json_body(fields)
-        return await self._caller.send(Call(method, path, read, content=content, repeatable=repeatable))
+        return await self._caller.send(
+            Call(method, path, read, query(options or {}), content, repeatable=repeatable)
+        )
 
     async def payload(self, method: SigningMethod, path: str, fields: Mapping[str, object]) -> str:
         """Asks a signing helper for the exact text to sign. It writes nothing and may be repeated."""

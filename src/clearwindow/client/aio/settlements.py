@@ -15,6 +15,7 @@ from clearwindow.client.answers.settlements import (
     OnchainDeposit,
     Settlement,
     SettlementDetail,
+    SettlementPreview,
     SettlementTransfer,
     StagedSettlement,
 )
@@ -77,6 +78,39 @@ class AsyncPartnerSettlements:
         path = self._desk.path("/partners/settlements", version=2)
         operation, read = Operation.SETTLEMENT_STAGE, value_of(StagedSettlement, "settlement")
         return await self._desk.signed("POST", path, read, asked, operation, amount_unit=amount_unit)
+
+    async def preview(
+        self,
+        *,
+        external_id: str,
+        settlement_amounts: FlatAmounts | PairAmounts,
+        cutoff_at: datetime,
+        notes: str | None = None,
+        page_number: int = 0,
+        page_size: int | None = None,
+    ) -> SettlementPreview:
+        """Returns what `create` would do with these amounts now. It writes nothing, and needs no signer.
+
+        What `create` would refuse is in ``refusals``, all at once, and raises nothing.
+
+        Args:
+            external_id: as for `create`.
+            settlement_amounts: as for `create`.
+            cutoff_at: as for `create`.
+            notes: as for `create`.
+            page_number: which page of the balances, from 0.
+            page_size: how many balances a page has; the server has its own limit.
+        """
+        asked = fields(
+            external_id=external_id,
+            notes=notes,
+            settlement_amounts=amounts_text(settlement_amounts),
+            cutoff_at=cutoff_at,
+        )
+        page = {"page_number": page_number, "page_size": page_size}
+        path = self._desk.path("/partners/settlements/preview", version=2)
+        read = value_of(SettlementPreview, "preview")
+        return await self._desk.send("POST", path, read, asked, repeatable=True, options=page)
 
     async def create_v1(
         self,

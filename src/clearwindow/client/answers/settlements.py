@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -47,6 +47,76 @@ class StagedSettlement(Settlement):
     """A settlement as staging returns it, with the closed disputes that it settles."""
 
     settling_disputes: tuple[Dispute, ...]
+
+
+class PreviewRefusal(Value):
+    """Why staging would refuse a settlement: the error as it would answer it."""
+
+    status: int
+    name: str
+    error: str
+    documentation: str
+    details: dict[str, Any] | None = None
+
+
+class PreviewedBalance(Value):
+    """What a connection would gain and lose of one currency, what would be held, and what it has for that."""
+
+    connection_id: str
+    currency: str
+    partner_currency: str | None = None
+    gained: BaseUnits
+    lost: BaseUnits
+    from_closures: BaseUnits
+    liability: BaseUnits
+    available: BaseUnits
+    shortfall: BaseUnits
+
+
+class PreviewedPartnerFunds(Value):
+    """What the partner's own account would do when the settlement executes.
+
+    ``needed`` is what it must have then if nobody disputes, ``needed_at_most`` if everybody does who loses to it.
+    """
+
+    change: BaseUnits
+    needed: BaseUnits
+    needed_at_most: BaseUnits
+    available: BaseUnits
+    shortfall: BaseUnits
+
+
+class PreviewedCurrency(Value):
+    """The sums of one currency over all connections. ``decimals`` is of the currency, None if it is unmapped."""
+
+    currency: str
+    partner_currency: str | None = None
+    decimals: int | None = None
+    balance_count: int
+    gained: BaseUnits
+    lost: BaseUnits
+    from_closures: BaseUnits
+    liability: BaseUnits
+    shortfall: BaseUnits
+    shortfall_count: int
+    partner: PreviewedPartnerFunds
+
+
+class SettlementPreview(Value):
+    """What staging would do. ``balances`` is a page, those that are short first; ``meta.total`` is their number."""
+
+    accepted: bool
+    refusals: tuple[PreviewRefusal, ...]
+    repeats_settlement_id: str | None = None
+    warnings: tuple[str, ...]
+    previewed_at: AwareDatetime
+    dispute_deadline_at: AwareDatetime
+    top_up_deadline_at: AwareDatetime
+    execute_when_funded: bool
+    amount_count: int
+    settling_disputes: tuple[Dispute, ...]
+    currencies: tuple[PreviewedCurrency, ...]
+    balances: tuple[PreviewedBalance, ...]
 
 
 class ClientSettlement(Settlement):

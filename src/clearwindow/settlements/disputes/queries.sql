@@ -95,13 +95,19 @@ WHERE id = %(id)s AND status = 'approved' AND cancelled_at IS NULL
 -- name: settles_disputes
 SELECT EXISTS (SELECT FROM dispute WHERE settled_in_settlement_id = %(settlement_id)s)
 
--- name: lock_approved_closures
+-- columns: approved_closure
 SELECT dispute.id AS dispute_id, closure.id AS closure_id, dispute.connection_id,
        dispute.settlement_id AS disputed_settlement_id
 FROM dispute
 JOIN dispute_closure AS closure ON closure.dispute_id = dispute.id AND closure.status = 'approved'
 WHERE dispute.partner_id = %(partner_id)s AND dispute.settled_in_settlement_id IS NULL AND NOT dispute.retracted
 ORDER BY dispute.id
+
+-- name: approved_closures
+{approved_closure}
+
+-- name: lock_approved_closures
+{approved_closure}
 FOR UPDATE OF dispute
 
 -- name: set_settled_in

@@ -162,6 +162,11 @@ def lock_approved_closures(tx: Transaction, partner_id: UUID) -> Later[list[Assi
     return tx.ask.all(AssignedClosure, sql["lock_approved_closures"], partner_id=partner_id)
 
 
+def ask_approved_closures(tx: Transaction, partner_id: UUID) -> Later[list[AssignedClosure]]:
+    """Returns the same without a lock, for those who only read."""
+    return tx.ask.all(AssignedClosure, sql["approved_closures"], partner_id=partner_id)
+
+
 def assign_closures(tx: Transaction, settlement_id: UUID, taken: Sequence[AssignedClosure]) -> None:
     """Assigns locked closures to a settlement that is stored. Protocol §5.3."""
     values = {"settlement_id": settlement_id, "dispute_ids": [closure.dispute_id for closure in taken]}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from clearwindow.ledger.models import Balance
 from clearwindow.postgres.queries import Relation
 
 
@@ -247,3 +248,57 @@ class TradingAccounts:
 
     partner: UUID
     clients: Mapping[UUID, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedBalance:
+    """What a settlement that is not stored would do to one balance, in base units.
+
+    Attributes:
+        gained: by the new transfers.
+        lost: by the new transfers, without a sign.
+        pulled_in: by the transfers of the closures that it would take: + the connection gains.
+        liability: what it would hold.
+        available: what is there for the liability, with what these closures' disputes hold. None: no liability.
+        shortfall: how much of the liability is not covered.
+    """
+
+    connection_id: UUID
+    account_id: UUID
+    currency: str
+    gained: int
+    lost: int
+    pulled_in: int
+    liability: int
+    available: int | None
+    shortfall: int
+
+    def with_available(self, balances: Mapping[UUID, Mapping[str, Balance]]) -> PreviewedBalance:
+        """Returns it with what the balance has, if nothing of it would be held."""
+        if self.available is not None:
+            return self
+        found = balances[self.account_id].get(self.currency)
+        return replace(self, available=found.available if found else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedTotal:
+    """The sums of one currency, in base units.
+
+    Attributes:
+        balances: how many it would change.
+        short: how many of them do not cover their liability.
+        from_partner: what the partner's account pays if nobody disputes. Negative: it gains.
+        from_partner_at_most: what it pays if everybody disputes who loses to it.
+    """
+
+    currency: str
+    balances: int
+    gained: int
+    lost: int
+    pulled_in: int
+    liability: int
+    shortfall: int
+    short: int
+    from_partner: int
+    from_partner_at_most: int

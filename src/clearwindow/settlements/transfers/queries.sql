@@ -7,6 +7,28 @@ SELECT (%(connection_ids)s::uuid[])[place] AS connection_id, (%(account_ids)s::u
     FROM unnest(%(places)s::integer[], %(sources)s::integer[], %(currency_numbers)s::integer[], %(amounts)s::numeric[])
         AS given (place, source, currency_number, amount)
 
+-- columns: new_transfer
+-- The transfers of these amounts, in base units.
+SELECT connection_id, account_id AS network_account_id, counterparty_connection_id, counterparty_account_id,
+       (%(currencies)s::text[])[currency_number] AS currency,
+       trim_scale(amount * (%(base_units)s::numeric[])[currency_number]) AS quantity
+FROM ({staged}) AS staged
+
+-- relation: transfer
+-- The transfers that a statement works on: a settlement's. Those of a preview are not stored.
+SELECT connection_id, network_account_id, counterparty_connection_id, counterparty_account_id, currency, quantity,
+       dispute_closure_id
+FROM settlement_transfer WHERE settlement_id = %(settlement_id)s
+
+-- columns: leg
+-- What each connection gains by each of these transfers, as the view settlement_leg says it for stored ones.
+SELECT connection_id, network_account_id AS account_id, counterparty_connection_id, currency, quantity,
+       dispute_closure_id
+FROM ({transfer}) AS transfer
+UNION ALL
+SELECT counterparty_connection_id, counterparty_account_id, connection_id, currency, -quantity, dispute_closure_id
+FROM ({transfer}) AS transfer WHERE counterparty_connection_id IS NOT NULL
+
 -- name: unfit_amounts
 -- The rule of from_partner_amount for all amounts: trailing zeros do not make a decimal amount inexact. A partner that
 -- sends base units and writes 1.0 means a coin, not one base unit, so that there decimals count as written. The amounts
@@ -44,10 +66,9 @@ INSERT INTO settlement_transfer
     (id, partner_id, settlement_id, connection_id, network_account_id, counterparty_connection_id,
      counterparty_account_id, currency, quantity, created_at, assigned_at)
 SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, %(partner_id)s, %(settlement_id)s,
-       connection_id, account_id, counterparty_connection_id, counterparty_account_id,
-       (%(currencies)s::text[])[currency_number],
-       trim_scale(amount * (%(base_units)s::numeric[])[currency_number]), %(now)s, %(now)s
-FROM ({staged}) AS staged
+       connection_id, network_account_id, counterparty_connection_id, counterparty_account_id, currency, quantity,
+       %(now)s, %(now)s
+FROM ({new_transfer}) AS new_transfer
 
 -- name: has_staged_amounts
 -- Whether the staged amounts are the settlement's own transfers: same sides, currencies and numbers, each as often. The
@@ -192,14 +213,14 @@ WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id = ANY(%(c
 -- balance with a pulled-in dispute is listed even if nothing is taken: the dispute's hold may have to be released.
 WITH against_connection AS (
     SELECT account_id, currency, dispute_closure_id IS NOT NULL AS pulls_in, sum(quantity) AS quantity
-    FROM settlement_leg
-    WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id IS NOT NULL
+    FROM ({leg}) AS leg
+    WHERE counterparty_connection_id IS NOT NULL
     GROUP BY account_id, currency, counterparty_connection_id, dispute_closure_id IS NOT NULL
 ), part AS (
     SELECT network_account_id AS account_id, currency, dispute_closure_id IS NOT NULL AS pulls_in, quantity,
            0 AS lost
-    FROM settlement_transfer
-    WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id IS NULL
+    FROM ({transfer}) AS transfer
+    WHERE counterparty_connection_id IS NULL
     UNION ALL
     SELECT account_id, currency, pulls_in, CASE WHEN pulls_in THEN quantity ELSE 0 END,
            CASE WHEN pulls_in THEN 0 ELSE least(0, quantity) END
@@ -252,34 +273,41 @@ GROUP BY network_account_id, currency
 -- name: has_loss_limits
 SELECT EXISTS (SELECT FROM loss_limit WHERE partner_id = %(partner_id)s)
 
--- name: losses_beyond_limits
--- The connections and currencies in which a stored settlement takes more than the client allows: by itself, or together
--- with all settlements of its UTC day that are not rejected. Losses are gross: a gain from one counterparty, or on another
+-- columns: losses_beyond_limits
+-- The connections and currencies in which a settlement takes more than the client allows: by itself, or together with all
+-- other settlements of its UTC day that are not rejected. Losses are gross: a gain from one counterparty, or on another
 -- name of the currency, covers none. Transfers of closures do not count.
 WITH allowed AS (
-    SELECT limits.connection_id, limits.currency,
-           CASE WHEN limits.next_from <= %(now)s THEN limits.next_per_settlement
-                ELSE limits.per_settlement END AS per_settlement,
-           CASE WHEN limits.next_from <= %(now)s THEN limits.next_per_day ELSE limits.per_day END AS per_day
-    FROM settlement_party AS party
-    JOIN loss_limit AS limits ON limits.connection_id = party.connection_id
-    WHERE party.settlement_id = %(settlement_id)s
-), lost AS (
-    SELECT leg.connection_id, leg.currency, -sum(leg.quantity) AS quantity,
-           -sum(leg.quantity) FILTER (WHERE leg.settlement_id = %(settlement_id)s) AS own
+    SELECT connection_id, currency,
+           CASE WHEN next_from <= %(now)s THEN next_per_settlement ELSE per_settlement END AS per_settlement,
+           CASE WHEN next_from <= %(now)s THEN next_per_day ELSE per_day END AS per_day
+    FROM loss_limit WHERE partner_id = %(partner_id)s
+), own AS (
+    SELECT leg.connection_id, leg.currency, -sum(leg.quantity) AS quantity
+    FROM ({leg}) AS leg
+    WHERE leg.quantity < 0 AND leg.dispute_closure_id IS NULL
+      AND leg.connection_id IN (SELECT connection_id FROM allowed)
+    GROUP BY leg.connection_id, leg.currency
+), earlier AS (
+    SELECT leg.connection_id, leg.currency, -sum(leg.quantity) AS quantity
     FROM settlement
     JOIN settlement_leg AS leg ON leg.settlement_id = settlement.id
     WHERE settlement.partner_id = %(partner_id)s AND settlement.state <> 'rejected'
+      AND settlement.id <> %(settlement_id)s
       AND settlement.created_at >= %(day_from)s AND settlement.created_at < %(day_until)s
       AND leg.quantity < 0 AND leg.dispute_closure_id IS NULL
-      AND leg.connection_id IN (SELECT connection_id FROM allowed)
+      AND leg.connection_id IN (SELECT connection_id FROM own)
     GROUP BY leg.connection_id, leg.currency
 )
 SELECT allowed.connection_id, allowed.currency
 FROM allowed
-JOIN lost ON (lost.connection_id, lost.currency) = (allowed.connection_id, allowed.currency)
-WHERE lost.own > allowed.per_settlement OR (lost.own > 0 AND lost.quantity > allowed.per_day)
+JOIN own ON (own.connection_id, own.currency) = (allowed.connection_id, allowed.currency)
+LEFT JOIN earlier ON (earlier.connection_id, earlier.currency) = (allowed.connection_id, allowed.currency)
+WHERE own.quantity > allowed.per_settlement OR own.quantity + coalesce(earlier.quantity, 0) > allowed.per_day
 ORDER BY allowed.connection_id, allowed.currency
+
+-- name: losses_beyond_limits
+{losses_beyond_limits}
 
 -- name: dispute_targets
 -- What the transfers that each standing dispute stops would take from each balance. Disputes are given earliest first.
@@ -441,3 +469,72 @@ SELECT settlement_id, bool_or(quantity > 0) AS receives, bool_or(quantity < 0) A
 FROM settlement_leg
 WHERE settlement_id = ANY(%(settlement_ids)s) AND connection_id = ANY(%(connection_ids)s)
 GROUP BY settlement_id
+
+-- columns: previewed
+-- What staging these amounts would store, and the transfers of the closures that it would take.
+SELECT connection_id, network_account_id, counterparty_connection_id, counterparty_account_id, currency, quantity,
+       NULL::uuid AS dispute_closure_id
+FROM ({new_transfer}) AS new_transfer
+UNION ALL
+SELECT connection_id, network_account_id, counterparty_connection_id, counterparty_account_id, currency, quantity,
+       dispute_closure_id
+FROM settlement_transfer WHERE dispute_closure_id = ANY(%(closure_ids)s) AND settlement_id IS NULL
+
+-- name: previewed_transfers
+-- In place of the relation `transfer`, within the statements below.
+TABLE previewed
+
+-- relation: coverage
+SELECT account_id, currency, 0 AS needed, 0 AS available, 0 AS shortfall FROM settlement_leg WHERE false
+
+-- columns: previewed_balance
+-- What a settlement would gain and lose of each balance, what it would hold, and what is there for that. `from_partner`
+-- is the part between the connection and the partner.
+SELECT change.connection_id, change.account_id, change.currency, change.gained, change.lost, change.pulled_in,
+       change.from_partner, change.pulled_in_from_partner, coalesce(coverage.needed, 0) AS liability,
+       coverage.available, coalesce(coverage.shortfall, 0) AS shortfall
+FROM (
+    SELECT connection_id, account_id, currency,
+           coalesce(sum(quantity) FILTER (WHERE dispute_closure_id IS NULL AND quantity > 0), 0) AS gained,
+           coalesce(-sum(quantity) FILTER (WHERE dispute_closure_id IS NULL AND quantity < 0), 0) AS lost,
+           coalesce(sum(quantity) FILTER (WHERE dispute_closure_id IS NOT NULL), 0) AS pulled_in,
+           coalesce(sum(quantity) FILTER (
+               WHERE dispute_closure_id IS NULL AND counterparty_connection_id IS NULL), 0) AS from_partner,
+           coalesce(sum(quantity) FILTER (
+               WHERE dispute_closure_id IS NOT NULL AND counterparty_connection_id IS NULL), 0)
+               AS pulled_in_from_partner
+    FROM ({leg}) AS leg
+    GROUP BY connection_id, account_id, currency
+) AS change
+LEFT JOIN ({coverage}) AS coverage
+    ON (coverage.account_id, coverage.currency) = (change.account_id, change.currency)
+
+-- name: previewed_balances
+-- Those that are short first.
+WITH previewed AS MATERIALIZED ({previewed})
+SELECT connection_id, account_id, currency, gained, lost, pulled_in, liability, available, shortfall,
+       count(*) OVER () AS total
+FROM ({previewed_balance}) AS previewed_balance
+ORDER BY shortfall = 0, connection_id, currency
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: previewed_totals
+-- By currency, what all connections gain and lose, and what the partner's account does: if nobody disputes, and at most,
+-- if everybody disputes who loses to the partner.
+WITH previewed AS MATERIALIZED ({previewed})
+SELECT currency, count(*) AS balances, sum(gained) AS gained, sum(lost) AS lost, sum(pulled_in) AS pulled_in,
+       sum(liability) AS liability, sum(shortfall) AS shortfall, count(*) FILTER (WHERE shortfall > 0) AS short,
+       sum(from_partner) + sum(pulled_in_from_partner) AS from_partner,
+       greatest(0, sum(greatest(0, from_partner)) + sum(pulled_in_from_partner)) AS from_partner_at_most
+FROM ({previewed_balance}) AS previewed_balance
+GROUP BY currency ORDER BY currency
+
+-- name: previewed_shortfalls
+WITH previewed AS MATERIALIZED ({previewed})
+SELECT account_id, currency, needed AS liability, available
+FROM ({coverage}) AS coverage
+WHERE shortfall > 0 ORDER BY account_id, currency
+
+-- name: previewed_losses_beyond_limits
+WITH previewed AS MATERIALIZED ({previewed})
+SELECT connection_id, currency FROM ({losses_beyond_limits}) AS beyond ORDER BY connection_id, currency

@@ -6,11 +6,11 @@ query, which a statement of the ledger works on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, LiteralString
 from uuid import UUID
 
 from clearwindow.core.ids import time_ordered_prefix
@@ -110,7 +110,7 @@ def insert_staged(
         sql["insert_transfers_of_amounts"],
         **head,
         **amounts.values(),
-        **_units(currencies, decimals),
+        **units(currencies, decimals),
         id_prefix=time_ordered_prefix(now),
         now=now,
     )
@@ -124,11 +124,12 @@ def has_staged_amounts(
     decimals: Sequence[int],
 ) -> bool:
     """Returns whether the amounts, scaled so, are those that the settlement was made with."""
-    units = _units(currencies, decimals)
-    return tx.scalars(bool, sql["has_staged_amounts"], settlement_id=settlement_id, **amounts.values(), **units)[0]
+    values = amounts.values() | units(currencies, decimals)
+    return tx.scalars(bool, sql["has_staged_amounts"], settlement_id=settlement_id, **values)[0]
 
 
-def _units(currencies: Sequence[str], decimals: Sequence[int]) -> dict[str, object]:
+def units(currencies: Sequence[str], decimals: Sequence[int]) -> dict[str, object]:
+    """Returns what amounts are scaled by, as a statement takes it."""
     return {"currencies": list(currencies), "base_units": [Decimal(10**number) for number in decimals]}
 
 
@@ -261,14 +262,20 @@ def losses_beyond_limits(
     tx: Transaction, settlement_id: UUID, partner_id: UUID, day_from: datetime, day_until: datetime
 ) -> Later[list[LossBeyondLimit]]:
     """Returns later where a stored settlement of this day takes more than clients allow. The partner is locked."""
+    values = {"settlement_id": settlement_id, "day_from": day_from, "day_until": day_until}
+    return ask_beyond_limits(tx, partner_id, sql["losses_beyond_limits"], values)
+
+
+def ask_beyond_limits(
+    tx: Transaction, partner_id: UUID, statement: LiteralString, values: Mapping[str, object]
+) -> Later[list[LossBeyondLimit]]:
+    """Returns later what the statement finds, if a client of the partner has a limit."""
 
     def read(limited: list[bool]) -> list[LossBeyondLimit]:
         # Most partners have no client with a limit. Then 100 000 transfers are not read again.
         if not limited[0]:
             return []
-        values = {"settlement_id": settlement_id, "partner_id": partner_id, "now": tx.now()}
-        statement = sql["losses_beyond_limits"]
-        return tx.all(LossBeyondLimit, statement, **values, day_from=day_from, day_until=day_until)
+        return tx.all(LossBeyondLimit, statement, **values, partner_id=partner_id, now=tx.now())
 
     return tx.ask.scalars(bool, sql["has_loss_limits"], partner_id=partner_id).then(read)
 
