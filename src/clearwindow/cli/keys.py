@@ -15,6 +15,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
+from clearwindow.cli.connection_keys import decrypt, encrypt
 from clearwindow.core.money import AmountUnit
 from clearwindow.core.strict_json import JsonError, parse_json
 from clearwindow.signing.intent import DEFAULT_VALIDITY, MAX_VALIDITY, path_ids_of, with_intent
@@ -36,6 +37,8 @@ keys_app: Final = typer.Typer(
     # A traceback with local variables would print the key.
     pretty_exceptions_show_locals=False,
 )
+keys_app.command("encrypt-connection-key")(encrypt)
+keys_app.command("decrypt-connection-key")(decrypt)
 
 
 @keys_app.callback()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption, require_database
+from clearwindow.cli.people.joining import member
 from clearwindow.cli.sandbox_day import day
 from clearwindow.cli.sandbox_seed import seed
 from clearwindow.cli.signals import interrupt, on_stop
@@ -32,6 +33,7 @@ sandbox_app: Final = typer.Typer(
 )
 sandbox_app.command("seed")(seed)
 sandbox_app.command("day")(day)
+sandbox_app.command("member")(member)
 
 
 @sandbox_app.callback()

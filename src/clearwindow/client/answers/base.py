@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator, PrivateAttr
 from pydantic.alias_generators import to_camel
 
 _WHOLE: Final = re.compile(r"-?[0-9]{1,100}")
@@ -98,8 +98,8 @@ def any_text(value: object) -> str:
     return value
 
 
-BaseUnits = Annotated[int, BeforeValidator(_whole)]
-"""Satoshi, wei and so on: whole numbers of any size."""
+BaseUnits = Annotated[int, BeforeValidator(_whole), PlainSerializer(str, when_used="json")]
+"""Satoshi, wei and so on: whole numbers of any size. In JSON they are texts, as on the wire."""
 
 Exact = Annotated[Decimal, BeforeValidator(_decimal)]
 """An amount in a partner's own unit, or a rate. Sums of long amounts need ``decimal.localcontext``."""

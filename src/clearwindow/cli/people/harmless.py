@@ -1,0 +1,20 @@
+"""Makes texts of other people harmless on a terminal and in a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_FORMULA: Final = re.compile("[\\s]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+def harmless(text: object) -> str:
+    """Returns a text in which nothing moves the cursor, colours or turns the writing: all that is replaced."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text))
+
+
+def harmless_cell(text: object) -> str:
+    """Returns a cell that no spreadsheet takes for a formula. Numbers stay numbers."""
+    shown = harmless(text)
+    return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
