@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,7 +16,7 @@ from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption, r
 from clearwindow.cli.terminal import echo_json
 
 if TYPE_CHECKING:
-    from clearwindow.ledger.check.service import Finding
+    from clearwindow.ledger.check.service import Checked, Finding
     from clearwindow.ledger.check.signatures.models import SignatureReport
     from clearwindow.postgres.pool import Database
     from clearwindow.settings import Settings
@@ -68,8 +71,8 @@ def check(
         with opened.database.transaction() as tx:
             if pending_on(tx.connection):
                 raise CommandError("The database has another version: run clearwindow migrate first.")
-        with opened.database.transaction() as tx:
-            findings = proof.check_ledger(tx)
+        with opened.database.transaction() as tx, _progress() as on_checked:
+            findings = proof.check_whole_ledger(tx, on_checked)
             checked_at = tx.now()
         report = _signatures(settings, opened.database) if signatures else None
     findings += report.findings if report else []
@@ -89,6 +92,28 @@ def check(
         typer.echo("\n".join(_counts(report)))
     if findings:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Checked], None]]:
+    """Shows on standard error how far the check is: a bar on a terminal, otherwise a line every two seconds."""
+    from clearwindow.ledger.check.invariants import INVARIANTS  # noqa: PLC0415 - see above
+    from clearwindow.simulator.progress import Meter  # noqa: PLC0415 - rich takes a while to import
+
+    if sys.stderr.isatty():
+        with Meter().steps("check", len(INVARIANTS)) as steps:
+            yield lambda checked: steps.done(checked.message)
+        return
+    said_at = monotonic()
+
+    def say(checked: Checked) -> None:
+        nonlocal said_at
+        if monotonic() - said_at >= _SECONDS_BETWEEN_LINES:
+            said_at = monotonic()
+            where = f"{checked.number} of {checked.of} checked after {checked.seconds:.0f} s"
+            typer.echo(f"{where}, last: {checked.message}", err=True)
+
+    yield say
 
 
 def _signatures(settings: Settings, database: Database) -> SignatureReport:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from clearwindow.ledger.check.invariants import INVARIANTS, statement_names, statement_of
-from clearwindow.ledger.check.service import ROWS_SHOWN, check_ledger
+from clearwindow.ledger.check.service import ROWS_SHOWN, Checked, check_ledger, check_whole_ledger
 from clearwindow.ledger.models import EntryKind
 from clearwindow.runtime import Runtime
 from tests.support.databases import as_superuser
@@ -70,6 +70,18 @@ def test_operator_gets_the_first_rows_and_the_total(
         "held": "0",
         "posted_held": None,
     }
+
+
+def test_check_of_the_command_has_no_time_limit_and_tells_how_far_it_is(runtime: Runtime) -> None:
+    told: list[Checked] = []
+    with runtime.transaction() as tx:
+        assert check_whole_ledger(tx, told.append) == []
+        limits = tx.connection.execute("SELECT current_setting('statement_timeout'), current_setting('work_mem')")
+        assert limits.fetchone() == ("0", "64MB")
+    with runtime.transaction() as tx:
+        assert tx.connection.execute("SHOW statement_timeout").fetchone() == ("2min",)
+    assert [(checked.number, checked.message) for checked in told] == list(enumerate(INVARIANTS.values(), 1))
+    assert {checked.of for checked in told} == {len(INVARIANTS)}
 
 
 def test_the_check_is_one_read_only_snapshot(runtime: Runtime) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final, LiteralString
 
 from clearwindow.ledger.check.invariants import INVARIANTS, statement_of
@@ -29,20 +30,44 @@ class Finding:
         return {"count": self.count, "rows": list(self.rows)}
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One invariant that was just checked: the ``number``-th ``of`` so many, ``seconds`` after the first began."""
+
+    number: int
+    of: int
+    message: str
+    seconds: float
+
+
 def check_ledger(tx: Transaction) -> list[Finding]:
     """Returns the violated invariants.
 
     The transaction must be new. It becomes a read-only snapshot, so that all statements see the same moment while
-    other transactions move money.
+    other transactions move money. Each statement has the session's time limit.
     """
     tx.run(sql["begin_snapshot"])
     return findings(tx)
 
 
-def findings(tx: Transaction) -> list[Finding]:
+def check_whole_ledger(tx: Transaction, on_checked: Callable[[Checked], None]) -> list[Finding]:
+    """Returns the same, however long it takes, and tells after each invariant how far it is.
+
+    It writes nothing, also no temporary table, so that a standby can run it.
+    """
+    tx.run(sql["begin_snapshot"])
+    tx.run(sql["take_the_time_it_needs"])
+    return findings(tx, on_checked)
+
+
+def findings(tx: Transaction, on_checked: Callable[[Checked], None] = lambda _: None) -> list[Finding]:
     """Returns the violated invariants as this transaction sees them, including its uncommitted changes."""
-    found = (finding(tx, statement_of(name), name, message) for name, message in INVARIANTS.items())
-    return [violated for violated in found if violated is not None]
+    began_at, violated = monotonic(), []
+    for number, (name, message) in enumerate(INVARIANTS.items(), 1):
+        found = finding(tx, statement_of(name), name, message)
+        violated += [found] if found else []
+        on_checked(Checked(number, len(INVARIANTS), message, monotonic() - began_at))
+    return violated
 
 
 def finding(tx: Transaction, statement: LiteralString, invariant: str, message: str) -> Finding | None:

@@ -1,0 +1,32 @@
+"""The check of the books runs on a standby."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from clearwindow.postgres.embedded.cluster import EmbeddedPostgres
+from tests.support.processes import command
+from tests.support.standbys import standby_of
+from tests.support.unavailable import becomes
+
+
+def test_standby_is_checked(primary: EmbeddedPostgres, folder: Path) -> None:
+    (folder / "standby").mkdir()
+    with standby_of(primary, folder / "standby") as dsn:
+        standby = make_conninfo(dsn, target_session_attrs="any")
+        intact = command("check", "--database-url", standby)
+        assert intact.returncode == 0, intact
+        assert intact.stdout.startswith("The ledger is in order:")
+        with psycopg.connect(primary.dsn, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("UPDATE account SET kind = 'go', id = gen_random_uuid() WHERE kind = 'outside'")
+            connection.execute("INSERT INTO balance SELECT id, 'ofcbtc', 7, 0 FROM account")
+        with psycopg.connect(standby, autocommit=True) as connection:
+            becomes(lambda: connection.execute("SELECT count(*) FROM balance").fetchone() == (1,), seconds=60)
+            assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+        broken = command("check", "--database-url", standby)
+        assert broken.returncode == 1
+        assert "BROKEN  violated: every balance is the sum of its journal postings (1 rows)" in broken.stdout
