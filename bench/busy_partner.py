@@ -21,8 +21,8 @@ import httpx2
 import psycopg
 import typer
 
+from bench.books import check_ledger
 from bench.network import PATH, Network, seed, signed_request
-from clearwindow.ledger.check.service import check_ledger
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.simulator.server import serving
 from tests.support.databases import migrate_as_owner

@@ -20,9 +20,9 @@ import psycopg
 import structlog
 import typer
 
+from bench.books import check_ledger
 from clearwindow.identity.operators import ensure_bootstrap_operator
 from clearwindow.jobs.worker import Worker
-from clearwindow.ledger.check.service import check_ledger
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.runtime import Runtime
 from clearwindow.settlements.jobs import SettlementWork

@@ -13,11 +13,11 @@ from uuid import UUID
 import psycopg
 
 from bench.baseline import STEPS, BaselineSettlement
+from bench.books import check_ledger
 from bench.network import Network, seed, signed_request, sql
 from bench.psql import Psql, psql_session
 from bench.serving import MeasuredServer, measured_server
 from clearwindow.core.clock import SystemClock
-from clearwindow.ledger.check.service import check_ledger
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.postgres.pool import Database
 from tests.support.databases import migrate_as_owner

@@ -15,7 +15,15 @@ import psycopg
 from psycopg import sql
 
 from tests.crash import holds
-from tests.crash.networks import CURRENCIES, PATH, Amounts, Balances, LargeNetwork, build_large_network
+from tests.crash.networks import (
+    CURRENCIES,
+    PATH,
+    Amounts,
+    Balances,
+    LargeNetwork,
+    build_large_network,
+    require_in_order,
+)
 from tests.crash.servers import (
     OPERATOR_TOKEN,
     SERVER_SURVIVES,
@@ -87,7 +95,7 @@ class CrashRun:
         """Checks everything that must always hold. Protocol §10."""
         if self.thorough:
             self.server.check()
-        assert self.operator.check() == []
+        require_in_order(self.operator.check())
 
     def settle_without_dispute(self) -> None:
         """Settles a last time and takes up the last closure: nothing at all may be held afterwards."""
