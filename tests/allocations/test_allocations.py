@@ -274,7 +274,7 @@ def test_payload_may_name_the_enterprise_and_the_connection(connection: Connecti
         assert refusal(refused) == (400, "payload_differs")
 
 
-def test_equal_values_are_listed_by_creation_and_then_by_id_in_both_directions(
+def test_equal_values_are_listed_by_creation_and_then_by_id_in_the_direction_of_the_list(
     connection: ConnectionHandle, clock: ManualClock
 ) -> None:
     for minute in range(3):
@@ -287,7 +287,8 @@ def test_equal_values_are_listed_by_creation_and_then_by_id_in_both_directions(
             path = "/clients/allocations" if side is client else "/partners/allocations"
             found = ok(side.get(path, sortField="quantity", sortDirection=direction))["allocations"]
             assert [one["id"] for one in found] == [
-                one["id"] for one in sorted(found, key=lambda one: (one["createdAt"], one["id"]))
+                one["id"]
+                for one in sorted(found, key=lambda one: (one["createdAt"], one["id"]), reverse=direction == "DESC")
             ]
 
 

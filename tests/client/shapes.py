@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
 
@@ -70,7 +70,7 @@ class _Blocking:
 
     def __iter__(self) -> Iterator[Any]:
         async def whole() -> list[Any]:
-            return [entry async for entry in cast("AsyncPages[Any]", self._inner)]
+            return [entry async for entry in cast("AsyncIterable[Any]", self._inner)]
 
         return iter(self._portal.call(whole))
 

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from clearwindow import bootstrap
 from clearwindow.api.exports import columns_of, listed_in
 from clearwindow.core.clock import ManualClock
+from clearwindow.core.errors import UnavailableError
 from clearwindow.identity import store
 from clearwindow.identity.directory import views
 from clearwindow.identity.directory.models import EnterpriseFilter
@@ -264,6 +265,21 @@ def test_a_stream_that_cannot_be_read_on_is_visibly_cut_off(
     assert len(table(seen)) == 2 * PAGE
     # The connection is closed; the server goes on.
     assert http.get("/enterprises").status_code == 200
+
+
+def test_a_server_that_is_busy_for_a_moment_does_not_cut_an_export_off(
+    runtime: Runtime, http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(runtime, [f"enterprise {number}" for number in range(ROWS)])
+
+    def refuse_twice(page: int) -> None:
+        if page in {2, 3}:
+            raise UnavailableError("server_busy", "no thread is free", retry_after_seconds=1)
+
+    read = pages_read(monkeypatch, refuse_twice)
+    exported = lines(http.get("/enterprises", params={"format": "jsonl"}).text)
+    assert len({entry["id"] for entry in exported}) == len(exported) == ROWS
+    assert len(read) == 4 + 2
 
 
 def test_a_token_that_is_revoked_reads_no_further_page(

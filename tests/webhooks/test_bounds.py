@@ -19,6 +19,7 @@ from clearwindow.events import outbox as notices
 from clearwindow.events.models import Event, EventType
 from clearwindow.identity.models import Member
 from clearwindow.jobs.worker import Worker
+from clearwindow.postgres.paging import Slice
 from clearwindow.runtime import Runtime
 from clearwindow.webhooks import deliveries, jobs, views
 from clearwindow.webhooks.jobs import AttemptPruning
@@ -121,7 +122,7 @@ def test_attempts_are_pruned_in_batches_and_deliveries_stay(
     assert Worker(runtime, [kind]).run_due() == 3
     assert kind.due(runtime, 1) == []
     member = Member("desk-0", "somebody", "request")
-    there = views.endpoints_of(runtime, member, limit=9, offset=0).items
+    there = views.endpoints_of(runtime, member, Slice(9)).items
     shown = [listed(runtime, member, each.endpoint.id) for each in there]
     assert sum(tries for tries, _ in shown) == 1
     assert [delivered for _, delivered in shown] == [3, 3]
@@ -129,7 +130,7 @@ def test_attempts_are_pruned_in_batches_and_deliveries_stay(
 
 def listed(runtime: Runtime, member: Member, endpoint_id: UUID) -> tuple[int, int]:
     """Returns how many attempts and deliveries of the endpoint are listed."""
-    tries = views.attempts_of(runtime, member, endpoint_id, AttemptFilter(), limit=9, offset=0)
+    tries = views.attempts_of(runtime, member, endpoint_id, AttemptFilter(), Slice(9))
     delivered = DeliveryFilter(statuses=[DeliveryStatus.DELIVERED])
-    done = views.deliveries_of(runtime, member, endpoint_id, delivered, limit=9, offset=0)
+    done = views.deliveries_of(runtime, member, endpoint_id, delivered, Slice(9))
     return tries.total, done.total

@@ -156,7 +156,7 @@ def _statuses(runtime: Runtime, former: Former) -> dict[str, list[str]]:
         owner: [
             str(delivery.status)
             for delivery in views.deliveries_of(
-                runtime, _member(owner), former.endpoints[owner], DeliveryFilter(), limit=10, offset=0
+                runtime, _member(owner), former.endpoints[owner], DeliveryFilter(), Slice(10)
             ).items
         ]
         for owner in OWNERS

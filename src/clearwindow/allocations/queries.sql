@@ -39,7 +39,7 @@ WHERE client_id = %(client_id)s AND partner_id = %(partner_id)s AND currency = %
   AND type = 'allocation' AND pending_approval_id IS NULL AND status <> 'released' AND created_at > %(since)s
 
 -- name: list_allocations
-SELECT {allocation}, count(*) OVER () AS total
+SELECT {allocation}
 FROM allocation
 WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)
@@ -52,17 +52,6 @@ WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(client_ids)s::uuid[] IS NULL OR client_id = ANY(%(client_ids)s))
   AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
   AND (%(created_before)s::timestamptz IS NULL OR created_at <= %(created_before)s)
-ORDER BY
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('updatedAt', 'ASC') THEN updated_at END ASC,
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('updatedAt', 'DESC') THEN updated_at END DESC,
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('quantity', 'ASC') THEN quantity END ASC,
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('quantity', 'DESC') THEN quantity END DESC,
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('currency', 'ASC') THEN currency END ASC,
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('currency', 'DESC') THEN currency END DESC,
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('id', 'ASC') THEN id END ASC,
-    CASE WHEN (%(sort_field)s, %(sort_direction)s) = ('id', 'DESC') THEN id END DESC,
-    created_at, id
-LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: search_allocations
 SELECT {allocation}

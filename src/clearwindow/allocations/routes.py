@@ -10,7 +10,7 @@ from clearwindow.allocations import approval, partner_decision, schemas, submiss
 from clearwindow.allocations.models import AllocationType, Decision
 from clearwindow.api.bodies import Body
 from clearwindow.api.docs import ErrorName, Problem, may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, Query, ServerRuntime, counted, works_on
+from clearwindow.api.routing import Answer, Filters, JsonBody, Query, ServerRuntime, paged, works_on
 from clearwindow.api.schema import replay_headers
 from clearwindow.approvals.schemas import DecisionRequest
 from clearwindow.core.ids import NIL, parse_uuid
@@ -289,9 +289,8 @@ def list_client_allocations(
     runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.ClientAllocationFilters]
 ) -> Answer[schemas.AllocationList]:
     """The list has the allocations on all connections of the client."""
-    page = {"limit": filters.limit, "offset": filters.offset}
-    found = views.client_allocations(runtime, member, filters.to_model(), **page)
-    return counted(schemas.client_list(found.items), found.total)
+    found = views.client_allocations(runtime, member, filters.to_model(), filters.slice)
+    return paged(schemas.client_list(found.items), found, filters)
 
 
 @router.get(
@@ -318,10 +317,9 @@ def list_partner_allocations(
     runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.PartnerAllocationFilters]
 ) -> Answer[schemas.AllocationList]:
     """The list has the allocations on all connections to the partner."""
-    page = {"limit": filters.limit, "offset": filters.offset}
     wanted = filters.to_model()
-    found, currencies = views.partner_allocations(runtime, member, wanted, **page)
-    return counted(schemas.partner_list(found.items, currencies), found.total)
+    found, currencies = views.partner_allocations(runtime, member, wanted, filters.slice)
+    return paged(schemas.partner_list(found.items, currencies), found, filters)
 
 
 @router.get(

@@ -19,7 +19,7 @@ from clearwindow.allocations.models import (
     RequestedAllocation,
     RequestOutcome,
 )
-from clearwindow.api.filters import Many, Moment, Page, Texts, Uuids
+from clearwindow.api.filters import CreatedPage, Many, Texts, Uuids
 from clearwindow.api.schema import KeyText, LongText, Omittable, RequestModel, ShortText, WireModel
 from clearwindow.approvals.schemas import PendingApproval, pending_approval
 from clearwindow.core.clock import wire_time
@@ -128,7 +128,7 @@ class DeallocationDecisionRequest(_DecisionRequest):
         return self.decision(AllocationType.DEALLOCATION, self.deallocation_id, self.partners_deallocation_id)
 
 
-class AllocationFilters(Page):
+class AllocationFilters(CreatedPage):
     """The filters that clients and partners share."""
 
     allocation_ids: Uuids = None
@@ -141,8 +141,6 @@ class AllocationFilters(Page):
 
 
 class ClientAllocationFilters(AllocationFilters):
-    created_on_or_after: Moment = None
-    created_before: Moment = None
     sort_field: Literal["id", "updatedAt", "quantity", "currency"] = "updatedAt"
 
     def to_model(self) -> AllocationFilter:
@@ -174,6 +172,8 @@ class PartnerAllocationFilters(AllocationFilters):
             connection_ids=self.connection_ids,
             partner_ids=self.partner_ids,
             client_ids=self.client_ids,
+            created_on_or_after=self.created_on_or_after,
+            created_before=self.created_before,
             sort_field=self.sort_field,
             sort_direction=self.sort_direction,
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -14,11 +16,17 @@ from clearwindow.allocations.models import (
     AllocationType,
     SearchedAllocations,
 )
-from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Columns, Listing, Order, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.allocations")
+_SORTED_BY: Final[Mapping[str, Columns]] = {
+    "id": {"id": UUID},
+    "updatedAt": {"updated_at": datetime, "created_at": datetime, "id": UUID},
+    "quantity": {"quantity": Decimal, "created_at": datetime, "id": UUID},
+    "currency": {"currency": str, "created_at": datetime, "id": UUID},
+}
 
 
 def insert_allocation(tx: Transaction, allocation: Allocation) -> None:
@@ -68,8 +76,10 @@ def unapproved_quantity(tx: Transaction, client_id: UUID, partner_id: UUID, curr
     return tx.scalars(int, sql["unapproved_quantity"], **values)[0]
 
 
-def list_allocations(tx: Transaction, wanted: AllocationFilter, *, limit: int, offset: int) -> Listing[Allocation]:
-    return list_page(tx, Allocation, sql["list_allocations"], asdict(wanted), limit=limit, offset=offset)
+def list_allocations(tx: Transaction, wanted: AllocationFilter, part: Slice) -> Listing[Allocation]:
+    values = {name: value for name, value in asdict(wanted).items() if name not in {"sort_field", "sort_direction"}}
+    order = Order(_SORTED_BY[wanted.sort_field], descending=wanted.sort_direction == "DESC")
+    return keyset_page(tx, Allocation, sql["list_allocations"], values, order, part)
 
 
 def search_allocations(tx: Transaction, wanted: SearchedAllocations, part: Slice) -> Listing[Allocation]:

@@ -36,15 +36,15 @@ def allocation_of_partner(runtime: Runtime, member: Member, allocation_id: UUID)
 
 
 def client_allocations(
-    runtime: Runtime, member: Member, wanted: AllocationFilter, *, limit: int, offset: int
+    runtime: Runtime, member: Member, wanted: AllocationFilter, part: Slice
 ) -> Listing[Allocation]:
     with runtime.transaction() as tx:
         client = require_client(tx, member.enterprise_id)
-        return store.list_allocations(tx, replace(wanted, client_id=client.id), limit=limit, offset=offset)
+        return store.list_allocations(tx, replace(wanted, client_id=client.id), part)
 
 
 def partner_allocations(
-    runtime: Runtime, member: Member, wanted: AllocationFilter, *, limit: int, offset: int
+    runtime: Runtime, member: Member, wanted: AllocationFilter, part: Slice
 ) -> tuple[Listing[Allocation], CurrencyMap]:
     """Returns the partner's allocations. ``wanted`` has the partner's names of currencies."""
     with runtime.transaction() as tx:
@@ -54,7 +54,7 @@ def partner_allocations(
             ours = [currencies.to_ours(name) for name in wanted.currencies]
             wanted = replace(wanted, currencies=[found[0] for found in ours if found])
         own = replace(wanted, partner_id=partner.id)
-        return store.list_allocations(tx, own, limit=limit, offset=offset), currencies
+        return store.list_allocations(tx, own, part), currencies
 
 
 def all_allocations(runtime: Runtime, wanted: SearchedAllocations, part: Slice) -> Listing[Allocation]:

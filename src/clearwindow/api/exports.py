@@ -11,7 +11,10 @@ knows. HTTP/1.0 has no chunks, and its callers get no exports.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin
@@ -25,7 +28,12 @@ from starlette.types import Send
 
 from clearwindow.api.request import is_head, request_id_of, signer_of
 from clearwindow.api.tables import CSV_MEDIA_TYPE, JSON_LINES_MEDIA_TYPE, CsvLines, TableFormat, json_line
-from clearwindow.core.errors import InvalidRequestError, RequestError
+from clearwindow.core.errors import (
+    InvalidRequestError,
+    RequestError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 from clearwindow.postgres.paging import Position
 
 log = structlog.get_logger(__name__)
@@ -39,6 +47,10 @@ _PARAMETERS: Final[Mapping[TableFormat, str]] = {
     TableFormat.JSON_LINES: "; charset=utf-8",
 }
 _FIRST_VERSION_WITH_CHUNKS: Final = "1.1"
+_PATIENCE_SECONDS: Final = 30
+_PAUSE_SECONDS: Final = 0.5
+_ID: Final = "id"
+"""The column with the key of an entry that stands in a map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,8 @@ class Writer:
         self._name, row = listed_in(answered)
         self._csv: CsvLines | None = None
         if wanted is TableFormat.CSV:
-            self._csv = CsvLines(columns_of(row), byte_order_mark=byte_order_mark)
+            ids = [_ID] if hasattr(answered, "LISTED") else []
+            self._csv = CsvLines([*ids, *columns_of(row)], byte_order_mark=byte_order_mark)
         alias = answered.model_fields[self._name].alias or self._name
         self.file_name = f"{alias}.{wanted.value}"
 
@@ -97,11 +110,16 @@ class Writer:
 
     def rows(self, answer: BaseModel) -> str:
         """Returns the lines of one page. As JSON lines, each row is as the list has it."""
-        entries: Sequence[BaseModel] = getattr(answer, self._name)
+        listed = getattr(answer, self._name)
+        if isinstance(listed, dict):
+            return "".join(self._row(entry, {_ID: key}) for key, entry in listed.items())
+        return "".join(self._row(entry, {}) for entry in listed)
+
+    def _row(self, entry: BaseModel, key: Mapping[str, object]) -> str:
         if self._csv is not None:
-            lines = self._csv
-            return "".join(lines.line(row_of(entry)) for entry in entries)
-        return "".join(json_line(entry.model_dump_json(by_alias=True, exclude_unset=True)) for entry in entries)
+            return self._csv.line({**key, **row_of(entry)})
+        text = entry.model_dump_json(by_alias=True, exclude_unset=True)
+        return json_line(json.dumps({**key, **json.loads(text)}, ensure_ascii=False) if key else text)
 
 
 async def exported(request: Request, read: ReadPart, writer: Writer) -> StreamingResponse:
@@ -114,13 +132,15 @@ async def exported(request: Request, read: ReadPart, writer: Writer) -> Streamin
 def listed_in(answer: type[BaseModel]) -> tuple[str, type[BaseModel]]:
     """Returns the name of an answer's list, and the model of its entries.
 
+    An answer with ``LISTED`` names a map instead, whose keys are the ids of its entries.
+
     Raises:
         LookupError: the answer has no list.
     """
+    named: str | None = getattr(answer, "LISTED", None)
     for name, field in answer.model_fields.items():
-        if get_origin(field.annotation) is list:
-            (entry,) = get_args(field.annotation)
-            return name, entry
+        if name == named or (named is None and get_origin(field.annotation) is list):
+            return name, get_args(field.annotation)[-1]
     raise LookupError(f"{answer.__name__} has no list")
 
 
@@ -168,7 +188,19 @@ async def _texts(part: Part, read: ReadPart, writer: Writer) -> AsyncIterator[st
         yield part.text
         if part.after is None:
             return
-        part = await read(part.after)
+        part = await _patiently(read, part.after)
+
+
+async def _patiently(read: ReadPart, after: Position) -> Part:
+    """Reads a page, again while the server is busy: a moment without a thread must not cut off a long export."""
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await read(after)
+        except (UnavailableError, TooManyRequestsError):
+            if time.monotonic() > give_up_at:
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _nothing() -> AsyncIterator[str]:

@@ -122,3 +122,5 @@ class ApprovalFilter:
     statuses: Sequence[str] | None = None
     currencies: list[str] | None = None
     allocation_ids: list[UUID] | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None

@@ -44,7 +44,7 @@ SET status = %(status)s, decided_by = %(decided_by)s, decided_at = %(decided_at)
 WHERE id = %(id)s AND status = 'pending'
 
 -- name: list_approvals
-SELECT {approval}, count(*) OVER () AS total
+SELECT {approval}
 FROM approval
 WHERE enterprise_id = %(enterprise_id)s
   AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
@@ -52,5 +52,5 @@ WHERE enterprise_id = %(enterprise_id)s
   AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
   AND (%(allocation_ids)s::uuid[] IS NULL OR allocation_id = ANY(%(allocation_ids)s))
-ORDER BY created_at DESC, id DESC
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, paged
 from clearwindow.approvals import schemas, service
 from clearwindow.approvals.models import ApprovalKind
 from clearwindow.core.ids import NIL, parse_uuid
@@ -116,10 +116,9 @@ def change_custodian_limits(
 def list_approvals(
     runtime: ServerRuntime, member: CallingMember, filters: Filters[schemas.ApprovalFilters]
 ) -> Answer[schemas.PendingApprovalList]:
-    page = {"limit": filters.limit, "offset": filters.offset}
     wanted = filters.to_model(member.enterprise_id)
-    found = service.approvals_of(runtime, member, wanted, **page)
-    return counted(schemas.pending_approval_list(found.items), found.total)
+    found = service.approvals_of(runtime, member, wanted, filters.slice)
+    return paged(schemas.pending_approval_list(found.items), found, filters)
 
 
 @router.get(

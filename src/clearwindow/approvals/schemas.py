@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
-from clearwindow.api.filters import Many, Page, Texts, Uuids
+from clearwindow.api.filters import CreatedPage, Many, Texts, Uuids
 from clearwindow.api.schema import LongText, Omittable, RequestModel, ShortText, WireModel
 from clearwindow.approvals.models import Approval, ApprovalFilter, ApprovalKind, ApprovalStatus, Changed
 from clearwindow.core.clock import wire_time
@@ -40,7 +40,7 @@ class DecisionRequest(RequestModel):
         return ApprovalStatus(self.decision)
 
 
-class ApprovalFilters(Page):
+class ApprovalFilters(CreatedPage):
     pending_approval_ids: Uuids = None
     types: Kinds = None
     statuses: Statuses = None
@@ -56,6 +56,8 @@ class ApprovalFilters(Page):
             statuses=self.statuses,
             currencies=None if named is None else [canonical_currency(name) for name in named],
             allocation_ids=self.allocation_ids,
+            created_on_or_after=self.created_on_or_after,
+            created_before=self.created_before,
         )
 
 

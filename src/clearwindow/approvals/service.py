@@ -31,7 +31,7 @@ from clearwindow.identity.models import Member
 from clearwindow.identity.programs import require_person
 from clearwindow.network import parties
 from clearwindow.network import store as network
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 
@@ -145,13 +145,11 @@ def approval_of(runtime: Runtime, member: Member, approval_id: UUID) -> Approval
         return _of_member(tx, member, approval_id)
 
 
-def approvals_of(
-    runtime: Runtime, member: Member, wanted: ApprovalFilter, *, limit: int, offset: int
-) -> Listing[Approval]:
+def approvals_of(runtime: Runtime, member: Member, wanted: ApprovalFilter, part: Slice) -> Listing[Approval]:
     with runtime.transaction() as tx:
         require_decider(tx, member)
         own = replace(wanted, enterprise_id=member.enterprise_id)
-        return store.list_approvals(tx, own, limit=limit, offset=offset)
+        return store.list_approvals(tx, own, part)
 
 
 def _of_member(tx: Transaction, member: Member, approval_id: UUID) -> Approval:

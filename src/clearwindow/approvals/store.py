@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.approvals.models import Approval, ApprovalFilter, ApprovalKind, Threshold
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
@@ -73,5 +73,5 @@ def decide(tx: Transaction, approval: Approval) -> None:
         raise LookupError(f"the approval {approval.id} is no longer pending")
 
 
-def list_approvals(tx: Transaction, wanted: ApprovalFilter, *, limit: int, offset: int) -> Listing[Approval]:
-    return list_page(tx, Approval, sql["list_approvals"], asdict(wanted), limit=limit, offset=offset)
+def list_approvals(tx: Transaction, wanted: ApprovalFilter, part: Slice) -> Listing[Approval]:
+    return keyset_page(tx, Approval, sql["list_approvals"], asdict(wanted), NEWEST_FIRST, part)

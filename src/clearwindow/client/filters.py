@@ -63,7 +63,7 @@ class PartnerConnectionFilters(PageFilters, total=False):
     partner_ids: Ids
 
 
-class AllocationFilters(PageFilters, total=False):
+class AllocationFilters(CreatedFilters, total=False):
     allocation_ids: Ids
     types: Sequence[Literal["allocation", "deallocation"]]
     statuses: Sequence[Literal["cleared", "released", "reserved"]]
@@ -74,8 +74,6 @@ class AllocationFilters(PageFilters, total=False):
 
 
 class ClientAllocationFilters(AllocationFilters, total=False):
-    created_on_or_after: datetime
-    created_before: datetime
     sort_field: Literal["id", "updatedAt", "quantity", "currency"]
 
 
@@ -84,7 +82,7 @@ class PartnerAllocationFilters(AllocationFilters, total=False):
     sort_field: Literal["id", "updatedAt", "quantity"]
 
 
-class SettlementFilters(PageFilters, total=False):
+class SettlementFilters(CreatedFilters, total=False):
     settlement_ids: Ids
     only_show_disputed: bool
     partner_ids: Ids
@@ -98,8 +96,6 @@ class ClientSettlementFilters(SettlementFilters, total=False):
 
 class PartnerSettlementFilters(SettlementFilters, total=False):
     external_ids: Texts
-    created_on_or_after: datetime
-    created_before: datetime
     updated_on_or_after: datetime
     updated_before: datetime
 
@@ -131,7 +127,7 @@ class ClientTransferFilters(PageFilters, total=False):
     sort_direction: SortDirection
 
 
-class DisputeFilters(PageFilters, total=False):
+class DisputeFilters(CreatedFilters, total=False):
     settlement_ids: Ids
     settled_in_settlement_ids: Ids
     connection_ids: Ids
@@ -148,24 +144,39 @@ class PartnerDisputeFilters(DisputeFilters, total=False):
     client_ids: Ids
 
 
-class OperatorSettlementFilters(PageFilters, total=False):
+class OperatorSettlementFilters(CreatedFilters, total=False):
     settlement_ids: Ids
     partner_ids: Ids
     external_ids: Texts
     statuses: Statuses
+    only_show_disputed: bool
+    updated_on_or_after: datetime
+    updated_before: datetime
 
 
-class OperatorDisputeFilters(PageFilters, total=False):
+class OperatorDisputeFilters(CreatedFilters, total=False):
     dispute_ids: Ids
     settlement_ids: Ids
     settled_in_settlement_ids: Ids
     connection_ids: Ids
     partner_ids: Ids
+    client_ids: Ids
     closed: bool
+    retracted: bool
 
 
-class ClosureFilters(PageFilters, total=False):
+class WorkFilters(PageFilters, total=False):
+    """``due_before`` is exclusive, ``due_on_or_after`` inclusive."""
+
+    partner_ids: Ids
+    stages: Sequence[Literal["dispute_window", "top_up_window", "onchain", "failed"]]
+    due_on_or_after: datetime
+    due_before: datetime
+
+
+class ClosureFilters(CreatedFilters, total=False):
     dispute_ids: Ids
+    partner_ids: Ids
     statuses: Sequence[Literal["pending_review", "approved", "rejected"]]
 
 
@@ -194,17 +205,17 @@ class EventFilters(CreatedFilters, total=False):
     types: Texts
 
 
-class DeliveryFilters(PageFilters, total=False):
+class DeliveryFilters(CreatedFilters, total=False):
     statuses: Sequence[Literal["owed", "delivered", "dropped"]]
     event_ids: Ids
 
 
-class AttemptFilters(PageFilters, total=False):
+class AttemptFilters(CreatedFilters, total=False):
     succeeded: bool
     event_ids: Ids
 
 
-class ApprovalFilters(PageFilters, total=False):
+class ApprovalFilters(CreatedFilters, total=False):
     pending_approval_ids: Ids
     types: Sequence[Literal["allocation", "threshold", "daily_threshold", "custodian_limit"]]
     statuses: Sequence[Literal["pending", "approved", "rejected"]]
@@ -212,26 +223,26 @@ class ApprovalFilters(PageFilters, total=False):
     allocation_ids: Ids
 
 
-class ChainFilters(PageFilters, total=False):
+class ChainFilters(CreatedFilters, total=False):
     partner_ids: Ids
     transfer_ids: Ids
     kinds: Sequence[Literal["payment", "deposit"]]
     states: Sequence[Literal["pending", "confirmed", "failed"]]
 
 
-class KeptDepositFilters(PageFilters, total=False):
+class KeptDepositFilters(CreatedFilters, total=False):
     partner_ids: Ids
     settlement_ids: Ids
     statuses: Sequence[Literal["pending", "confirmed", "spent", "released", "failed"]]
 
 
-class PartnerCallFilters(PageFilters, total=False):
+class PartnerCallFilters(CreatedFilters, total=False):
     partner_ids: Ids
     subject_ids: Ids
     owed: bool
 
 
-class PauseFilters(PageFilters, total=False):
+class PauseFilters(CreatedFilters, total=False):
     kinds: Sequence[Literal["network", "partner", "client", "currency", "account"]]
     standing: bool
 
@@ -248,7 +259,7 @@ class OperatorSignedRequestFilters(SignedRequestFilters, total=False):
     enterprise_id: str
 
 
-class ProposalFilters(PageFilters, total=False):
+class ProposalFilters(CreatedFilters, total=False):
     statuses: Sequence[Literal["pending", "carried_out", "rejected", "withdrawn", "expired"]]
     acts: Texts
     subject_ids: Texts

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from clearwindow.api.filters import Flag, Page, Texts, Uuids
+from clearwindow.api.filters import CursorPage, Flag, Texts, Uuids
 from clearwindow.api.schema import RequestModel, ShortText, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireUuid
@@ -96,7 +96,7 @@ class ConnectionChange(SignableChange):
         return named
 
 
-class ClientBalanceFilters(Page):
+class ClientBalanceFilters(CursorPage):
     connection_ids: Uuids = None
     partner_ids: Uuids = None
 
@@ -112,7 +112,7 @@ class ClientConnectionFilters(ClientBalanceFilters):
         return replace(super().to_model(), active=self.active, names=self.names)
 
 
-class PartnerBalanceFilters(Page):
+class PartnerBalanceFilters(CursorPage):
     partner_ids: Uuids = None
     client_ids: Uuids = None
     connection_ids: Uuids = None
@@ -173,6 +173,8 @@ class ClientNetworkBalance(WireModel):
 
 
 class ClientBalances(WireModel):
+    LISTED: ClassVar[str] = "network_balances"
+
     client_id: str
     balances: dict[str, Amounts]
     network_balances: dict[str, ClientNetworkBalance]
@@ -186,6 +188,8 @@ class PartnerNetworkBalance(WireModel):
 
 
 class PartnerBalances(WireModel):
+    LISTED: ClassVar[str] = "network_balances"
+
     network_balances: dict[str, PartnerNetworkBalance]
     balances: dict[str, Amounts]
 
@@ -225,7 +229,7 @@ def client_balances(funds: ClientFunds) -> ClientBalances:
             partner_institution_identifier=partner.institution_identifier,
             balances=_amounts(balances),
         )
-        for connection, partner, balances in funds.connections
+        for connection, partner, balances in funds.connections.items
     }
     own = _amounts(funds.go_account)
     return ClientBalances(client_id=str(funds.client.id), balances=own, network_balances=network)
@@ -239,7 +243,7 @@ def partner_balances(funds: PartnerFunds) -> PartnerBalances:
             partners_connection_id=connection.partners_connection_id or str(connection.id),
             balances=_amounts(balances),
         )
-        for connection, balances in funds.connections
+        for connection, balances in funds.connections.items
     }
     return PartnerBalances(network_balances=network, balances=_amounts(funds.go_account))
 

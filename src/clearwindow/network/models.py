@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from uuid import UUID
 from clearwindow.core.money import AmountUnit, to_partner_amount
 from clearwindow.identity.models import TrustOrg
 from clearwindow.ledger.models import Balance
+from clearwindow.postgres.paging import Listing
 
 
 class ConnectionKeySchema(StrEnum):
@@ -319,8 +320,7 @@ class ClientFunds:
 
     client: Client
     go_account: Mapping[str, Balance]
-    connections: Sequence[tuple[Connection, Partner, Mapping[str, Balance]]]
-    total: int
+    connections: Listing[tuple[Connection, Partner, dict[str, Balance]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,5 +328,4 @@ class PartnerFunds:
     """The balances of a partner's Go Account, and of one page of the network accounts at it, by its own names."""
 
     go_account: Mapping[str, Balance]
-    connections: Sequence[tuple[Connection, Mapping[str, Balance]]]
-    total: int
+    connections: Listing[tuple[Connection, dict[str, Balance]]]

@@ -99,7 +99,7 @@ SET active = %(active)s, stable_partner = %(stable_partner)s, top_up_window_minu
 WHERE id = %(id)s
 
 -- name: list_partners
-SELECT {partner_columns}, count(*) OVER () AS total
+SELECT {partner_columns}
 FROM partner
 JOIN partner_configuration AS configuration ON configuration.enterprise_id = partner.enterprise_id
 JOIN enterprise ON enterprise.id = partner.enterprise_id
@@ -112,8 +112,6 @@ WHERE (%(ids)s::uuid[] IS NULL OR partner.id = ANY(%(ids)s))
   AND (%(allocation_policies_enabled)s::boolean IS NULL OR partner.allocation_policies_enabled = %(allocation_policies_enabled)s)
   AND (%(trust_org_of)s::text IS NULL
        OR enterprise.trust_org = (SELECT trust_org FROM enterprise WHERE id = %(trust_org_of)s))
-ORDER BY partner.created_at, partner.id
-LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: put_licence
 INSERT INTO partner_licence (enterprise_id, partner_id, licensed, updated_at)
@@ -161,7 +159,7 @@ SET partners_client_id = %(partners_client_id)s, partners_connection_id = %(part
 WHERE id = %(id)s AND partners_connection_id IS NULL AND refused_reason IS NULL
 
 -- name: list_connections
-SELECT {connection_columns}, count(*) OVER () AS total
+SELECT {connection_columns}
 FROM connection
 WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partner_id)s::uuid IS NULL OR partner_id = %(partner_id)s)
@@ -172,8 +170,6 @@ WHERE (%(client_id)s::uuid IS NULL OR client_id = %(client_id)s)
   AND (%(partners_client_ids)s::text[] IS NULL OR partners_client_id = ANY(%(partners_client_ids)s))
   AND (%(partners_connection_ids)s::text[] IS NULL OR partners_connection_id = ANY(%(partners_connection_ids)s))
   AND (%(active)s::boolean IS NULL OR active = %(active)s)
-ORDER BY created_at, id
-LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_owners
 SELECT connection.id, client.enterprise_id

@@ -12,7 +12,7 @@ from clearwindow.api.routing import (
     OptionalJsonBody,
     Query,
     ServerRuntime,
-    counted,
+    paged,
     works_on,
 )
 from clearwindow.api.schema import replay_headers
@@ -85,9 +85,8 @@ def list_partners(
 ) -> Answer[schemas.PartnerList]:
     """Lists every partner, whether or not the caller has a connection to it."""
     wanted = filters.to_model(member.enterprise_id)
-    page = {"limit": filters.limit, "offset": filters.offset}
-    found, licences = views.list_partners(runtime, member, wanted, **page)
-    return counted(schemas.partner_list(found.items, licences, member.enterprise_id), found.total)
+    found, licences = views.list_partners(runtime, member, wanted, filters.slice)
+    return paged(schemas.partner_list(found.items, licences, member.enterprise_id), found, filters)
 
 
 @router.get(
@@ -195,9 +194,8 @@ def list_client_connections(
     runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.ClientConnectionFilters]
 ) -> Answer[connection_schemas.ConnectionList]:
     """Lists all connections of the caller as a client, including stopped ones."""
-    page = {"limit": filters.limit, "offset": filters.offset}
-    found = views.client_connections(runtime, member, filters.to_model(), **page)
-    return counted(connection_schemas.connection_list(found.items), found.total)
+    found = views.client_connections(runtime, member, filters.to_model(), filters.slice)
+    return paged(connection_schemas.connection_list(found.items), found, filters)
 
 
 @router.get(
@@ -256,9 +254,8 @@ def list_partner_connections(
     runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.PartnerConnectionFilters]
 ) -> Answer[connection_schemas.ConnectionList]:
     """Lists the connections of all clients to the caller as a partner."""
-    page = {"limit": filters.limit, "offset": filters.offset}
-    found = views.partner_connections(runtime, member, filters.to_model(), **page)
-    return counted(connection_schemas.connection_list(found.items), found.total)
+    found = views.partner_connections(runtime, member, filters.to_model(), filters.slice)
+    return paged(connection_schemas.connection_list(found.items), found, filters)
 
 
 @router.get(
@@ -286,9 +283,8 @@ def client_balances(
     runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.ClientBalanceFilters]
 ) -> Answer[connection_schemas.ClientBalances]:
     """Uses our currency names and base units. Held amounts belong to open allocations, settlements or disputes."""
-    page = {"limit": filters.limit, "offset": filters.offset}
-    funds = views.client_funds(runtime, member, filters.to_model(), **page)
-    return counted(connection_schemas.client_balances(funds), funds.total)
+    funds = views.client_funds(runtime, member, filters.to_model(), filters.slice)
+    return paged(connection_schemas.client_balances(funds), funds.connections, filters)
 
 
 @router.get(
@@ -301,6 +297,5 @@ def partner_balances(
     runtime: ServerRuntime, member: CallingMember, filters: Filters[connection_schemas.PartnerBalanceFilters]
 ) -> Answer[connection_schemas.PartnerBalances]:
     """Answers balances by connection. Clients appear only by their ids."""
-    page = {"limit": filters.limit, "offset": filters.offset}
-    funds = views.partner_funds(runtime, member, filters.to_model(), **page)
-    return counted(connection_schemas.partner_balances(funds), funds.total)
+    funds = views.partner_funds(runtime, member, filters.to_model(), filters.slice)
+    return paged(connection_schemas.partner_balances(funds), funds.connections, filters)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from clearwindow.api.filters import Flag, ManyNeeded, Page, Texts, Uuids
+from clearwindow.api.filters import CursorPage, Flag, ManyNeeded, Page, Texts, Uuids
 from clearwindow.api.schema import Omittable, RequestModel, ShortText, WireModel, WireNumber
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireUuid
@@ -63,7 +63,7 @@ class NewPartnerRequest(RequestModel):
         )
 
 
-class PartnerFilters(Page):
+class PartnerFilters(CursorPage):
     ids: Uuids = None
     names: Texts = None
     institution_ids: Uuids = None

@@ -24,7 +24,7 @@ from clearwindow.network.models import (
     SearchedPartners,
 )
 from clearwindow.postgres.asking import Later
-from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Order, Slice, keyset_page, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, OLDEST_FIRST, Listing, Order, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
@@ -169,7 +169,7 @@ def existing_partner(tx: Transaction, partner_id: UUID) -> Partner:
 def partners_by_id(tx: Transaction, partner_ids: Collection[UUID]) -> dict[UUID, Partner]:
     """Returns those of the partners that exist, by id."""
     wanted = PartnerFilter(ids=list(partner_ids))
-    found = list_partners(tx, wanted, limit=len(partner_ids), offset=0).items
+    found = list_partners(tx, wanted, Slice.of(len(partner_ids))).items
     return {partner.id: partner for partner in found}
 
 
@@ -213,8 +213,8 @@ def update_partner(tx: Transaction, partner: Partner) -> None:
     )
 
 
-def list_partners(tx: Transaction, wanted: PartnerFilter, *, limit: int, offset: int) -> Listing[Partner]:
-    return list_page(tx, Partner, sql["list_partners"], asdict(wanted), limit=limit, offset=offset)
+def list_partners(tx: Transaction, wanted: PartnerFilter, part: Slice) -> Listing[Partner]:
+    return keyset_page(tx, Partner, sql["list_partners"], asdict(wanted), OLDEST_FIRST, part)
 
 
 def put_licence(tx: Transaction, licence: PartnerLicence) -> None:
@@ -329,8 +329,8 @@ def connections_of_partner(
     return {connection.id: connection for connection in found}
 
 
-def list_connections(tx: Transaction, wanted: ConnectionFilter, *, limit: int, offset: int) -> Listing[Connection]:
-    return list_page(tx, Connection, sql["list_connections"], asdict(wanted), limit=limit, offset=offset)
+def list_connections(tx: Transaction, wanted: ConnectionFilter, part: Slice) -> Listing[Connection]:
+    return keyset_page(tx, Connection, sql["list_connections"], asdict(wanted), OLDEST_FIRST, part)
 
 
 def owners(tx: Transaction, connection_ids: Sequence[UUID]) -> dict[UUID, str]:

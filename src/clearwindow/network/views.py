@@ -23,16 +23,16 @@ from clearwindow.network.models import (
     PartnerFunds,
     PartnerLicence,
 )
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.runtime import Runtime
 
 
 def list_partners(
-    runtime: Runtime, member: Member, wanted: PartnerFilter, *, limit: int, offset: int
+    runtime: Runtime, member: Member, wanted: PartnerFilter, part: Slice
 ) -> tuple[Listing[Partner], dict[UUID, PartnerLicence]]:
     """Returns a page of the partners, and the licence of the member's enterprise for each of them."""
     with runtime.transaction() as tx:
-        page = store.list_partners(tx, wanted, limit=limit, offset=offset)
+        page = store.list_partners(tx, wanted, part)
         return page, store.licences(tx, member.enterprise_id, [partner.id for partner in page.items])
 
 
@@ -74,28 +74,26 @@ def partner_connection(runtime: Runtime, member: Member, connection_id: UUID) ->
 
 
 def client_connections(
-    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
+    runtime: Runtime, member: Member, wanted: ConnectionFilter, part: Slice
 ) -> Listing[Connection]:
     with runtime.transaction() as tx:
         client = parties.require_client(tx, member.enterprise_id)
-        return store.list_connections(tx, replace(wanted, client_id=client.id), limit=limit, offset=offset)
+        return store.list_connections(tx, replace(wanted, client_id=client.id), part)
 
 
 def partner_connections(
-    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
+    runtime: Runtime, member: Member, wanted: ConnectionFilter, part: Slice
 ) -> Listing[Connection]:
     with runtime.transaction() as tx:
         partner = parties.require_partner(tx, member.enterprise_id)
-        return store.list_connections(tx, replace(wanted, partner_id=partner.id), limit=limit, offset=offset)
+        return store.list_connections(tx, replace(wanted, partner_id=partner.id), part)
 
 
-def client_funds(
-    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
-) -> ClientFunds:
+def client_funds(runtime: Runtime, member: Member, wanted: ConnectionFilter, part: Slice) -> ClientFunds:
     """Returns the balances of the client's Go Account, and of one page of its network accounts."""
     with runtime.transaction() as tx:
         client = parties.require_client(tx, member.enterprise_id)
-        page = store.list_connections(tx, replace(wanted, client_id=client.id), limit=limit, offset=offset)
+        page = store.list_connections(tx, replace(wanted, client_id=client.id), part)
         accounts = [client.go_account_id, *(connection.network_account_id for connection in page.items)]
         balances = ledger.balances_of(tx, accounts)
         partners = store.partners_by_id(tx, {connection.partner_id for connection in page.items})
@@ -103,19 +101,17 @@ def client_funds(
         (connection, partners[connection.partner_id], balances[connection.network_account_id])
         for connection in page.items
     ]
-    return ClientFunds(client, balances[client.go_account_id], rows, page.total)
+    return ClientFunds(client, balances[client.go_account_id], page.of(rows))
 
 
-def partner_funds(
-    runtime: Runtime, member: Member, wanted: ConnectionFilter, *, limit: int, offset: int
-) -> PartnerFunds:
+def partner_funds(runtime: Runtime, member: Member, wanted: ConnectionFilter, part: Slice) -> PartnerFunds:
     """Returns the balances of the partner's Go Account, and of one page of the network accounts at it."""
     with runtime.transaction() as tx:
         partner = parties.require_partner(tx, member.enterprise_id)
-        page = store.list_connections(tx, replace(wanted, partner_id=partner.id), limit=limit, offset=offset)
+        page = store.list_connections(tx, replace(wanted, partner_id=partner.id), part)
         accounts = [partner.go_account_id, *(connection.network_account_id for connection in page.items)]
         balances = ledger.balances_of(tx, accounts)
         currencies = store.currency_map(tx, partner)
     named = {account_id: rules.by_partner_names(own, currencies) for account_id, own in balances.items()}
     rows = [(connection, named[connection.network_account_id]) for connection in page.items]
-    return PartnerFunds(named[partner.go_account_id], rows, page.total)
+    return PartnerFunds(named[partner.go_account_id], page.of(rows))

@@ -163,6 +163,8 @@ class CallFilter:
     partner_ids: list[UUID] | None = None
     subject_ids: list[UUID] | None = None
     owed: bool | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

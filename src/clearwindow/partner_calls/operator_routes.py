@@ -6,8 +6,8 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from clearwindow.api.filters import Page
-from clearwindow.api.routing import Answer, Filters, JsonBody, Route, ServerRuntime, counted
+from clearwindow.api.filters import CursorPage
+from clearwindow.api.routing import Answer, Filters, JsonBody, Route, ServerRuntime, paged
 from clearwindow.identity.guards import ActingOperator, operator_router
 from clearwindow.partner_calls import keys, schemas, views
 
@@ -68,10 +68,9 @@ def rotate_key(
         " before `openUntil`. Then one trial call is made."
     ),
 )
-def list_endpoints(runtime: ServerRuntime, filters: Filters[Page]) -> Answer[schemas.StandingList]:
-    page = {"limit": filters.limit, "offset": filters.offset}
-    found, now = views.standings(runtime, **page)
-    return counted(schemas.standing_list(found.items, now), found.total)
+def list_endpoints(runtime: ServerRuntime, filters: Filters[CursorPage]) -> Answer[schemas.StandingList]:
+    found, now = views.standings(runtime, filters.slice)
+    return paged(schemas.standing_list(found.items, now), found, filters)
 
 
 @router.get(
@@ -81,5 +80,5 @@ def list_endpoints(runtime: ServerRuntime, filters: Filters[Page]) -> Answer[sch
     description="The newest is first. `owed=true` lists those that have no answer yet. The list has no bodies.",
 )
 def list_calls(runtime: ServerRuntime, filters: Filters[schemas.CallFilters]) -> Answer[schemas.CallList]:
-    found = views.calls(runtime, filters.to_model(), limit=filters.limit, offset=filters.offset)
-    return counted(schemas.call_list(found.items), found.total)
+    found = views.calls(runtime, filters.to_model(), filters.slice)
+    return paged(schemas.call_list(found.items), found, filters)

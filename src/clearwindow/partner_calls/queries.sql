@@ -66,8 +66,7 @@ UPDATE partner_circuit SET open_until = %(until)s WHERE partner_id = %(partner_i
 
 -- name: list_circuits
 SELECT partner.id AS partner_id, partner.name, coalesce(circuit.failures, 0) AS failures, circuit.open_until,
-       circuit.last_error, circuit.last_failed_at, owed.calls AS owed, owed.first_created_at,
-       count(*) OVER () AS total
+       circuit.last_error, circuit.last_failed_at, owed.calls AS owed, owed.first_created_at
 FROM partner
 JOIN partner_endpoint AS endpoint ON endpoint.enterprise_id = partner.enterprise_id
 LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = partner.id
@@ -76,8 +75,6 @@ CROSS JOIN LATERAL (
     FROM partner_call AS call WHERE call.partner_id = partner.id AND call.due_at IS NOT NULL
 ) AS owed
 WHERE endpoint.callback_url IS NOT NULL OR owed.calls > 0
-ORDER BY owed.calls DESC, partner.id
-LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: insert_call
 INSERT INTO partner_call (id, partner_id, enterprise_id, operation, subject_id, sealed_body, created_at, due_at,
@@ -150,11 +147,10 @@ WHERE call.operation = ANY(%(operations)s) AND call.due_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM paused_allocation AS paused WHERE paused.allocation_id = call.subject_id)
 
 -- name: list_calls
-SELECT id, partner_id, operation, subject_id, created_at, due_at, attempts, last_error, ended_at,
-       count(*) OVER () AS total
+SELECT id, partner_id, operation, subject_id, created_at, due_at, attempts, last_error, ended_at
 FROM partner_call
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(subject_ids)s::uuid[] IS NULL OR subject_id = ANY(%(subject_ids)s))
   AND (%(owed)s::boolean IS NULL OR (due_at IS NOT NULL) = %(owed)s)
-ORDER BY created_at DESC, id
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from clearwindow.api.filters import Flag, Page, Uuids
+from clearwindow.api.filters import CreatedPage, Flag, Uuids
 from clearwindow.api.schema import KeyText, RequestModel, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.partner_calls.models import CallFilter, CallKey, ListedCall, Standing
@@ -63,13 +63,15 @@ class StandingList(WireModel):
     partner_endpoints: list[StandingOutput]
 
 
-class CallFilters(Page):
+class CallFilters(CreatedPage):
     partner_ids: Uuids = None
     subject_ids: Uuids = None
     owed: Flag = None
 
     def to_model(self) -> CallFilter:
-        return CallFilter(self.partner_ids, self.subject_ids, self.owed)
+        return CallFilter(
+            self.partner_ids, self.subject_ids, self.owed, self.created_on_or_after, self.created_before
+        )
 
 
 class CallOutput(WireModel):

@@ -22,11 +22,12 @@ from clearwindow.partner_calls.models import (
     SealedKey,
     Standing,
 )
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Order, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.partner_calls")
+_MOST_OWED_FIRST: Final = Order({"owed": int, "partner_id": UUID})
 
 
 def put_endpoint(tx: Transaction, endpoint: Endpoint) -> None:
@@ -90,8 +91,8 @@ def try_circuit(tx: Transaction, partner_id: UUID, until: datetime) -> bool:
     return tx.run(sql["try_circuit"], partner_id=partner_id, until=until, now=tx.now()) == 1
 
 
-def list_standings(tx: Transaction, *, limit: int, offset: int) -> Listing[Standing]:
-    return list_page(tx, Standing, sql["list_circuits"], {}, limit=limit, offset=offset)
+def list_standings(tx: Transaction, part: Slice) -> Listing[Standing]:
+    return keyset_page(tx, Standing, sql["list_circuits"], {}, _MOST_OWED_FIRST, part)
 
 
 def insert_call(
@@ -150,5 +151,5 @@ def next_due_at(tx: Transaction, operations: Sequence[Operation]) -> datetime | 
     return tx.scalars(datetime, sql["next_due_call_at"], operations=list(operations))[0]
 
 
-def list_calls(tx: Transaction, wanted: CallFilter, *, limit: int, offset: int) -> Listing[ListedCall]:
-    return list_page(tx, ListedCall, sql["list_calls"], asdict(wanted), limit=limit, offset=offset)
+def list_calls(tx: Transaction, wanted: CallFilter, part: Slice) -> Listing[ListedCall]:
+    return keyset_page(tx, ListedCall, sql["list_calls"], asdict(wanted), NEWEST_FIRST, part)

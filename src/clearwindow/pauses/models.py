@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from clearwindow.postgres.paging import FIRST_PAGE, Slice
+
 RESUME_REQUEST_DAYS: Final = 7
 """How long a request to resume waits for another operator. Then one operator alone can do nothing with it."""
 
@@ -92,8 +94,9 @@ class PauseFilter:
 
     kinds: Sequence[PauseKind] | None = None
     standing: bool | None = None
-    limit: int = 100
-    offset: int = 0
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
+    part: Slice = FIRST_PAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, paged
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import ActingOperator, operator_router
@@ -35,7 +35,7 @@ def pause(
 def list_pauses(runtime: ServerRuntime, filters: Filters[schemas.PauseFilters]) -> Answer[schemas.PausesAnswer]:
     """`standing=true` lists what is paused now."""
     page = service.list_pauses(runtime, filters.to_model())
-    return counted(schemas.pauses_answer(page.items), page.total)
+    return paged(schemas.pauses_answer(page.items), page, filters)
 
 
 @router.get("/pauses/{pause_id}", summary="Get one pause", responses=may_raise("pause_unknown"))

@@ -108,12 +108,12 @@ SET resume_asked_by = %(resume_asked_by)s, resume_asked_at = %(resume_asked_at)s
 WHERE id = %(id)s AND resumed_at IS NULL
 
 -- name: list_pauses
-SELECT {pause}, count(*) OVER () AS total
+SELECT {pause}
 FROM pause
 WHERE (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
   AND (%(standing)s::boolean IS NULL OR (resumed_at IS NULL) = %(standing)s)
-ORDER BY paused_at DESC, id
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR paused_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR paused_at < %(created_before)s)
 
 -- name: count_standing
 SELECT kind, count(*) AS count FROM pause WHERE resumed_at IS NULL GROUP BY kind ORDER BY kind

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from clearwindow.api.filters import Flag, Many, Page
+from clearwindow.api.filters import CreatedPage, Flag, Many
 from clearwindow.api.schema import KeyText, LongText, Omittable, RequestModel, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
@@ -30,13 +30,13 @@ class ResumeRequest(RequestModel):
     reason: Omittable[LongText] = None
 
 
-class PauseFilters(Page):
+class PauseFilters(CreatedPage):
     kinds: Kinds = None
     standing: Flag = None
 
     def to_model(self) -> PauseFilter:
         kinds = None if self.kinds is None else [PauseKind(kind) for kind in self.kinds]
-        return PauseFilter(kinds, self.standing, self.limit, self.offset)
+        return PauseFilter(kinds, self.standing, self.created_on_or_after, self.created_before, self.slice)
 
 
 class ResumeRequested(WireModel):

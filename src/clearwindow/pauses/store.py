@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from clearwindow.pauses.models import Concerned, Pause, PauseFilter, StandingCount, Subject, Touched
 from clearwindow.postgres.asking import Later
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import Listing, Order, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.pauses")
+_NEWEST_FIRST: Final = Order({"paused_at": datetime, "id": UUID})
 
 
 def standing_among(tx: Transaction, touched: Touched) -> list[Pause]:
@@ -115,8 +117,13 @@ def update(tx: Transaction, pause: Pause) -> None:
 
 def list_pauses(tx: Transaction, wanted: PauseFilter) -> Listing[Pause]:
     kinds = None if wanted.kinds is None else [str(kind) for kind in wanted.kinds]
-    filters = {"kinds": kinds, "standing": wanted.standing}
-    return list_page(tx, Pause, sql["list_pauses"], filters, limit=wanted.limit, offset=wanted.offset)
+    filters = {
+        "kinds": kinds,
+        "standing": wanted.standing,
+        "created_on_or_after": wanted.created_on_or_after,
+        "created_before": wanted.created_before,
+    }
+    return keyset_page(tx, Pause, sql["list_pauses"], filters, _NEWEST_FIRST, wanted.part)
 
 
 def count_standing(tx: Transaction) -> list[StandingCount]:

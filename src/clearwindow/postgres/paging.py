@@ -1,8 +1,7 @@
 """One page of a list, and the number of all its rows.
 
-A list is read in one of two ways. ``list_page`` counts every row and skips those of earlier pages. ``keyset_page``
-goes on after a position instead, and counts no further than ``EXACT_TOTAL``: a page costs the same, however long
-the history is, and rows that are added meanwhile move nothing.
+A page begins after a position, or after so many rows. Rows are counted no further than ``EXACT_TOTAL``. So a page
+after a position costs the same, however long the history is, and rows that are added meanwhile move nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final, Generic, LiteralString, TypeAlias, TypeVar
 from uuid import UUID
@@ -17,10 +17,12 @@ from uuid import UUID
 from clearwindow.core.clock import parse_rfc3339
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.core.ids import parse_uuid
+from clearwindow.core.money import MAX_DIGITS
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.rows import model_of
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 EXACT_TOTAL: Final = 10_000
 """How far the rows of a list are counted. Beyond it, the total says "at least"."""
@@ -47,6 +49,10 @@ class Listing(Generic[T]):
     exact: bool = True
     after: Position | None = None
 
+    def of(self, items: Sequence[U]) -> Listing[U]:
+        """Returns the same page with what its rows became."""
+        return Listing(list(items), self.total, self.exact, self.after)
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -61,6 +67,18 @@ class Slice:
     after: Position | None = None
     counted: bool = True
 
+    @classmethod
+    def of(cls, limit: int) -> Slice:
+        """Returns the first rows of a list whose total nobody wants."""
+        return cls(limit, counted=False)
+
+
+Columns: TypeAlias = Mapping[LiteralString, type[datetime | UUID | Decimal | int | str]]
+"""Columns that a list is sorted by, and the type of each."""
+
+
+FIRST_PAGE: Final = Slice(100)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -71,7 +89,7 @@ class Order:
         descending: whether the greatest key is first.
     """
 
-    columns: Mapping[LiteralString, type[datetime | UUID | int | str]]
+    columns: Columns
     descending: bool = True
 
     def position_of(self, record: Mapping[str, object]) -> Position:
@@ -103,6 +121,7 @@ class Order:
 
 
 NEWEST_FIRST: Final = Order({"created_at": datetime, "id": UUID})
+OLDEST_FIRST: Final = Order({"created_at": datetime, "id": UUID}, descending=False)
 NEWEST_FIRST_BY_NAMED_ID: Final = Order({"created_at": datetime, "id": str})
 """For ids that operators choose."""
 
@@ -178,7 +197,10 @@ def list_page(
     limit: int,
     offset: int,
 ) -> Listing[T]:
-    """Returns one page of a list. The statement must have ``count(*) OVER () AS total`` beside its columns."""
+    """Returns one page of what a statement computes from one request, and counts whole.
+
+    The statement must have ``count(*) OVER () AS total`` beside its columns. Lists of records use ``keyset_page``.
+    """
     records = tx.records(statement, **values, limit=limit, offset=offset)
     items = [
         model_of(into, {name: value for name, value in record.items() if name != "total"}) for record in records
@@ -203,6 +225,8 @@ def _value_of(text: str, kind: type[object]) -> object:
     elif kind is int:
         known = text.isascii() and text.isdigit() and len(text) <= _MAX_BIGINT_DIGITS
         value = int(text) if known and int(text) <= _MAX_BIGINT else None
+    elif kind is Decimal:
+        value = Decimal(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
     else:
         value = text
     if value is None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from clearwindow.identity.acts import Proposal, ProposalStatus
 from clearwindow.identity.models import Hands
+from clearwindow.postgres.paging import Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +55,6 @@ class ProposalFilter:
     subject_ids: Sequence[str] | None
     enterprise_ids: Sequence[str] | None
     proposed_by: Sequence[UUID] | None
-    limit: int
-    offset: int
+    created_on_or_after: datetime | None
+    created_before: datetime | None
+    part: Slice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, Filters, OptionalJsonBody, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, OptionalJsonBody, ServerRuntime, paged
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import ActingOperator, operator_router
 from clearwindow.identity.second_factor.guard import CODE_ERRORS, ApprovingOperator
@@ -28,7 +28,7 @@ router: Final = operator_router("proposals")
 def list_proposals(runtime: ServerRuntime, filters: Filters[ProposalFilters]) -> Answer[ProposalsAnswer]:
     """`statuses=pending` lists those that wait for other operators."""
     found = views.list_proposals(runtime, filters.to_model())
-    return counted(proposals_answer(found.items), found.total)
+    return paged(proposals_answer(found.items), found, filters)
 
 
 @router.get("/proposals/{proposal_id}", summary="Get one proposal", responses=may_raise("proposal_unknown"))

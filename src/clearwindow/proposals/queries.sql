@@ -55,12 +55,12 @@ SELECT proposal_id, operator_id, token_made_by, approved_at, may_approve(operato
 FROM proposal_approval WHERE proposal_id = ANY(%(proposal_ids)s) ORDER BY approved_at, operator_id
 
 -- name: list_proposals
-SELECT {proposal}, count(*) OVER () AS total
+SELECT {proposal}
 FROM proposal
 WHERE (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
   AND (%(acts)s::text[] IS NULL OR act = ANY(%(acts)s))
   AND (%(subject_ids)s::text[] IS NULL OR subject_id = ANY(%(subject_ids)s))
   AND (%(enterprise_ids)s::text[] IS NULL OR enterprise_id = ANY(%(enterprise_ids)s))
   AND (%(proposed_by)s::uuid[] IS NULL OR proposed_by = ANY(%(proposed_by)s))
-ORDER BY created_at DESC, id DESC
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)

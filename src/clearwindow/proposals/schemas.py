@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from clearwindow.api.filters import Many, Page, Texts, Uuids
+from clearwindow.api.filters import CreatedPage, Many, Texts, Uuids
 from clearwindow.api.schema import LongText, RequestModel, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
@@ -19,7 +19,7 @@ class EndRequest(RequestModel):
     reason: LongText | None = None
 
 
-class ProposalFilters(Page):
+class ProposalFilters(CreatedPage):
     statuses: Statuses = None
     acts: Texts = None
     subject_ids: Texts = None
@@ -33,8 +33,9 @@ class ProposalFilters(Page):
             self.subject_ids,
             self.enterprise_ids,
             self.proposed_by,
-            self.limit,
-            self.offset,
+            self.created_on_or_after,
+            self.created_before,
+            self.slice,
         )
 
 

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from clearwindow.identity.acts import Proposal
 from clearwindow.identity.models import Operator
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.proposals.models import Ending, ProposalApproval, ProposalFilter
@@ -99,6 +99,5 @@ def approvals_of(tx: Transaction, proposal_ids: Collection[UUID]) -> dict[UUID, 
 
 
 def list_proposals(tx: Transaction, wanted: ProposalFilter) -> Listing[Proposal]:
-    values = asdict(wanted)
-    limit, offset = values.pop("limit"), values.pop("offset")
-    return list_page(tx, Proposal, sql["list_proposals"], values, limit=limit, offset=offset)
+    values = {name: value for name, value in asdict(wanted).items() if name != "part"}
+    return keyset_page(tx, Proposal, sql["list_proposals"], values, NEWEST_FIRST, wanted.part)

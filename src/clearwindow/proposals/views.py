@@ -16,7 +16,7 @@ def list_proposals(runtime: Runtime, wanted: ProposalFilter) -> Listing[Proposal
     with runtime.transaction() as tx:
         page = store.list_proposals(tx, wanted)
         approvals = store.approvals_of(tx, [proposal.id for proposal in page.items])
-        return Listing([ProposalRecord(each, approvals[each.id]) for each in page.items], page.total)
+        return page.of([ProposalRecord(each, approvals[each.id]) for each in page.items])
 
 
 def get_proposal(runtime: Runtime, proposal_id: UUID) -> ProposalRecord:

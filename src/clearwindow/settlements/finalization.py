@@ -11,6 +11,7 @@ from clearwindow.network import store as network
 from clearwindow.network.models import CurrencyMap, Partner
 from clearwindow.partner_calls import calls
 from clearwindow.partner_calls.models import Callee, Operation
+from clearwindow.postgres.paging import Slice
 from clearwindow.postgres.pool import Transaction
 from clearwindow.settlements.disputes import views as dispute_views
 from clearwindow.settlements.disputes.models import DisputeFilter
@@ -26,8 +27,8 @@ def owe_final_amounts(tx: Transaction, partner: Partner, settlement: Settlement)
         return
     finals = transfers.final_amounts(tx, settlement.id)
     count = len(transfers.party_connections(tx, settlement.id))
-    raised = DisputeFilter(settlement_ids=[settlement.id], show_retracted=False, limit=count)
-    settling = DisputeFilter(settled_in_settlement_ids=[settlement.id], limit=count)
+    raised = DisputeFilter(settlement_ids=[settlement.id], show_retracted=False, part=Slice.of(count))
+    settling = DisputeFilter(settled_in_settlement_ids=[settlement.id], part=Slice.of(count))
     amounts = in_partner_terms(finals, network.currency_map(tx, partner))
     _owe(tx, partner, settlement, amounts, _disputes(tx, raised), _disputes(tx, settling))
 

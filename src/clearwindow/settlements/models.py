@@ -12,7 +12,7 @@ from uuid import UUID
 from clearwindow.core.errors import PermissionDeniedError, RequestError
 from clearwindow.identity.models import Member
 from clearwindow.network.models import Client, Connection, CurrencyMap, Partner
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import FIRST_PAGE, Listing, Slice
 from clearwindow.settlements.disputes.models import DisputeDetail
 from clearwindow.settlements.transfers.models import (
     AmountArrays,
@@ -245,8 +245,18 @@ class SettlementFilter:
     updated_on_or_after: datetime | None = None
     updated_before: datetime | None = None
     only_disputed: bool = False
-    limit: int = 100
-    offset: int = 0
+    part: Slice = FIRST_PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFilter:
+    """What the list of due work shows. ``due_before`` is exclusive."""
+
+    partner_ids: Sequence[UUID] | None = None
+    states: Sequence[str] | None = None
+    due_on_or_after: datetime | None = None
+    due_before: datetime | None = None
+    part: Slice = FIRST_PAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.filters import Page
-from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, counted, paged
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.act_schemas import PROPOSED, answered
@@ -32,7 +31,7 @@ def list_settlements(
     runtime: ServerRuntime, filters: Filters[schemas.OperatorSettlementFilters]
 ) -> Answer[schemas.OperatorSettlementsAnswer]:
     page = operator_views.list_settlements(runtime, filters.to_model())
-    return counted(schemas.operator_settlements_answer(page.items), page.total)
+    return paged(schemas.operator_settlements_answer(page.items), page, filters)
 
 
 @router.get(
@@ -103,7 +102,7 @@ def list_disputes(
     runtime: ServerRuntime, filters: Filters[schemas.OperatorDisputeFilters]
 ) -> Answer[DisputesAnswer]:
     page = operator_views.list_disputes(runtime, filters.to_model())
-    return counted(disputes_answer(page.items), page.total)
+    return paged(disputes_answer(page.items), page, filters)
 
 
 @router.post(
@@ -145,7 +144,7 @@ def list_closures(
     runtime: ServerRuntime, filters: Filters[schemas.ClosureFilters]
 ) -> Answer[schemas.ClosuresAnswer]:
     page = operator_views.list_closures(runtime, filters.to_model())
-    return counted(schemas.closures_answer(page.items), page.total)
+    return paged(schemas.closures_answer(page.items), page, filters)
 
 
 @router.post(
@@ -206,6 +205,6 @@ def cancel_closure(
     "/work",
     summary="List the steps that wait for the worker, are due, or are failing",
 )
-def list_work(runtime: ServerRuntime, filters: Filters[Page]) -> Answer[schemas.WorkAnswer]:
-    page = operator_views.list_work(runtime, filters.limit, filters.offset)
-    return counted(schemas.work_answer(page.items), page.total)
+def list_work(runtime: ServerRuntime, filters: Filters[schemas.WorkFilters]) -> Answer[schemas.WorkAnswer]:
+    page = operator_views.list_work(runtime, filters.to_model())
+    return paged(schemas.work_answer(page.items), page, filters)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from clearwindow.api.filters import Flag, Many, Page, Texts, Uuids
+from clearwindow.api.filters import (
+    CreatedPage,
+    CursorPage,
+    Flag,
+    Many,
+    Moment,
+    Texts,
+    Uuids,
+    require_range,
+)
 from clearwindow.api.schema import LongText, RequestModel, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
@@ -24,17 +33,28 @@ from clearwindow.settlements.models import (
     SettlementDetail,
     SettlementFilter,
     SettlementLine,
+    SettlementState,
     WaitingSettlement,
+    WorkFilter,
 )
 from clearwindow.settlements.schemas import SettlementOutput, Statuses, settlement_fields
 from clearwindow.settlements.transfers.schemas import SettlementTransferOutput, settlement_transfer
 
 
-class OperatorSettlementFilters(Page):
+class OperatorSettlementFilters(CreatedPage):
     settlement_ids: Uuids = None
     partner_ids: Uuids = None
     external_ids: Texts = None
     statuses: Statuses = None
+    updated_on_or_after: Moment = None
+    updated_before: Moment = None
+    only_show_disputed: Flag = None
+
+    @model_validator(mode="after")
+    def _require_a_range_of_updates(self) -> Self:
+        names = ("updatedOnOrAfter", "updatedBefore")
+        require_range(self.updated_on_or_after, self.updated_before, names=names)
+        return self
 
     def to_model(self) -> SettlementFilter:
         return SettlementFilter(
@@ -42,18 +62,24 @@ class OperatorSettlementFilters(Page):
             partner_ids=self.partner_ids,
             external_ids=self.external_ids,
             states=rules.states_of(self.statuses),
-            limit=self.limit,
-            offset=self.offset,
+            created_on_or_after=self.created_on_or_after,
+            created_before=self.created_before,
+            updated_on_or_after=self.updated_on_or_after,
+            updated_before=self.updated_before,
+            only_disputed=bool(self.only_show_disputed),
+            part=self.slice,
         )
 
 
-class OperatorDisputeFilters(Page):
+class OperatorDisputeFilters(CreatedPage):
     dispute_ids: Uuids = None
     settlement_ids: Uuids = None
     settled_in_settlement_ids: Uuids = None
     connection_ids: Uuids = None
     partner_ids: Uuids = None
+    client_ids: Uuids = None
     closed: Flag = None
+    retracted: Flag = None
 
     def to_model(self) -> DisputeFilter:
         return DisputeFilter(
@@ -62,18 +88,46 @@ class OperatorDisputeFilters(Page):
             settled_in_settlement_ids=self.settled_in_settlement_ids,
             connection_ids=self.connection_ids,
             partner_ids=self.partner_ids,
+            client_ids=self.client_ids,
             closed=self.closed,
-            limit=self.limit,
-            offset=self.offset,
+            retracted=self.retracted,
+            created_on_or_after=self.created_on_or_after,
+            created_before=self.created_before,
+            part=self.slice,
         )
 
 
-class ClosureFilters(Page):
+class ClosureFilters(CreatedPage):
     dispute_ids: Uuids = None
+    partner_ids: Uuids = None
     statuses: Many[Literal["pending_review", "approved", "rejected"]] = None
 
     def to_model(self) -> ClosureFilter:
-        return ClosureFilter(self.dispute_ids, self.statuses, self.limit, self.offset)
+        return ClosureFilter(
+            self.dispute_ids,
+            self.statuses,
+            self.partner_ids,
+            self.created_on_or_after,
+            self.created_before,
+            self.slice,
+        )
+
+
+class WorkFilters(CursorPage):
+    """``dueBefore`` is exclusive, ``dueOnOrAfter`` inclusive."""
+
+    partner_ids: Uuids = None
+    stages: Many[Annotated[SettlementState, Field(strict=False)]] = None
+    due_on_or_after: Moment = None
+    due_before: Moment = None
+
+    @model_validator(mode="after")
+    def _require_a_range(self) -> Self:
+        require_range(self.due_on_or_after, self.due_before, names=("dueOnOrAfter", "dueBefore"))
+        return self
+
+    def to_model(self) -> WorkFilter:
+        return WorkFilter(self.partner_ids, self.stages, self.due_on_or_after, self.due_before, self.slice)
 
 
 class CloseByOperatorRequest(RequestModel):

@@ -18,6 +18,7 @@ from clearwindow.settlements.models import (
     SettlementLine,
     SettlementState,
     WaitingSettlement,
+    WorkFilter,
 )
 from clearwindow.settlements.transfers.models import WantedTransfers
 
@@ -48,11 +49,11 @@ def list_closures(runtime: Runtime, wanted: ClosureFilter) -> Listing[Closure]:
         return disputes.list_closures(tx, wanted)
 
 
-def list_work(runtime: Runtime, limit: int, offset: int) -> Listing[WaitingSettlement]:
+def list_work(runtime: Runtime, wanted: WorkFilter) -> Listing[WaitingSettlement]:
     with runtime.transaction() as tx:
-        page = store.list_work(tx, limit, offset)
+        page = store.list_work(tx, wanted)
         now = tx.now()
-    return Listing([_waiting(found, found.due_at, now) for found in page.items if found.due_at], page.total)
+    return page.of([_waiting(found, found.due_at, now) for found in page.items if found.due_at])
 
 
 def _waiting(settlement: Settlement, due_at: datetime, now: datetime) -> WaitingSettlement:

@@ -128,12 +128,15 @@ WHERE due_at IS NOT NULL AND settlement_type = %(settlement_type)s
   AND NOT EXISTS (SELECT FROM paused_step AS paused WHERE paused.settlement_id = settlement.id)
 
 -- name: list_work
-SELECT {settlement}, count(*) OVER () AS total
+SELECT {settlement}
 FROM settlement WHERE due_at IS NOT NULL
-ORDER BY due_at, id LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+  AND (%(due_on_or_after)s::timestamptz IS NULL OR due_at >= %(due_on_or_after)s)
+  AND (%(due_before)s::timestamptz IS NULL OR due_at < %(due_before)s)
 
 -- name: list_settlements
-SELECT {settlement}, count(*) OVER () AS total
+SELECT {settlement}
 FROM settlement
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(own_connection_ids)s::uuid[] IS NULL
@@ -161,8 +164,6 @@ WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
                   WHERE dispute.settlement_id = settlement.id AND NOT dispute.retracted
                     AND (%(own_connection_ids)s::uuid[] IS NULL
                          OR dispute.connection_id = ANY(%(own_connection_ids)s))))
-ORDER BY created_at DESC, id
-LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: keep_failed
 UPDATE settlement SET due_at = NULL, reason = %(reason)s, updated_at = %(now)s, attempts = 0, last_error = NULL

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from clearwindow.api.bodies import Body
 from clearwindow.api.docs import Problem, may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, Query, ServerRuntime, counted, works_on
+from clearwindow.api.routing import Answer, Filters, JsonBody, Query, ServerRuntime, counted, paged, works_on
 from clearwindow.api.schema import replay_headers, warning_headers
 from clearwindow.core.error_registry import documentation_of
 from clearwindow.core.ids import parse_uuid
@@ -166,7 +166,7 @@ def list_for_partner(
 ) -> Answer[schemas.SettlementsAnswer]:
     """Newest first."""
     page = views.list_for_partner(runtime, member, filters.to_model())
-    return counted(schemas.settlements_answer(page.items), page.total)
+    return paged(schemas.settlements_answer(page.items), page, filters)
 
 
 @router.get(
@@ -197,7 +197,7 @@ def list_for_client(
 ) -> Answer[schemas.ClientSettlementsAnswer]:
     """Newest first. Other clients' parts of a settlement are left out."""
     page = views.list_for_client(runtime, member, filters.to_model())
-    return counted(schemas.client_settlements_answer(page.items), page.total)
+    return paged(schemas.client_settlements_answer(page.items), page, filters)
 
 
 @router.get(
@@ -228,7 +228,7 @@ def list_transfers_for_client(
     The adjusted transfers of a closed dispute are listed once a settlement has taken them over.
     """
     found = views.list_transfers_for_client(runtime, member, filters.to_model())
-    return counted(schemas.masked_transfers_answer(found), found.page.total)
+    return paged(schemas.masked_transfers_answer(found), found.page, filters)
 
 
 @router.post(

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, Validati
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from clearwindow.api.docs import ErrorName
-from clearwindow.api.filters import Flag, Many, Moment, Page, Texts, Uuids
+from clearwindow.api.filters import CreatedPage, CursorPage, Flag, Many, Moment, Texts, Uuids
 from clearwindow.api.parts import validated_in_parts
 from clearwindow.api.schema import KeyText, LongText, Omittable, ShortText, WireModel, WireMoment
 from clearwindow.core.clock import wire_time
@@ -147,7 +147,7 @@ class SettleAtOnceRequest(SettlementSigningRequest, Signed):
         return replace(super().to_model(), cutoff_at=self.cutoff_at)
 
 
-class SettlementFilters(Page):
+class SettlementFilters(CreatedPage):
     settlement_ids: Uuids = None
     only_show_disputed: Flag = None
     partner_ids: Uuids = None
@@ -161,15 +161,14 @@ class SettlementFilters(Page):
             counterparty_connection_ids=self.counterparty_connection_ids,
             settlement_ids=self.settlement_ids,
             only_disputed=bool(self.only_show_disputed),
-            limit=self.limit,
-            offset=self.offset,
+            created_on_or_after=self.created_on_or_after,
+            created_before=self.created_before,
+            part=self.slice,
         )
 
 
 class PartnerSettlementFilters(SettlementFilters):
     external_ids: Texts = None
-    created_on_or_after: Moment = None
-    created_before: Moment = None
     updated_on_or_after: Moment = None
     updated_before: Moment = None
 
@@ -177,8 +176,6 @@ class PartnerSettlementFilters(SettlementFilters):
         return replace(
             super().to_model(),
             external_ids=self.external_ids,
-            created_on_or_after=self.created_on_or_after,
-            created_before=self.created_before,
             updated_on_or_after=self.updated_on_or_after,
             updated_before=self.updated_before,
         )
@@ -191,7 +188,7 @@ class ClientSettlementFilters(SettlementFilters):
         return replace(super().to_model(), states=rules.states_of(self.statuses))
 
 
-class ClientTransferFilters(Page):
+class ClientTransferFilters(CursorPage):
     """Sorted by when the settlement last changed, which is also what ``settlementUpdated…`` filters by."""
 
     currencies: Texts = None
@@ -216,8 +213,7 @@ class ClientTransferFilters(Page):
             currencies=our_currencies(self.currencies),
             statuses=self.settlement_transfer_statuses,
             ascending=self.sort_direction == "ASC",
-            limit=self.limit,
-            offset=self.offset,
+            part=self.slice,
         )
 
 

@@ -15,6 +15,7 @@ from clearwindow.ledger.models import Entry, EntryKind, Shortfall
 from clearwindow.network import parties
 from clearwindow.network.models import Partner
 from clearwindow.postgres.asking import Later
+from clearwindow.postgres.paging import Slice
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import events, funding, intake, rules, store
@@ -167,4 +168,4 @@ def settling_disputes(tx: Transaction, taken: Sequence[AssignedClosure]) -> list
     if not taken:
         return []
     dispute_ids = [closure.dispute_id for closure in taken]
-    return dispute_views.describe(tx, DisputeFilter(dispute_ids=dispute_ids, limit=len(taken))).items
+    return dispute_views.describe(tx, DisputeFilter(dispute_ids=dispute_ids, part=Slice.of(len(taken)))).items

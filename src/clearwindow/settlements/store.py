@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from clearwindow.core.errors import NotFoundError
 from clearwindow.postgres.asking import Later
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Order, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.settlements import rules
@@ -23,9 +23,11 @@ from clearwindow.settlements.models import (
     SettlementFilter,
     SettlementState,
     SettlementType,
+    WorkFilter,
 )
 
 sql: Final = Queries("clearwindow.settlements")
+_EARLIEST_DUE_FIRST: Final = Order({"due_at": datetime, "id": UUID}, descending=False)
 
 
 def insert(tx: Transaction, settlement: Settlement, scale: AmountScale) -> None:
@@ -245,9 +247,15 @@ def count_due(tx: Transaction, kind: SettlementType) -> int:
     return tx.scalars(int, sql["count_due"], now=tx.now(), settlement_type=kind)[0]
 
 
-def list_work(tx: Transaction, limit: int, offset: int) -> Listing[Settlement]:
+def list_work(tx: Transaction, wanted: WorkFilter) -> Listing[Settlement]:
     """Returns the settlements that wait for the worker, earliest due first."""
-    return list_page(tx, Settlement, sql["list_work"], {}, limit=limit, offset=offset)
+    filters = {
+        "partner_ids": _array(wanted.partner_ids),
+        "states": _array(wanted.states),
+        "due_on_or_after": wanted.due_on_or_after,
+        "due_before": wanted.due_before,
+    }
+    return keyset_page(tx, Settlement, sql["list_work"], filters, _EARLIEST_DUE_FIRST, wanted.part)
 
 
 def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settlement]:
@@ -266,7 +274,7 @@ def list_settlements(tx: Transaction, wanted: SettlementFilter) -> Listing[Settl
         "only_disputed": wanted.only_disputed,
     }
     statement = sql["list_settlements"]
-    return list_page(tx, Settlement, statement, filters, limit=wanted.limit, offset=wanted.offset)
+    return keyset_page(tx, Settlement, statement, filters, NEWEST_FIRST, wanted.part)
 
 
 def _array(values: Sequence[object] | None) -> list[object] | None:

@@ -12,7 +12,7 @@ from clearwindow.identity.models import Member
 from clearwindow.network import parties
 from clearwindow.network import store as network
 from clearwindow.network.models import Partner
-from clearwindow.postgres.paging import Listing
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import store
@@ -71,7 +71,7 @@ def list_any(tx: Transaction, wanted: SettlementFilter) -> Listing[SettlementLin
     """Returns settlements of any partner that the filter names."""
     page = store.list_settlements(tx, wanted)
     disputed = disputes.disputed_among(tx, [settlement.id for settlement in page.items])
-    return Listing([SettlementLine(found, found.id in disputed) for found in page.items], page.total)
+    return page.of([SettlementLine(found, found.id in disputed) for found in page.items])
 
 
 def list_for_client(runtime: Runtime, member: Member, wanted: SettlementFilter) -> Listing[SettlementLine]:
@@ -90,7 +90,7 @@ def list_for_client(runtime: Runtime, member: Member, wanted: SettlementFilter) 
         disputed = disputes.disputed_among(tx, ids, own)
         directions = {direction.settlement_id: direction for direction in transfers.directions(tx, ids, own)}
     lines = [SettlementLine(found, found.id in disputed, directions.get(found.id)) for found in page.items]
-    return Listing(lines, page.total)
+    return page.of(lines)
 
 
 def get_for_client(
@@ -121,7 +121,7 @@ def list_transfers_for_client(runtime: Runtime, member: Member, wanted: Transfer
         connections = network.connections_of_client(tx, client.id)
         page = transfers.search(tx, replace(wanted, own_connection_ids=list(connections)))
         ids = {transfer.settlement_id for transfer in page.items if transfer.settlement_id}
-        listed = SettlementFilter(settlement_ids=sorted(ids), limit=len(ids))
+        listed = SettlementFilter(settlement_ids=sorted(ids), part=Slice.of(len(ids)))
         settlements = {found.id: found for found in store.list_settlements(tx, listed).items}
     return ClientTransfers(page, settlements, client, connections)
 
@@ -157,7 +157,7 @@ def _disputes(
     tx: Transaction, settlement: Settlement, own: Sequence[UUID] | None
 ) -> tuple[list[DisputeDetail], list[DisputeDetail]]:
     """Returns the disputes that the settlement settles, and those raised on it."""
-    scope = DisputeFilter(own_connection_ids=own, limit=_ALL_DISPUTES)
+    scope = DisputeFilter(own_connection_ids=own, part=Slice.of(_ALL_DISPUTES))
     settling = dispute_views.describe(tx, replace(scope, settled_in_settlement_ids=[settlement.id])).items
     raised = dispute_views.describe(tx, replace(scope, settlement_ids=[settlement.id])).items
     return settling, raised

@@ -229,6 +229,8 @@ class DeliveryFilter:
 
     statuses: list[DeliveryStatus] | None = None
     event_ids: list[UUID] | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,3 +239,5 @@ class AttemptFilter:
 
     succeeded: bool | None = None
     event_ids: list[UUID] | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None

@@ -27,9 +27,8 @@ FROM webhook_endpoint WHERE id = %(id)s AND enterprise_id = %(enterprise_id)s AN
 FOR NO KEY UPDATE
 
 -- name: list_endpoints
-SELECT {endpoint}, count(*) OVER () AS total
+SELECT {endpoint}
 FROM webhook_endpoint WHERE enterprise_id = %(enterprise_id)s AND deleted_at IS NULL
-ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: search_endpoints
 SELECT {endpoint}
@@ -171,18 +170,18 @@ LIMIT %(limit)s
 
 -- name: list_deliveries
 SELECT delivery.endpoint_id, delivery.position, {seen_event_id} AS event_id, event.type AS event_type,
-       delivery.status, delivery.replayed, delivery.attempts, delivery.owed_since, delivery.ended_at, count(*) OVER () AS total
+       delivery.status, delivery.replayed, delivery.attempts, delivery.owed_since, delivery.ended_at
 FROM webhook_delivery AS delivery JOIN event ON event.id = delivery.event_id
 WHERE delivery.endpoint_id = %(endpoint_id)s
   AND (%(statuses)s::text[] IS NULL OR delivery.status = ANY(%(statuses)s))
   AND (%(event_ids)s::uuid[] IS NULL
        OR (delivery.event_id = ANY(%(event_ids)s) AND {seen_event_id} = ANY(%(seen_ids)s)))
-ORDER BY delivery.position DESC LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR delivery.owed_since >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR delivery.owed_since < %(created_before)s)
 
 -- name: list_attempts
 SELECT attempt.position, attempt.number, {seen_event_id} AS event_id, event.type AS event_type, attempt.started_at,
-       attempt.duration_milliseconds, attempt.succeeded, attempt.status_code, attempt.problem,
-       count(*) OVER () AS total
+       attempt.duration_milliseconds, attempt.succeeded, attempt.status_code, attempt.problem
 FROM webhook_attempt AS attempt
 JOIN webhook_delivery AS delivery
   ON (delivery.endpoint_id, delivery.position) = (attempt.endpoint_id, attempt.position)
@@ -191,7 +190,8 @@ WHERE attempt.endpoint_id = %(endpoint_id)s
   AND (%(succeeded)s::boolean IS NULL OR attempt.succeeded = %(succeeded)s)
   AND (%(event_ids)s::uuid[] IS NULL
        OR (attempt.event_id = ANY(%(event_ids)s) AND {seen_event_id} = ANY(%(seen_ids)s)))
-ORDER BY attempt.started_at DESC, attempt.position DESC, attempt.number DESC LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR attempt.started_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR attempt.started_at < %(created_before)s)
 
 -- name: list_owing
 -- The endpoints with owed messages, by jumps through the index from one endpoint to the next. The cost depends on

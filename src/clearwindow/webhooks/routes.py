@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import ErrorName, may_raise
-from clearwindow.api.filters import Page
+from clearwindow.api.filters import CursorPage
 from clearwindow.api.routing import (
     Answer,
     Filters,
@@ -13,7 +13,7 @@ from clearwindow.api.routing import (
     NoContent,
     OptionalJsonBody,
     ServerRuntime,
-    counted,
+    paged,
 )
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import parse_uuid
@@ -51,10 +51,12 @@ def create(
     operation_id="v1WebhookEndpointsGetRoute",
     summary="List the webhook endpoints",
 )
-def list_all(runtime: ServerRuntime, member: CallingMember, page: Filters[Page]) -> Answer[schemas.EndpointList]:
+def list_all(
+    runtime: ServerRuntime, member: CallingMember, filters: Filters[CursorPage]
+) -> Answer[schemas.EndpointList]:
     """The oldest is first."""
-    found = views.endpoints_of(runtime, member, limit=page.limit, offset=page.offset)
-    return counted(schemas.endpoint_list(found.items), found.total)
+    found = views.endpoints_of(runtime, member, filters.slice)
+    return paged(schemas.endpoint_list(found.items), found, filters)
 
 
 @router.get(
@@ -175,9 +177,8 @@ def list_deliveries(
     runtime: ServerRuntime, endpoint_id: str, member: CallingMember, wanted: Filters[schemas.DeliveryFilters]
 ) -> Answer[schemas.DeliveryList]:
     """The newest is first."""
-    page = {"limit": wanted.limit, "offset": wanted.offset}
-    found = views.deliveries_of(runtime, member, parse_uuid(endpoint_id), wanted.to_model(), **page)
-    return counted(schemas.delivery_list(found.items), found.total)
+    found = views.deliveries_of(runtime, member, parse_uuid(endpoint_id), wanted.to_model(), wanted.slice)
+    return paged(schemas.delivery_list(found.items), found, wanted)
 
 
 @router.get(
@@ -190,9 +191,8 @@ def list_attempts(
     runtime: ServerRuntime, endpoint_id: str, member: CallingMember, wanted: Filters[schemas.AttemptFilters]
 ) -> Answer[schemas.AttemptList]:
     """The newest is first. Each has the answer of the endpoint, or why there was none."""
-    page = {"limit": wanted.limit, "offset": wanted.offset}
-    found = views.attempts_of(runtime, member, parse_uuid(endpoint_id), wanted.to_model(), **page)
-    return counted(schemas.attempt_list(found.items), found.total)
+    found = views.attempts_of(runtime, member, parse_uuid(endpoint_id), wanted.to_model(), wanted.slice)
+    return paged(schemas.attempt_list(found.items), found, wanted)
 
 
 def _ids(enterprise_id: str, endpoint_id: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from clearwindow.api.filters import Flag, Many, Page, Uuids
+from clearwindow.api.filters import CreatedPage, Flag, Many, Uuids
 from clearwindow.api.schema import RequestModel, ShortText, WireModel, WireMoment
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireUuid
@@ -109,20 +109,24 @@ class ReplayRequest(RequestModel):
         raise ValueError("must have either eventId alone, or from, optionally with until and onlyMissed")
 
 
-class DeliveryFilters(Page):
+class DeliveryFilters(CreatedPage):
+    """The range of time is that in which a delivery began to be owed."""
+
     statuses: Many[StatusText] = None
     event_ids: Uuids = None
 
     def to_model(self) -> DeliveryFilter:
-        return DeliveryFilter(self.statuses, self.event_ids)
+        return DeliveryFilter(self.statuses, self.event_ids, self.created_on_or_after, self.created_before)
 
 
-class AttemptFilters(Page):
+class AttemptFilters(CreatedPage):
+    """The range of time is that in which an attempt began."""
+
     succeeded: Flag = None
     event_ids: Uuids = None
 
     def to_model(self) -> AttemptFilter:
-        return AttemptFilter(self.succeeded, self.event_ids)
+        return AttemptFilter(self.succeeded, self.event_ids, self.created_on_or_after, self.created_before)
 
 
 class EndpointOutput(WireModel):

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Json, Jsonb
 
 from clearwindow.events.models import Event
-from clearwindow.postgres.paging import NEWEST_FIRST, Listing, Slice, keyset_page, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, OLDEST_FIRST, Listing, Order, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.webhooks.models import (
@@ -32,6 +32,8 @@ from clearwindow.webhooks.models import (
 )
 
 sql: Final = Queries("clearwindow.webhooks")
+_LAST_POSITION_FIRST: Final = Order({"position": int})
+_LAST_ATTEMPT_FIRST: Final = Order({"started_at": datetime, "position": int, "number": int})
 
 
 def insert_event(tx: Transaction, event_id: UUID, event: Event) -> None:
@@ -65,9 +67,9 @@ def lock_endpoint(tx: Transaction, enterprise_id: str, endpoint_id: UUID) -> End
     return tx.first(Endpoint, sql["lock_endpoint"], id=endpoint_id, enterprise_id=enterprise_id)
 
 
-def list_endpoints(tx: Transaction, enterprise_id: str, *, limit: int, offset: int) -> Listing[Endpoint]:
+def list_endpoints(tx: Transaction, enterprise_id: str, part: Slice) -> Listing[Endpoint]:
     values = {"enterprise_id": enterprise_id}
-    return list_page(tx, Endpoint, sql["list_endpoints"], values, limit=limit, offset=offset)
+    return keyset_page(tx, Endpoint, sql["list_endpoints"], values, OLDEST_FIRST, part)
 
 
 def search_endpoints(tx: Transaction, wanted: EndpointFilter, part: Slice) -> Listing[Endpoint]:
@@ -160,18 +162,14 @@ def replay_range(
     )
 
 
-def list_deliveries(
-    tx: Transaction, endpoint: Endpoint, wanted: DeliveryFilter, *, limit: int, offset: int
-) -> Listing[Delivery]:
+def list_deliveries(tx: Transaction, endpoint: Endpoint, wanted: DeliveryFilter, part: Slice) -> Listing[Delivery]:
     values = asdict(wanted) | _of_endpoint(tx, endpoint, wanted.event_ids)
-    return list_page(tx, Delivery, sql["list_deliveries"], values, limit=limit, offset=offset)
+    return keyset_page(tx, Delivery, sql["list_deliveries"], values, _LAST_POSITION_FIRST, part)
 
 
-def list_attempts(
-    tx: Transaction, endpoint: Endpoint, wanted: AttemptFilter, *, limit: int, offset: int
-) -> Listing[Attempt]:
+def list_attempts(tx: Transaction, endpoint: Endpoint, wanted: AttemptFilter, part: Slice) -> Listing[Attempt]:
     values = asdict(wanted) | _of_endpoint(tx, endpoint, wanted.event_ids)
-    return list_page(tx, Attempt, sql["list_attempts"], values, limit=limit, offset=offset)
+    return keyset_page(tx, Attempt, sql["list_attempts"], values, _LAST_ATTEMPT_FIRST, part)
 
 
 def _of_endpoint(tx: Transaction, endpoint: Endpoint, seen_ids: Sequence[UUID] | None) -> dict[str, object]:

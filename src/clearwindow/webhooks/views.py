@@ -26,34 +26,34 @@ def endpoint_of(runtime: Runtime, member: Member, endpoint_id: UUID | None) -> E
         return with_keys(tx, _known(tx, member, endpoint_id))
 
 
-def endpoints_of(runtime: Runtime, member: Member, *, limit: int, offset: int) -> Listing[EndpointWithKeys]:
+def endpoints_of(runtime: Runtime, member: Member, part: Slice) -> Listing[EndpointWithKeys]:
     """Returns the endpoints of the enterprise, oldest first."""
     with runtime.transaction() as tx:
-        page = store.list_endpoints(tx, member.enterprise_id, limit=limit, offset=offset)
+        page = store.list_endpoints(tx, member.enterprise_id, part)
         keys = store.valid_secrets(tx, [endpoint.id for endpoint in page.items])
         shown = [
             EndpointWithKeys(endpoint, [secret.public_key for secret in keys[endpoint.id]])
             for endpoint in page.items
         ]
-        return Listing(shown, page.total)
+        return page.of(shown)
 
 
 def deliveries_of(
-    runtime: Runtime, member: Member, endpoint_id: UUID | None, wanted: DeliveryFilter, *, limit: int, offset: int
+    runtime: Runtime, member: Member, endpoint_id: UUID | None, wanted: DeliveryFilter, part: Slice
 ) -> Listing[Delivery]:
     """Returns the deliveries to the endpoint, newest first."""
     with runtime.transaction() as tx:
         endpoint = _known(tx, member, endpoint_id)
-        return store.list_deliveries(tx, endpoint, wanted, limit=limit, offset=offset)
+        return store.list_deliveries(tx, endpoint, wanted, part)
 
 
 def attempts_of(
-    runtime: Runtime, member: Member, endpoint_id: UUID | None, wanted: AttemptFilter, *, limit: int, offset: int
+    runtime: Runtime, member: Member, endpoint_id: UUID | None, wanted: AttemptFilter, part: Slice
 ) -> Listing[Attempt]:
     """Returns every attempt to deliver to the endpoint, newest first."""
     with runtime.transaction() as tx:
         endpoint = _known(tx, member, endpoint_id)
-        return store.list_attempts(tx, endpoint, wanted, limit=limit, offset=offset)
+        return store.list_attempts(tx, endpoint, wanted, part)
 
 
 def all_endpoints(runtime: Runtime, wanted: EndpointFilter, part: Slice) -> Listing[Endpoint]:

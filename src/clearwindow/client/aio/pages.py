@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from clearwindow.client.aio.caller import AsyncCaller
 from clearwindow.client.answers.base import Value
-from clearwindow.client.calls import Call, Page, page_of
+from clearwindow.client.calls import Call, Page, nothing, page_of
 from clearwindow.client.text import query
 
 V = TypeVar("V", bound=Value)
@@ -16,9 +16,9 @@ V = TypeVar("V", bound=Value)
 class AsyncPages(Generic[V]):
     """A list that is read from the server while you iterate. Each iteration reads it anew.
 
-    A list with cursors shows each entry that was there at the beginning exactly once, whatever is added meanwhile.
-    In a list without them, an entry may appear twice or be skipped if the list changes during an iteration: a new
-    entry at the front moves the others on, and a removed entry moves them back. Compare the ids there.
+    Each entry that was there at the beginning is shown exactly once, whatever is added meanwhile. In a list that is
+    sorted by what may change, such as the time of the last change, an entry that changes meanwhile may come twice
+    or not at all. So may entries of the transfers of one settlement, which have no cursors.
     """
 
     def __init__(
@@ -35,6 +35,20 @@ class AsyncPages(Generic[V]):
         place = ("pageNumber", str(page_number)) if cursor is None else ("cursor", cursor)
         read = page_of(self._model, self._name, page_number if cursor is None else None)
         return await self._caller.send(Call("GET", self._path, read, (*self._query, place), repeatable=True))
+
+    async def export(self, kind: Literal["csv", "jsonl"], *, byte_order_mark: bool = False) -> AsyncIterator[str]:
+        """Yields the whole list as text, in pieces that may end anywhere, to write them to a file.
+
+        ``page_size`` does not count here. If an error is raised, what came before it is not the whole list.
+
+        Args:
+            kind: CSV, or JSON lines.
+            byte_order_mark: whether CSV begins with one. Old versions of Excel need it.
+        """
+        mark = [("bom", "true")] if byte_order_mark else []
+        query = [*(one for one in self._query if one[0] != "pageSize"), ("format", kind), *mark]
+        async for piece in self._caller.stream(Call("GET", self._path, nothing, query, repeatable=True)):
+            yield piece
 
     async def __aiter__(self) -> AsyncIterator[V]:
         """Yields all entries, page by page."""

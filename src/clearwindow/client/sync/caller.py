@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import codecs
 import random
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -131,6 +133,29 @@ class Caller:
             if wait is None:
                 raise problem
             waiting.sleep(wait)
+
+    def stream(self, call: Call[None]) -> Iterator[str]:
+        """Yields the text of an answer in pieces, as they arrive. It is sent once, and has no limit of size.
+
+        ``total_timeout_seconds`` does not count here: it is how long a refusal may take.
+
+        Raises:
+            ApiError: the server refused.
+            NoAnswerError: there was no answer, or it was cut off. Then what came before is not the whole.
+        """
+        seconds = self._options.total_timeout_seconds
+        timeout = self._timeout(seconds, 0)
+        try:
+            with self._http.stream(
+                call.method, call.path, params=list(call.query) or None, timeout=timeout
+            ) as response:
+                if response.status_code != HTTPStatus.OK:
+                    _answer(call, response, self._read(response, time.monotonic() + seconds))
+                decoder = codecs.getincrementaldecoder("utf-8")()
+                for part in response.iter_bytes():
+                    yield decoder.decode(part)
+        except (httpx2.RequestError, TimeoutError) as error:
+            raise _no_answer(call, error, harmless=True, attempts=1) from error
 
     def _exchange(self, call: Call[T], ends_at: float) -> Answer:
         """Makes one attempt.

@@ -23,7 +23,7 @@ from clearwindow.client.answers.operator import (
 )
 from clearwindow.client.answers.people import OperatorIdentity
 from clearwindow.client.calls import nothing, value_of
-from clearwindow.client.filters import AuditFilters, EntryFilters, EventFilters, PageFilters
+from clearwindow.client.filters import AuditFilters, EntryFilters, EventFilters, WorkFilters
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import ConfigurationFields, PartnerChanges
 from clearwindow.client.sync.caller import Caller
@@ -222,7 +222,7 @@ class Operator:
         """Lists the events of all enterprises, newest first."""
         return self._desk.pages("/events", "events", RecordedEvent, filters)
 
-    def work(self, **filters: Unpack[PageFilters]) -> Pages[WorkItem]:
+    def work(self, **filters: Unpack[WorkFilters]) -> Pages[WorkItem]:
         """Returns the work of the worker: waiting, due, failing and paused."""
         return self._desk.pages("/work", "work", WorkItem, filters)
 

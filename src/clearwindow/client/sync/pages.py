@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from clearwindow.client.answers.base import Value
-from clearwindow.client.calls import Call, Page, page_of
+from clearwindow.client.calls import Call, Page, nothing, page_of
 from clearwindow.client.sync.caller import Caller
 from clearwindow.client.text import query
 
@@ -17,9 +17,9 @@ V = TypeVar("V", bound=Value)
 class Pages(Generic[V]):
     """A list that is read from the server while you iterate. Each iteration reads it anew.
 
-    A list with cursors shows each entry that was there at the beginning exactly once, whatever is added meanwhile.
-    In a list without them, an entry may appear twice or be skipped if the list changes during an iteration: a new
-    entry at the front moves the others on, and a removed entry moves them back. Compare the ids there.
+    Each entry that was there at the beginning is shown exactly once, whatever is added meanwhile. In a list that is
+    sorted by what may change, such as the time of the last change, an entry that changes meanwhile may come twice
+    or not at all. So may entries of the transfers of one settlement, which have no cursors.
     """
 
     def __init__(self, caller: Caller, path: str, name: str, model: type[V], filters: Mapping[str, object]) -> None:
@@ -34,6 +34,20 @@ class Pages(Generic[V]):
         place = ("pageNumber", str(page_number)) if cursor is None else ("cursor", cursor)
         read = page_of(self._model, self._name, page_number if cursor is None else None)
         return self._caller.send(Call("GET", self._path, read, (*self._query, place), repeatable=True))
+
+    def export(self, kind: Literal["csv", "jsonl"], *, byte_order_mark: bool = False) -> Iterator[str]:
+        """Yields the whole list as text, in pieces that may end anywhere, to write them to a file.
+
+        ``page_size`` does not count here. If an error is raised, what came before it is not the whole list.
+
+        Args:
+            kind: CSV, or JSON lines.
+            byte_order_mark: whether CSV begins with one. Old versions of Excel need it.
+        """
+        mark = [("bom", "true")] if byte_order_mark else []
+        query = [*(one for one in self._query if one[0] != "pageSize"), ("format", kind), *mark]
+        for piece in self._caller.stream(Call("GET", self._path, nothing, query, repeatable=True)):
+            yield piece
 
     def __iter__(self) -> Iterator[V]:
         """Yields all entries, page by page."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from clearwindow.postgres.paging import FIRST_PAGE, Slice
 from clearwindow.settlements.transfers.models import TradingAccounts, Transfer
 
 
@@ -137,8 +138,10 @@ class ClosureFilter:
 
     dispute_ids: Sequence[UUID] | None = None
     statuses: Sequence[str] | None = None
-    limit: int = 100
-    offset: int = 0
+    partner_ids: Sequence[UUID] | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
+    part: Slice = FIRST_PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,5 +160,7 @@ class DisputeFilter:
     settled_in_settlement_external_ids: Sequence[str] | None = None
     closed: bool | None = None
     show_retracted: bool = True
-    limit: int = 100
-    offset: int = 0
+    retracted: bool | None = None
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
+    part: Slice = FIRST_PAGE

@@ -134,8 +134,7 @@ WHERE settlement_id = ANY(%(settlement_ids)s) AND NOT retracted
 -- name: list_disputes
 SELECT dispute.id, dispute.partner_id, dispute.settlement_id, dispute.connection_id, dispute.user_id,
        dispute.reason, dispute.expected_transfers, dispute.retracted, dispute.retracted_by, dispute.retracted_at,
-       dispute.retracted_reason, dispute.settled_in_settlement_id, dispute.created_at, dispute.updated_at,
-       count(*) OVER () AS total
+       dispute.retracted_reason, dispute.settled_in_settlement_id, dispute.created_at, dispute.updated_at
 FROM dispute
 JOIN connection ON connection.id = dispute.connection_id
 JOIN settlement ON settlement.id = dispute.settlement_id
@@ -156,13 +155,15 @@ WHERE (%(partner_ids)s::uuid[] IS NULL OR dispute.partner_id = ANY(%(partner_ids
        OR settled_in.external_id = ANY(%(settled_in_settlement_external_ids)s))
   AND (%(closed)s::boolean IS NULL OR (closure.id IS NOT NULL) = %(closed)s)
   AND (%(show_retracted)s OR NOT dispute.retracted)
-ORDER BY dispute.created_at DESC, dispute.id
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(retracted)s::boolean IS NULL OR dispute.retracted = %(retracted)s)
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR dispute.created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR dispute.created_at < %(created_before)s)
 
 -- name: list_closures
-SELECT {closure}, count(*) OVER () AS total
+SELECT {closure}
 FROM dispute_closure
 WHERE (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
   AND (%(dispute_ids)s::uuid[] IS NULL OR dispute_id = ANY(%(dispute_ids)s))
-ORDER BY created_at DESC, id
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, paged
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import parse_uuid
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
@@ -127,7 +127,7 @@ def list_for_client(
 ) -> Answer[schemas.DisputesAnswer]:
     """Retracted disputes too. A dispute that has a closure is listed with it."""
     page = views.list_for_client(runtime, member, filters.to_model())
-    return counted(schemas.disputes_answer(page.items), page.total)
+    return paged(schemas.disputes_answer(page.items), page, filters)
 
 
 @router.get(
@@ -141,7 +141,7 @@ def list_for_partner(
 ) -> Answer[schemas.DisputesAnswer]:
     """Retracted disputes only with ``showRetracted``."""
     page = views.list_for_partner(runtime, member, filters.to_model())
-    return counted(schemas.disputes_answer(page.items), page.total)
+    return paged(schemas.disputes_answer(page.items), page, filters)
 
 
 def _answer(result: DisputeResult) -> Answer[schemas.DisputeAnswer]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from clearwindow.api.filters import Flag, Page, Texts, Uuids
+from clearwindow.api.filters import CreatedPage, Flag, Texts, Uuids
 from clearwindow.api.schema import LongText, Omittable, ShortText, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireUuid
@@ -65,7 +65,7 @@ class CloseDisputeRequest(Signed):
     settlement_id: Omittable[WireUuid] = None
 
 
-class ClientDisputeFilters(Page):
+class ClientDisputeFilters(CreatedPage):
     settlement_ids: Uuids = None
     settled_in_settlement_ids: Uuids = None
     connection_ids: Uuids = None
@@ -83,8 +83,9 @@ class ClientDisputeFilters(Page):
             closed=self.closed,
             dispute_ids=self.dispute_ids,
             closure_ids=self.dispute_closure_ids,
-            limit=self.limit,
-            offset=self.offset,
+            created_on_or_after=self.created_on_or_after,
+            created_before=self.created_before,
+            part=self.slice,
         )
 
 

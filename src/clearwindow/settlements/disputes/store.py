@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from clearwindow.postgres.asking import Later
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.settlements.disputes.models import (
@@ -222,13 +222,22 @@ def list_disputes(tx: Transaction, wanted: DisputeFilter) -> Listing[Dispute]:
         "settled_in_settlement_external_ids": _array(wanted.settled_in_settlement_external_ids),
         "closed": wanted.closed,
         "show_retracted": wanted.show_retracted,
+        "retracted": wanted.retracted,
+        "created_on_or_after": wanted.created_on_or_after,
+        "created_before": wanted.created_before,
     }
-    return list_page(tx, Dispute, sql["list_disputes"], filters, limit=wanted.limit, offset=wanted.offset)
+    return keyset_page(tx, Dispute, sql["list_disputes"], filters, NEWEST_FIRST, wanted.part)
 
 
 def list_closures(tx: Transaction, wanted: ClosureFilter) -> Listing[Closure]:
-    filters = {"statuses": _array(wanted.statuses), "dispute_ids": _array(wanted.dispute_ids)}
-    return list_page(tx, Closure, sql["list_closures"], filters, limit=wanted.limit, offset=wanted.offset)
+    filters = {
+        "statuses": _array(wanted.statuses),
+        "dispute_ids": _array(wanted.dispute_ids),
+        "partner_ids": _array(wanted.partner_ids),
+        "created_on_or_after": wanted.created_on_or_after,
+        "created_before": wanted.created_before,
+    }
+    return keyset_page(tx, Closure, sql["list_closures"], filters, NEWEST_FIRST, wanted.part)
 
 
 def _array(values: Sequence[object] | None) -> list[object] | None:

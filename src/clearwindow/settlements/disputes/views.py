@@ -36,7 +36,7 @@ def list_for_partner(runtime: Runtime, member: Member, wanted: DisputeFilter) ->
 def describe(tx: Transaction, wanted: DisputeFilter) -> Listing[DisputeDetail]:
     """Returns disputes with their closures and the closures' transfers. A client does not see the other sides."""
     page = store.list_disputes(tx, wanted)
-    return Listing(_details(tx, page.items, masked=wanted.own_connection_ids is not None), page.total)
+    return page.of(_details(tx, page.items, masked=wanted.own_connection_ids is not None))
 
 
 def _details(tx: Transaction, found: Sequence[Dispute], *, masked: bool) -> list[DisputeDetail]:

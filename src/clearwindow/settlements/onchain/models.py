@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from clearwindow.postgres.paging import FIRST_PAGE, Slice
 from clearwindow.settlements.onchain.chain import ChainState, Side
 
 
@@ -130,8 +131,9 @@ class DepositFilter:
     partner_ids: Sequence[UUID] | None = None
     settlement_ids: Sequence[UUID] | None = None
     statuses: Sequence[str] | None = None
-    limit: int = 100
-    offset: int = 0
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
+    part: Slice = FIRST_PAGE
 
 
 class ChainAction(StrEnum):
@@ -182,5 +184,6 @@ class ChainFilter:
     transfer_ids: Sequence[UUID] | None = None
     kinds: Sequence[str] | None = None
     states: Sequence[str] | None = None
-    limit: int = 100
-    offset: int = 0
+    created_on_or_after: datetime | None = None
+    created_before: datetime | None = None
+    part: Slice = FIRST_PAGE

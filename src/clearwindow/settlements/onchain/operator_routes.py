@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, JsonBody, OptionalJsonBody, ServerRuntime, paged
 from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import parse_uuid
 from clearwindow.identity.guards import ActingOperator, operator_router
@@ -24,7 +24,7 @@ def list_transactions(
     runtime: ServerRuntime, filters: Filters[schemas.ChainFilters]
 ) -> Answer[schemas.ChainTransactionsAnswer]:
     page = chain_control.list_transactions(runtime, filters.to_model())
-    return counted(schemas.chain_transactions_answer(page.items), page.total)
+    return paged(schemas.chain_transactions_answer(page.items), page, filters)
 
 
 @router.post(
@@ -91,7 +91,7 @@ def list_deposits(
     runtime: ServerRuntime, filters: Filters[schemas.OnchainDepositFilters]
 ) -> Answer[schemas.OnchainDepositsAnswer]:
     page = chain_control.list_deposits(runtime, filters.to_model())
-    return counted(schemas.onchain_deposits_answer(page.items), page.total)
+    return paged(schemas.onchain_deposits_answer(page.items), page, filters)
 
 
 @router.post(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clearwindow.api.filters import Many, Page, Uuids
+from clearwindow.api.filters import CreatedPage, Many, Uuids
 from clearwindow.api.schema import LongText, RequestModel, ShortText, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireUuid
@@ -22,23 +22,38 @@ from clearwindow.settlements.onchain.models import (
 )
 
 
-class ChainFilters(Page):
+class ChainFilters(CreatedPage):
     partner_ids: Uuids = None
     transfer_ids: Uuids = None
     kinds: Many[Literal["payment", "deposit"]] = None
     states: Many[Literal["pending", "confirmed", "failed"]] = None
 
     def to_model(self) -> ChainFilter:
-        return ChainFilter(self.partner_ids, self.transfer_ids, self.kinds, self.states, self.limit, self.offset)
+        return ChainFilter(
+            self.partner_ids,
+            self.transfer_ids,
+            self.kinds,
+            self.states,
+            self.created_on_or_after,
+            self.created_before,
+            self.slice,
+        )
 
 
-class OnchainDepositFilters(Page):
+class OnchainDepositFilters(CreatedPage):
     partner_ids: Uuids = None
     settlement_ids: Uuids = None
     statuses: Many[Literal["pending", "confirmed", "spent", "released", "failed"]] = None
 
     def to_model(self) -> DepositFilter:
-        return DepositFilter(self.partner_ids, self.settlement_ids, self.statuses, self.limit, self.offset)
+        return DepositFilter(
+            self.partner_ids,
+            self.settlement_ids,
+            self.statuses,
+            self.created_on_or_after,
+            self.created_before,
+            self.slice,
+        )
 
 
 class ChainDepositRequest(RequestModel):

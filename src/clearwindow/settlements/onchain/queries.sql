@@ -148,13 +148,13 @@ ORDER BY id FOR UPDATE
 
 -- name: list_deposits
 SELECT id, partner_id, settlement_id, external_settlement_id, currency, partner_currency, on_chain_tx_id, status,
-       quantity, entry_id, failure, due_at, attempts, last_error, created_at, updated_at, count(*) OVER () AS total
+       quantity, entry_id, failure, due_at, attempts, last_error, created_at, updated_at
 FROM onchain_deposit
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(settlement_ids)s::uuid[] IS NULL OR settlement_id = ANY(%(settlement_ids)s))
   AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
-ORDER BY created_at DESC, id
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
 
 -- name: decide_deposit
 UPDATE onchain_deposit
@@ -233,11 +233,11 @@ WHERE id = %(id)s AND state = 'pending'
 
 -- name: chain_list
 SELECT id, partner_id, kind, tx_id, payment_id, transfer_id, route_id, currency, quantity, state, withheld, failure,
-       confirms_at, created_at, updated_at, count(*) OVER () AS total
+       confirms_at, created_at, updated_at
 FROM chain_transaction
 WHERE (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
   AND (%(transfer_ids)s::uuid[] IS NULL OR transfer_id = ANY(%(transfer_ids)s))
   AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
   AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
-ORDER BY created_at DESC, id
-LIMIT %(limit)s OFFSET %(offset)s
+  AND (%(created_on_or_after)s::timestamptz IS NULL OR created_at >= %(created_on_or_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.errors import ConflictError, NotFoundError
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.runtime import Runtime
@@ -118,8 +118,10 @@ def list_transactions(tx: Transaction, wanted: ChainFilter) -> Listing[ChainTran
         "transfer_ids": wanted.transfer_ids,
         "kinds": wanted.kinds,
         "states": wanted.states,
+        "created_on_or_after": wanted.created_on_or_after,
+        "created_before": wanted.created_before,
     }
-    return list_page(tx, ChainTransaction, sql["chain_list"], filters, limit=wanted.limit, offset=wanted.offset)
+    return keyset_page(tx, ChainTransaction, sql["chain_list"], filters, NEWEST_FIRST, wanted.part)
 
 
 def _after(found: ChainTransaction, action: ChainAction, failure: str) -> ChainTransaction:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import NEWEST_FIRST, Listing, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.settlements.onchain import rules
@@ -274,8 +274,10 @@ def list_deposits(tx: Transaction, wanted: DepositFilter) -> Listing[Deposit]:
         "partner_ids": wanted.partner_ids,
         "settlement_ids": wanted.settlement_ids,
         "statuses": wanted.statuses,
+        "created_on_or_after": wanted.created_on_or_after,
+        "created_before": wanted.created_before,
     }
-    return list_page(tx, Deposit, sql["list_deposits"], filters, limit=wanted.limit, offset=wanted.offset)
+    return keyset_page(tx, Deposit, sql["list_deposits"], filters, NEWEST_FIRST, wanted.part)
 
 
 def _arrays(reports: Sequence[PaymentReport]) -> dict[str, list[object]]:

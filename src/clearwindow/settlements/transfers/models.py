@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.ledger.models import Balance
+from clearwindow.postgres.paging import FIRST_PAGE, Slice
 from clearwindow.postgres.queries import Relation
 
 
@@ -84,8 +85,7 @@ class TransferSearch:
     currencies: Sequence[str] | None = None
     statuses: Sequence[str] | None = None
     ascending: bool = False
-    limit: int = 100
-    offset: int = 0
+    part: Slice = FIRST_PAGE
 
 
 @dataclass(frozen=True, slots=True)

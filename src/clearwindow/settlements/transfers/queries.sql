@@ -437,7 +437,7 @@ WITH own AS MATERIALIZED (
 SELECT transfer.id, transfer.partner_id, transfer.settlement_id, transfer.dispute_closure_id,
        transfer.connection_id, transfer.network_account_id, transfer.counterparty_connection_id,
        transfer.counterparty_account_id, transfer.currency, transfer.quantity, transfer.status,
-       transfer.created_at, transfer.updated_at, transfer.tx_ids, count(*) OVER () AS total
+       transfer.created_at, transfer.updated_at, transfer.tx_ids
 FROM settlement_transfer_view AS transfer
 JOIN settlement ON settlement.id = transfer.settlement_id
 WHERE transfer.id IN (SELECT id FROM own)
@@ -451,10 +451,6 @@ WHERE transfer.id IN (SELECT id FROM own)
        OR settlement.updated_at < %(settlement_updated_before)s)
   AND (%(currencies)s::text[] IS NULL OR transfer.currency = ANY(%(currencies)s))
   AND (%(statuses)s::text[] IS NULL OR transfer.status = ANY(%(statuses)s))
-ORDER BY CASE WHEN %(ascending)s THEN transfer.updated_at END,
-         CASE WHEN NOT %(ascending)s THEN transfer.updated_at END DESC,
-         transfer.settlement_id, transfer.id
-LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: list_closure_transfers
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from clearwindow.core.ids import time_ordered_prefix
 from clearwindow.postgres.asking import Later
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import Listing, Order, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries, Relation
 from clearwindow.settlements.transfers.models import (
@@ -365,10 +365,9 @@ def search(tx: Transaction, wanted: TransferSearch) -> Listing[Transfer]:
         "settlement_updated_before": wanted.settlement_updated_before,
         "currencies": _array(wanted.currencies),
         "statuses": _array(wanted.statuses),
-        "ascending": wanted.ascending,
     }
-    statement = sql["search_transfers"]
-    return list_page(tx, Transfer, statement, filters, limit=wanted.limit, offset=wanted.offset)
+    order = Order({"updated_at": datetime, "settlement_id": UUID, "id": UUID}, descending=not wanted.ascending)
+    return keyset_page(tx, Transfer, sql["search_transfers"], filters, order, wanted.part)
 
 
 def closure_transfers(tx: Transaction, closure_ids: Sequence[UUID]) -> list[Transfer]:

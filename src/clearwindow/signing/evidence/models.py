@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from clearwindow.postgres.paging import FIRST_PAGE, Slice
 from clearwindow.signing.models import Operation
 
 
@@ -60,5 +61,4 @@ class EvidenceFilter:
     nonces: Sequence[str] | None = None
     received_on_or_after: datetime | None = None
     received_before: datetime | None = None
-    limit: int = 100
-    offset: int = 0
+    part: Slice = FIRST_PAGE

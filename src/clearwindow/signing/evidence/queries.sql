@@ -70,7 +70,7 @@ FROM signed_request JOIN key_set ON key_set.sha256 = signed_request.key_set_sha2
 WHERE id = %(id)s AND (%(enterprise_id)s::text IS NULL OR enterprise_id = %(enterprise_id)s)
 
 -- name: list_requests
-SELECT {listed}, count(*) OVER () AS total
+SELECT {listed}
 FROM signed_request
 WHERE (%(enterprise_id)s::text IS NULL OR enterprise_id = %(enterprise_id)s)
   AND (%(operations)s::text[] IS NULL OR operation = ANY(%(operations)s))
@@ -78,5 +78,3 @@ WHERE (%(enterprise_id)s::text IS NULL OR enterprise_id = %(enterprise_id)s)
   AND (%(nonces)s::text[] IS NULL OR nonce = ANY(%(nonces)s))
   AND (%(received_on_or_after)s::timestamptz IS NULL OR received_at >= %(received_on_or_after)s)
   AND (%(received_before)s::timestamptz IS NULL OR received_at < %(received_before)s)
-ORDER BY number DESC
-LIMIT %(limit)s OFFSET %(offset)s

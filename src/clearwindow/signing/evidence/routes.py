@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import Answer, Filters, ServerRuntime, counted
+from clearwindow.api.routing import Answer, Filters, ServerRuntime, paged
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router, operator_router
 from clearwindow.signing.evidence import schemas, views
@@ -28,7 +28,7 @@ def list_own(
     those that an earlier version accepted, which kept no evidence.
     """
     page = views.list_evidence(runtime, filters.filter(member.enterprise_id))
-    return counted(schemas.signed_requests_answer(page.items), page.total)
+    return paged(schemas.signed_requests_answer(page.items), page, filters)
 
 
 @router.get(
@@ -49,7 +49,7 @@ def list_signed_requests(
 ) -> Answer[schemas.SignedRequestsAnswer]:
     """Newest first, without payloads. ``enterpriseId``: of the enterprise that signed."""
     page = views.list_evidence(runtime, filters.filter(filters.enterprise_id))
-    return counted(schemas.signed_requests_answer(page.items), page.total)
+    return paged(schemas.signed_requests_answer(page.items), page, filters)
 
 
 @operators_router.get(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from clearwindow.api.filters import Many, Moment, Page, Texts, Uuids
+from clearwindow.api.filters import CursorPage, Many, Moment, Texts, Uuids, require_range
 from clearwindow.api.schema import ShortText, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
@@ -18,7 +18,7 @@ _KEY_BYTES = 33
 Operations = Many[Annotated[Operation, Field(strict=False)]]
 
 
-class EvidenceFilters(Page):
+class EvidenceFilters(CursorPage):
     """The filters that members and operators share. ``receivedBefore`` is exclusive, ``…OnOrAfter`` inclusive."""
 
     operations: Operations = None
@@ -26,6 +26,12 @@ class EvidenceFilters(Page):
     nonces: Texts = None
     received_on_or_after: Moment = None
     received_before: Moment = None
+
+    @model_validator(mode="after")
+    def _require_a_range(self) -> Self:
+        names = ("receivedOnOrAfter", "receivedBefore")
+        require_range(self.received_on_or_after, self.received_before, names=names)
+        return self
 
     def filter(self, enterprise_id: str | None) -> EvidenceFilter:
         return EvidenceFilter(
@@ -35,8 +41,7 @@ class EvidenceFilters(Page):
             nonces=self.nonces,
             received_on_or_after=self.received_on_or_after,
             received_before=self.received_before,
-            limit=self.limit,
-            offset=self.offset,
+            part=self.slice,
         )
 
 

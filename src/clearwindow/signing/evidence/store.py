@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from clearwindow.postgres.asking import Later
-from clearwindow.postgres.paging import Listing, list_page
+from clearwindow.postgres.paging import Listing, Order, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.signing.evidence.models import Evidence, EvidenceFilter, FullEvidence
 from clearwindow.signing.models import Operation, VerifiedRequest
 
 sql: Final = Queries("clearwindow.signing.evidence")
+_LAST_RECEIVED_FIRST: Final = Order({"received_at": datetime, "number": int})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def list_evidence(tx: Transaction, wanted: EvidenceFilter) -> Listing[Evidence]:
         "received_on_or_after": wanted.received_on_or_after,
         "received_before": wanted.received_before,
     }
-    return list_page(tx, Evidence, sql["list_requests"], values, limit=wanted.limit, offset=wanted.offset)
+    return keyset_page(tx, Evidence, sql["list_requests"], values, _LAST_RECEIVED_FIRST, wanted.part)
 
 
 def seal_context(evidence_id: UUID) -> str:
