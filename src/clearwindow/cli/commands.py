@@ -15,6 +15,7 @@ _CLI: Final = "clearwindow.cli"
 
 COMMANDS: Final[Mapping[str, Lazy]] = {
     "profile": Lazy(_PEOPLE, f"{_CLI}.people.profile_commands:profile_app", "Keep who you are at which network."),
+    "settle": Lazy(_PEOPLE, f"{_CLI}.people.settling:settle", "Preview, sign, stage and follow a settlement."),
     "balances": Lazy(_PEOPLE, f"{_CLI}.people.reading:balances", "Show what you have."),
     "settlements": Lazy(_PEOPLE, f"{_CLI}.people.reading:settlements", "List settlements, or show one."),
     "disputes": Lazy(

@@ -17,4 +17,4 @@ def harmless(text: object) -> str:
 def harmless_cell(text: object) -> str:
     """Returns a cell that no spreadsheet takes for a formula. Numbers stay numbers."""
     shown = harmless(text)
-    return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
+    return f"'{shown}" if _FORMULA.match(str(text)) and not _NUMBER.fullmatch(shown) else shown
