@@ -34,8 +34,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
         " created_at, assigned_at"
     ),
     "hold": "partner_id, cause_id, cause_kind, account_id, currency, quantity",
-    "ledger_entry": "id, partner_id, kind, cause_id, reference, created_at",
-    "posting": "partner_id, entry_id, account_id, currency, bucket, quantity",
+    "ledger_entry": "id, partner_id, kind, cause_id, reference, created_at, number",
+    "entry_posting": "entry_number, account_number, currency_number, of_settlement, available, held",
     "event": "id, enterprise_id, type, subject_id, payload, created_at, clients",
     "audit_record": "at, request_id, actor_kind, actor_id, enterprise_id, action, subject_id, details",
 }
@@ -62,7 +62,15 @@ class Step:
 STEPS: Final[Mapping[str, Step]] = {
     "stage": Step(
         tables=(
-            *("nonce", "settlement", "settlement_party", "settlement_transfer", "hold", "ledger_entry", "posting"),
+            *(
+                "nonce",
+                "settlement",
+                "settlement_party",
+                "settlement_transfer",
+                "hold",
+                "ledger_entry",
+                "entry_posting",
+            ),
             *("event", "audit_record"),
         ),
         entry_kind="settlement_held",
@@ -74,7 +82,7 @@ STEPS: Final[Mapping[str, Step]] = {
         statements=("UPDATE settlement SET state = 'top_up_window', due_at = now() WHERE id = '{id}';",),
     ),
     "execute": Step(
-        tables=("ledger_entry", "posting", "event"),
+        tables=("ledger_entry", "entry_posting", "event"),
         entry_kind="settlement_executed",
         event_types=("settlement.completed", "balance.changed"),
         statements=(
@@ -98,10 +106,12 @@ class BaselineSettlement:
     def export(self, connection: psycopg.Connection, step: str, of: UUID) -> None:
         """Writes the rows that this step of the settlement ``of`` wrote, and the script that copies them in."""
         wanted = STEPS[step]
+        (entry_number,) = connection.execute(sql["next_entry_number"]).fetchone() or (0,)
         values = {
             "of": of,
             "id": self.id,
             "entry": uuid4(),
+            "entry_number": entry_number,
             "id_prefix": time_ordered_prefix(datetime.now(UTC)),
             "name": f"baseline-{self.id}",
             "kind": wanted.entry_kind,

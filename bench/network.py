@@ -26,7 +26,7 @@ PATH: Final = f"/api/network/v2/enterprises/{ENTERPRISE}/partners/settlements"
 _SEED_STEPS: Final = (
     *("plan", "currencies", "enterprises", "user", "token", "accounts", "go_accounts", "key", "clients"),
     *("configuration", "partner_currencies", "partner", "connections"),
-    *("funds", "deposits", "entries", "postings", "custody_movements", "balances"),
+    *("funds", "entries", "postings", "custody_movements", "allocations", "balances"),
 )
 _LARGEST_AMOUNT: Final = 1_000  # whole coins, of the million of each that every account is given
 _SCATTER: Final = 2_654_435_761_000_000_007

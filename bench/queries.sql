@@ -74,42 +74,59 @@ SELECT connection_id, %(partner_id)s, client_id, account_id, enterprise_id, true
 FROM plan
 
 -- name: seed_funds
--- The partner's account and every network account get a million whole coins of each currency.
+-- The partner's account and every network account get a million whole coins of each currency: a client deposits them on
+-- its own account and allocates them to its connection.
 CREATE TEMPORARY TABLE fund AS
-SELECT account_id, name AS currency, trim_scale(1000000 * power(10::numeric, decimals)) AS quantity
-FROM (SELECT account_id FROM plan UNION ALL SELECT %(partner_account_id)s) AS owner CROSS JOIN traded
-
--- name: seed_deposits
-CREATE TEMPORARY TABLE deposited AS
-SELECT gen_random_uuid() AS entry_id, currency, sum(quantity) AS quantity FROM fund GROUP BY currency
+SELECT go_account_id, client_id, connection_id, account_id, name AS currency,
+       trim_scale(1000000 * power(10::numeric, decimals)) AS quantity, gen_random_uuid() AS deposit_id,
+       gen_random_uuid() AS allocation_id, gen_random_uuid() AS reserved_id, gen_random_uuid() AS cleared_id
+FROM (SELECT go_account_id, client_id, connection_id, account_id FROM plan
+      UNION ALL SELECT %(partner_account_id)s, NULL, NULL, NULL) AS owner CROSS JOIN traded
 
 -- name: seed_entries
 INSERT INTO ledger_entry (id, partner_id, kind, cause_id, reference, created_at)
-SELECT entry_id, '00000000-0000-0000-0000-000000000000'::uuid, 'deposit', entry_id, currency, now() FROM deposited
-UNION ALL SELECT %(partner_id)s, %(partner_id)s, 'allocation_cleared', %(partner_id)s, 'seed', now()
+SELECT deposit_id, '00000000-0000-0000-0000-000000000000'::uuid, 'deposit', deposit_id, currency, now() FROM fund
+UNION ALL
+SELECT reserved_id, %(partner_id)s, 'allocation_reserved', allocation_id, NULL, now()
+FROM fund WHERE account_id IS NOT NULL
+UNION ALL
+SELECT cleared_id, %(partner_id)s, 'allocation_cleared', allocation_id, NULL, now()
+FROM fund WHERE account_id IS NOT NULL
 
 -- name: seed_postings
--- All is deposited on the partner's account, and allocated to the connections from there.
-INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-SELECT '00000000-0000-0000-0000-000000000000'::uuid, entry_id, side.account_id, currency, 'available', side.quantity
-FROM deposited CROSS JOIN LATERAL (VALUES
-    (%(partner_account_id)s::uuid, quantity), ('00000000-0000-0000-0000-000000000000'::uuid, -quantity)
-) AS side (account_id, quantity)
-UNION ALL
-SELECT %(partner_id)s, %(partner_id)s, account_id, currency, 'available', quantity
-FROM fund WHERE account_id <> %(partner_account_id)s
-UNION ALL
-SELECT %(partner_id)s, %(partner_id)s, %(partner_account_id)s, currency, 'available', -sum(quantity)
-FROM fund WHERE account_id <> %(partner_account_id)s GROUP BY currency
+INSERT INTO entry_posting (entry_number, account_number, currency_number, of_settlement, available, held)
+SELECT entry.number, account.number, currency.number, false, moved.available, moved.held
+FROM fund
+CROSS JOIN LATERAL (VALUES
+    (deposit_id, go_account_id, quantity, 0), (deposit_id, '00000000-0000-0000-0000-000000000000'::uuid, -quantity, 0),
+    (reserved_id, go_account_id, -quantity, quantity),
+    (cleared_id, go_account_id, 0, -quantity), (cleared_id, account_id, quantity, 0)
+) AS moved (entry_id, account_id, available, held)
+JOIN ledger_entry AS entry ON entry.id = moved.entry_id
+JOIN account ON account.id = moved.account_id
+JOIN currency ON currency.name = fund.currency
+ORDER BY entry.number, account.number, currency.number
 
 -- name: seed_custody_movements
 INSERT INTO custody_movement (account_id, reference, entry_id, kind, currency, quantity, created_at)
-SELECT %(partner_account_id)s, currency, entry_id, 'deposit', currency, quantity, now() FROM deposited
+SELECT go_account_id, currency, deposit_id, 'deposit', currency, quantity, now() FROM fund
+
+-- name: seed_allocations
+INSERT INTO allocation (id, partner_id, client_id, connection_id, type, status, currency, quantity, client_external_id,
+                        request_sha256, initiated_by, retriable, created_at, updated_at)
+SELECT allocation_id, %(partner_id)s, client_id, connection_id, 'allocation', 'cleared', currency, quantity, currency, '',
+       'settler', false, now(), now()
+FROM fund WHERE account_id IS NOT NULL
 
 -- name: seed_balances
-INSERT INTO balance (account_id, currency, available, held)
-SELECT account_id, currency, quantity, 0 FROM fund
-UNION ALL SELECT '00000000-0000-0000-0000-000000000000'::uuid, currency, -quantity, 0 FROM deposited
+INSERT INTO balance (account_id, currency, account_number, currency_number, available, held)
+SELECT account.id, owned.currency, account.number, currency.number, owned.quantity, 0
+FROM (SELECT coalesce(account_id, go_account_id) AS account_id, currency, quantity FROM fund
+      UNION ALL
+      SELECT '00000000-0000-0000-0000-000000000000'::uuid, currency, -sum(quantity) FROM fund GROUP BY currency
+     ) AS owned
+JOIN account ON account.id = owned.account_id
+JOIN currency ON currency.name = owned.currency
 
 -- name: list_connections
 SELECT connection_id FROM plan ORDER BY number
@@ -119,6 +136,9 @@ SELECT upper(backing) AS name, decimals FROM traded ORDER BY name
 
 -- What the product wrote for one settlement, as files for psql: the same rows under new ids. The
 -- baseline is a second whole settlement with the same effect on the same balances.
+
+-- name: next_entry_number
+SELECT nextval(pg_get_serial_sequence('ledger_entry', 'number'))
 
 -- name: copy_nonce
 COPY (SELECT enterprise_id, %(name)s, sha256(%(name)s::bytea), used_at, kept_texts FROM nonce
@@ -144,19 +164,20 @@ COPY (SELECT partner_id, %(id)s::uuid, cause_kind, account_id, currency, quantit
       FROM hold WHERE cause_id = %(of)s) TO STDOUT
 
 -- name: copy_ledger_entry
-COPY (SELECT %(entry)s::uuid, partner_id, kind, %(id)s::uuid, reference, created_at
+COPY (SELECT %(entry)s::uuid, partner_id, kind, %(id)s::uuid, reference, created_at, %(entry_number)s
       FROM ledger_entry WHERE cause_id = %(of)s AND kind = %(kind)s) TO STDOUT
 
--- name: copy_posting
-COPY (SELECT posting.partner_id, %(entry)s::uuid, account_id, currency, bucket, quantity
-      FROM posting JOIN ledger_entry AS entry ON entry.id = posting.entry_id
-      WHERE entry.cause_id = %(of)s AND entry.kind = %(kind)s) TO STDOUT
+-- name: copy_entry_posting
+COPY (SELECT %(entry_number)s, account_number, currency_number, of_settlement, available, held
+      FROM entry_posting JOIN ledger_entry AS entry ON entry.number = entry_number
+      WHERE entry.cause_id = %(of)s AND entry.kind = %(kind)s
+      ORDER BY account_number, currency_number) TO STDOUT
 
 -- name: copy_change
-COPY (SELECT account_id, currency, coalesce(sum(quantity) FILTER (WHERE bucket = 'available'), 0),
-             coalesce(sum(quantity) FILTER (WHERE bucket = 'held'), 0)
-      FROM posting JOIN ledger_entry AS entry ON entry.id = posting.entry_id
-      WHERE entry.cause_id = %(of)s AND entry.kind = %(kind)s GROUP BY account_id, currency) TO STDOUT
+COPY (SELECT balance.account_id, balance.currency, posted.available, posted.held
+      FROM entry_posting AS posted JOIN balance USING (account_number, currency_number)
+      JOIN ledger_entry AS entry ON entry.number = entry_number
+      WHERE entry.cause_id = %(of)s AND entry.kind = %(kind)s) TO STDOUT
 
 -- name: copy_event
 COPY (SELECT (%(id_prefix)s || substr(gen_random_uuid()::text, 16))::uuid, enterprise_id, type, %(id)s::uuid,

@@ -127,6 +127,8 @@ def _filled(template: str, large_network: LargeNetwork) -> sql.Composed:
         "enterprise": large_network.partner.enterprise.id,
         "middle": large_network.middle.id,
         "middle_account": large_network.accounts[large_network.middle.id],
+        "middle_account_number": large_network.middle_account_number,
+        "btc_number": large_network.btc_number,
         "partner": large_network.partner.id,
         "partner_account": large_network.partner_account,
     }

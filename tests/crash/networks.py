@@ -35,6 +35,8 @@ class LargeNetwork:
     clients: tuple[ConnectionHandle, ...]
     accounts: Mapping[str, UUID]
     """The network account of each connection."""
+    middle_account_number: int
+    btc_number: int
 
     @property
     def disputer(self) -> ConnectionHandle:
@@ -112,7 +114,13 @@ def build_large_network(
         rows = connection.execute(
             "SELECT id, network_account_id FROM connection WHERE partner_id = %s", [partner.id]
         ).fetchall()
-    return LargeNetwork(partner, made, {str(row[0]): row[1] for row in rows})
+        numbers = connection.execute(
+            "SELECT account.number, currency.number FROM connection JOIN account ON account.id = network_account_id"
+            " JOIN currency ON currency.name = 'ofcbtc' WHERE connection.id = %s",
+            [made[1].id],
+        ).fetchone()
+    assert numbers is not None
+    return LargeNetwork(partner, made, {str(row[0]): row[1] for row in rows}, *numbers)
 
 
 def _copy_connections(connection: psycopg.Connection, original: UUID, count: int) -> None:
@@ -126,26 +134,30 @@ _COPYING: Final = (
     """CREATE TEMPORARY TABLE copied ON COMMIT DROP AS
        SELECT gen_random_uuid() AS connection_id, gen_random_uuid() AS account_id, connection.*
        FROM connection CROSS JOIN generate_series(1, %(count)s) WHERE id = %(original)s""",
-    "INSERT INTO account SELECT account_id, 'network', partner_id, created_at FROM copied",
+    """INSERT INTO account (id, kind, partner_id, created_at)
+       SELECT account_id, 'network', partner_id, created_at FROM copied""",
     """INSERT INTO connection
        SELECT connection_id, partner_id, client_id, account_id, name, active, encrypted_key, connection_id::text,
               proof, partners_client_id, partners_connection_id, initiated_by, created_at, updated_at
        FROM copied""",
-    """INSERT INTO ledger_entry
+    """INSERT INTO ledger_entry (id, partner_id, kind, cause_id, reference, created_at)
        SELECT DISTINCT %(entry)s::uuid, partner_id, 'allocation_cleared', %(entry)s::uuid, NULL, created_at
        FROM copied""",
-    """INSERT INTO balance
-       SELECT copied.account_id, currency, %(funds)s, 0
-       FROM copied JOIN balance ON balance.account_id = copied.network_account_id""",
+    """INSERT INTO balance (account_id, currency, account_number, currency_number, available, held)
+       SELECT copied.account_id, currency, account.number, currency_number, %(funds)s, 0
+       FROM copied JOIN balance ON balance.account_id = copied.network_account_id
+       JOIN account ON account.id = copied.account_id""",
     """UPDATE balance SET available = available - %(funds)s * %(count)s
        FROM connection WHERE connection.id = %(original)s AND balance.account_id = network_account_id""",
-    """INSERT INTO posting
-       SELECT copied.partner_id, %(entry)s, account, currency, 'available', sum(quantity)
+    """INSERT INTO entry_posting (entry_number, account_number, currency_number, of_settlement, available, held)
+       SELECT entry.number, account.number, balance.currency_number, false, sum(part.quantity), 0
        FROM copied
+       JOIN ledger_entry AS entry ON entry.id = %(entry)s
        JOIN balance ON balance.account_id = copied.network_account_id
        CROSS JOIN LATERAL (VALUES (copied.account_id, %(funds)s), (copied.network_account_id, -%(funds)s))
-           AS part (account, quantity)
-       GROUP BY copied.partner_id, account, currency""",
+           AS part (account_id, quantity)
+       JOIN account ON account.id = part.account_id
+       GROUP BY entry.number, account.number, balance.currency_number""",
     "DROP TABLE copied",
 )
 

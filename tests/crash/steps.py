@@ -52,7 +52,7 @@ STAGING, FINALISATION, EXECUTION = Phase
 _MIDDLE: Final = "NEW.connection_id = {middle}"
 _MIDDLE_BALANCE: Final = "(NEW.account_id, NEW.currency) = ({middle_account}, 'ofcbtc')"
 _MIDDLE_BALANCE_BEFORE: Final = _MIDDLE_BALANCE.replace("NEW.", "OLD.")
-_MIDDLE_HELD: Final = f"{_MIDDLE_BALANCE} AND NEW.bucket = 'held'"
+_MIDDLE_POSTING: Final = "(NEW.account_number, NEW.currency_number) = ({middle_account_number}, {btc_number})"
 _MIDDLE_EVENT: Final = "NEW.clients > 0 AND NEW.type = '{type}'"
 
 
@@ -113,7 +113,7 @@ STEPS: Final = (
         STAGING,
         "insert of the postings",
         "WITH wanted AS",
-        f"BEFORE INSERT ON posting FOR EACH ROW WHEN ({_MIDDLE_HELD} AND NEW.quantity > 0)",
+        f"BEFORE INSERT ON entry_posting FOR EACH ROW WHEN ({_MIDDLE_POSTING} AND NEW.held > 0)",
     ),
     Step(
         STAGING,
@@ -192,7 +192,7 @@ STEPS: Final = (
         EXECUTION,
         "insert of the postings",
         "WITH run AS",
-        f"BEFORE INSERT ON posting FOR EACH ROW WHEN ({_MIDDLE_HELD} AND NEW.quantity < 0)",
+        f"BEFORE INSERT ON entry_posting FOR EACH ROW WHEN ({_MIDDLE_POSTING} AND NEW.held < 0)",
     ),
     Step(
         EXECUTION,

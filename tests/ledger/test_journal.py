@@ -28,16 +28,35 @@ def raw(dsn: str, account: UUID) -> Iterator[psycopg.Connection]:  # noqa: ARG00
         yield connection
 
 
-def _entry(raw: psycopg.Connection) -> UUID:
-    entry_id = uuid4()
-    raw.execute("INSERT INTO ledger_entry VALUES (%s, %s, 'deposit', %s, NULL, now())", (entry_id, NIL, entry_id))
-    return entry_id
+def _entry(raw: psycopg.Connection) -> int:
+    """Inserts an entry without postings and returns its number."""
+    row = raw.execute(
+        "INSERT INTO ledger_entry (id, partner_id, kind, cause_id, created_at)"
+        " VALUES (%(id)s, %(partner)s, 'deposit', %(id)s, now()) RETURNING number",
+        {"id": uuid4(), "partner": NIL},
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _post(
+    raw: psycopg.Connection, entry: int, *parts: tuple[UUID, str, int, int], of_settlement: bool = False
+) -> None:
+    """Inserts postings by account, currency, available and held, in one statement."""
+    raw.execute(
+        "INSERT INTO entry_posting (entry_number, account_number, currency_number, of_settlement, available, held)"
+        " SELECT %s, account.number, currency.number, %s, available, held"
+        " FROM unnest(%s::uuid[], %s::text[], %s::numeric[], %s::numeric[])"
+        " AS given (account_id, name, available, held)"
+        " JOIN account ON account.id = account_id JOIN currency USING (name)",
+        [entry, of_settlement, *(list(column) for column in zip(*parts, strict=True))],
+    )
 
 
 def test_the_journal_is_append_only(raw: psycopg.Connection) -> None:
     changes = {
         "ledger_entry": "UPDATE ledger_entry SET kind = 'withdrawal'",
-        "posting": "UPDATE posting SET quantity = quantity * 2",
+        "entry_posting": "UPDATE entry_posting SET held = held * 2",
         "custody_movement": "UPDATE custody_movement SET quantity = 1",
         "audit_record": "UPDATE audit_record SET actor_id = 'nobody'",
     }
@@ -51,19 +70,23 @@ def test_the_journal_is_append_only(raw: psycopg.Connection) -> None:
 
 
 def test_postings_of_an_entry_sum_to_zero_in_each_currency(raw: psycopg.Connection, account: UUID) -> None:
-    entry_id = _entry(raw)
-    insert = "INSERT INTO posting VALUES (%s, %s, %s, %s, 'available', %s), (%s, %s, %s, %s, 'available', %s)"
-    for currency, quantity in (("ofcbtc", 4), ("ofceth", 5)):
+    entry = _entry(raw)
+    for wrong in ((NIL, "ofcbtc", 4, 0), (NIL, "ofceth", 5, 0), (NIL, "ofcbtc", 5, 1)):
         with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="sum to zero"):
-            raw.execute(insert, (NIL, entry_id, account, "ofcbtc", -5, NIL, entry_id, NIL, currency, quantity))
-    raw.execute(insert, (NIL, entry_id, account, "ofcbtc", -5, NIL, entry_id, NIL, "ofcbtc", 5))
+            _post(raw, entry, (account, "ofcbtc", -5, 0), wrong)
+    _post(raw, entry, (account, "ofcbtc", -5, 0), (NIL, "ofcbtc", 2, 3))
 
 
 def test_a_posting_belongs_to_an_entry(raw: psycopg.Connection, account: UUID) -> None:
-    insert = "INSERT INTO posting VALUES (%s, %s, %s, 'ofcbtc', 'available', -5), (%s, %s, %s, 'ofcbtc', 'held', 5)"
-    stray = uuid4()
-    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="names no journal entry"):
-        raw.execute(insert, (NIL, stray, account, NIL, stray, account))
+    for entry, of_settlement in ((_entry(raw) + 1000, False), (_entry(raw), True)):
+        with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="names no journal entry"):
+            _post(raw, entry, (account, "ofcbtc", -5, 5), of_settlement=of_settlement)
+
+
+def test_a_posting_moves_something(raw: psycopg.Connection, account: UUID) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation) as refused:
+        _post(raw, _entry(raw), (account, "ofcbtc", 0, 0))
+    assert refused.value.diag.constraint_name == "posting_not_zero"
 
 
 def test_a_balance_stays_in_range(raw: psycopg.Connection, account: UUID) -> None:

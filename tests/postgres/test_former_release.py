@@ -44,7 +44,11 @@ def _assert_roles(server: EmbeddedPostgres) -> None:
         assert connection.execute("SELECT action, subject_id FROM audit_record").fetchall() == [("a", "lune")]
         applied = connection.execute("SELECT name FROM schema_migration ORDER BY name").fetchall()
         assert [name for (name,) in applied] == [one.name for one in all_migrations()]
-        for statement in (b"DELETE FROM audit_record", b"UPDATE posting SET currency = ''", b"DROP TABLE posting"):
+        for statement in (
+            b"DELETE FROM audit_record",
+            b"UPDATE entry_posting SET held = 0",
+            b"DROP TABLE entry_posting",
+        ):
             with pytest.raises(InsufficientPrivilege):
                 connection.execute(statement)
 

@@ -19,7 +19,7 @@ from .needs import Judge
 
 APPEND_ONLY: Final = (
     "ledger_entry",
-    "posting",
+    "entry_posting",
     "custody_movement",
     "audit_record",
     "event",
@@ -62,7 +62,7 @@ def test_journal_audit_and_events_cannot_be_changed(application: Connection[Any]
     column = {
         "audit_record": "action",
         "event": "type",
-        "posting": "currency",
+        "entry_posting": "available",
         "signed_request": "operation",
         "used_text": "operation",
         "key_set": "sha256",
@@ -133,13 +133,13 @@ def test_network_that_holds_enterprises_cannot_be_marked_as_a_sandbox(
 
 def test_grants_are_brought_back_to_what_they_should_be(dsn: str) -> None:
     with psycopg.connect(as_owner(dsn)) as owner:
-        owner.execute(SQL("GRANT ALL ON posting TO {}").format(Identifier(APPLICATION)))
+        owner.execute(SQL("GRANT ALL ON entry_posting TO {}").format(Identifier(APPLICATION)))
         owner.execute(SQL("REVOKE ALL ON nonce FROM {}").format(Identifier(APPLICATION)))
         grant(owner, APPLICATION)
         held = (
             "SELECT privilege_type::text FROM information_schema.role_table_grants"
             " WHERE grantee = %s AND table_name = %s"
         )
-        for table in ("posting", "nonce"):
+        for table in ("entry_posting", "nonce"):
             found = {privilege for (privilege,) in owner.execute(held, [APPLICATION, table]).fetchall()}
             assert found == set(granted()[table])

@@ -30,10 +30,7 @@ ORPHANS = {
         "INSERT INTO event (id, enterprise_id, type, subject_id, payload, created_at)"
         " VALUES (%(one)s, 'nobody', 'x', %(one)s, '{}', %(now)s)"
     ),
-    "posting_entry_exists": (
-        "INSERT INTO posting VALUES (%(one)s, %(one)s, %(one)s, 'ofcbtc', 'available', 1),"
-        " (%(one)s, %(one)s, %(one)s, 'ofcbtc', 'held', -1)"
-    ),
+    "posting_entry_exists": ("INSERT INTO entry_posting VALUES (9, 0, 1, false, 1, -1)"),
 }
 
 KEYS = {

@@ -26,6 +26,11 @@ from tests.support.databases import TestCluster
 QUANTITY = st.integers(-(10**30), 10**30) | st.integers(-5, 5)
 PARTNER, PARTNER_ACCOUNT, SETTLEMENT = uuid4(), uuid4(), uuid4()
 RICH = 10**40
+# Its account has no row: only the number counts, and that it is no other's.
+_INSERT_BALANCE: LiteralString = (
+    "INSERT INTO balance (account_id, currency, account_number, currency_number, available, held)"
+    " SELECT %s, name, 1000 + (SELECT count(*) FROM balance), number, %s, 0 FROM currency WHERE name = 'ofcbtc'"
+)
 
 
 GROUPS = st.dictionaries(st.integers(1, 5), QUANTITY, max_size=5)
@@ -191,13 +196,13 @@ class Comparison:
         # Without foreign keys, so that the rows that these refer to need not exist.
         tx.connection.execute("SET LOCAL session_replication_role = replica")
         for account, available in zip(self.ids, case.available, strict=True):
-            self._write("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", account, Decimal(available))
+            self._write(_INSERT_BALANCE, account, Decimal(available))
             party = "INSERT INTO settlement_party VALUES (%s, %s, %s, %s, false)"
             self._write(party, SETTLEMENT, PARTNER, account, tx.now())
         for moves, pulled_in in ((case.new, False), (case.pulled_in, True)):
             for move in moves:
                 self._transfer(move, uuid4() if pulled_in else None)
-        self._write("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", PARTNER_ACCOUNT, Decimal(RICH))
+        self._write(_INSERT_BALANCE, PARTNER_ACCOUNT, Decimal(RICH))
 
     def run(self) -> None:
         entry = Entry(uuid4(), EntryKind.SETTLEMENT_HELD, SETTLEMENT, PARTNER)
@@ -324,7 +329,7 @@ def _seed_run(tx: Transaction, parts: dict[UUID, tuple[int | None, int]]) -> Rel
     connection.execute("SET LOCAL session_replication_role = replica")
     for account, (available, _) in parts.items():
         if available is not None:
-            connection.execute("INSERT INTO balance VALUES (%s, 'ofcbtc', %s, 0)", (account, Decimal(available)))
+            connection.execute(_INSERT_BALANCE, (account, Decimal(available)))
     moves = {"accounts": list(parts), "moves": [Decimal(by) for _, by in parts.values()]}
     return Relation(
         "SELECT account_id, 'ofcbtc' AS currency, quantity"

@@ -69,7 +69,7 @@ def test_permanent_rows_are_protected_after_a_reset(network: Network, operator: 
     ok(operator.post("/sandbox/reset"))
     run_settlement(network)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for change in ("TRUNCATE enterprise CASCADE", "DELETE FROM posting", "DELETE FROM audit_record"):
+        for change in ("TRUNCATE enterprise CASCADE", "DELETE FROM entry_posting", "DELETE FROM audit_record"):
             with pytest.raises(psycopg.errors.IntegrityError):
                 connection.execute(change)
         disabled = "SELECT count(*) FROM pg_trigger WHERE tgenabled <> 'O'"

@@ -29,9 +29,12 @@ def migrate(
 ) -> None:
     """Upgrade the database to this version. `serve` and `worker` also do this when they start."""
     from clearwindow import bootstrap  # noqa: PLC0415 - the web framework takes a while to import
+    from clearwindow.core.logs import configure_logging  # noqa: PLC0415
     from clearwindow.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(data_dir=data, database_url=database_url)
+    # A migration tells the log how far it is.
+    configure_logging(settings.log_level)
     with bootstrap.opened_database(settings, share_running=True, as_owner=True) as opened:
         applied = opened.applied_migrations
     if as_json:

@@ -6,10 +6,12 @@ SELECT account_id, currency, available, held FROM balance
 WHERE account_id = ANY(%(account_ids)s) ORDER BY account_id, currency
 
 -- name: add_missing_balances
-INSERT INTO balance (account_id, currency, available, held)
-SELECT wanted.account_id, wanted.currency, 0, 0
+INSERT INTO balance (account_id, currency, account_number, currency_number, available, held)
+SELECT wanted.account_id, wanted.currency, account.number, currency.number, 0, 0
 FROM unnest(%(account_ids)s::uuid[], %(currencies)s::text[]) AS wanted (account_id, currency)
 LEFT JOIN balance USING (account_id, currency)
+JOIN account ON account.id = wanted.account_id
+JOIN currency ON currency.name = wanted.currency
 WHERE balance.account_id IS NULL
 ON CONFLICT DO NOTHING
 
@@ -27,22 +29,32 @@ FOR UPDATE OF balance
 INSERT INTO ledger_entry (id, partner_id, kind, cause_id, reference, created_at)
 VALUES (%(id)s, %(partner_id)s, %(kind)s, %(cause_id)s, %(reference)s, %(now)s)
 
+-- columns: entry
+-- The number of the entry that a statement posts, and whether it is of a settlement. NULL is refused.
+(SELECT number FROM ledger_entry WHERE id = %(entry_id)s) AS entry_number,
+           (SELECT kind IN ('settlement_held', 'settlement_executed', 'settlement_rejected')
+            FROM ledger_entry WHERE id = %(entry_id)s) AS of_settlement
+
 -- name: post_movements
+-- Moves balances, and posts what moved, in the order of the key. Returns how many balances there were.
 WITH movement AS (
     SELECT account_id, currency, sum(available) AS available, sum(held) AS held
     FROM unnest(%(account_ids)s::uuid[], %(currencies)s::text[], %(available)s::numeric[], %(held)s::numeric[])
         AS given (account_id, currency, available, held)
     GROUP BY account_id, currency
+), moved AS (
+    UPDATE balance
+    SET available = balance.available + movement.available, held = balance.held + movement.held
+    FROM movement
+    WHERE (balance.account_id, balance.currency) = (movement.account_id, movement.currency)
+    RETURNING balance.account_number, balance.currency_number, movement.available, movement.held
 ), posted AS (
-    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
-    FROM movement CROSS JOIN LATERAL (VALUES ('available', available), ('held', held)) AS part (bucket, quantity)
-    WHERE quantity <> 0
+    INSERT INTO entry_posting (entry_number, of_settlement, account_number, currency_number, available, held)
+    SELECT {entry}, account_number, currency_number, available, held
+    FROM moved WHERE available <> 0 OR held <> 0
+    ORDER BY account_number, currency_number
 )
-UPDATE balance
-SET available = balance.available + movement.available, held = balance.held + movement.held
-FROM movement
-WHERE (balance.account_id, balance.currency) = (movement.account_id, movement.currency)
+SELECT count(*) FROM moved
 
 -- name: put_holds
 -- Sets each hold to the given quantity. Zero removes the hold.
@@ -86,18 +98,46 @@ DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 -- name: list_holds
 SELECT cause_id, account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 
+-- columns: entries_of_account
+-- The numbers of the entries that move an account. Postings of settlements have no index by account: those of a network
+-- account are found through the settlements in which its connection is a party, those of a partner's Go Account through
+-- the partner's settlements.
+SELECT posting.entry_number
+    FROM account JOIN entry_posting AS posting ON posting.account_number = account.number
+    WHERE account.id = %(account_id)s AND NOT posting.of_settlement
+    UNION ALL
+    SELECT entry.number
+    FROM (
+        SELECT party.settlement_id
+        FROM connection JOIN settlement_party AS party ON party.connection_id = connection.id
+        WHERE connection.network_account_id = %(account_id)s
+        UNION ALL
+        SELECT settlement.id
+        FROM partner JOIN settlement ON settlement.partner_id = partner.id
+        WHERE partner.go_account_id = %(account_id)s
+    ) AS concerned
+    JOIN ledger_entry AS entry ON entry.cause_id = concerned.settlement_id
+    WHERE EXISTS (
+        SELECT FROM account
+        JOIN entry_posting AS posting
+            ON (posting.entry_number, posting.account_number) = (entry.number, account.number)
+        WHERE account.id = %(account_id)s AND posting.of_settlement
+    )
+
 -- name: list_entries
 SELECT entry.id, entry.kind, entry.cause_id, entry.partner_id, entry.reference, entry.created_at,
        (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                    'accountKind', account.kind, 'accountId', posting.account_id, 'currency', posting.currency,
-                    'bucket', posting.bucket, 'quantity', posting.quantity::text)
-                ORDER BY posting.account_id, posting.currency, posting.bucket), '[]')
-        FROM posting JOIN account ON account.id = posting.account_id
-        WHERE posting.entry_id = entry.id) AS postings
+                    'accountKind', account.kind, 'accountId', account.id, 'currency', currency.name,
+                    'bucket', part.bucket, 'quantity', part.quantity::text)
+                ORDER BY account.id, currency.name, part.bucket), '[]')
+        FROM entry_posting AS posting
+        JOIN account ON account.number = posting.account_number
+        JOIN currency ON currency.number = posting.currency_number
+        CROSS JOIN LATERAL (VALUES ('available', posting.available), ('held', posting.held)) AS part (bucket, quantity)
+        WHERE posting.entry_number = entry.number AND part.quantity <> 0) AS postings
 FROM ledger_entry AS entry
 WHERE (%(cause_id)s::uuid IS NULL OR entry.cause_id = %(cause_id)s)
-  AND (%(account_id)s::uuid IS NULL
-       OR entry.id IN (SELECT entry_id FROM posting WHERE account_id = %(account_id)s))
+  AND (%(account_id)s::uuid IS NULL OR entry.number IN ({entries_of_account}))
   AND (%(created_on_or_after)s::timestamptz IS NULL OR entry.created_at >= %(created_on_or_after)s)
   AND (%(created_before)s::timestamptz IS NULL OR entry.created_at < %(created_before)s)
 
@@ -150,12 +190,13 @@ WITH wanted AS (
     FROM wanted
     WHERE (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
       AND balance.available >= wanted.change
-    RETURNING balance.account_id, balance.currency, wanted.needed, wanted.change
+    RETURNING balance.account_id, balance.currency, balance.account_number, balance.currency_number,
+              wanted.needed, wanted.change
 ), posted AS (
-    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
-    FROM moved CROSS JOIN LATERAL (VALUES ('available', -change), ('held', change)) AS part (bucket, quantity)
-    WHERE change <> 0
+    INSERT INTO entry_posting (entry_number, of_settlement, account_number, currency_number, available, held)
+    SELECT {entry}, account_number, currency_number, -change, change
+    FROM moved WHERE change <> 0
+    ORDER BY account_number, currency_number
 ), dropped AS (
     DELETE FROM hold WHERE cause_id = ANY(%(former_cause_ids)s)
 ), put AS (
@@ -195,12 +236,13 @@ WITH wanted AS (
     FROM wanted
     WHERE (balance.account_id, balance.currency) = (wanted.account_id, wanted.currency)
       AND balance.available >= wanted.change
-    RETURNING balance.account_id, balance.currency, wanted.needed, wanted.change
+    RETURNING balance.account_id, balance.currency, balance.account_number, balance.currency_number,
+              wanted.needed, wanted.change
 ), posted AS (
-    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
-    FROM moved CROSS JOIN LATERAL (VALUES ('available', -change), ('held', change)) AS part (bucket, quantity)
-    WHERE change <> 0
+    INSERT INTO entry_posting (entry_number, of_settlement, account_number, currency_number, available, held)
+    SELECT {entry}, account_number, currency_number, -change, change
+    FROM moved WHERE change <> 0
+    ORDER BY account_number, currency_number
 ), ended AS (
     DELETE FROM hold WHERE cause_id = ANY(%(ended_cause_ids)s)
 ), dropped AS (
@@ -270,7 +312,8 @@ ORDER BY run.account_id, run.currency
 -- Executes `run`: releases what the settlement held on each balance, and adds the quantity, which is negative for a
 -- loss. A gain first fills the holds of disputes up to the quantities of `dispute_target`, lowest rank first. The
 -- partner's own account changes by the given quantities. A balance that does not exist yet is made by its gain; an
--- allocation may make it at the same time. Returns how many balances had to move and how many moved.
+-- allocation may make it at the same time. Missing balances are looked for only if fewer moved than had to. Returns how
+-- many balances had to move and how many moved.
 WITH run AS MATERIALIZED (
     {run}
 ), settled AS (
@@ -310,25 +353,32 @@ WITH run AS MATERIALIZED (
     ) AS part
     GROUP BY account_id, currency
     HAVING sum(available) <> 0 OR sum(held) <> 0
-), made AS (
-    INSERT INTO balance (account_id, currency, available, held)
-    SELECT moving.account_id, moving.currency, moving.available, moving.held
-    FROM moving LEFT JOIN balance USING (account_id, currency)
-    WHERE balance.account_id IS NULL
-    ON CONFLICT (account_id, currency) DO UPDATE
-    SET available = balance.available + excluded.available, held = balance.held + excluded.held
-    RETURNING 1
 ), moved AS (
     UPDATE balance
     SET available = balance.available + moving.available, held = balance.held + moving.held
     FROM moving
     WHERE (balance.account_id, balance.currency) = (moving.account_id, moving.currency)
+    RETURNING balance.account_number, balance.currency_number, moving.available, moving.held
+), fresh AS MATERIALIZED (
+    SELECT moving.account_id, moving.currency, account.number AS account_number,
+           currency.number AS currency_number, moving.available, moving.held
+    FROM moving LEFT JOIN balance USING (account_id, currency)
+    JOIN account ON account.id = moving.account_id
+    JOIN currency ON currency.name = moving.currency
+    WHERE balance.account_id IS NULL AND (SELECT count(*) FROM moved) < (SELECT count(*) FROM moving)
+), made AS (
+    INSERT INTO balance (account_id, currency, account_number, currency_number, available, held)
+    SELECT account_id, currency, account_number, currency_number, available, held FROM fresh
+    ON CONFLICT (account_id, currency) DO UPDATE
+    SET available = balance.available + excluded.available, held = balance.held + excluded.held
     RETURNING 1
 ), posted AS (
-    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, quantity
-    FROM moving CROSS JOIN LATERAL (VALUES ('available', available), ('held', held)) AS part (bucket, quantity)
-    WHERE quantity <> 0
+    INSERT INTO entry_posting (entry_number, of_settlement, account_number, currency_number, available, held)
+    SELECT {entry}, account_number, currency_number, available, held
+    FROM (SELECT account_number, currency_number, available, held FROM moved
+          UNION ALL
+          SELECT account_number, currency_number, available, held FROM fresh) AS part
+    ORDER BY account_number, currency_number
 ), filled AS (
     INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
     SELECT %(partner_id)s, dispute_id, 'dispute', account_id, currency, quantity FROM filling
@@ -341,8 +391,9 @@ SELECT (SELECT count(*) FROM moving) AS wanted,
 -- Executes many settlements as `settle_run` does one, each with an entry of its own. A balance that several of them
 -- move is moved once, by the sum. No dispute has a hold to fill.
 WITH entry AS (
-    SELECT entry_id, settlement_id
+    SELECT ledger_entry.number, given.settlement_id
     FROM unnest(%(entry_ids)s::uuid[], %(cause_ids)s::uuid[]) AS given (entry_id, settlement_id)
+    LEFT JOIN ledger_entry ON ledger_entry.id = given.entry_id
 ), run AS MATERIALIZED (
     {runs}
 ), settled AS (
@@ -359,29 +410,34 @@ WITH entry AS (
     ) AS part
     GROUP BY settlement_id, account_id, currency
     HAVING sum(available) <> 0 OR sum(held) <> 0
+), numbered AS MATERIALIZED (
+    SELECT moving.settlement_id, moving.account_id, moving.currency, account.number AS account_number,
+           currency.number AS currency_number, moving.available, moving.held
+    FROM moving
+    LEFT JOIN account ON account.id = moving.account_id
+    LEFT JOIN currency ON currency.name = moving.currency
 ), total AS (
-    SELECT account_id, currency, sum(available) AS available, sum(held) AS held
-    FROM moving GROUP BY account_id, currency
-), made AS (
-    INSERT INTO balance (account_id, currency, available, held)
-    SELECT total.account_id, total.currency, total.available, total.held
-    FROM total LEFT JOIN balance USING (account_id, currency)
-    WHERE balance.account_id IS NULL
-    ON CONFLICT (account_id, currency) DO UPDATE
-    SET available = balance.available + excluded.available, held = balance.held + excluded.held
-    RETURNING 1
+    SELECT account_id, currency, account_number, currency_number, sum(available) AS available, sum(held) AS held
+    FROM numbered GROUP BY account_id, currency, account_number, currency_number
 ), moved AS (
     UPDATE balance
     SET available = balance.available + total.available, held = balance.held + total.held
     FROM total
     WHERE (balance.account_id, balance.currency) = (total.account_id, total.currency)
     RETURNING 1
+), made AS (
+    INSERT INTO balance (account_id, currency, account_number, currency_number, available, held)
+    SELECT total.account_id, total.currency, total.account_number, total.currency_number, total.available, total.held
+    FROM total LEFT JOIN balance USING (account_id, currency)
+    WHERE balance.account_id IS NULL AND (SELECT count(*) FROM moved) < (SELECT count(*) FROM total)
+    ON CONFLICT (account_id, currency) DO UPDATE
+    SET available = balance.available + excluded.available, held = balance.held + excluded.held
+    RETURNING 1
 ), posted AS (
-    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-    SELECT %(partner_id)s, entry.entry_id, moving.account_id, moving.currency, part.bucket, part.quantity
-    FROM moving JOIN entry USING (settlement_id)
-    CROSS JOIN LATERAL (VALUES ('available', available), ('held', held)) AS part (bucket, quantity)
-    WHERE part.quantity <> 0
+    INSERT INTO entry_posting (entry_number, of_settlement, account_number, currency_number, available, held)
+    SELECT entry.number, true, numbered.account_number, numbered.currency_number, numbered.available, numbered.held
+    FROM numbered LEFT JOIN entry USING (settlement_id)
+    ORDER BY entry.number, numbered.account_number, numbered.currency_number
 )
 SELECT (SELECT count(*) FROM total) AS wanted,
        (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) AS done
@@ -390,13 +446,16 @@ SELECT (SELECT count(*) FROM total) AS wanted,
 -- Releases everything that a cause holds, back to the available part of each balance.
 WITH released AS (
     DELETE FROM hold WHERE cause_id = %(cause_id)s RETURNING account_id, currency, quantity
-), posted AS (
-    INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-    SELECT %(partner_id)s, %(entry_id)s, account_id, currency, bucket, part.quantity
+), moved AS (
+    UPDATE balance
+    SET available = balance.available + released.quantity, held = balance.held - released.quantity
     FROM released
-    CROSS JOIN LATERAL (VALUES ('available', quantity), ('held', -quantity)) AS part (bucket, quantity)
+    WHERE (balance.account_id, balance.currency) = (released.account_id, released.currency)
+    RETURNING balance.account_number, balance.currency_number, released.quantity
+), posted AS (
+    INSERT INTO entry_posting (entry_number, of_settlement, account_number, currency_number, available, held)
+    SELECT {entry}, account_number, currency_number, quantity, -quantity
+    FROM moved
+    ORDER BY account_number, currency_number
 )
-UPDATE balance
-SET available = balance.available + released.quantity, held = balance.held - released.quantity
-FROM released
-WHERE (balance.account_id, balance.currency) = (released.account_id, released.currency)
+SELECT (SELECT count(*) FROM released) AS wanted, (SELECT count(*) FROM moved) AS done

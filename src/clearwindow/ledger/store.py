@@ -99,9 +99,9 @@ def post(tx: Transaction, entry: Entry, movements: Sequence[Movement], holds: Se
     """
     _require_zero_sum(movements)
     insert_entry(tx, entry)
-    moved = tx.run(
+    (moved,) = tx.scalars(
+        int,
         sql["post_movements"],
-        partner_id=entry.partner_id,
         entry_id=entry.id,
         account_ids=[movement.key.account_id for movement in movements],
         currencies=[movement.key.currency for movement in movements],
@@ -295,8 +295,9 @@ def uncovered_losses(tx: Transaction, run: Relation) -> list[Shortfall]:
 def release_holds(tx: Transaction, entry: Entry) -> None:
     """Releases everything that the entry's cause holds."""
     insert_entry(tx, entry)
-    values = {"partner_id": entry.partner_id, "entry_id": entry.id, "cause_id": entry.cause_id}
-    tx.run(sql["release_holds"], **values)
+    moved = tx.one(_Moved, sql["release_holds"], entry_id=entry.id, cause_id=entry.cause_id)
+    if moved.wanted != moved.done:
+        raise AssertionError(f"{moved.wanted} balances had to move, {moved.done} did")
 
 
 def _require_zero_sum(movements: Iterable[Movement]) -> None:

@@ -8,9 +8,13 @@ from importlib.resources import files
 from typing import Final
 
 import psycopg
+import structlog
+from psycopg.errors import Diagnostic
 
 from clearwindow.postgres.address import connected
 from clearwindow.postgres.grants import grant
+
+log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger(__name__)
 
 _LOCK_KEY = 0x636C6561727769  # "clearwi" as a number: any constant that nobody else uses
 
@@ -18,6 +22,7 @@ OTHERS_WAIT_SECONDS: Final = 600
 """How long a start waits while another process migrates."""
 TABLES_WAIT_SECONDS: Final = 30
 """How long a migration waits for a table that others use. Then none is applied."""
+_RAISED: Final = "00000"
 _SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %s, true)"
 _MAY_MIGRATE = """
 SELECT coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('schema_migration')),
@@ -59,6 +64,7 @@ def migrate(dsn: str, application: str | None = None) -> list[str]:
         MigrationError: an applied migration differs from this version's, or this version does not know it.
     """
     with connected(dsn) as connection:
+        connection.add_notice_handler(_tell_progress)
         # Another process may be migrating, which takes its time.
         connection.execute(_SET_LOCK_TIMEOUT, [f"{OTHERS_WAIT_SECONDS}s"])
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
@@ -78,6 +84,12 @@ def migrate(dsn: str, application: str | None = None) -> list[str]:
         if application is not None and application != role_on(connection):
             grant(connection, application)
     return [migration.name for migration in pending]
+
+
+def _tell_progress(notice: Diagnostic) -> None:
+    """Tells the log what a migration says with RAISE NOTICE, and nothing that PostgreSQL says by itself."""
+    if notice.sqlstate == _RAISED:
+        log.info("migration_progress", message=notice.message_primary)
 
 
 def pending_migrations(dsn: str) -> list[str]:

@@ -17,12 +17,17 @@ def _enter(kind: str, cause: str, *postings: tuple[str, str, int], partner: str 
             f" VALUES ('{_ENTRY}', '{partner}', '{kind}', '{cause}', now())"
         )
     ]
-    rows = ", ".join(
-        f"('{partner}'::uuid, '{_ENTRY}'::uuid, {account}, 'ofcbtc', '{bucket}', {quantity})"
-        for account, bucket, quantity in postings
-    )
+    moved: dict[str, dict[str, int]] = {}
+    for account, bucket, quantity in postings:
+        moved.setdefault(account, {"available": 0, "held": 0})[bucket] += quantity
+    rows = ", ".join(f"({account}, {by['available']}, {by['held']})" for account, by in moved.items())
     statements.append(
-        f"INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity) VALUES {rows}"
+        "INSERT INTO entry_posting (entry_number, account_number, currency_number, of_settlement, available, held)"
+        " SELECT entry.number, account.number, currency.number,"
+        " entry.kind IN ('settlement_held', 'settlement_executed', 'settlement_rejected'), available, held"
+        f" FROM (VALUES {rows}) AS given (account_id, available, held)"
+        f" JOIN account ON account.id = account_id JOIN ledger_entry AS entry ON entry.id = '{_ENTRY}'"
+        " JOIN currency ON currency.name = 'ofcbtc'"
     )
     statements += [
         f"UPDATE balance SET {bucket} = {bucket} + {quantity} WHERE account_id = {account} AND currency = 'ofcbtc'"
@@ -61,6 +66,10 @@ NAMED: Final[dict[str, tuple[str, set[str]]]] = {
     "04 a balance is deleted": (
         f"DELETE FROM balance WHERE account_id = {_AVAILABLE_OF_ANN}",
         {"balance_equals_its_postings", "held_equals_its_holds"},
+    ),
+    "04b a balance has the number of another account": (
+        f"UPDATE balance SET account_number = 0 WHERE account_id = {_AVAILABLE_OF_ANN} AND currency = 'ofcbtc'",
+        {"balance_equals_its_postings"},
     ),
     # Holds.
     "05 an open settlement holds less": (
@@ -174,28 +183,30 @@ NAMED: Final[dict[str, tuple[str, set[str]]]] = {
     # The journal.
     "13 a posting has another amount": (
         (
-            "UPDATE posting SET quantity = quantity + 1 WHERE bucket = 'held'"
-            " AND entry_id IN (SELECT id FROM ledger_entry WHERE cause_id = '{open}')"
+            "UPDATE entry_posting SET held = held + 1"
+            " WHERE entry_number IN (SELECT number FROM ledger_entry WHERE cause_id = '{open}')"
         ),
         {"balance_equals_its_postings", "entry_sums_to_zero"},
     ),
     "13b a posting is of another account": (
         (
-            f"UPDATE posting SET account_id = {_GO_OF_EXCHANGE} WHERE account_id = {_AVAILABLE_OF_ANN}"
-            " AND entry_id IN (SELECT id FROM ledger_entry WHERE cause_id = '{rejected}' AND kind = 'settlement_held')"
+            f"UPDATE entry_posting SET account_number = (SELECT number FROM account WHERE id = {_GO_OF_EXCHANGE})"
+            f" WHERE account_number = (SELECT number FROM account WHERE id = {_AVAILABLE_OF_ANN}) AND entry_number IN"
+            " (SELECT number FROM ledger_entry WHERE cause_id = '{rejected}' AND kind = 'settlement_held')"
         ),
         {"balance_equals_its_postings", "entry_moves_what_its_kind_may"},
     ),
-    "13c a posting is of another partner": (
+    "13c a posting is not said to be of a settlement": (
         (
-            "UPDATE posting SET partner_id = '{ann}' WHERE entry_id IN"
-            " (SELECT id FROM ledger_entry WHERE cause_id = '{open}')"
+            "UPDATE entry_posting SET of_settlement = false WHERE entry_number IN"
+            " (SELECT number FROM ledger_entry WHERE cause_id = '{open}')"
         ),
-        {"entry_moves_what_its_kind_may"},
+        {"posting_has_its_entry"},
     ),
     "13d an entry and its postings are deleted": (
         (
-            "DELETE FROM posting WHERE entry_id IN (SELECT id FROM ledger_entry WHERE cause_id = '{executed}');"
+            "DELETE FROM entry_posting"
+            " WHERE entry_number IN (SELECT number FROM ledger_entry WHERE cause_id = '{executed}');"
             " DELETE FROM ledger_entry WHERE cause_id = '{executed}'"
         ),
         {"balance_equals_its_postings", "entry_has_its_cause", "executed_settlement_posts_its_transfers"},

@@ -51,9 +51,15 @@ def test_operator_gets_the_first_rows_and_the_total(
     count = ROWS_SHOWN + 50
     with psycopg.connect(as_superuser(runtime.database.dsn)) as connection:
         connection.execute(
-            "INSERT INTO currency SELECT 'ofcz' || number, 'z', 0 FROM generate_series(1, %s) AS number", (count,)
+            "INSERT INTO currency (name, backing, decimals)"
+            " SELECT 'ofcz' || number, 'z', 0 FROM generate_series(1, %s) AS number",
+            (count,),
         )
-        statement = sql.SQL("INSERT INTO balance SELECT %s, name, 7, 0 FROM currency WHERE backing = 'z'")
+        statement = sql.SQL(
+            "INSERT INTO balance (account_id, account_number, currency, currency_number, available, held)"
+            " SELECT id, account.number, name, currency.number, 7, 0 FROM account, currency"
+            " WHERE id = %s AND backing = 'z'"
+        )
         connection.execute(statement, (account,))
     found = {finding["invariant"]: finding for finding in operator.check()}
     assert set(found) == {"balance_equals_its_postings", "currency_sums_to_zero", "accounts_hold_what_came_in"}

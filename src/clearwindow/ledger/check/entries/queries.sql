@@ -126,7 +126,6 @@ LEFT JOIN partner ON partner.id = entry.partner_id
 LEFT JOIN ({kind_rules}) AS rule
   ON (rule.kind, rule.account_kind, rule.bucket) = (entry.kind, account.kind, posting.bucket)
 WHERE rule.kind IS NULL OR sign(posting.quantity) NOT BETWEEN rule.least AND rule.most
-   OR posting.partner_id <> entry.partner_id
    OR (rule.owner = 'partner' AND entry.partner_id
        <> CASE WHEN account.kind = 'network' THEN account.partner_id
                WHEN posting.account_id = partner.go_account_id THEN partner.id

@@ -1,0 +1,1 @@
+"""Databases of former releases, and what the present version makes of them."""
