@@ -21,8 +21,8 @@ import httpx2
 import psycopg
 import typer
 
-from bench.books import check_ledger
 from bench.network import PATH, Network, seed, signed_request
+from clearwindow.ledger.check.service import check_ledger
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.simulator.server import serving
 from tests.support.databases import migrate_as_owner
@@ -36,9 +36,14 @@ _SETTINGS: Final = {
     "CLEARWINDOW_SECRET_KEY": base64.b64encode(bytes(32)).decode(),
 }
 _WINDOWS: Final = "UPDATE partner SET client_dispute_window_minutes = 600, top_up_window_minutes = 0"
+# Deadlines never change, so that the trigger that says so is off for this statement.
 _MAKE_DUE: Final = (
-    "UPDATE settlement SET dispute_deadline_at = now(), top_up_deadline_at = now(), due_at = now()"
-    " WHERE external_id LIKE 'due-%'"
+    "SET session_replication_role = replica;"
+    " UPDATE settlement SET dispute_deadline_at = now(), top_up_deadline_at = now(), due_at = now()"
+    " WHERE external_id LIKE 'due-%';"
+    " UPDATE settlement_party SET dispute_deadline_at = settlement.dispute_deadline_at"
+    " FROM settlement WHERE settlement.id = settlement_id;"
+    " RESET session_replication_role"
 )
 _COUNT_OPEN: Final = "SELECT count(*) FROM settlement WHERE external_id LIKE 'due-%' AND state <> 'completed'"
 

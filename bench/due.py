@@ -20,9 +20,9 @@ import psycopg
 import structlog
 import typer
 
-from bench.books import check_ledger
 from clearwindow.identity.operators import ensure_bootstrap_operator
 from clearwindow.jobs.worker import Worker
+from clearwindow.ledger.check.service import check_ledger
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.runtime import Runtime
 from clearwindow.settlements.jobs import SettlementWork
@@ -38,7 +38,14 @@ from tests.support.settlements import stage
 _OPERATOR_TOKEN: Final = "an-operator-of-this-bench"  # noqa: S105 - of a database that lives for a minute
 _FUNDS: Final = 10**12
 _COUNT_OPEN: Final = "SELECT count(*) FROM settlement WHERE state <> 'completed'"
-_MAKE_DUE: Final = "UPDATE settlement SET due_at = now(), dispute_deadline_at = now(), top_up_deadline_at = now()"
+# Deadlines never change, so that the trigger that says so is off for this statement.
+_MAKE_DUE: Final = (
+    "SET session_replication_role = replica;"
+    " UPDATE settlement SET due_at = now(), dispute_deadline_at = now(), top_up_deadline_at = now();"
+    " UPDATE settlement_party SET dispute_deadline_at = settlement.dispute_deadline_at"
+    " FROM settlement WHERE settlement.id = settlement_id;"
+    " RESET session_replication_role"
+)
 _COPYING: Final = (
     """CREATE TEMPORARY TABLE copied AS
        SELECT gen_random_uuid() AS copy_id, gen_random_uuid() AS entry_id, id, partner_id
@@ -56,9 +63,11 @@ _COPYING: Final = (
        FROM copied JOIN settlement_transfer USING (partner_id) WHERE settlement_id = copied.id""",
     """INSERT INTO ledger_entry (id, partner_id, kind, cause_id, created_at)
        SELECT entry_id, partner_id, 'settlement_held', copy_id, now() FROM copied""",
-    """INSERT INTO posting (partner_id, entry_id, account_id, currency, bucket, quantity)
-       SELECT copied.partner_id, copied.entry_id, account_id, currency, bucket, quantity
-       FROM copied JOIN ledger_entry ON cause_id = copied.id JOIN posting ON posting.entry_id = ledger_entry.id""",
+    """INSERT INTO entry_posting (entry_number, account_number, currency_number, of_settlement, available, held)
+       SELECT made.number, account_number, currency_number, of_settlement, available, held
+       FROM copied JOIN ledger_entry AS made ON made.id = copied.entry_id
+       JOIN ledger_entry AS original ON original.cause_id = copied.id
+       JOIN entry_posting ON entry_number = original.number""",
     """INSERT INTO hold (partner_id, cause_id, cause_kind, account_id, currency, quantity)
        SELECT copied.partner_id, copy_id, cause_kind, account_id, currency, quantity
        FROM copied JOIN hold ON cause_id = copied.id""",

@@ -9,9 +9,11 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.rounds import PARTS, Measurement
+from bench.rounds import PARTS, PRODUCT, Measurement
 
 MEBIBYTE: Final = 1024 * 1024
+FLOOR: Final = "bare, primary key"
+"""What the others are divided by."""
 
 
 def print_report(measurement: Measurement, console: Console) -> None:
@@ -34,7 +36,39 @@ def print_report(measurement: Measurement, console: Console) -> None:
             _ratio(measurement.ratio(part, min)),
         )
     console.print(table)
+    console.print(_costs(measurement))
     console.print(f"peak memory of the server's process: {measurement.peak_bytes / MEBIBYTE:.0f} MiB")
+
+
+def _costs(measurement: Measurement) -> Table:
+    table = Table(
+        title="a whole settlement: request, finalise, execute",
+        caption=f"medians of the rounds; ratios to {FLOOR}, in the same run; log: what PostgreSQL wrote to its"
+        " write-ahead log; processor: of all its processes, and of the server's process beside it",
+    )
+    table.add_column("what")
+    for title in ("ms", "ratio", "log MB", "ratio", "processor s", "server's", "ratio of both"):
+        table.add_column(title, justify="right")
+    for name, costs in measurement.costs.items():
+        floor = measurement.costs[FLOOR]
+        seconds, log, database = ([getattr(cost, part) for cost in costs] for part in _COST_PARTS)
+        server = [cost.server for cost in costs]
+        processor = [cost.database + (cost.server if name == PRODUCT else 0) for cost in costs]
+        table.add_row(
+            name,
+            f"{1000 * median(seconds):.0f}",
+            _ratio(median(seconds) / median(cost.seconds for cost in floor)),
+            f"{median(log) / 1e6:.1f}",
+            _ratio(median(log) / median(cost.log_bytes for cost in floor)),
+            f"{median(database):.2f}",
+            f"{median(server):.2f}" if name == PRODUCT else "",
+            # A tick is a hundredth of a second, and the smallest networks cost less.
+            _ratio(median(processor) / max(0.01, median(cost.database for cost in floor))),
+        )
+    return table
+
+
+_COST_PARTS: Final = ("seconds", "log_bytes", "database")
 
 
 def as_json(measurement: Measurement) -> dict[str, object]:

@@ -12,23 +12,30 @@ from uuid import UUID
 
 import psycopg
 
+from bench.bare import FLOORS, BareTables
 from bench.baseline import STEPS, BaselineSettlement
-from bench.books import check_ledger
+from bench.costs import Cost, Meter
 from bench.network import Network, seed, signed_request, sql
 from bench.psql import Psql, psql_session
 from bench.serving import MeasuredServer, measured_server
 from clearwindow.core.clock import SystemClock
+from clearwindow.ledger.check.service import check_ledger
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.postgres.pool import Database
 from tests.support.databases import migrate_as_owner
 
+PRODUCT: Final = "product"
+SAME_ROWS: Final = "psql, same rows"
 PARTS: Final = ("preview", "decode", "verify", "stage", "request", "finalise", "execute")
 Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Measurement:
-    """The seconds of each part, one number for each round; ``baseline`` are those of psql."""
+    """The seconds of each part, one number for each round; ``baseline`` are those of psql.
+
+    ``costs`` are those of a whole settlement: the product's, psql's with the same rows, and of the bare floors.
+    """
 
     connections: int
     currencies: int
@@ -37,6 +44,9 @@ class Measurement:
     baseline: dict[str, list[float]] = field(default_factory=lambda: {step: [] for step in STEPS})
     first: dict[str, float] = field(default_factory=dict)
     peak_bytes: int = 0
+    costs: dict[str, list[Cost]] = field(
+        default_factory=lambda: {name: [] for name in (PRODUCT, SAME_ROWS, *FLOORS)}
+    )
 
     def ratio(self, part: str, of: Callable[[list[float]], float] = median) -> float | None:
         """Returns a part's time divided by the baseline's, or None if the part has no baseline."""
@@ -62,7 +72,9 @@ def measure(connections: int, currencies: int, rounds: int, say: Say) -> Measure
             measured_server(postgres.dsn, network, Path(folder)) as server,
         ):
             _clean_up(connection)
-            bench = _Bench(network, server, psql, connection, Path(folder))
+            meter = Meter(connection, server.pid)
+            bare = BareTables(connection, Path(folder), connections, currencies)
+            bench = _Bench(network, server, psql, connection, Path(folder), meter, bare)
             measurement = bench.run(connections, currencies, rounds, say)
         _require_clean(postgres.dsn)
     return measurement
@@ -75,48 +87,58 @@ class _Bench:
     psql: Psql
     connection: psycopg.Connection
     folder: Path
+    meter: Meter
+    bare: BareTables
 
     def run(self, connections: int, currencies: int, rounds: int, say: Say) -> Measurement:
         """Settles once before the first round, to warm up; the baseline copies the rows of this settlement."""
         body = signed_request(self.network, "first")
         measurement = Measurement(connections, currencies, len(body))
         baselines = [BaselineSettlement(self.folder) for _ in range(rounds)]
-        first = self._product(body, baselines)
-        measurement.first.update(first)
+        measurement.first.update(self._product(body, baselines)[0])
         for number, baseline in enumerate(baselines, start=1):
             say(f"round {number} of {rounds}")
             body = signed_request(self.network, f"round-{number}")
             # The second one finds larger tables, so they take turns.
             if number % 2:
-                self._add(measurement.product, self._product(body))
-                self._add(measurement.baseline, self._baseline(baseline))
+                product, same_rows = self._product(body), self._baseline(baseline)
             else:
-                self._add(measurement.baseline, self._baseline(baseline))
-                self._add(measurement.product, self._product(body))
+                same_rows, product = self._baseline(baseline), self._product(body)
+            self._add(measurement.product, product[0])
+            self._add(measurement.baseline, same_rows[0])
+            measurement.costs[PRODUCT].append(product[1])
+            measurement.costs[SAME_ROWS].append(same_rows[1])
+            for floor in FLOORS:
+                cost = self.bare.settle(floor, self.psql, self.meter, lambda: _clean_up(self.connection))
+                measurement.costs[floor].append(cost)
         measurement.peak_bytes = self.server.peak_bytes()
         return measurement
 
-    def _product(self, body: bytes, exported_to: list[BaselineSettlement] | None = None) -> dict[str, float]:
+    def _product(
+        self, body: bytes, exported_to: list[BaselineSettlement] | None = None
+    ) -> tuple[dict[str, float], Cost]:
         times = {"preview": self.server.preview(body)}
-        staged = self.server.stage(body)
+        staged, total = self.meter.measure(lambda: self.server.stage(body))
         times |= {name: getattr(staged, name) for name in ("request", "decode", "verify", "stage")}
         self._export("stage", staged.settlement_id, exported_to)
         for step in ("finalise", "execute"):
             _clean_up(self.connection)
-            times[step] = self.server.advance(staged.settlement_id)
+            times[step], cost = self.meter.measure(lambda: self.server.advance(staged.settlement_id))
+            total += cost
             self._export(step, staged.settlement_id, exported_to)
         self._require_completed(staged.settlement_id)
         _clean_up(self.connection)
-        return times
+        return times, total
 
-    def _baseline(self, baseline: BaselineSettlement) -> dict[str, float]:
-        times = {}
+    def _baseline(self, baseline: BaselineSettlement) -> tuple[dict[str, float], Cost]:
+        times, total = {}, Cost()
         for step in STEPS:
-            times[step] = baseline.run(self.psql, step)
+            times[step], cost = self.meter.measure(lambda: baseline.run(self.psql, step))  # noqa: B023 - called at once
+            total += cost
             _clean_up(self.connection)
         self._require_completed(baseline.id)
         baseline.remove_files()
-        return times
+        return times, total
 
     def _export(self, step: str, of: UUID, baselines: list[BaselineSettlement] | None) -> None:
         for baseline in baselines or []:

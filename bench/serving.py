@@ -42,6 +42,10 @@ class MeasuredServer:
         self._pid = pid
         self._network = network
 
+    @property
+    def pid(self) -> int:
+        return self._pid
+
     def preview(self, body: bytes) -> float:
         """Previews the settlement that a signed request stages, and returns the seconds of the whole request."""
         fields = json.loads(body)

@@ -29,6 +29,12 @@ def test_every_part_is_measured_in_every_round() -> None:
     assert set(measured["first"]) == set(measured["product"])
     assert (measured["connections"], measured["currencies"], measured["unit"]) == (20, 2, "seconds")
     assert measured["peak_bytes"] > 0
+    assert set(measured["costs"]) == {
+        *("product", "psql, same rows"),
+        *("bare, no index", "bare, primary key", "bare, two commits"),
+    }
+    for costs in measured["costs"].values():
+        assert [cost["log_bytes"] > 0 and cost["seconds"] > 0 for cost in costs] == [True, True]
 
 
 def test_due_settlements_of_a_busy_partner_complete() -> None:
@@ -60,3 +66,4 @@ def test_result_is_printed_as_table() -> None:
     printed = run_bench("--rounds", "1")
     assert "20 connections x 2 currencies = 40 transfers" in printed
     assert "peak memory of the server's process" in printed
+    assert "a whole settlement: request, finalise, execute" in printed
