@@ -129,7 +129,7 @@ class Database:
         self.dsn = dsn
         self._clock = clock
         self._shared_clock = clock if isinstance(clock, SharedClock) else None
-        self._sessions = Sessions(dsn, self._shared_clock, max_connections, wait_seconds, lock_waits, budget)
+        self._sessions = Sessions(dsn, clock, max_connections, wait_seconds, lock_waits, budget)
 
     def open(self) -> None:
         self._sessions.open()

@@ -1,6 +1,6 @@
 """The mark of a sandbox in its database, and the clock that all processes of a sandbox share.
 
-A database without the mark keeps real time, and nothing empties it.
+A database without the mark keeps its server's time, and nothing empties it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from psycopg.rows import class_row
 
 from clearwindow.core.clock import Clock, SystemClock
 from clearwindow.postgres.address import APPLICATION_NAME, STARTING_SUFFIX, connected
+from clearwindow.postgres.database_clock import DatabaseClock
 
 _LOCK_KEY: Final = 0x636C6F636B  # "clock" as a number: any constant that nobody else uses
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -165,7 +166,7 @@ def clock_of(dsn: str, *, sandbox: bool | None) -> Clock:
             "The database is a sandbox, and its clock may be ahead of real time: set CLEARWINDOW_SANDBOX=1 to use"
             " it, or use another database."
         )
-    return SharedClock() if marked else SystemClock()
+    return SharedClock() if marked else DatabaseClock()
 
 
 @contextmanager

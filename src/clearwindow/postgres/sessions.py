@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from clearwindow.core.clock import Clock
 from clearwindow.core.places import Places, Use, enter_and_wait
 from clearwindow.core.work import Purpose, Working, working
 from clearwindow.postgres.address import (
@@ -28,6 +29,7 @@ from clearwindow.postgres.address import (
     takes_standby,
 )
 from clearwindow.postgres.budget import Budget, LockWaits
+from clearwindow.postgres.database_clock import DatabaseClock
 from clearwindow.postgres.failures import (
     CommitCutOffError,
     Failure,
@@ -86,13 +88,14 @@ class Sessions:
     def __init__(
         self,
         dsn: str,
-        shared_clock: SharedClock | None,
+        clock: Clock,
         max_connections: int,
         wait_seconds: float,
         lock_waits: LockWaits,
         budget: Budget | None,
     ) -> None:
-        self._shared_clock = shared_clock
+        self._shared_clock = clock if isinstance(clock, SharedClock) else None
+        self._database_clock = clock if isinstance(clock, DatabaseClock) else None
         self._max_connections = max_connections
         self._wait_seconds = wait_seconds
         self._takes_standby = takes_standby(dsn)
@@ -341,6 +344,9 @@ class Sessions:
         session.through_pooler = self._through_pooler = is_pooler(session)
         if not session.through_pooler:
             set_for_session(session, LIMITS)
+        if self._database_clock is not None:
+            # Also because the server may be another one than before.
+            self._database_clock.measure(session)
 
     def _check(self, session: _Session) -> None:
         """Checks a session before it is used. One that fails is replaced."""
@@ -350,7 +356,9 @@ class Sessions:
             if self._liveness.is_known_silent(place_of(session)):
                 raise SilentServerError("the database server gave no answer a moment ago")
             is_checked = self._bring_lock_timeout(session, working().purpose)
-            if self._shared_clock is not None and not session.through_pooler:
+            if self._database_clock is not None and self._database_clock.is_old:
+                self._database_clock.measure(session)
+            elif self._shared_clock is not None and not session.through_pooler:
                 self._shared_clock.check_connection(session)
             elif not is_checked:
                 ConnectionPool.check_connection(session)
