@@ -3,10 +3,12 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3.14 py
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 # Its hashes are in requirements-uv.lock, which `make lock` writes.
 UV_VERSION := 0.13.9
+# Patroni, for `make failover` alone: its hashes are in requirements-failover.lock.
+PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-due crash webhooks-crash fuzz door doors examples errors sbom attack clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom attack clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +25,7 @@ help:
 	@echo 'make door            attacks a server of our own, and measures what strangers notice'
 	@echo 'make attack          tries what a caller, a member or one operator must not be able to do, and counts it'
 	@echo 'make crash           SIGKILL at every step of a settlement, then 50 rounds at random moments'
+	@echo 'make failover        PostgreSQL under Patroni on three hosts, and eleven things that go wrong (root; INSTALL=1)'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
 	@echo 'make examples        record anew what /openapi.json shows as examples'
@@ -61,6 +64,8 @@ lock: | python $(filter .uv/bin/uv,$(UV))
 	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
 	echo uv==$(UV_VERSION) | $(UV) pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" - --output-file requirements-uv.lock
+	echo 'patroni[etcd3]==$(PATRONI_VERSION) psycopg[binary]' | tr ' ' '\n' | $(UV) pip compile --quiet --python-version 3.11 --generate-hashes \
+	    --custom-compile-command "make lock" - --output-file requirements-failover.lock
 
 format: install
 	$(BIN)/ruff format .
@@ -92,6 +97,18 @@ serve: install
 
 crash: install
 	$(BIN)/python -m tests.crash
+
+# Three PostgreSQL under Patroni on hosts of their own, as root. INSTALL=1 installs what it needs: Debian's packages, and
+# Patroni where the hosts' user can read it. One scene: make failover FAILOVER='--only frozen'. FAILOVER=--strict
+FAILOVER_VENV := /var/cache/clearwindow/failover
+failover: install $(if $(INSTALL),failover-programs)
+	@$(BIN)/python -m tests.failover --venv $(FAILOVER_VENV) $(FAILOVER)
+
+failover-programs: | $(filter .uv/bin/uv,$(UV))
+	apt-get install -qq -y --no-install-recommends etcd-server iproute2 faketime
+	mkdir -p $(dir $(FAILOVER_VENV))
+	$(UV) venv --quiet --allow-existing --python /usr/bin/python3 $(FAILOVER_VENV)
+	$(UV) pip install --quiet --python $(FAILOVER_VENV)/bin/python --require-hashes --requirement requirements-failover.lock
 
 webhooks-crash: install
 	$(BIN)/python -m tests.crash.deliveries
