@@ -8,7 +8,7 @@ PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom attack clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom attack clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make coverage        the test suite, and which lines and branches it ran (htmlcov/index.html)'
 	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'
 	@echo 'make bench-busy      due settlements of a partner beside its own requests, which never pause'
+	@echo 'make bench-check     the check of the books, invariant by invariant: seconds and memory'
 	@echo 'make bench-due       due settlements of one partner and of fifty, finished by one worker'
 	@echo 'make door            attacks a server of our own, and measures what strangers notice'
 	@echo 'make attack          tries what a caller, a member or one operator must not be able to do, and counts it'
@@ -160,6 +161,10 @@ bench: install
 # Another size: make bench-busy BUSY="--due 200 --longest 120"
 bench-busy: install
 	$(BIN)/python -m bench.busy_partner $(BUSY)
+
+# Another size: make bench-check CHECK="--transfers 1000000"
+bench-check: install
+	$(BIN)/python -m bench.check $(CHECK)
 
 # Another size: make bench-due DUE="--due 1000 --partners 1"
 bench-due: install

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from clearwindow.ledger.check.invariants import INVARIANTS
+
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 300
 
@@ -67,3 +69,16 @@ def test_result_is_printed_as_table() -> None:
     assert "20 connections x 2 currencies = 40 transfers" in printed
     assert "peak memory of the server's process" in printed
     assert "a whole settlement: request, finalise, execute" in printed
+
+
+def test_check_of_the_books_is_measured_for_each_invariant() -> None:
+    command = [sys.executable, "-m", "bench.check", "--transfers", "60", "--connections", "10", "--currencies", "2"]
+    done = subprocess.run(  # noqa: S603 - our own module
+        [*command, "--json"], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(done.stdout)
+    assert measured["transfers"] == 60
+    assert [cost["invariant"] for cost in measured["invariants"]] == list(INVARIANTS)
+    assert all(cost["seconds"] > 0 and cost["database_bytes"] > 0 for cost in measured["invariants"])
+    assert measured["command_bytes"] > 0
