@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import time
@@ -18,7 +17,6 @@ import psycopg
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.simulator.programs import Program, run_to_end
 from clearwindow.simulator.server import ALONE, START_SECONDS, data_folder, environment, temporary_folder
-from tests.crash.networks import require_in_order
 from tests.support.ports import reserved_port
 
 OPERATOR_TOKEN: Final = "the-operator-token-of-the-crash-tests"
@@ -112,8 +110,7 @@ class Server:
     def check(self) -> None:
         """Runs ``clearwindow check`` as an operator would."""
         done = run_to_end(["check", "--data", str(self.data), "--json"], self._environment(), CHECK_SECONDS)
-        assert done.returncode in {0, 1}, f"check failed: {done.stdout}{done.stderr}"
-        require_in_order(json.loads(done.stdout)["findings"])
+        assert done.returncode == 0, f"check failed: {done.stdout}{done.stderr}"
 
     def _environment(self) -> dict[str, str]:
         settings = {
