@@ -46,6 +46,8 @@ NOT_FILLED: Final = {
     f"{MEMBER}/webhook-endpoints/{{endpoint_id}}/deliveries",
 }
 SORTED_ANEW: Final = {
+    # Of one account: the entries of its settlements and its other entries are brought together.
+    f"{OPERATOR}/ledger/entries",
     # A row for each partner.
     f"{OPERATOR}/partner-endpoints",
     # The rows of the page alone: an event has one for each owner.
