@@ -23,8 +23,9 @@ from clearwindow.core.vault import Vault
 from clearwindow.custody import acts as custody_acts
 from clearwindow.identity import people_acts
 from clearwindow.identity import rules as access_rules
-from clearwindow.identity.opening import find_opening, mode_of
+from clearwindow.identity.opening import SINGLE_OPERATOR, find_opening, is_alone, mode_of
 from clearwindow.identity.operators import ensure_bootstrap_operator
+from clearwindow.identity.second_factor import acts as second_factor_acts
 from clearwindow.jobs.backlog import Waiting
 from clearwindow.jobs.clock_mover import LONGEST_MOVE_SECONDS, Mover
 from clearwindow.jobs.worker import DueWork, Worker
@@ -58,7 +59,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-ACTS: Final = (*people_acts.ACTS, *custody_acts.ACTS, *network_acts.ACTS, *settlement_acts.ACTS)
+ACTS: Final = (
+    *people_acts.ACTS,
+    *second_factor_acts.ACTS,
+    *custody_acts.ACTS,
+    *network_acts.ACTS,
+    *settlement_acts.ACTS,
+)
 """All acts of operators that others may have to approve."""
 
 WORK: Final[tuple[DueWork, ...]] = (
@@ -261,10 +268,9 @@ def _shared_store(settings: Settings) -> SharedStore | None:
 def tell_of_opening(runtime: Runtime) -> dict[str, object]:
     """Returns what kind of network this is. Tells the log of a single operator, at every start."""
     opened = find_opening(runtime)
-    single = opened is not None and opened.single_operator
-    if single:
-        log.warning("single_operator", message="one person runs this network alone: nobody checks what they do")
-    return {"mode": str(mode_of(runtime, opened)), "singleOperator": single}
+    if is_alone(opened):
+        log.warning("single_operator", message=SINGLE_OPERATOR)
+    return {"mode": str(mode_of(runtime, opened)), "singleOperator": is_alone(opened)}
 
 
 @contextmanager

@@ -226,7 +226,7 @@ def test_only_the_enterprise_gets_events_of_its_approvals(
 
     def events_of(enterprise_id: str) -> list[str]:
         events = network.operator.events(enterpriseId=enterprise_id)
-        setup = {"connection.created", "member.added", "partner.updated"}
+        setup = {"connection.created", "member.added", "partner.updated", "threshold.changed"}
         return [event["type"] for event in reversed(events) if event["type"] not in setup]
 
     assert events_of("trader") == [

@@ -173,6 +173,20 @@ def _renaming(stage_: Stage) -> Prepared:
     return Prepared(Operation.CONNECTION_UPDATE, "PUT", connection.path, 1, sender, fields, ids)
 
 
+def _loss_limits(stage_: Stage) -> Prepared:
+    connection = stage_.at_exchange
+    fields = {"lossLimits": {"ofcusd": {"perSettlement": None, "perDay": None}}, "nonce": new_nonce()}
+    path, sender = f"{connection.path}/loss-limits", connection.client.enterprise
+    ids = {"connectionId": connection.id}
+    return Prepared(Operation.LOSS_LIMITS_CHANGE, "PUT", path, 1, sender, fields, ids)
+
+
+def _thresholds(stage_: Stage, operation: Operation, path: str) -> Prepared:
+    """Changes nothing: other attacks need what the stage has set."""
+    fields = {"thresholds": {"ofcusd": None}, "nonce": new_nonce()}
+    return Prepared(operation, "PUT", path, 1, stage_.victim.enterprise, fields)
+
+
 def _new_endpoint(stage_: Stage) -> Prepared:
     fields = {"url": "https://victim.example/other", "nonce": new_nonce()}
     path = "/webhook-endpoints"
@@ -206,6 +220,16 @@ PREPARE: Final[Mapping[Operation, Callable[[Stage], Prepared]]] = {
     Operation.DISPUTE_CLOSE: _closing,
     Operation.ACCOUNT_REQUIRE_INTENT: _requirement,
     Operation.CONNECTION_UPDATE: _renaming,
+    Operation.LOSS_LIMITS_CHANGE: _loss_limits,
+    Operation.APPROVAL_THRESHOLDS_CHANGE: lambda stage_: _thresholds(
+        stage_, Operation.APPROVAL_THRESHOLDS_CHANGE, "/clients/approval-thresholds"
+    ),
+    Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE: lambda stage_: _thresholds(
+        stage_, Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE, "/clients/daily-approval-thresholds"
+    ),
+    Operation.CUSTODIAN_LIMITS_CHANGE: lambda stage_: _thresholds(
+        stage_, Operation.CUSTODIAN_LIMITS_CHANGE, "/custodian-limits"
+    ),
     Operation.WEBHOOK_ENDPOINT_CREATE: _new_endpoint,
     Operation.WEBHOOK_ENDPOINT_UPDATE: lambda stage_: _at_endpoint(
         stage_, Operation.WEBHOOK_ENDPOINT_UPDATE, "PATCH", description=uuid4().hex

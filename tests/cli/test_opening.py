@@ -10,7 +10,7 @@ import pytest
 
 from clearwindow.identity.enterprises import add_user, ensure_enterprise
 from clearwindow.identity.models import Enterprise, TrustOrg, User
-from clearwindow.identity.opening import DoorShutError, open_network
+from clearwindow.identity.opening import SINGLE_OPERATOR, DoorShutError, open_network
 from clearwindow.postgres.sandbox import SandboxError, clock_of
 from clearwindow.runtime import Runtime
 from tests.cli.conftest import Command
@@ -32,6 +32,15 @@ def readiness(base_url: str) -> object:
         return client.get("/readyz").json()["network"]
 
 
+def pages_say_alone(base_url: str) -> bool:
+    """Returns whether every page for people says that one person runs the network alone. All say the same."""
+    with loopback_client(base_url=base_url) as client:
+        pages = [client.get(path) for path in ("/docs", "/docs/errors")]
+    assert {page.status_code for page in pages} == {200}
+    (said,) = {SINGLE_OPERATOR in page.text for page in pages}
+    return said
+
+
 def test_two_administrators_get_a_token_each(command: Command, base_url: str) -> None:
     assert readiness(base_url) == {"mode": "unopened", "singleOperator": False}
     code, printed, note = command(*TWO)
@@ -39,6 +48,7 @@ def test_two_administrators_get_a_token_each(command: Command, base_url: str) ->
     shown = dict(line.split("\t") for line in printed.splitlines())
     assert list(shown) == ["Ada", "Ben"]
     assert readiness(base_url) == {"mode": "earnest", "singleOperator": False}
+    assert not pages_say_alone(base_url)
     for name, token in shown.items():
         with OperatorClient(base_url, token) as theirs:
             made = theirs.operator(name)
@@ -53,10 +63,15 @@ def test_one_person_must_say_that_they_are_alone(command: Command, runtime: Runt
     assert (code, printed) == (2, "")
     assert "--single-operator" in said
     assert names_of(runtime) == ["bootstrap"]
+    assert not pages_say_alone(base_url)
     code, printed, _ = command(*INIT, "--name", "Ada", "--single-operator", "--json")
     made = json.loads(printed)
     assert (code, made["singleOperator"], [each["name"] for each in made["operators"]]) == (0, True, ["Ada"])
     assert readiness(base_url) == {"mode": "earnest", "singleOperator": True}
+    assert pages_say_alone(base_url)
+    with OperatorClient(base_url, made["operators"][0]["token"]) as ada:
+        said_to_her = ada.get("/whoami").json()["network"]
+    assert said_to_her == {"mode": "earnest", "singleOperator": True}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clearwindow.client import InvalidRequestError, NotFoundError
+from clearwindow.client import InvalidRequestError, NotFoundError, WantedLossLimits
 from tests.client.networks import OPTIONS, SdkNetwork, build
 from tests.client.shapes import Shapes
 from tests.conftest import OPERATOR_TOKEN
@@ -19,13 +19,19 @@ def sdk_network(shapes: Shapes, base_url: str) -> SdkNetwork:
 
 def signed_operations(sdk_network: SdkNetwork) -> list[str]:
     kept = sdk_network.client.signed_requests.list()
-    changes = ("connection.update", "webhook_endpoint.")
-    return sorted(each.operation for each in kept if each.operation.startswith(changes))
+    return sorted(each.operation for each in kept if each.operation in ALL)
 
 
 def change_everything(sdk_network: SdkNetwork, *, sign: bool) -> None:
     client, endpoints = sdk_network.client, sdk_network.client.webhook_endpoints
     assert not client.connections.update(sdk_network.connection.id, active=False, sign=sign).active
+    wanted = {"ofcbtc": WantedLossLimits(per_settlement=5, per_day=None)}
+    limited = client.connections.change_loss_limits(sdk_network.connection.id, wanted, sign=sign)
+    assert limited.loss_limits["ofcbtc"].per_settlement == 5
+    thresholds = {"ofcbtc": 5}
+    assert client.approvals.change_thresholds(thresholds, sign=sign).thresholds == thresholds
+    assert client.approvals.change_daily_thresholds(thresholds, sign=sign).thresholds == thresholds
+    assert client.custodian_limits.change(thresholds, sign=sign).thresholds == thresholds
     made = endpoints.create(url=URL, event_types=["settlement.initiated"], description="the desk", sign=sign)
     endpoint_id = made.webhook_endpoint.id
     changed = endpoints.update(endpoint_id, sign=sign, event_types=None, enabled=False)
@@ -37,7 +43,11 @@ def change_everything(sdk_network: SdkNetwork, *, sign: bool) -> None:
 
 
 ALL = [
+    "approval_thresholds.change",
     "connection.update",
+    "custodian_limits.change",
+    "daily_approval_thresholds.change",
+    "loss_limits.change",
     "webhook_endpoint.create",
     "webhook_endpoint.delete",
     "webhook_endpoint.rotate_secret",

@@ -148,8 +148,40 @@ def test_operator_and_its_token_are_proposed(desk: Desk, base_url: str) -> None:
     value = ok(desk.dora.decide(own["id"], "collect"))["value"]
     with StaffClient(base_url, value, desk.dora.id) as second:
         assert second.proposal(own["id"])["status"] == "carried_out"
-    others = desk.dora.post(f"/operators/{made['id']}/tokens", {})
-    assert (others.status_code, others.json()["name"]) == (403, "token_of_another_operator")
+
+
+def token_for_gina(desk: Desk) -> tuple[str, str]:
+    """Has Dora ask for another operator and its first token. Returns its id and the token, which Dora collects."""
+    gina = proposed(desk.dora.post("/operators", {"name": "gina"}))
+    made = ok(desk.ben.decide(gina["id"], "approve"))["proposal"]["result"]["operator"]["id"]
+    token = proposed(desk.dora.post(f"/operators/{made}/tokens", {}))
+    assert (token["act"], token["subjectId"]) == ("operator_token.create", made)
+    ok(desk.ben.decide(token["id"], "approve"))
+    return made, ok(desk.dora.decide(token["id"], "collect"))["value"]
+
+
+def test_first_token_of_another_operator_is_proposed_and_counts_as_its_makers(desk: Desk, base_url: str) -> None:
+    made, first = token_for_gina(desk)
+    of_dora = proposed(desk.dora.move("deposits", desk.account, "ofcbtc", 5, "of-dora"))
+    with StaffClient(base_url, first, made) as gina:
+        assert ok(gina.get("/whoami"))["operator"]["name"] == "gina"
+        refused = gina.decide(of_dora["id"], "approve")
+        assert (refused.status_code, refused.json()["name"]) == (403, "own_proposal")
+        # Nor with a token that it makes with this one: Dora may have done that.
+        again = proposed(gina.post(f"/operators/{made}/tokens", {}))
+        ok(desk.ben.decide(again["id"], "approve"))
+        second = ok(gina.decide(again["id"], "collect"))["value"]
+    with StaffClient(base_url, second, made) as gina:
+        refused = gina.decide(of_dora["id"], "approve")
+        assert (refused.status_code, refused.json()["name"]) == (403, "own_proposal")
+        of_carl = proposed(desk.carl.move("deposits", desk.account, "ofcbtc", 5, "of-carl"))
+        ok(gina.decide(of_carl["id"], "approve"))
+
+
+def test_only_administrators_ask_for_tokens_of_others(desk: Desk) -> None:
+    for who in (desk.ben, desk.carl):
+        refused = who.post(f"/operators/{desk.dora.id}/tokens", {})
+        assert (refused.status_code, refused.json()["name"]) == (403, "token_of_another_operator")
 
 
 def test_proposals_are_listed_filtered_and_paged(desk: Desk, runtime: Runtime, base_url: str) -> None:
@@ -225,3 +257,22 @@ def test_a_removed_operator_gets_no_role_and_no_token(desk: Desk) -> None:
     assert desk.ada.delete(path).status_code == 204
     for refused in (desk.ada.patch(path, {"role": "viewer"}), desk.ada.patch(path, {"role": "administrator"})):
         assert (refused.status_code, refused.json()["name"]) == (404, "operator_unknown")
+
+
+def test_second_factor_of_another_operator_is_removed_by_two(desk: Desk, runtime: Runtime) -> None:
+    with runtime.transaction() as tx:
+        tx.run(
+            "INSERT INTO second_factor (id, operator_id, sealed_secret, recovery_sha256, last_step, failures,"
+            " created_at, confirmed_at) VALUES (%(id)s, %(of)s, 'x', '{}', 0, 0, %(now)s, %(now)s)",
+            id=tx.new_id(),
+            of=desk.carl.id,
+            now=tx.now(),
+        )
+    path = f"/operators/{desk.carl.id}/second-factor"
+    proposal = proposed(desk.ada.delete(path))
+    assert proposal["act"] == "second_factor.remove"
+    assert ok(desk.carl.get("/operators/me/second-factor"))["secondFactor"]["status"] == "confirmed"
+    ok(desk.ben.decide(proposal["id"], "approve"))
+    assert ok(desk.carl.get("/operators/me/second-factor"))["secondFactor"]["status"] == "none"
+    assert desk.ada.delete(path).status_code == 204
+    assert desk.ada.delete("/operators/nobody/second-factor").status_code == 404

@@ -1,11 +1,15 @@
-"""The events of approvals. Only the enterprise itself gets them, never its partners."""
+"""The events of approvals and thresholds. Only the enterprise itself gets them, never its partners."""
 
 from __future__ import annotations
 
-from clearwindow.approvals.models import Approval
+from collections.abc import Mapping
+from uuid import NAMESPACE_URL, uuid5
+
+from clearwindow.approvals.models import Approval, ApprovalKind
 from clearwindow.core.text import present
 from clearwindow.events import outbox
 from clearwindow.events.models import Event, EventType
+from clearwindow.identity.models import Member
 from clearwindow.postgres.pool import Transaction
 
 
@@ -26,3 +30,16 @@ def record(tx: Transaction, kind: EventType, approval: Approval) -> None:
         "initiatedBy": approval.initiated_by,
     }
     outbox.record(tx, [Event(kind, approval.enterprise_id, approval.id, payload | about)])
+
+
+def thresholds_changed(
+    tx: Transaction, member: Member, kind: ApprovalKind, changed: Mapping[str, int | None]
+) -> None:
+    """Tells the enterprise's users of each currency whose threshold is another now."""
+    subject_id = uuid5(NAMESPACE_URL, member.enterprise_id)
+    told = [
+        {"type": str(kind), "currency": currency, "changedBy": member.user_id}
+        | present(quantity=None if quantity is None else str(quantity))
+        for currency, quantity in sorted(changed.items())
+    ]
+    outbox.record(tx, [Event(EventType.THRESHOLD_CHANGED, member.enterprise_id, subject_id, each) for each in told])

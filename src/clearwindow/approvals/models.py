@@ -106,10 +106,14 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """All thresholds of an enterprise after a change, and the changes that wait for another user."""
+    """All thresholds of an enterprise after a change, and the changes that wait for another user.
+
+    ``replayed``: the same signed request had made the change before.
+    """
 
     thresholds: Mapping[str, int]
     waiting: Sequence[Approval]
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from clearwindow.api.bodies import Body
 from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, JsonBody, ServerRuntime, paged
+from clearwindow.api.schema import replay_headers
 from clearwindow.approvals import schemas, service
 from clearwindow.approvals.models import ApprovalKind
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
+from clearwindow.identity.models import Member
+from clearwindow.runtime import Runtime
+from clearwindow.signing.models import Operation
+from clearwindow.signing.schemas import CHANGE_ERRORS, signed_change
 
 router: Final = member_router("approvals", NETWORK_V1)
+_CHANGE_ERRORS: Final = (*CHANGE_ERRORS, ("nonce_used", 400), ("text_already_used", 400))
+_SIGNED: Final = " Must be signed if the enterprise's Go Account requires intent."
+_OPERATIONS: Final = {
+    ApprovalKind.THRESHOLD: Operation.APPROVAL_THRESHOLDS_CHANGE,
+    ApprovalKind.DAILY_THRESHOLD: Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE,
+    ApprovalKind.CUSTODIAN_LIMIT: Operation.CUSTODIAN_LIMITS_CHANGE,
+}
 
 
 @router.get(
@@ -38,15 +51,16 @@ def read_thresholds(runtime: ServerRuntime, member: CallingMember) -> schemas.Th
     description=(
         "A new or lower threshold takes effect at once. A higher threshold, or null to remove it, takes effect when"
         " another user of the enterprise approves it; the answer lists these pending approvals. The thresholds of"
-        " other currencies stay."
+        " other currencies stay." + _SIGNED
     ),
-    responses=may_raise("not_a_client", "currency_twice", "currency_unknown", "threshold_change_waiting"),
+    responses=may_raise(
+        "not_a_client", "currency_twice", "currency_unknown", "threshold_change_waiting", *_CHANGE_ERRORS
+    ),
 )
 def change_thresholds(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.ThresholdsRequest]
-) -> schemas.ChangedThresholds:
-    asked = body.model.to_model()
-    return schemas.changed_answer(service.change_thresholds(runtime, member, ApprovalKind.THRESHOLD, asked))
+) -> Answer[schemas.ChangedThresholds]:
+    return _changed(runtime, member, ApprovalKind.THRESHOLD, body)
 
 
 @router.get(
@@ -68,14 +82,16 @@ def read_daily_thresholds(runtime: ServerRuntime, member: CallingMember) -> sche
     "/clients/daily-approval-thresholds",
     operation_id="v1ClientDailyApprovalThresholdsPutRoute",
     summary="Set or remove approval thresholds of a day",
-    description="As for the thresholds of one allocation: lower at once, higher when another user approves it.",
-    responses=may_raise("not_a_client", "currency_twice", "currency_unknown", "threshold_change_waiting"),
+    description="As for the thresholds of one allocation: lower at once, higher when another user approves it."
+    + _SIGNED,
+    responses=may_raise(
+        "not_a_client", "currency_twice", "currency_unknown", "threshold_change_waiting", *_CHANGE_ERRORS
+    ),
 )
 def change_daily_thresholds(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.ThresholdsRequest]
-) -> schemas.ChangedThresholds:
-    asked = body.model.to_model()
-    return schemas.changed_answer(service.change_thresholds(runtime, member, ApprovalKind.DAILY_THRESHOLD, asked))
+) -> Answer[schemas.ChangedThresholds]:
+    return _changed(runtime, member, ApprovalKind.DAILY_THRESHOLD, body)
 
 
 @router.get(
@@ -95,15 +111,14 @@ def read_custodian_limits(runtime: ServerRuntime, member: CallingMember) -> sche
     description=(
         "By currency, in base units. The amounts of all texts that custodian keys of the enterprise sign on one UTC"
         " day never come to more. A new or lower limit takes effect at once, a higher one, or null to remove it,"
-        " when another user of the enterprise approves it."
+        " when another user of the enterprise approves it." + _SIGNED
     ),
-    responses=may_raise("currency_twice", "currency_unknown", "threshold_change_waiting"),
+    responses=may_raise("currency_twice", "currency_unknown", "threshold_change_waiting", *_CHANGE_ERRORS),
 )
 def change_custodian_limits(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.ThresholdsRequest]
-) -> schemas.ChangedThresholds:
-    asked = body.model.to_model()
-    return schemas.changed_answer(service.change_thresholds(runtime, member, ApprovalKind.CUSTODIAN_LIMIT, asked))
+) -> Answer[schemas.ChangedThresholds]:
+    return _changed(runtime, member, ApprovalKind.CUSTODIAN_LIMIT, body)
 
 
 @router.get(
@@ -131,3 +146,11 @@ def list_approvals(
 def read_approval(runtime: ServerRuntime, member: CallingMember, approval_id: str) -> schemas.PendingApprovalAnswer:
     known = parse_uuid(approval_id) or NIL
     return schemas.pending_approval_answer(service.approval_of(runtime, member, known))
+
+
+def _changed(
+    runtime: Runtime, member: Member, kind: ApprovalKind, body: Body[schemas.ThresholdsRequest]
+) -> Answer[schemas.ChangedThresholds]:
+    request = signed_change(_OPERATIONS[kind], body, {"enterpriseId": member.enterprise_id})
+    changed = service.change_thresholds(runtime, member, kind, body.model.to_model(), request)
+    return Answer(schemas.changed_answer(changed), headers=replay_headers(replayed=changed.replayed))

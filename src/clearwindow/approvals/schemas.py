@@ -13,6 +13,7 @@ from clearwindow.approvals.models import Approval, ApprovalFilter, ApprovalKind,
 from clearwindow.core.clock import wire_time
 from clearwindow.core.money import MAX_DIGITS, canonical_currency
 from clearwindow.core.text import present
+from clearwindow.signing.schemas import SignableChange
 
 Kinds: TypeAlias = Many[Literal["allocation", "threshold", "daily_threshold", "custodian_limit"]]
 Statuses: TypeAlias = Many[Literal["pending", "approved", "rejected"]]
@@ -22,7 +23,7 @@ Threshold = Annotated[str, StringConstraints(pattern=rf"^(0|[1-9][0-9]{{0,{MAX_D
 """Base units as decimal text, 0 or more."""
 
 
-class ThresholdsRequest(RequestModel):
+class ThresholdsRequest(SignableChange):
     """Null removes a threshold. The thresholds of other currencies stay."""
 
     thresholds: Annotated[dict[ShortText, Threshold | None], Field(min_length=1, max_length=MAX_THRESHOLDS)]

@@ -22,8 +22,10 @@ from clearwindow.approvals.models import (
     RequestedApproval,
 )
 from clearwindow.core.errors import InvalidRequestError, NotFoundError
+from clearwindow.core.ids import NIL
 from clearwindow.core.money import canonical_currency
 from clearwindow.core.text import quoted
+from clearwindow.custody import changes as signed_changes
 from clearwindow.custody import store as custody
 from clearwindow.events.models import EventType
 from clearwindow.identity import audit, enterprises
@@ -34,6 +36,7 @@ from clearwindow.network import store as network
 from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
+from clearwindow.signing.models import SignedRequest
 
 
 def threshold_of(tx: Transaction, enterprise_id: str, kind: ApprovalKind, currency: str) -> int | None:
@@ -96,20 +99,29 @@ def thresholds_of(runtime: Runtime, member: Member, kind: ApprovalKind) -> dict[
 
 
 def change_thresholds(
-    runtime: Runtime, member: Member, kind: ApprovalKind, asked: Mapping[str, int | None]
+    runtime: Runtime,
+    member: Member,
+    kind: ApprovalKind,
+    asked: Mapping[str, int | None],
+    signed: SignedRequest | None,
 ) -> Changed:
     """Sets the thresholds of this kind of the currencies in ``asked``, in base units. None removes a threshold.
 
     Raises:
-        InvalidRequestError: the network does not know a currency, or a currency is named twice.
+        InvalidRequestError: the network does not know a currency, or a currency is named twice. Or the enterprise's
+            account requires intent and the change is not signed, or its signature is malformed or used.
+        NotAuthenticatedError: no active key of the account made the signature.
         ConflictError: another change of one of these thresholds is pending.
     """
+    signed = signed_changes.require_match(signed)
     with runtime.transaction() as tx:
         _require_owner(tx, member, kind)
         wanted = _known(tx, asked)
         enterprises.lock_enterprise(tx, member.enterprise_id)
         standing = store.thresholds(tx, member.enterprise_id, kind)
         already = store.waiting_changes(tx, member.enterprise_id, kind)
+        if not _accept(tx, member, signed):
+            return Changed(standing, [already[currency] for currency in sorted(already)], replayed=True)
         changes = {currency: rules.change_of(standing.get(currency), wanted[currency]) for currency in wanted}
         at_once = {
             currency: quantity
@@ -121,6 +133,7 @@ def change_thresholds(
             set_now = {currency: str(quantity) for currency, quantity in at_once.items()}
             evidence = {"kind": str(kind), "thresholds": set_now}
             audit.record(tx, member, "approval_thresholds.changed", member.enterprise_id, **evidence)
+            events.thresholds_changed(tx, member, kind, at_once)
         waiting = [
             _waiting(tx, member, already.get(currency), _raising(kind, currency, standing[currency], quantity))
             for currency, quantity in sorted(wanted.items())
@@ -160,6 +173,13 @@ def _of_member(tx: Transaction, member: Member, approval_id: UUID) -> Approval:
     return approval
 
 
+def _accept(tx: Transaction, member: Member, signed: SignedRequest | None) -> bool:
+    """Uses the signature up. What changes is the enterprise's, so that its account stands for it."""
+    account_id = signed_changes.default_account(tx, member.enterprise_id)
+    record_id = account_id or NIL
+    return signed_changes.accept(tx, member.enterprise_id, account_id, signed, record_id, InvalidRequestError)
+
+
 def _put_threshold(tx: Transaction, member: Member, approved: Approval) -> None:
     kind, currency = approved.kind, approved.currency
     rules.require_unchanged(approved, store.thresholds(tx, member.enterprise_id, kind).get(currency))
@@ -167,6 +187,7 @@ def _put_threshold(tx: Transaction, member: Member, approved: Approval) -> None:
         store.drop_threshold(tx, member.enterprise_id, kind, currency)
     else:
         store.put_thresholds(tx, member.enterprise_id, kind, member.user_id, {currency: approved.quantity})
+    events.thresholds_changed(tx, member, kind, {currency: approved.quantity})
 
 
 def _require_owner(tx: Transaction, member: Member, kind: ApprovalKind) -> None:

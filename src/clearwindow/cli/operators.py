@@ -1,4 +1,4 @@
-"""``clearwindow operators init``: opens a network in earnest, with its first administrators."""
+"""``clearwindow operators``: opens a network in earnest, and handles an operator's second factor."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import typer
 
 from clearwindow.cli.failures import CommandError
 from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption, require_database
+from clearwindow.cli.second_factor import second_factor_app
 from clearwindow.cli.terminal import echo_json
 
 operators_app: Final = typer.Typer(
-    help="Open a network in earnest.", no_args_is_help=True, pretty_exceptions_show_locals=False
+    help="Open a network in earnest, and handle your second factor.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
 )
 
 
-@operators_app.callback()
-def _operators() -> None:
-    """Keep `init` a subcommand: with one command and no callback, typer would drop its name."""
+operators_app.add_typer(second_factor_app, name="second-factor")
 
 
 @operators_app.command("init")

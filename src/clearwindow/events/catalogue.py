@@ -236,6 +236,16 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         "the enterprise that owns the Go Account",
         {"goAccountId": "the Go Account", "requireIntent": "whether it requires it now"},
     ),
+    EventType.THRESHOLD_CHANGED: Description(
+        "A user has set a threshold or a limit of custodian keys, or another user has approved its change.",
+        "the enterprise",
+        {
+            "type": "`threshold`, `daily_threshold` or `custodian_limit`",
+            "currency": "our name of the currency",
+            "changedBy": "the user who set it or approved it",
+        },
+        {"quantity": "the threshold now, in base units; absent if there is none any more"},
+    ),
     EventType.LOSS_LIMIT_CHANGED: Description(
         "A user has changed a limit of loss of a connection. A higher limit applies later.",
         "the client",

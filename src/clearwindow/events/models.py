@@ -40,6 +40,7 @@ class EventType(StrEnum):
     PROPOSAL_ENDED = "proposal.ended"
     BALANCE_CHANGED = "balance.changed"
     ACCOUNT_INTENT_CHANGED = "account.intent_changed"
+    THRESHOLD_CHANGED = "threshold.changed"
     LOSS_LIMIT_CHANGED = "loss_limit.changed"
     PAUSE_STARTED = "pause.started"
     PAUSE_ENDED = "pause.ended"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Final, Generic, TypeVar, cast
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from clearwindow.core.errors import ConflictError
@@ -169,6 +169,9 @@ class Act(ABC, Generic[R, T]):
 
     def release(self, tx: Transaction, proposal_id: UUID, asked: Asked[R]) -> None:
         """Gives back what ``hold`` kept, before the act is carried out or when its proposal ends without it."""
+
+    def take_back(self, tx: Transaction, proposer: Operator, result: Mapping[str, Any]) -> None:
+        """Undoes what was done, if the value that it made was not collected in time."""
 
 
 def perform(runtime: Runtime, operator: Operator, act: Act[R, T], asked: Asked[R]) -> T | Proposal:

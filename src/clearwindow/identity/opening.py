@@ -53,6 +53,15 @@ def find_opening(runtime: Runtime) -> Opening | None:
         return store.find_opening(tx)
 
 
+SINGLE_OPERATOR: Final = "One person runs this network alone: nobody checks what they do."
+"""What every page and every start of such a network says."""
+
+
+def is_alone(opening: Opening | None) -> bool:
+    """Returns whether one person runs the network alone, which was chosen when it was opened."""
+    return opening is not None and opening.single_operator
+
+
 def is_sandbox(runtime: Runtime) -> bool:
     return isinstance(runtime.clock, SharedClock)
 

@@ -91,7 +91,7 @@ def create_operator_token(runtime: Runtime, actor: Operator, operator_id: str, t
     """
     allowed = allowed_terms(actor, operator_id, terms)
     with runtime.transaction() as tx:
-        require_token_holder(tx, actor, operator_id)
+        require_token_holder(tx, actor, operator_id, approved=False)
         return issue_operator_token(tx, actor, operator_id, allowed)
 
 
@@ -112,8 +112,9 @@ def issue_operator_token(tx: Transaction, actor: Operator, operator_id: str, ter
     operator = _known(store.hold_operator(tx, parse_uuid(operator_id) or NIL))
     own = _own_role(terms)
     roles.require_narrower(operator.role, own)
-    # What the token in the settings makes is the operator's own: it makes the first token of each.
-    made_by = None if actor.name == BOOTSTRAP_OPERATOR else actor.operator_id
+    # What the token in the settings makes is the operator's own: it makes the first token of each. What is made
+    # with a token that somebody else made is theirs, too: they may have kept that token, and have asked for it.
+    made_by = None if actor.name == BOOTSTRAP_OPERATOR else actor.token_made_by or actor.operator_id
     held = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name)
     token = replace(held, role=own, made_by=made_by)
     issued = IssuedToken(token, rules.new_token())
@@ -122,15 +123,22 @@ def issue_operator_token(tx: Transaction, actor: Operator, operator_id: str, ter
     return issued
 
 
-def require_token_holder(tx: Transaction, actor: Operator, operator_id: str) -> OperatorRecord:
+def require_token_holder(tx: Transaction, actor: Operator, operator_id: str, *, approved: bool) -> OperatorRecord:
     """Returns the operator for whom the actor may make a token.
+
+    Args:
+        tx: reads the operator.
+        actor: who asks.
+        operator_id: whose token it is.
+        approved: whether others approve it first. Then an administrator may ask for another operator's.
 
     Raises:
         PermissionDeniedError: the operator is not the actor.
         NotFoundError: there is no such operator.
     """
     require_person(actor)
-    _require_own_or_bootstrap(actor, operator_id)
+    if not (approved and actor.role is OperatorRole.ADMINISTRATOR):
+        _require_own_or_bootstrap(actor, operator_id)
     return _known(store.find_operator(tx, parse_uuid(operator_id) or NIL))
 
 
@@ -193,6 +201,6 @@ def _require_own_or_bootstrap(actor: Operator, operator_id: str) -> None:
     if actor.name != BOOTSTRAP_OPERATOR and str(actor.operator_id) != operator_id:
         raise PermissionDeniedError(
             "token_of_another_operator",
-            "operators make tokens for themselves only. A new operator's first token is made with the token in"
-            " the settings, or with the command line",
+            "operators make tokens for themselves only. An administrator proposes another operator's token where"
+            " others must approve it; else it is made with the token in the settings, or with the command line",
         )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
+from uuid import UUID
 
 from clearwindow.core.clock import parse_rfc3339, wire_time
 from clearwindow.core.text import present, shown
@@ -22,6 +23,7 @@ from clearwindow.identity.models import (
     MembershipChange,
     NewEnterprise,
     NewUser,
+    Operator,
     OperatorRecord,
     OperatorRole,
     Scope,
@@ -30,6 +32,7 @@ from clearwindow.identity.models import (
     TrustOrg,
 )
 from clearwindow.identity.schemas import enterprise_answer, operator_answer, token_answer, user_answer
+from clearwindow.postgres.pool import Transaction
 
 R = TypeVar("R")
 
@@ -273,6 +276,9 @@ class _Token(Act[R, IssuedToken]):
         del shown_token["token"]["value"]
         return Told(shown_token, done.value)
 
+    def take_back(self, tx: Transaction, proposer: Operator, result: Mapping[str, Any]) -> None:
+        tokens.revoke(tx, proposer, UUID(result["token"]["id"]))
+
 
 class _MemberToken(_Token[MemberTokenRequest]):
     name = "token.create"
@@ -315,7 +321,7 @@ class _OperatorToken(_Token[TokenTerms]):
     operation = "createOperatorToken"
 
     def stake(self, scene: Scene, asked: Asked[TokenTerms]) -> Stake | None:
-        holder = operators.require_token_holder(scene.tx, scene.operator, asked.subject_id)
+        holder = operators.require_token_holder(scene.tx, scene.operator, asked.subject_id, approved=True)
         tokens.require_later(scene.tx, asked.request)
         return Stake(
             summary=f"make a token for the operator {shown(holder.name)}, {asked.request.role or holder.role}",
@@ -324,7 +330,8 @@ class _OperatorToken(_Token[TokenTerms]):
         )
 
     def carry_out(self, scene: Scene, asked: Asked[TokenTerms]) -> IssuedToken:
-        operators.require_token_holder(scene.tx, scene.operator, asked.subject_id)
+        approved = scene.runtime.oversight.approvals_needed > 0
+        operators.require_token_holder(scene.tx, scene.operator, asked.subject_id, approved=approved)
         return operators.issue_operator_token(scene.tx, scene.operator, asked.subject_id, asked.request)
 
     def stored(self, request: TokenTerms) -> dict[str, object]:

@@ -94,9 +94,15 @@ def revoke_token(runtime: Runtime, actor: Actor, token_id: str) -> None:
         if token is None or not directory.sees_token(actor, token):
             raise NotFoundError("token_unknown", "there is no token with this id")
         directory.require_may_revoke(actor, token)
-        if store.revoke_token(tx, known):
-            audit.record(tx, actor, "token.revoked", token_id)
-            _tell_of_revocation(tx, actor, token)
+        revoke(tx, actor, known)
+
+
+def revoke(tx: Transaction, actor: Actor, token_id: UUID) -> None:
+    """Revokes a token that exists, whoever asks, and tells its enterprise."""
+    token = store.find_token_by_id(tx, token_id)
+    if token is not None and store.revoke_token(tx, token_id):
+        audit.record(tx, actor, "token.revoked", token_id)
+        _tell_of_revocation(tx, actor, token)
 
 
 def _tell_of_revocation(tx: Transaction, actor: Actor, token: Token) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import JsonBody, ServerRuntime
+from clearwindow.api.routing import Answer, JsonBody, ServerRuntime
+from clearwindow.api.schema import replay_headers
 from clearwindow.core.ids import NIL, parse_uuid
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
 from clearwindow.loss_limits import schemas, service
+from clearwindow.signing.models import Operation
+from clearwindow.signing.schemas import CHANGE_ERRORS, signed_change
 
 router: Final = member_router("loss limits", NETWORK_V1)
 _PATH: Final = "/clients/connections/{connection_id}/loss-limits"
@@ -32,12 +35,24 @@ def read_limits(runtime: ServerRuntime, member: CallingMember, connection_id: st
     description=(
         "A lower limit applies at once, to every settlement that is received afterwards. A higher limit, or null"
         " for none, applies after 24 hours; the answer shows it under `next`. A settlement beyond a limit is"
-        " refused: the partner learns the connection and the currency, not the limit."
+        " refused: the partner learns the connection and the currency, not the limit. Must be signed if the"
+        " client's Go Account requires intent."
     ),
-    responses=may_raise("not_a_client", ("connection_unknown", 404), "currency_twice", "currency_unknown"),
+    responses=may_raise(
+        "not_a_client",
+        ("connection_unknown", 404),
+        "currency_twice",
+        "currency_unknown",
+        *CHANGE_ERRORS,
+        ("nonce_used", 400),
+        ("text_already_used", 400),
+    ),
 )
 def change_limits(
     runtime: ServerRuntime, member: CallingMember, connection_id: str, body: JsonBody[schemas.LossLimitsRequest]
-) -> schemas.LossLimitsAnswer:
-    asked = body.model.to_model()
-    return schemas.limits_answer(service.change(runtime, member, parse_uuid(connection_id) or NIL, asked))
+) -> Answer[schemas.LossLimitsAnswer]:
+    path_ids = {"enterpriseId": member.enterprise_id, "connectionId": connection_id}
+    request = signed_change(Operation.LOSS_LIMITS_CHANGE, body, path_ids)
+    known, asked = parse_uuid(connection_id) or NIL, body.model.to_model()
+    limits, replayed = service.change(runtime, member, known, asked, request)
+    return Answer(schemas.limits_answer(limits), headers=replay_headers(replayed=replayed))

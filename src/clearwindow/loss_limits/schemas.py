@@ -12,6 +12,7 @@ from clearwindow.core.clock import wire_time
 from clearwindow.core.money import MAX_DIGITS
 from clearwindow.core.text import present
 from clearwindow.loss_limits.models import Limits, Standing
+from clearwindow.signing.schemas import SignableChange
 
 MAX_CURRENCIES: Final = 1_000
 LimitText = Annotated[str, StringConstraints(pattern=rf"^(0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})$")]
@@ -28,7 +29,7 @@ class WantedLimits(RequestModel):
         return Limits(_number(self.per_settlement), _number(self.per_day))
 
 
-class LossLimitsRequest(RequestModel):
+class LossLimitsRequest(SignableChange):
     """By our currency name, in base units. The limits of other currencies stay."""
 
     loss_limits: Annotated[dict[ShortText, WantedLimits], Field(min_length=1, max_length=MAX_CURRENCIES)]

@@ -7,6 +7,7 @@ from uuid import UUID
 from clearwindow.core.errors import InvalidRequestError, NotFoundError
 from clearwindow.core.money import canonical_currency
 from clearwindow.core.text import quoted
+from clearwindow.custody import changes as signed_changes
 from clearwindow.custody import store as custody
 from clearwindow.identity import audit
 from clearwindow.identity.models import Member
@@ -16,8 +17,10 @@ from clearwindow.network import parties
 from clearwindow.network import store as network
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
+from clearwindow.signing.models import SignedRequest
 
 _NONE = Standing(Limits())
+Replayed = bool
 
 
 def limits_of(runtime: Runtime, member: Member, connection_id: UUID) -> dict[str, Standing]:
@@ -27,18 +30,31 @@ def limits_of(runtime: Runtime, member: Member, connection_id: UUID) -> dict[str
         return _shown(tx, owned)
 
 
-def change(runtime: Runtime, member: Member, connection_id: UUID, asked: LimitsByCurrency) -> dict[str, Standing]:
+def change(
+    runtime: Runtime,
+    member: Member,
+    connection_id: UUID,
+    asked: LimitsByCurrency,
+    request: SignedRequest | None,
+) -> tuple[dict[str, Standing], Replayed]:
     """Sets the limits of the currencies in ``asked``. Lower ones apply at once, higher ones after the cool-off.
 
     Raises:
-        InvalidRequestError: the network does not know a currency, or a currency is named twice.
+        InvalidRequestError: the network does not know a currency, or a currency is named twice. Or the client's
+            account requires intent and the change is not signed, or its signature is malformed or used.
+        NotAuthenticatedError: no active key of the account made the signature.
         NotFoundError: the client has no such connection.
     """
+    request = signed_changes.require_match(request)
     with runtime.transaction() as tx:
         owned = _owned(tx, member, connection_id)
+        account_id = parties.require_client(tx, member.enterprise_id).go_account_id
         wanted = _known(tx, asked)
         # Settlements read the limits under this lock: none that is received later uses an older limit.
         parties.lock_partner(tx, owned.partner_id)
+        conflict = InvalidRequestError
+        if not signed_changes.accept(tx, member.enterprise_id, account_id, request, owned.connection_id, conflict):
+            return _shown(tx, owned), True
         now = tx.now()
         before = store.limits_of(tx, connection_id)
         after = {
@@ -53,7 +69,7 @@ def change(runtime: Runtime, member: Member, connection_id: UUID, asked: LimitsB
             store.put(tx, owned, member.user_id, changed)
             events.record(tx, member.enterprise_id, owned, changed)
             audit.record(tx, member, "loss_limits.changed", connection_id, currencies=sorted(changed))
-        return _shown(tx, owned)
+        return _shown(tx, owned), False
 
 
 def _shown(tx: Transaction, owned: Owned) -> dict[str, Standing]:

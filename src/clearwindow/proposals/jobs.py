@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from clearwindow.identity.acts import ProposalStatus
 from clearwindow.postgres.pool import Transaction
 from clearwindow.proposals import service, store
 from clearwindow.runtime import Runtime
@@ -18,7 +19,7 @@ _RETRY: Final = timedelta(minutes=1)
 
 
 class ProposalWork:
-    """Ends proposals that nobody has decided in time, and gives back what they hold."""
+    """Ends proposals that nobody has decided in time, and destroys values that nobody has collected in time."""
 
     name: Final = "proposals"
 
@@ -31,7 +32,8 @@ class ProposalWork:
             proposal = store.lock_due(tx, job)
             if proposal is None:
                 return False
-            service.expire(tx, service.act_of(runtime, proposal), proposal)
+            end = service.expire if proposal.status is ProposalStatus.PENDING else service.destroy_value
+            end(tx, service.act_of(runtime, proposal), proposal)
             return True
 
     def postpone(self, runtime: Runtime, job: UUID, error: str) -> None:

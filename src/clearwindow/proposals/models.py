@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from clearwindow.identity.acts import Proposal, ProposalStatus
 from clearwindow.identity.models import Hands
 from clearwindow.postgres.paging import Slice
+
+COLLECT_WITHIN: Final = timedelta(hours=24)
+"""How long a proposer may collect a value after its proposal was carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,14 @@ class ProposalRecord:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a proposal ends. ``ended_by`` is None if its time has run out."""
+    """How a proposal ends. ``ended_by``: None if its time has run out. ``due_at``: until when its value is kept."""
 
     status: ProposalStatus
     ended_by: UUID | None = None
     reason: str | None = None
     result: dict[str, object] | None = None
     sealed_value: bytes | None = field(default=None, repr=False)
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

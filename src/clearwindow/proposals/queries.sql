@@ -38,13 +38,17 @@ UPDATE proposal SET due_at = %(due_at)s WHERE id = %(id)s AND due_at IS NOT NULL
 
 -- name: end_proposal
 UPDATE proposal
-SET status = %(status)s, due_at = NULL, ended_at = %(now)s, ended_by = %(ended_by)s, reason = %(reason)s,
+SET status = %(status)s, due_at = %(due_at)s, ended_at = %(now)s, ended_by = %(ended_by)s, reason = %(reason)s,
     result = %(result)s, sealed_value = %(sealed_value)s
 WHERE id = %(id)s AND status = 'pending'
 RETURNING {proposal}
 
 -- name: collect
-UPDATE proposal SET sealed_value = NULL, collected_at = %(now)s WHERE id = %(id)s AND sealed_value IS NOT NULL
+UPDATE proposal SET sealed_value = NULL, due_at = NULL, collected_at = %(now)s
+WHERE id = %(id)s AND sealed_value IS NOT NULL
+
+-- name: destroy_value
+UPDATE proposal SET sealed_value = NULL, due_at = NULL WHERE id = %(id)s AND sealed_value IS NOT NULL
 
 -- name: insert_approval
 INSERT INTO proposal_approval (proposal_id, operator_id, proposed_by, token_made_by, approved_at)

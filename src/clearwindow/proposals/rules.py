@@ -13,7 +13,7 @@ from clearwindow.identity import roles
 from clearwindow.identity.acts import Proposal, ProposalStatus, State
 from clearwindow.identity.models import Hands, Operator, OperatorRecord, OperatorRole
 from clearwindow.identity.rules import share_hands
-from clearwindow.proposals.models import ProposalApproval
+from clearwindow.proposals.models import COLLECT_WITHIN, ProposalApproval
 
 TRANSITIONS: Final[Mapping[ProposalStatus, frozenset[ProposalStatus]]] = {
     ProposalStatus.PENDING: frozenset(ProposalStatus) - {ProposalStatus.PENDING},
@@ -144,6 +144,13 @@ def require_unchanged(proposal: Proposal, target: State) -> None:
             f"{', '.join(changed)}: changed since this was proposed; withdraw the proposal and propose it again",
             {"changed": changed},
         )
+
+
+def collectable_until(proposal: Proposal) -> datetime | None:
+    """Returns until when the proposer may collect a value, None if there is none, or none any more."""
+    if proposal.sealed_value is None or proposal.ended_at is None:
+        return None
+    return proposal.ended_at + COLLECT_WITHIN
 
 
 def is_approved(proposal: Proposal, approvals: Iterable[ProposalApproval]) -> bool:

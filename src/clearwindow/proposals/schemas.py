@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from clearwindow.api.filters import CreatedPage, Many, Texts, Uuids
@@ -10,6 +11,7 @@ from clearwindow.api.schema import LongText, RequestModel, WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.text import present
 from clearwindow.identity.act_schemas import ProposedView
+from clearwindow.proposals import rules
 from clearwindow.proposals.models import ProposalFilter, ProposalRecord
 
 Statuses: TypeAlias = Many[Literal["pending", "carried_out", "rejected", "withdrawn", "expired"]]
@@ -59,6 +61,7 @@ class ProposalView(ProposedView):
     reason: str | None = None
     result: dict[str, object] | None = None
     collectable: bool | None = None
+    collectable_until: str | None = None
     collected_at: str | None = None
 
 
@@ -115,6 +118,11 @@ def _view(record: ProposalRecord) -> ProposalView:
         reason=proposal.reason,
         result=proposal.result,
         collectable=True if proposal.sealed_value is not None else None,
+        collectable_until=_moment(rules.collectable_until(proposal)),
         collected_at=wire_time(proposal.collected_at) if proposal.collected_at else None,
     )
     return ProposalView.model_validate(fields)
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else wire_time(moment)

@@ -18,7 +18,7 @@ from clearwindow.identity.acts import Act, Asked, Proposal, ProposalStatus, Scen
 from clearwindow.identity.models import Operator
 from clearwindow.postgres.pool import Transaction
 from clearwindow.proposals import events, rules, store
-from clearwindow.proposals.models import Ending, ProposalRecord
+from clearwindow.proposals.models import COLLECT_WITHIN, Ending, ProposalRecord
 from clearwindow.runtime import Runtime
 
 R = TypeVar("R")
@@ -131,11 +131,12 @@ def collect(runtime: Runtime, operator: Operator, proposal_id: UUID) -> tuple[Pr
     with runtime.transaction() as tx:
         proposal = store.lock_proposal(tx, _existing(tx, proposal_id).id)
         rules.require_proposer(proposal, operator)
-        if proposal.sealed_value is None:
+        until = rules.collectable_until(proposal)
+        if proposal.sealed_value is None or until is None or tx.now() >= until:
             raise ConflictError(
                 "nothing_to_collect",
-                "the proposal has no value to collect: it was collected before, or was never made. If you do not"
-                " have it, revoke the token and propose a new one",
+                "the proposal has no value to collect: it was collected before, was not collected in time, or was"
+                " never made. If you do not have it, revoke the token and propose a new one",
                 {"status": proposal.status},
             )
         value = tx.vault.decrypt(proposal.sealed_value, context=_seal_context(proposal.id)).decode()
@@ -151,6 +152,14 @@ def expire(tx: Transaction, act: AnyAct, proposal: Proposal) -> None:
     proposer = Operator(proposal.proposed_by, "", _EXPIRY)
     audit.record(tx, proposer, "proposal.expired", proposal.id, act=proposal.act, subjectId=proposal.subject_id)
     events.record(tx, EventType.PROPOSAL_ENDED, ended)
+
+
+def destroy_value(tx: Transaction, act: AnyAct, proposal: Proposal) -> None:
+    """Destroys the value of a locked proposal, which nobody collected in time, and takes back what made it."""
+    proposer = Operator(proposal.proposed_by, "", _EXPIRY)
+    store.destroy_value(tx, proposal.id)
+    audit.record(tx, proposer, "proposal.value_destroyed", proposal.id, act=proposal.act)
+    act.take_back(tx, proposer, proposal.result or {})
 
 
 @contextmanager
@@ -215,10 +224,11 @@ def _approve(
     act.release(tx, proposal.id, asked)
     done = act.carry_out(scene, asked)
     told = act.told(done)
-    sealed = None
+    sealed, due_at = None, None
     if told.value is not None:
+        due_at = tx.now() + COLLECT_WITHIN
         sealed = tx.vault.encrypt(told.value.encode(), context=_seal_context(proposal.id))
-    ending = Ending(ProposalStatus.CARRIED_OUT, operator.operator_id, None, dict(told.result), sealed)
+    ending = Ending(ProposalStatus.CARRIED_OUT, operator.operator_id, None, dict(told.result), sealed, due_at)
     ended = store.end_proposal(tx, proposal.id, ending)
     audit.record(tx, operator, "proposal.carried_out", proposal.id, proposedBy=str(proposal.proposed_by), **details)
     events.record(tx, EventType.PROPOSAL_ENDED, ended)

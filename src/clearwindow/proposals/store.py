@@ -70,6 +70,7 @@ def end_proposal(tx: Transaction, proposal_id: UUID, ending: Ending) -> Proposal
         "reason": ending.reason,
         "result": None if ending.result is None else Jsonb(ending.result),
         "sealed_value": ending.sealed_value,
+        "due_at": ending.due_at,
     }
     return tx.one(Proposal, sql["end_proposal"], id=proposal_id, now=tx.now(), **values)
 
@@ -77,6 +78,11 @@ def end_proposal(tx: Transaction, proposal_id: UUID, ending: Ending) -> Proposal
 def collect(tx: Transaction, proposal_id: UUID) -> None:
     """Forgets the value that its proposer has collected."""
     tx.run(sql["collect"], id=proposal_id, now=tx.now())
+
+
+def destroy_value(tx: Transaction, proposal_id: UUID) -> None:
+    """Forgets the value that nobody has collected."""
+    tx.run(sql["destroy_value"], id=proposal_id)
 
 
 def insert_approval(tx: Transaction, proposal: Proposal, operator: Operator) -> None:

@@ -22,6 +22,10 @@ ALWAYS_INTENDED: Final = frozenset(
     {
         Operation.ACCOUNT_REQUIRE_INTENT,
         Operation.CONNECTION_UPDATE,
+        Operation.LOSS_LIMITS_CHANGE,
+        Operation.APPROVAL_THRESHOLDS_CHANGE,
+        Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE,
+        Operation.CUSTODIAN_LIMITS_CHANGE,
         Operation.WEBHOOK_ENDPOINT_CREATE,
         Operation.WEBHOOK_ENDPOINT_UPDATE,
         Operation.WEBHOOK_ENDPOINT_DELETE,
@@ -38,6 +42,7 @@ _PATH_IDS: Final[Mapping[Operation, tuple[str, ...]]] = {
     Operation.DISPUTE_CLOSE: ("disputeId",),
     Operation.ACCOUNT_REQUIRE_INTENT: ("goAccountId",),
     Operation.CONNECTION_UPDATE: ("connectionId",),
+    Operation.LOSS_LIMITS_CHANGE: ("connectionId",),
     Operation.WEBHOOK_ENDPOINT_UPDATE: ("endpointId",),
     Operation.WEBHOOK_ENDPOINT_DELETE: ("endpointId",),
     Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET: ("endpointId",),

@@ -32,6 +32,10 @@ class Operation(StrEnum):
     WEBHOOK_ENDPOINT_CREATE = "webhook_endpoint.create"
     WEBHOOK_ENDPOINT_UPDATE = "webhook_endpoint.update"
     WEBHOOK_ENDPOINT_DELETE = "webhook_endpoint.delete"
+    LOSS_LIMITS_CHANGE = "loss_limits.change"
+    APPROVAL_THRESHOLDS_CHANGE = "approval_thresholds.change"
+    DAILY_APPROVAL_THRESHOLDS_CHANGE = "daily_approval_thresholds.change"
+    CUSTODIAN_LIMITS_CHANGE = "custodian_limits.change"
     WEBHOOK_ENDPOINT_ROTATE_SECRET = "webhook_endpoint.rotate_secret"  # noqa: S105 - a name, not a secret
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from clearwindow.core.errors import NotFoundError
+from clearwindow.web.notices import notice_of
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -41,7 +42,7 @@ _PAGE: Final = """\
 <link rel="stylesheet" href="docs/assets/swagger-ui.css">
 </head>
 <body>
-<div id="reference"></div>
+{notice}<div id="reference"></div>
 <noscript>This page needs JavaScript; <a href="openapi.json">openapi.json</a> says the same.</noscript>
 <script src="docs/assets/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
@@ -53,9 +54,9 @@ router: Final = APIRouter(include_in_schema=False)
 
 
 @router.get("/docs")
-async def page() -> Response:
+async def page(request: Request) -> Response:
     headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
-    return Response(_PAGE, media_type="text/html", headers=headers)
+    return Response(_PAGE.format(notice=await notice_of(request)), media_type="text/html", headers=headers)
 
 
 @router.get("/openapi.json")

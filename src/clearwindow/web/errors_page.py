@@ -5,9 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from clearwindow.core.error_registry import DOCUMENTATION_PATH, ErrorCode, error_codes
+from clearwindow.web.notices import notice_of
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 _HEAD: Final = """\
@@ -32,16 +33,18 @@ dd { margin: 0 0 0 5.5rem; }
 <p>Programs read <code>name</code>; people read <code>error</code>. Nothing is written by a request that is answered
 with an error, except where the text says so.</p>
 """
+_BODY: Final = "<body>\n"
 _FOOT: Final = "</body>\n</html>\n"
 
 router: Final = APIRouter(include_in_schema=False)
 
 
 @router.get(DOCUMENTATION_PATH)
-async def errors_page() -> Response:
+async def errors_page(request: Request) -> Response:
     sections = "".join(map(_section, error_codes().values()))
     headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
-    return Response(_HEAD + sections + _FOOT, media_type="text/html", headers=headers)
+    head = _HEAD.replace(_BODY, _BODY + await notice_of(request), 1)
+    return Response(head + sections + _FOOT, media_type="text/html", headers=headers)
 
 
 def _section(code: ErrorCode) -> str:

@@ -20,7 +20,7 @@ from clearwindow.api.routing import json_response
 from clearwindow.api.schema import WireModel
 from clearwindow.core.places import Use
 from clearwindow.core.work import Purpose, working_for
-from clearwindow.identity.opening import find_opening, mode_of
+from clearwindow.identity.opening import find_opening, is_alone, mode_of
 from clearwindow.jobs.backlog import Backlog, Waiting, backlogs
 from clearwindow.pauses import service as pauses
 from clearwindow.pauses.models import PauseKind
@@ -129,10 +129,9 @@ def _found(runtime: Runtime, kinds: Sequence[Waiting], work_lag_limit_seconds: f
         problem = f"work is overdue by {lag:.0f} s, the limit is {work_lag_limit_seconds:g} s: is a worker running?"
         return _not_ready("work", problem, lag)
     ready = PartReadiness(ready=True)
-    single = opened is not None and opened.single_operator
     return Readiness(
         ready=True,
-        network=NetworkKind(mode=mode_of(runtime, opened), single_operator=single),
+        network=NetworkKind(mode=mode_of(runtime, opened), single_operator=is_alone(opened)),
         database=ready,
         migrations=ready,
         work=ready,

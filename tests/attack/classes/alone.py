@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.attack.signed import EXPIRES_AT
 from tests.attack.stage import WINDOW_MINUTES, Stage
 from tests.attack.tally import AttackClass, Tally
+from tests.signing.intent.scenes import require_intent
 from tests.support.networks import CURRENCIES, NetworkClient, ok, sign_body
 from tests.support.operators import READ, WRITE, OperatorClient, make_key
 from tests.support.settlements import dispute
@@ -36,10 +38,15 @@ def attack(stage: Stage, tally: Tally) -> None:
         _reviews_as_two(stage, tally, mallory)
         _closes_as_the_client(stage, tally, mallory)
         _rejects_what_is_disputed(stage, tally, mallory)
+        _approves_as_who_can_act_for_the_client(stage, tally, mallory)
+        _resumes(tally, mallory)
+        ok(require_intent(stage.stranger.enterprise, expiresAt=EXPIRES_AT))
         ok(mallory.post("/enterprises", {"id": _SHELL, "name": _SHELL, "licensed": False}))
         # Last, because they change what the others need.
         for act in _acts(stage):
             tally.judge(act.name, _send(mallory, act), _REFUSALS)
+        intent = mallory.delete(f"/go-accounts/{stage.stranger.enterprise.account.id}/require-intent")
+        tally.judge("lets a client's account sign texts that say nothing", intent, _REFUSALS)
     tally.control("an operator reads", stage.testbed.operator.get("/settlements"))
 
 
@@ -66,6 +73,7 @@ def _acts(stage: Stage) -> list[Act]:
         Act("deposits money that never came", "POST", f"{account}/deposits", {**money, "reference": "minted"}),
         Act("adds a key to a client's account", "POST", f"{account}/keys", {"pub": _KEY.xpub}),
         Act("makes a token as a client's user", "POST", f"/enterprises/{victim.id}/tokens", token),
+        Act("makes another user of a client", "POST", f"/enterprises/{victim.id}/users", {"name": "mallory's own"}),
         Act("counts a partner's amounts in another unit", "PUT", f"{configuration}/partner-configuration",
             {**terms, "amountUnit": "decimal"}),
         Act("has a partner's calls sent elsewhere", "PUT", f"{configuration}/partner-configuration", callback),
@@ -130,6 +138,26 @@ def _rejects_what_is_disputed(stage: Stage, tally: Tally, mallory: OperatorClien
     for time in ("once", "twice"):
         rejected = mallory.post(f"/settlements/{settlement}/reject", {"reason": "mine"})
         tally.judge(f"rejects a disputed settlement, asking {time}", rejected, _REFUSALS)
+
+
+def _approves_as_who_can_act_for_the_client(stage: Stage, tally: Tally, mallory: OperatorClient) -> None:
+    """The stage's operator has made the tokens of all members, and may have kept them."""
+    money = {"currency": "ofcbtc", "quantity": "5", "reference": "asked for by myself"}
+    proposed = mallory.post(f"/go-accounts/{stage.victim.enterprise.account.id}/withdrawals", money)
+    tally.judge("proposes a withdrawal", proposed, {202})
+    waiting = proposed.json().get("proposal", {}).get("id", stage.ids["operatorId"])
+    for decision in ("approve", "reject"):
+        answer = stage.testbed.operator.post(f"/proposals/{waiting}/{decision}")
+        tally.judge(f"decides with a token of the client in hand: {decision}", answer, {403})
+
+
+def _resumes(tally: Tally, mallory: OperatorClient) -> None:
+    """Pausing needs one operator, resuming two. Asking again is no second person."""
+    paused = ok(mallory.post("/pauses", {"kind": "currency", "id": "ofcusd", "reason": "mine"}))["pause"]
+    for _ in range(2):
+        mallory.post(f"/pauses/{paused['id']}/resume", {"reason": "mine"})
+    status = ok(mallory.get(f"/pauses/{paused['id']}"))["pause"]["status"]
+    tally.require("resumes what it paused, asking twice", held=status == "paused", seen=status)
 
 
 def _disputed(stage: Stage) -> str:

@@ -24,10 +24,21 @@ ALL_OPERATIONS = {
     "dispute.close",
     "account.require_intent",
     "connection.update",
+    "loss_limits.change",
+    "approval_thresholds.change",
+    "daily_approval_thresholds.change",
+    "custodian_limits.change",
     "webhook_endpoint.create",
     "webhook_endpoint.update",
     "webhook_endpoint.delete",
     "webhook_endpoint.rotate_secret",
+}
+
+
+THRESHOLDS = {
+    "approval_thresholds.change": "/clients/approval-thresholds",
+    "daily_approval_thresholds.change": "/clients/daily-approval-thresholds",
+    "custodian_limits.change": "/custodian-limits",
 }
 
 
@@ -85,6 +96,12 @@ def _changed(connection: ConnectionHandle) -> dict[str, str]:
         return owner.sign({**fields, **said})
 
     ok(owner.api.put(connection.path, signed("connection.update", connectionId=connection.id, name="renamed")))
+    limits = {"ofcbtc": {"perSettlement": "900", "perDay": None}}
+    body = signed("loss_limits.change", connectionId=connection.id, lossLimits=limits)
+    ok(owner.api.put(f"{connection.path}/loss-limits", body))
+    account = str(UUID(hex=owner.account.id))
+    for operation, path in THRESHOLDS.items():
+        ok(owner.api.put(path, signed(operation, thresholds={"ofcbtc": "900"})))
     body = signed("webhook_endpoint.create", url="https://trader.example/hook")
     made = ok(owner.api.post("/webhook-endpoints", body))["webhookEndpoint"]["id"]
     path = f"/webhook-endpoints/{made}"
@@ -92,7 +109,8 @@ def _changed(connection: ConnectionHandle) -> dict[str, str]:
     ok(owner.api.post(f"{path}/rotate-secret", signed("webhook_endpoint.rotate_secret", endpointId=made)))
     assert owner.api.delete(path, signed("webhook_endpoint.delete", endpointId=made)).status_code == 204
     named = {f"webhook_endpoint.{what}": made for what in ("create", "update", "delete", "rotate_secret")}
-    return {"connection.update": connection.id, **named}
+    of_connection = dict.fromkeys(("connection.update", "loss_limits.change"), connection.id)
+    return of_connection | dict.fromkeys(THRESHOLDS, account) | named
 
 
 def _disputed(testbed: Testbed, connection: ConnectionHandle, settlement_id: str) -> str:

@@ -83,7 +83,7 @@ FALSIFICATIONS: Final[dict[str, tuple[str, set[str]]]] = {
     ),
     "an account that is another enterprise's": (
         "UPDATE go_account SET enterprise_id = 'spot', is_default = false WHERE enterprise_id = 'trader'",
-        {VALID},
+        {VALID, AS_SIGNED},
     ),
     "the encrypted payload of a connection": (
         "UPDATE sealed_payload SET ciphertext = overlay(ciphertext placing '\\x00' from 20)",

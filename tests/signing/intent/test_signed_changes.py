@@ -82,8 +82,39 @@ def secret_rotation(connection: ConnectionHandle) -> Change:
     return Change(owner, "webhook_endpoint.rotate_secret", send, {"endpointId": made})
 
 
+def loss_limits_change(connection: ConnectionHandle) -> Change:
+    owner, wanted = connection.client.enterprise, {"lossLimits": {"ofcbtc": {"perSettlement": "5", "perDay": None}}}
+    send = partial(owner.api.put, f"{connection.path}/loss-limits")
+    return Change(owner, "loss_limits.change", send, {"connectionId": connection.id}, wanted)
+
+
+def _thresholds_change(connection: ConnectionHandle, what: str, path: str) -> Change:
+    owner = connection.client.enterprise
+    return Change(owner, what, partial(owner.api.put, path), wanted={"thresholds": {"ofcbtc": "5"}})
+
+
+def thresholds_change(connection: ConnectionHandle) -> Change:
+    return _thresholds_change(connection, "approval_thresholds.change", "/clients/approval-thresholds")
+
+
+def daily_thresholds_change(connection: ConnectionHandle) -> Change:
+    return _thresholds_change(connection, "daily_approval_thresholds.change", "/clients/daily-approval-thresholds")
+
+
+def custodian_limits_change(connection: ConnectionHandle) -> Change:
+    return _thresholds_change(connection, "custodian_limits.change", "/custodian-limits")
+
+
 Scene = Callable[[ConnectionHandle], Change]
-WITHOUT_SECRET: Final[tuple[Scene, ...]] = (connection_update, endpoint_update, endpoint_delete)
+WITHOUT_SECRET: Final[tuple[Scene, ...]] = (
+    connection_update,
+    loss_limits_change,
+    thresholds_change,
+    daily_thresholds_change,
+    custodian_limits_change,
+    endpoint_update,
+    endpoint_delete,
+)
 WITH_SECRET: Final[tuple[Scene, ...]] = (endpoint_create, secret_rotation)
 CHANGES: Final = WITHOUT_SECRET + WITH_SECRET
 each_change = pytest.mark.parametrize("scene", CHANGES, ids=lambda scene: scene.__name__)

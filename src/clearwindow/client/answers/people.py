@@ -67,9 +67,20 @@ class MemberIdentity(Value):
     token: ListedToken
 
 
+class NetworkKind(Value):
+    """Whether the network is a ``sandbox``, ``unopened`` or ``earnest``, and whether one person runs it alone."""
+
+    mode: str
+    single_operator: bool
+
+
 class OperatorIdentity(Value):
-    """Whose token it is that an operator calls with. Without ``token`` it is the one in the server's settings."""
+    """Whose token it is that an operator calls with. Without ``token`` it is the one in the server's settings.
+
+    A server of an earlier version says nothing about its ``network``.
+    """
 
     operator: ListedOperator
     role: str
     token: ListedToken | None = None
+    network: NetworkKind | None = None

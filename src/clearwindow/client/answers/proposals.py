@@ -37,6 +37,7 @@ class OperatorProposal(Value):
         target: what its proposer saw. If any of it has changed, it is not carried out.
         result: the answer of the act, without a token's value.
         collectable: whether a token's value waits for its proposer.
+        collectable_until: when the value is destroyed and the token revoked, if it still waits then.
     """
 
     id: str
@@ -57,6 +58,7 @@ class OperatorProposal(Value):
     reason: str | None = None
     result: Mapping[str, Any] | None = None
     collectable: bool = False
+    collectable_until: AwareDatetime | None = None
     collected_at: AwareDatetime | None = None
 
 

@@ -12,6 +12,7 @@ from clearwindow.client.filters import ApprovalFilters
 from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.text import Id, Quantity, fields, quantity_text
+from clearwindow.signing.models import Operation
 
 
 class ClientApprovals:
@@ -47,27 +48,35 @@ class ClientApprovals:
         """Returns the quantities above which allocations need a second user."""
         return self._desk.get(self._desk.path("/clients/approval-thresholds"), value_of(Thresholds))
 
-    def change_thresholds(self, thresholds: Mapping[str, Quantity | None]) -> ChangedThresholds:
+    def change_thresholds(
+        self, thresholds: Mapping[str, Quantity | None], *, sign: bool = False
+    ) -> ChangedThresholds:
         """Sets thresholds; None removes one. Currencies that are not named keep theirs.
 
         A new or lower threshold applies at once. A higher threshold or a removal waits for another user's approval.
+        Signed if ``sign`` says so, or if the enterprise's account requires it and the client has a signer.
 
         Raises:
             ConflictError: another change of one of these thresholds is pending.
         """
-        path = self._desk.path("/clients/approval-thresholds")
-        asked = _thresholds(thresholds)
-        return self._desk.send("PUT", path, value_of(ChangedThresholds), asked, repeatable=True)
+        path, operation = self._desk.path("/clients/approval-thresholds"), Operation.APPROVAL_THRESHOLDS_CHANGE
+        read, asked = value_of(ChangedThresholds), _thresholds(thresholds)
+        return self._desk.change("PUT", path, read, asked, operation, sign=sign, repeatable=(True, True))
 
     def daily_thresholds(self) -> Thresholds:
         """Returns the quantities above which allocations of 24 hours to one partner need a second user."""
         return self._desk.get(self._desk.path("/clients/daily-approval-thresholds"), value_of(Thresholds))
 
-    def change_daily_thresholds(self, thresholds: Mapping[str, Quantity | None]) -> ChangedThresholds:
+    def change_daily_thresholds(
+        self, thresholds: Mapping[str, Quantity | None], *, sign: bool = False
+    ) -> ChangedThresholds:
         """Sets the thresholds of a day, as `change_thresholds` sets those of one allocation."""
-        path = self._desk.path("/clients/daily-approval-thresholds")
-        asked = _thresholds(thresholds)
-        return self._desk.send("PUT", path, value_of(ChangedThresholds), asked, repeatable=True)
+        path, operation = (
+            self._desk.path("/clients/daily-approval-thresholds"),
+            Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE,
+        )
+        read, asked = value_of(ChangedThresholds), _thresholds(thresholds)
+        return self._desk.change("PUT", path, read, asked, operation, sign=sign, repeatable=(True, True))
 
 
 class CustodianLimits:
@@ -80,17 +89,18 @@ class CustodianLimits:
         """Returns the limits. A currency that is missing has none."""
         return self._desk.get(self._desk.path("/custodian-limits"), value_of(Thresholds))
 
-    def change(self, thresholds: Mapping[str, Quantity | None]) -> ChangedThresholds:
+    def change(self, thresholds: Mapping[str, Quantity | None], *, sign: bool = False) -> ChangedThresholds:
         """Sets limits; None removes one. Currencies that are not named keep theirs.
 
         A new or lower limit applies at once. A higher one or a removal waits for another user's approval.
+        Signed if ``sign`` says so, or if the enterprise's account requires it and the client has a signer.
 
         Raises:
             ConflictError: another change of one of these limits is pending.
         """
-        path = self._desk.path("/custodian-limits")
-        asked = _thresholds(thresholds)
-        return self._desk.send("PUT", path, value_of(ChangedThresholds), asked, repeatable=True)
+        path, operation = self._desk.path("/custodian-limits"), Operation.CUSTODIAN_LIMITS_CHANGE
+        read, asked = value_of(ChangedThresholds), _thresholds(thresholds)
+        return self._desk.change("PUT", path, read, asked, operation, sign=sign, repeatable=(True, True))
 
 
 def _thresholds(wanted: Mapping[str, Quantity | None]) -> dict[str, object]:

@@ -67,15 +67,25 @@ class ClientConnections:
         return self._desk.get(path, value_of(ConnectionLossLimits))
 
     def change_loss_limits(
-        self, connection_id: Id, loss_limits: Mapping[str, WantedLossLimits]
+        self, connection_id: Id, loss_limits: Mapping[str, WantedLossLimits], *, sign: bool = False
     ) -> ConnectionLossLimits:
         """Sets the limits of these currencies, in base units. Those of other currencies stay.
 
-        A lower limit applies at once. A higher one, or None for no limit, applies after 24 hours.
+        A lower limit applies at once. A higher one, or None for no limit, applies after 24 hours. Signed as in
+        `update`.
         """
         path = self._desk.path("/clients/connections/{}/loss-limits", connection_id)
         asked = {"lossLimits": {currency: wanted.wire() for currency, wanted in loss_limits.items()}}
-        return self._desk.send("PUT", path, value_of(ConnectionLossLimits), asked, repeatable=True)
+        return self._desk.change(
+            "PUT",
+            path,
+            value_of(ConnectionLossLimits),
+            asked,
+            Operation.LOSS_LIMITS_CHANGE,
+            sign=sign,
+            repeatable=(True, True),
+            connectionId=connection_id,
+        )
 
     def payload(
         self,

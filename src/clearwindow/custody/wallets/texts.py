@@ -50,6 +50,7 @@ _DECISION: Final = (
 )
 _DECISION_OPTIONS: Final = ("evaluationId", "pendingApprovalId", "policyResult", "rejectReason")
 _ALLOCATION: Final = _form("amount", "clientExternalId", "nonce", optional=("notes", "connectionId"))
+_THRESHOLDS: Final = _form("thresholds", "nonce", named=True)
 _SETTLEMENT: Final = _form("externalId", "settlementAmounts", "nonce", optional=("notes", "cutoffAt"))
 
 FORMS: Final[Mapping[str, _Form]] = {
@@ -78,6 +79,10 @@ FORMS: Final[Mapping[str, _Form]] = {
     Operation.DISPUTE_CLOSE: _form("notes", "nonce", optional=("disputeId", "settlementId")),
     Operation.ACCOUNT_REQUIRE_INTENT: _form("nonce", optional=("goAccountId", "requireIntent"), named=True),
     Operation.CONNECTION_UPDATE: _form("nonce", optional=("connectionId", "active", "name"), named=True),
+    Operation.LOSS_LIMITS_CHANGE: _form("lossLimits", "nonce", optional=("connectionId",), named=True),
+    Operation.APPROVAL_THRESHOLDS_CHANGE: _THRESHOLDS,
+    Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE: _THRESHOLDS,
+    Operation.CUSTODIAN_LIMITS_CHANGE: _THRESHOLDS,
     Operation.WEBHOOK_ENDPOINT_CREATE: _form("url", "nonce", optional=("eventTypes", "description"), named=True),
     Operation.WEBHOOK_ENDPOINT_UPDATE: _form(
         "nonce", optional=("endpointId", "url", "eventTypes", "description", "enabled"), named=True

@@ -35,10 +35,15 @@ class KnownMember:
 
 @dataclass(frozen=True, slots=True)
 class KnownOperator:
-    """The operator who calls, and the token of the call. The token in the settings is not one of these: None."""
+    """The operator who calls, and the token of the call. The token in the settings is not one of these: None.
+
+    ``mode``: of the network. ``single_operator``: whether one person runs it alone.
+    """
 
     operator: OperatorRecord
     token: Token | None
+    mode: str
+    single_operator: bool
 
 
 @dataclass(frozen=True, slots=True)

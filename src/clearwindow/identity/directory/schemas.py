@@ -243,12 +243,20 @@ class MemberIdentity(WireModel):
     token: ListedToken
 
 
+class NetworkView(WireModel):
+    """Whether it is a ``sandbox``, ``unopened`` or ``earnest``, and whether one person runs it alone."""
+
+    mode: str
+    single_operator: bool
+
+
 class OperatorIdentity(WireModel):
     """Who calls. ``role`` is what this token allows. Without ``token`` it is the one in the settings."""
 
     operator: ListedOperator
     role: OperatorRole
     token: ListedToken | None = None
+    network: NetworkView
 
 
 def enterprises_answer(found: Sequence[Enterprise]) -> EnterprisesAnswer:
@@ -298,6 +306,7 @@ def operator_identity(known: KnownOperator, actor: Operator) -> OperatorIdentity
         operator=_operator_view(known.operator),
         role=actor.role,
         token=_token_view(known.token) if known.token else None,
+        network=NetworkView(mode=known.mode, single_operator=known.single_operator),
     )
     return OperatorIdentity.model_validate(fields)
 

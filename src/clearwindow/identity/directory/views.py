@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from clearwindow.core.errors import NotFoundError
 from clearwindow.core.ids import NIL, parse_uuid
-from clearwindow.identity import roles
+from clearwindow.identity import opening, roles
 from clearwindow.identity import store as people
 from clearwindow.identity.directory import rules, store
 from clearwindow.identity.directory.models import (
@@ -104,6 +104,7 @@ def known_operator(runtime: Runtime, actor: Operator, token: Token | None) -> Kn
     """Returns who calls as an operator."""
     with runtime.transaction() as tx:
         found = people.find_operator(tx, actor.operator_id)
+        opened = people.find_opening(tx)
     if found is None:
         raise LookupError("an operator who calls is stored")
-    return KnownOperator(found, token)
+    return KnownOperator(found, token, opening.mode_of(runtime, opened), opening.is_alone(opened))

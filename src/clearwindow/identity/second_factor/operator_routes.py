@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from clearwindow.api.docs import may_raise
-from clearwindow.api.routing import JsonBody, NoContent, ServerRuntime
+from clearwindow.api.routing import Answer, JsonBody, NoContent, ServerRuntime
+from clearwindow.core.ids import parse_uuid
+from clearwindow.identity.act_schemas import PROPOSED, ProposedAnswer, proposed_answer
+from clearwindow.identity.acts import Asked, Proposal, perform
 from clearwindow.identity.guards import ActingOperator, operator_router
 from clearwindow.identity.second_factor import schemas, service
+from clearwindow.identity.second_factor.acts import REMOVE_SECOND_FACTOR
 from clearwindow.identity.second_factor.guard import CODE_ERRORS, CodeHeader
 
 router: Final = operator_router("access")
@@ -64,11 +68,19 @@ def remove_second_factor(runtime: ServerRuntime, actor: ActingOperator, code: Co
 @router.delete(
     "/operators/{operator_id}/second-factor",
     summary="Remove the second factor of an operator who has lost it",
-    responses=may_raise("operator_unknown", *CODE_ERRORS),
+    status_code=204,
+    responses=may_raise("operator_unknown", "proposal_differs", *CODE_ERRORS) | PROPOSED,
 )
 def remove_second_factor_of(
     runtime: ServerRuntime, actor: ActingOperator, operator_id: str, code: CodeHeader = None
-) -> NoContent:
-    """Only an administrator does this, with a code of its own if it has a second factor."""
-    service.remove_of(runtime, actor, operator_id, code)
-    return NoContent()
+) -> Answer[ProposedAnswer] | NoContent:
+    """Only an administrator does this, with a code of its own if it has a second factor.
+
+    It can need another operator's approval.
+    """
+    if parse_uuid(operator_id) == actor.operator_id:
+        service.remove_own(runtime, actor, code)
+        return NoContent()
+    service.require_code(runtime, actor, code)
+    done = perform(runtime, actor, REMOVE_SECOND_FACTOR, Asked(operator_id, None))
+    return Answer(proposed_answer(done), 202) if isinstance(done, Proposal) else NoContent()

@@ -71,11 +71,23 @@ _OF_ENDPOINTS: Final = frozenset(
         Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET,
     }
 )
-_OF_SETUP: Final = _OF_ENDPOINTS | {
-    Operation.CONNECTION_CREATE,
-    Operation.CONNECTION_UPDATE,
-    Operation.ACCOUNT_REQUIRE_INTENT,
-}
+_OF_THRESHOLDS: Final = frozenset(
+    {
+        Operation.APPROVAL_THRESHOLDS_CHANGE,
+        Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE,
+        Operation.CUSTODIAN_LIMITS_CHANGE,
+    }
+)
+_OF_SETUP: Final = (
+    _OF_ENDPOINTS
+    | _OF_THRESHOLDS
+    | {
+        Operation.CONNECTION_CREATE,
+        Operation.CONNECTION_UPDATE,
+        Operation.LOSS_LIMITS_CHANGE,
+        Operation.ACCOUNT_REQUIRE_INTENT,
+    }
+)
 
 
 def _of_setup(operation: Operation, kept: KeptRequest, payload: Payload, records: Records) -> dict[str, bool]:
@@ -85,12 +97,16 @@ def _of_setup(operation: Operation, kept: KeptRequest, payload: Payload, records
     if operation is Operation.ACCOUNT_REQUIRE_INTENT:
         account = records.accounts.get(kept.subject_id)
         return _account(kept, payload, account) if account else {NO_RECORD: False}
+    if operation in _OF_THRESHOLDS:
+        # What changes is the enterprise's. Its own account, whose key signs, stands for it.
+        account = records.accounts.get(kept.subject_id)
+        return {"enterpriseId": account.enterprise_id == kept.enterprise_id} if account else {NO_RECORD: False}
     connection = records.connections.get(kept.subject_id)
     if connection is None:
         return {NO_RECORD: False}
     if operation is Operation.CONNECTION_CREATE:
         return _connection(payload, connection)
-    # Its name and state may have changed since.
+    # Its name, state and limits may have changed since.
     return {"connectionId": _id(kept.path_ids["connectionId"]) == connection.id}
 
 
