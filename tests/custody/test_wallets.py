@@ -103,6 +103,10 @@ def test_another_enterprises_wallet_answers_like_an_unknown_one(operator: Operat
         ("GET", f"/wallet/{theirs['id']}", f"/wallet/{UNKNOWN_WALLET}", None),
         ("GET", f"/wallet/{theirs['id']}", "/wallet/%20", None),
         ("POST", f"/wallet/{theirs['id']}/tx/sign", f"/wallet/{UNKNOWN_WALLET}/tx/sign", {"payload": TEXT}),
+        *(
+            ("POST", f"/wallet/{theirs['id']}/tx/sign", f"/wallet/{UNKNOWN_WALLET}/tx/sign", {"payload": wrong})
+            for wrong in ("{}", "[]", "no JSON", '{"operation":"none"}')
+        ),
         ("GET", f"/key/{theirs['keys'][0]['id']}", f"/key/{unknown_key}", None),
         ("GET", f"/key/{theirs['keys'][1]['id']}", "/key/x", None),
     ):
@@ -111,6 +115,17 @@ def test_another_enterprises_wallet_answers_like_an_unknown_one(operator: Operat
         assert answers[0].json()["error"] == answers[1].json()["error"]
         assert answers[0].json()["name"] == answers[1].json()["name"]
     assert operator.audit_log(action="payload.signed") == []
+
+
+def test_who_may_sign_is_looked_at_before_what_is_signed(operator: OperatorClient, ask: Ask) -> None:
+    account = open_account(operator, keys=[own_key(1)], custodianKey=True)
+    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"}, scopes=[READ])
+    assert (refused.status_code, name_of(refused)) == (403, "scope_missing")
+    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"})
+    assert (refused.status_code, name_of(refused)) == (422, "payload_of_no_operation")
+    operator.patch("/enterprises/acme/users/user-of-acme", {"mayUseCustodianKey": False})
+    refused = ask("POST", f"/wallet/{account['id']}/tx/sign", {"payload": "{}"})
+    assert (refused.status_code, name_of(refused)) == (403, "custodian_key_forbidden")
 
 
 def test_wallet_routes_require_token_scope_enterprise_and_licence(

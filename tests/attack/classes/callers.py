@@ -21,6 +21,9 @@ from tests.support.refusals import nothing_written
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", "/api/v1/client/constants"})
 """What anybody may read. Everything else needs a token."""
 
+SHOWS_ITS_HOLDER: Final = "GET /api/network/v1/whoami"
+"""Needs a token that is in force and no scope (choice C197): it may answer, but only whose this very token is."""
+
 _FOR_OPERATORS: Final = "/api/operator/"
 _UNAUTHENTICATED: Final = frozenset({401})
 _NOT_ALLOWED: Final = frozenset({403})
@@ -29,12 +32,16 @@ _NOT_THEIRS: Final = frozenset({401, 404})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, with which headers, and how it must be refused; only its writes, if it may read."""
+    """Who calls, with which headers, and how it must be refused; only its writes, if it may read.
+
+    ``of`` is the enterprise of a token that is in force, and so may be told whose it is.
+    """
 
     name: str
     headers: Mapping[str, str]
     refusals: frozenset[int] = _UNAUTHENTICATED
     only_writes: bool = False
+    of: str | None = None
 
 
 def guarded() -> Iterator[tuple[str, str]]:
@@ -53,13 +60,23 @@ def attack(stage: Stage, tally: Tally) -> None:
                 if caller.only_writes and method == "GET":
                     continue
                 answered = _call(http, method, stage.path(template), caller)
-                tally.judge(f"{caller.name}: {method} {template}", answered, caller.refusals)
+                name = f"{caller.name}: {method} {template}"
+                if caller.of and f"{method} {template}" == SHOWS_ITS_HOLDER:
+                    _judge_whose(tally, name, answered, caller.of)
+                else:
+                    tally.judge(name, answered, caller.refusals)
     _controls(stage, tally)
 
 
 def _call(http: httpx2.Client, method: str, path: str, caller: Caller) -> httpx2.Response:
     body: Any = None if method in {"GET", "DELETE"} else {"payload": "{}"}
     return http.request(method, path, json=body, headers=dict(caller.headers))
+
+
+def _judge_whose(tally: Tally, name: str, answered: httpx2.Response, enterprise_id: str) -> None:
+    tally.judge(name, answered, {200})
+    told = answered.json().get("enterprise", {}).get("id")
+    tally.require(f"{name}, of its own enterprise", held=told == enterprise_id, seen=told)
 
 
 def _controls(stage: Stage, tally: Tally) -> None:
@@ -89,13 +106,18 @@ def _members(stage: Stage) -> Iterator[Caller]:
             yield Caller(f"{name} of {side}", _bearer(token))
         # It may read what is its own; the other side's paths are closed to it.
         only = operator.user_token(side, scopes=[WRITE])
-        yield Caller(f"write-only token of {side}", _bearer(only), _UNAUTHENTICATED | _NOT_ALLOWED | _NOT_THEIRS)
+        yield Caller(
+            f"write-only token of {side}",
+            _bearer(only),
+            _UNAUTHENTICATED | _NOT_ALLOWED | _NOT_THEIRS,
+            of=side,
+        )
         reader = operator.user_token(side, scopes=[READ])
         yield Caller(
             f"read-only token of {side}", _bearer(reader), _UNAUTHENTICATED | _NOT_ALLOWED, only_writes=True
         )
     for stranger in (stage.stranger.enterprise.id, stage.rival.enterprise.id):
-        yield Caller(f"token of {stranger}", _bearer(operator.user_token(stranger)), _NOT_THEIRS)
+        yield Caller(f"token of {stranger}", _bearer(operator.user_token(stranger)), _NOT_THEIRS, of=stranger)
     made = operator.operator_token(operator.operator("third")["id"])
     yield Caller("operator's token", _bearer(made))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,10 +10,13 @@ from typing import Final
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
+from clearwindow.cli.keys import XPRV_VARIABLE
+from clearwindow.cli.main import app
 from clearwindow.ledger.check.signatures.service import check_signatures
 from clearwindow.signing.message import sign_message
-from tests.signing.intent.scenes import require_intent, with_intent
+from tests.signing.intent.scenes import LATER, require_intent, with_intent
 from tests.support.networks import ConnectionHandle, EnterpriseHandle, Json, new_nonce, ok
 from tests.support.operators import make_key
 from tests.support.races import at_once
@@ -147,6 +151,21 @@ def test_unsigned_change_is_refused_once_the_account_requires_intent(
     assert shown["pathIds"] == {"enterpriseId": change.owner.id, **change.ids}
     with testbed.runtime.transaction() as tx:
         assert check_signatures(tx, testbed.runtime.vault, lambda *_: None).findings == []
+
+
+@each_change
+def test_text_that_the_command_signs_is_accepted(connection: ConnectionHandle, scene: Scene) -> None:
+    change = scene(connection)
+    ok(require_intent(change.owner))
+    wanted = {**change.wanted, "nonce": new_nonce()}
+    ids = {"enterpriseId": change.owner.id, **change.ids}
+    arguments = ["sign", "--json", "--operation", change.operation]
+    arguments += [part for name, value in ids.items() for part in ("--id", f"{name}={value}")]
+    # The command reads the machine's clock, and the server that of the tests.
+    text = json.dumps({**wanted, "expiresAt": LATER})
+    signed = CliRunner().invoke(app, arguments, input=text, env={XPRV_VARIABLE: change.owner.account.key.xprv})
+    assert signed.exit_code == 0, signed.output
+    assert change.send({**wanted, **json.loads(signed.stdout)}).status_code == change.answer
 
 
 @each_change

@@ -43,13 +43,14 @@ def sign_payload(runtime: Runtime, member: Member, wallet_id: str, payload: str)
 
     Raises:
         PermissionDeniedError: the member has no right to it.
+        NotFoundError: the wallet is not of the member's enterprise, whatever the text.
         UnprocessableError: it is no operation's text, or a limit of the day is exceeded.
     """
     custodian.require_right(member)
-    document = custodian.require_signable(payload)
-    known = texts.recognise(document, member.enterprise_id)
     with runtime.transaction() as tx:
         account = _own_account(tx, member, wallet_id)
+        document = custodian.require_signable(payload)
+        known = texts.recognise(document, member.enterprise_id)
         if account.require_intent:
             require_signable(document, account.enterprise_id, tx.now())
         key_id, signature = custodian.sign(tx, account.id, payload)
