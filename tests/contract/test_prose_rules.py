@@ -42,7 +42,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
         "allocations/test_allocations.py::test_lists_are_filtered_sorted_and_paged",
         (
             "allocations/test_allocations.py::"
-            "test_equal_values_are_listed_by_creation_and_then_by_id_in_both_directions"
+            "test_equal_values_are_listed_by_creation_and_then_by_id_in_the_direction_of_the_list"
         ),
     ),
     "allocation record: reason only while not cleared": (

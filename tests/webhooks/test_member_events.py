@@ -17,6 +17,7 @@ def test_enterprise_reads_its_own_events_and_no_others(network: Network) -> None
         ("allocation.cleared", connection.id),
         ("allocation.reserved", connection.id),
         ("connection.created", connection.id),
+        ("partner.updated", None),
     ]
     assert set(seen[0]) == {"id", "type", "subjectId", "createdAt", "data"}
     mine = ok(client.api.get("/events", types="connection.created"))["events"]
