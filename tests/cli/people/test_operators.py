@@ -58,3 +58,16 @@ def test_operator_makes_an_enterprise_a_deposit_and_a_pause(persons: Persons) ->
     assert "a trial" in persons.done(*act("pauses", "list", "--standing"))
     persons.done(*act("pauses", "resume", pause["id"]))
     assert "404" in persons.fails(1, *act("enterprises", "get", "nobody"))
+
+
+def test_codes_of_a_second_factor_are_never_arguments(persons: Persons) -> None:
+    confirm = ("operator", "second-factor", "confirm", "--profile", "ada")
+    assert "There is no code" in persons.fails(2, *confirm)
+    assert "unexpected extra argument" in persons.fails(2, *confirm, "123456").lower()
+    # Both reach the network, which knows no second factor of Ada to confirm.
+    for answer in (
+        persons.fails(1, *confirm, given="123456\n"),
+        persons.fails(1, *confirm, CLEARWINDOW_CODE="123456"),
+    ):
+        assert "second factor" in answer
+        assert "123456" not in answer

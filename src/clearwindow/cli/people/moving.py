@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import typer
 
+from clearwindow.cli.people.asking import typed_secret
 from clearwindow.cli.people.output import Column
 from clearwindow.cli.people.problems import not_yet, refused, usage
 from clearwindow.cli.people.reading import Limit, first, page_size
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from clearwindow.client.answers.allocations import Allocation
     from clearwindow.client.answers.network import Connection
 
-_MOST_SECRET: Final = 64 * 1024
 ConnectionName = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection: its name or id.")]
 AmountWords = Annotated[
     list[str], typer.Argument(metavar="AMOUNT", help="The amount with its currency, such as 1.5 BTC.")
@@ -195,12 +195,8 @@ def _partner_id(session: Session, name: str) -> str:
 
 def _secret(path: Path) -> str:
     """Reads a secret: from a file, from a pipe, or typed without being shown."""
-    if path != Path("-"):
-        text = path.read_text(encoding="utf-8")
-    elif sys.stdin.isatty():
-        text = str(typer.prompt("The exchange's token", hide_input=True, err=True))
-    else:
-        text = sys.stdin.read(_MOST_SECRET)
+    is_file = path != Path("-")
+    text = path.read_text(encoding="utf-8") if is_file else typed_secret("The exchange's token")
     if not text.strip():
         raise usage("There is no connection token: name its file with --connection-token-file.")
     return text.strip()

@@ -25,6 +25,7 @@ from typing import (
 
 import typer
 
+from clearwindow.cli.people.asking import CODE_VARIABLE, second_factor_code
 from clearwindow.cli.people.moments import parse_moment
 from clearwindow.cli.people.problems import usage
 from clearwindow.client import NewKey
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 Convert = Callable[["Session", Any], Any]
 _PAGING: Final = frozenset({"page_size", "page_number"})
 _NONE: Final = "none"
+_CODE: Final = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,9 @@ def parameters_of(method: Callable[..., Any], told: Mapping[str, str]) -> list[P
             continue
         is_argument = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
         required = parameter.default is inspect.Parameter.empty
+        if name == _CODE:
+            found.append(_code(required=required))
+            continue
         found.append(
             _parameter(name, parameter.annotation, told.get(name), required=required, argument=is_argument)
         )
@@ -142,6 +147,14 @@ def _parameter(
     return Parameter(
         name, Annotated[type_ if required else type_ | None, info], default, convert, kind.is_amount, is_filter
     )
+
+
+def _code(*, required: bool) -> Parameter:
+    """The code of a second factor is asked for: an argument could be read by everybody on the machine."""
+    told = f"Give a code of your second factor: {CODE_VARIABLE}, else you are asked for it."
+    info = typer.Option("--code", help=told, hidden=required)
+    default = True if required else None
+    return Parameter(_CODE, Annotated[bool | None, info], default, lambda _session, _given: second_factor_code())
 
 
 def _optional(parameter: Parameter) -> Parameter:

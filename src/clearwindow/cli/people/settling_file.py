@@ -15,7 +15,7 @@ from clearwindow.cli.people.moments import parse_moment
 from clearwindow.cli.people.problems import usage
 
 MOST_BYTES: Final = 64 * 1024 * 1024
-"""More than 100 000 amounts need. A larger file is refused before it is read."""
+"""More than 100 000 amounts need. A larger file is refused before it is parsed."""
 
 _CONNECTION: Final = "connection"
 _COUNTERPARTY: Final = "counterparty"
