@@ -18,6 +18,7 @@ from tests.cli.people.persons import TIMEOUT_SECONDS, Persons
 from tests.support.processes import COMMAND
 
 SETTLE = ("--profile", "meridian")
+_FROM_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
 
 def write(persons: Persons, name: str, amount: str = "-0.1") -> str:
@@ -58,17 +59,33 @@ class Terminal:
 
 
 @contextmanager
+def as_from_a_shell() -> Iterator[None]:
+    """Programs that are started in the block notice Ctrl-C and a terminal that closes.
+
+    A test run in the background of a shell, or under nohup, ignores these signals, and hands that on. What has a handler
+    is not handed on.
+    """
+    given = {number: signal.signal(number, signal.default_int_handler) for number in _FROM_A_TERMINAL}
+    try:
+        yield
+    finally:
+        for number, handler in given.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def terminal(persons: Persons, *arguments: str) -> Iterator[Terminal]:
     screen, theirs = pty.openpty()
-    process = subprocess.Popen(  # noqa: S603 - ours
-        [*COMMAND, *arguments],
-        cwd=persons.folder,
-        env=persons.environment(TERM="xterm"),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
+    with as_from_a_shell():
+        process = subprocess.Popen(  # noqa: S603 - ours
+            [*COMMAND, *arguments],
+            cwd=persons.folder,
+            env=persons.environment(TERM="xterm"),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
     os.close(theirs)
     try:
         yield Terminal(process, screen)
