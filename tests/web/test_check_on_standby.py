@@ -22,8 +22,14 @@ def test_standby_is_checked(primary: EmbeddedPostgres, folder: Path) -> None:
         assert intact.stdout.startswith("The ledger is in order:")
         with psycopg.connect(primary.dsn, autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
-            connection.execute("UPDATE account SET kind = 'go', id = gen_random_uuid() WHERE kind = 'outside'")
-            connection.execute("INSERT INTO balance SELECT id, 'ofcbtc', 7, 0 FROM account")
+            connection.execute(
+                "UPDATE account SET kind = 'go', id = gen_random_uuid(), number = 1000000 WHERE kind = 'outside'"
+            )
+            connection.execute(
+                "INSERT INTO balance (account_id, currency, account_number, currency_number, available, held)"
+                " SELECT account.id, currency.name, account.number, currency.number, 7, 0"
+                " FROM account, currency WHERE currency.name = 'ofcbtc'"
+            )
         with psycopg.connect(standby, autocommit=True) as connection:
             becomes(lambda: connection.execute("SELECT count(*) FROM balance").fetchone() == (1,), seconds=60)
             assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)

@@ -62,8 +62,8 @@ class Terminal:
 def as_from_a_shell() -> Iterator[None]:
     """Programs that are started in the block notice Ctrl-C and a terminal that closes.
 
-    A test run in the background of a shell, or under nohup, ignores these signals, and hands that on. What has a handler
-    is not handed on.
+    A test run in the background of a shell, or under nohup, ignores these signals, and hands that on. What has a
+    handler is not handed on.
     """
     given = {number: signal.signal(number, signal.default_int_handler) for number in _FROM_A_TERMINAL}
     try:
