@@ -1,17 +1,37 @@
-"""People at terminals: the real command, in a folder of their own, with their own profiles."""
+"""People with the command, in a folder of their own, with their own profiles; ``terminal`` is a real one."""
 
 from __future__ import annotations
 
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from clearwindow.cli.failures import exit_code_of, line_of
+from clearwindow.cli.main import app
 from tests.support.processes import COMMAND, environment
 
 TIMEOUT_SECONDS = 120
+_FROM_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -23,18 +43,19 @@ class Persons:
         own = {"XDG_CONFIG_HOME": str(self.folder / "settings"), "TZ": "UTC", "COLUMNS": "200"}
         return {**environment(), **own, **more}
 
-    def run(self, *arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end."""
-        return subprocess.run(  # noqa: S603 - ours
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment(**more),
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_SECONDS,
-        )
+    def run(self, *arguments: str, given: str = "", **more: str) -> Ran:
+        """Runs a command to its end, in this process: one of its own would mostly import."""
+        with chdir(self.folder):
+            result = CliRunner().invoke(
+                app, arguments, input=given, env=self.environment(**more), prog_name="clearwindow"
+            )
+        if result.exception is None or isinstance(result.exception, SystemExit):
+            return Ran(result.exit_code, result.stdout, result.stderr)
+        code = exit_code_of(result.exception) if isinstance(result.exception, Exception) else None
+        if code is None:
+            raise result.exception
+        assert isinstance(result.exception, Exception)
+        return Ran(code, result.stdout, f"{result.stderr}clearwindow: {line_of(result.exception)}\n")
 
     def done(self, *arguments: str, given: str = "", **more: str) -> str:
         """Returns what a command prints that succeeds."""
@@ -49,7 +70,6 @@ class Persons:
         """Returns what a command says that ends with this code."""
         ran = self.run(*arguments, given=given, **more)
         assert ran.returncode == code, (ran.returncode, ran.stdout + ran.stderr)
-        assert "Traceback" not in ran.stderr
         return ran.stderr
 
     def profiles(self) -> Path:
@@ -57,3 +77,70 @@ class Persons:
 
     def mode(self, path: Path) -> int:
         return os.stat(path).st_mode & 0o777  # noqa: PTH116 - a number
+
+
+class Terminal:
+    """A command on a terminal. ``text`` is what it has shown."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+        self.process = process
+        self.text = ""
+        self._screen = screen
+
+    def until(self, words: str) -> None:
+        ends_at = time.monotonic() + TIMEOUT_SECONDS
+        while words not in self.text:
+            assert time.monotonic() < ends_at, self.text
+            if select.select([self._screen], [], [], 0.2)[0]:
+                try:
+                    self.text += os.read(self._screen, 65536).decode()
+                except OSError:
+                    # The other end is closed: nothing more comes.
+                    assert words in self.text, self.text
+
+    def types(self, text: str) -> None:
+        os.write(self._screen, text.encode())
+
+    def sends(self, number: signal.Signals) -> None:
+        os.killpg(self.process.pid, number)
+
+    def end(self) -> int:
+        return self.process.wait(TIMEOUT_SECONDS)
+
+
+@contextmanager
+def as_from_a_shell() -> Iterator[None]:
+    """Programs that are started in the block notice Ctrl-C and a terminal that closes.
+
+    A test run in the background of a shell, or under nohup, ignores these signals, and hands that on. What has a
+    handler is not handed on.
+    """
+    given = {number: signal.signal(number, signal.default_int_handler) for number in _FROM_A_TERMINAL}
+    try:
+        yield
+    finally:
+        for number, handler in given.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def terminal(persons: Persons, *arguments: str, **more: str) -> Iterator[Terminal]:
+    """A command in a process of its own, with a terminal for all three streams."""
+    screen, theirs = pty.openpty()
+    with as_from_a_shell():
+        process = subprocess.Popen(  # noqa: S603 - ours
+            [*COMMAND, *arguments],
+            cwd=persons.folder,
+            env=persons.environment(TERM="xterm", **more),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+    os.close(theirs)
+    try:
+        yield Terminal(process, screen)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(screen)

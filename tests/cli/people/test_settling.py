@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import select
 import signal
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cli.people.persons import TIMEOUT_SECONDS, Persons
-from tests.support.processes import COMMAND
+from tests.cli.people.persons import Persons, terminal
 
 SETTLE = ("--profile", "meridian")
-_FROM_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 
 
 def write(persons: Persons, name: str, amount: str = "-0.1") -> str:
@@ -30,69 +21,6 @@ def staged(persons: Persons, name: str) -> list[str]:
     path = f"/api/network/v1/enterprises/{{me}}/partners/settlements?externalIds={name}"
     found = json.loads(persons.done("call", "GET", path, *SETTLE))
     return [each["status"] for each in found["settlements"]]
-
-
-class Terminal:
-    """A command on a terminal. ``text`` is what it has shown."""
-
-    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
-        self.process = process
-        self.text = ""
-        self._screen = screen
-
-    def until(self, words: str) -> None:
-        ends_at = time.monotonic() + TIMEOUT_SECONDS
-        while words not in self.text:
-            assert time.monotonic() < ends_at, self.text
-            if select.select([self._screen], [], [], 0.2)[0]:
-                try:
-                    self.text += os.read(self._screen, 65536).decode()
-                except OSError:
-                    # The other end is closed: nothing more comes.
-                    assert words in self.text, self.text
-
-    def types(self, text: str) -> None:
-        os.write(self._screen, text.encode())
-
-    def end(self) -> int:
-        return self.process.wait(TIMEOUT_SECONDS)
-
-
-@contextmanager
-def as_from_a_shell() -> Iterator[None]:
-    """Programs that are started in the block notice Ctrl-C and a terminal that closes.
-
-    A test run in the background of a shell, or under nohup, ignores these signals, and hands that on. What has a
-    handler is not handed on.
-    """
-    given = {number: signal.signal(number, signal.default_int_handler) for number in _FROM_A_TERMINAL}
-    try:
-        yield
-    finally:
-        for number, handler in given.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def terminal(persons: Persons, *arguments: str) -> Iterator[Terminal]:
-    screen, theirs = pty.openpty()
-    with as_from_a_shell():
-        process = subprocess.Popen(  # noqa: S603 - ours
-            [*COMMAND, *arguments],
-            cwd=persons.folder,
-            env=persons.environment(TERM="xterm"),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-    os.close(theirs)
-    try:
-        yield Terminal(process, screen)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(screen)
 
 
 def test_settlement_is_previewed_staged_and_followed_to_its_end(persons: Persons) -> None:
@@ -150,7 +78,7 @@ def test_person_answers_no_or_leaves_and_nothing_is_staged(persons: Persons) -> 
         assert screen.end() == 130
     with terminal(persons, "settle", file, *SETTLE) as screen:
         screen.until("Sign and stage unsure?")
-        os.killpg(screen.process.pid, signal.SIGHUP)
+        screen.sends(signal.SIGHUP)
         assert screen.end() != 0
     assert staged(persons, "unsure") == []
 
@@ -159,7 +87,7 @@ def test_ctrl_c_says_what_is_staged_and_the_same_command_goes_on(persons: Person
     file = write(persons, "stopped")
     with terminal(persons, "settle", file, *SETTLE) as screen:
         screen.until("Sign and stage stopped?")
-        os.killpg(screen.process.pid, signal.SIGINT)
+        screen.sends(signal.SIGINT)
         screen.until("Nothing was staged")
         assert screen.end() == 130
     with terminal(persons, "settle", file, *SETTLE) as screen:
@@ -167,7 +95,7 @@ def test_ctrl_c_says_what_is_staged_and_the_same_command_goes_on(persons: Person
         screen.types("y\n")
         # The countdown of a window of half an hour.
         screen.until("pending (dispute window), 0:2")
-        os.killpg(screen.process.pid, signal.SIGINT)
+        screen.sends(signal.SIGINT)
         screen.until("stopped is staged and goes on")
         assert screen.end() == 4
     assert staged(persons, "stopped") == ["pending"]

@@ -7,6 +7,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
@@ -37,6 +38,11 @@ class Session:
         self.output = output
         self._asked = asked
         self._side = side
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        """Closes the connections to the network."""
+        self._opened.close()
 
     @cached_property
     def profile(self) -> Profile:
@@ -61,20 +67,23 @@ class Session:
         from clearwindow.client import Client  # noqa: PLC0415 - as above
 
         signer = access.signer_of(self.profile)
-        return Client(self.profile.url, self.token, self.enterprise, signer=signer, options=_options())
+        opened = Client(self.profile.url, self.token, self.enterprise, signer=signer, options=_options())
+        return self._opened.enter_context(opened)
 
     @cached_property
     def partner(self) -> Partner:
         from clearwindow.client import Partner  # noqa: PLC0415 - as above
 
         signer = access.signer_of(self.profile)
-        return Partner(self.profile.url, self.token, self.enterprise, signer=signer, options=_options())
+        opened = Partner(self.profile.url, self.token, self.enterprise, signer=signer, options=_options())
+        return self._opened.enter_context(opened)
 
     @cached_property
     def operator(self) -> Operator:
         from clearwindow.client import Operator  # noqa: PLC0415 - as above
 
-        return Operator(self.profile.url, self.token, options=_options())
+        opened = Operator(self.profile.url, self.token, options=_options())
+        return self._opened.enter_context(opened)
 
     @cached_property
     def coins(self) -> Coins:
@@ -172,7 +181,8 @@ def _command(function: Callable[..., None], options: dict[str, Any]) -> Callable
     def command(*_: object, **values: Any) -> None:  # noqa: ANN401 - the values of any command
         shared_values = {name: values.pop(name) for name in options}
         try:
-            function(_session(shared_values), **values)
+            with closing(_session(shared_values)) as session:
+                function(session, **values)
         except KeyboardInterrupt:
             _end(EndError("Interrupted.", INTERRUPTED))
         except (typer.Abort, EOFError):
