@@ -86,6 +86,18 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "client.approvals.decide",
         lambda client: client.approvals.decide(ID, decision="approved", notes="n"),
     ),
+    "v1ClientMovableFundsGetRoute": (
+        "client.connections.movable_funds",
+        lambda client: client.connections.movable_funds(ID),
+    ),
+    "v1GoAccountMovableFundsGetRoute": (
+        "member.go_accounts.movable_funds",
+        lambda member: member.go_accounts.movable_funds("0" * 32),
+    ),
+    "v1ClientSettlementForecastGetRoute": (
+        "client.settlements.forecast",
+        lambda client: client.settlements.forecast(ID),
+    ),
     "v1ClientApprovalThresholdsGetRoute": (
         "client.approvals.thresholds",
         lambda client: client.approvals.thresholds(),
@@ -126,6 +138,10 @@ EXCHANGE: Final[Mapping[str, tuple[str, Callable[[Partner], object]]]] = {
         lambda partner: partner.settlements.preview(
             external_id="r", settlement_amounts={str(ID): {"BTC": "-0.5"}}, cutoff_at=AT, page_size=5
         ),
+    ),
+    "v1PartnerSettlementForecastGetRoute": (
+        "partner.settlements.forecast",
+        lambda partner: partner.settlements.forecast(ID, connection_ids=[ID], page_number=1, page_size=5),
     ),
 }
 """Of partners alone."""

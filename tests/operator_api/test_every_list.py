@@ -34,6 +34,9 @@ NOT_LISTS: Final = {
     f"{OPERATOR}/settlements/{{settlement_id}}",
     f"{MEMBER}/partners/settlements/{{settlement_id}}",
     f"{MEMBER}/clients/settlements/{{settlement_id}}",
+    # One forecast, with a page of its network accounts.
+    f"{MEMBER}/partners/settlements/{{settlement_id}}/forecast",
+    f"{MEMBER}/clients/settlements/{{settlement_id}}/forecast",
     # One object with all currencies of the partners that the caller names.
     f"{MEMBER}/supportedCurrencies",
 }

@@ -107,6 +107,16 @@ class TransferPageFilters(PageFilters, total=False):
     currencies: Texts
 
 
+class ForecastFilters(PageFilters, total=False):
+    """``page_number`` selects the page of network accounts that comes with the forecast, counted from 0."""
+
+    page_number: int
+
+
+class PartnerForecastFilters(ForecastFilters, total=False):
+    connection_ids: Ids
+
+
 class PartnerTransferFilters(TransferPageFilters, total=False):
     source_network_account_ids: Ids
     source_trading_account_ids: Texts

@@ -98,6 +98,10 @@ DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 -- name: list_holds
 SELECT cause_id, account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 
+-- name: list_holds_on
+SELECT cause_id, account_id, currency, quantity FROM hold
+WHERE cause_id = ANY(%(cause_ids)s) AND account_id = ANY(%(account_ids)s)
+
 -- columns: entries_of_account
 -- The numbers of the entries that move an account. Postings of settlements have no index by account: those of a network
 -- account are found through the settlements in which its connection is a party, those of a partner's Go Account through

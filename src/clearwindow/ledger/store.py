@@ -167,6 +167,17 @@ def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[Bala
     return held
 
 
+def holds_on(
+    tx: Transaction, cause_ids: Iterable[UUID], account_ids: Iterable[UUID]
+) -> dict[UUID, dict[BalanceKey, int]]:
+    """Returns what each cause holds on the balances of these accounts."""
+    causes, accounts = list(cause_ids), list(account_ids)
+    held: dict[UUID, dict[BalanceKey, int]] = {cause_id: {} for cause_id in causes}
+    for row in tx.all(_HoldRow, sql["list_holds_on"], cause_ids=causes, account_ids=accounts):
+        held[row.cause_id][BalanceKey(row.account_id, row.currency)] = row.quantity
+    return held
+
+
 def list_entries(tx: Transaction, wanted: EntryFilter, part: Slice) -> Listing[JournalEntry]:
     return keyset_page(tx, JournalEntry, sql["list_entries"], asdict(wanted), NEWEST_FIRST, part)
 

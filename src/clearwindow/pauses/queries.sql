@@ -72,6 +72,16 @@ WHERE resumed_at IS NULL
        OR partner_id IN (SELECT id FROM partner WHERE partner.go_account_id = %(go_account_id)s))
 ORDER BY paused_at, id
 
+-- name: seen_for_account
+-- The same for all currencies, for readers: it takes no lock.
+SELECT {pause}
+FROM pause
+WHERE resumed_at IS NULL
+  AND (kind IN ('network', 'currency') OR go_account_id = %(go_account_id)s
+       OR client_id IN (SELECT id FROM client WHERE client.go_account_id = %(go_account_id)s)
+       OR partner_id IN (SELECT id FROM partner WHERE partner.go_account_id = %(go_account_id)s))
+ORDER BY paused_at, id
+
 -- name: is_subject_known
 SELECT CASE %(kind)s::text
            WHEN 'partner' THEN EXISTS (SELECT FROM partner WHERE id = %(partner_id)s::uuid)

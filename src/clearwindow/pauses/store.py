@@ -28,6 +28,17 @@ def standing_among(tx: Transaction, touched: Touched) -> list[Pause]:
     return _standing(tx, "standing_among", **values)
 
 
+def seen_among(tx: Transaction, touched: Touched) -> list[Pause]:
+    """Returns the same for those who only read. Another pause may be made at any moment."""
+    values = {name: list(given) for name, given in asdict(touched).items()}
+    return tx.all(Pause, sql["standing_among"], **values)
+
+
+def seen_for_account(tx: Transaction, go_account_id: UUID) -> list[Pause]:
+    """Returns the pauses of a Go Account and of all currencies, for those who only read."""
+    return tx.all(Pause, sql["seen_for_account"], go_account_id=go_account_id)
+
+
 def standing_for_settlement(tx: Transaction, settlement_id: UUID) -> list[Pause]:
     """Returns the pauses that touch a stored settlement, which may be the caller's own, and has not ended."""
     return ask_standing_for_settlement(tx, settlement_id)()

@@ -21,6 +21,8 @@ from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
 from clearwindow.identity.second_factor.operator_routes import router as second_factor_router
 from clearwindow.ledger.operator_routes import router as ledger_router
+from clearwindow.liquidity.forecasts.routes import router as forecasts_router
+from clearwindow.liquidity.movable.routes import router as movable_router
 from clearwindow.loss_limits.routes import router as loss_limits_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
@@ -48,6 +50,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     go_accounts_router,
     onchain_router,
     settlements_router,
+    forecasts_router,
+    movable_router,
     trades_router,
     disputes_router,
     allocations_router,

@@ -7,9 +7,10 @@ from typing import Unpack
 
 from clearwindow.client.aio.desk import AsyncDesk, SigningMethod
 from clearwindow.client.aio.pages import AsyncPages
+from clearwindow.client.answers.liquidity import ConnectionMovableFunds
 from clearwindow.client.answers.loss_limits import ConnectionLossLimits
 from clearwindow.client.answers.network import Connection
-from clearwindow.client.calls import value_of
+from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.filters import ClientConnectionFilters, PartnerConnectionFilters
 from clearwindow.client.requests import ConnectionKey, WantedLossLimits
 from clearwindow.client.text import Id, fields
@@ -64,6 +65,11 @@ class AsyncClientConnections:
         """Returns what a settlement, and all settlements of a UTC day, may take. The partner never sees it."""
         path = self._desk.path("/clients/connections/{}/loss-limits", connection_id)
         return await self._desk.get(path, value_of(ConnectionLossLimits))
+
+    async def movable_funds(self, connection_id: Id) -> tuple[ConnectionMovableFunds, ...]:
+        """Returns by currency how much can be allocated and taken back now, and why not more."""
+        path = self._desk.path("/clients/connections/{}/movable-funds", connection_id)
+        return await self._desk.get(path, values_of(ConnectionMovableFunds, "movableFunds"))
 
     async def change_loss_limits(
         self, connection_id: Id, loss_limits: Mapping[str, WantedLossLimits], *, sign: bool = False

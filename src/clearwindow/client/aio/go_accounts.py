@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from clearwindow.client.aio.desk import AsyncDesk
+from clearwindow.client.answers.liquidity import AccountMovableFunds
 from clearwindow.client.answers.network import OwnGoAccount
-from clearwindow.client.calls import value_of
+from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.text import fields
 from clearwindow.signing.models import Operation
 
 
 class AsyncGoAccounts:
-    """What the owner of Go Accounts may change by a signed request."""
+    """What the owner of Go Accounts may read, and change by a signed request."""
 
     def __init__(self, desk: AsyncDesk) -> None:
         self._desk = desk
+
+    async def movable_funds(self, go_account_id: str) -> tuple[AccountMovableFunds, ...]:
+        """Returns by currency how much can be withdrawn now, and why not more."""
+        path = self._desk.path("/go-accounts/{}/movable-funds", go_account_id)
+        return await self._desk.get(path, values_of(AccountMovableFunds, "movableFunds"))
 
     async def require_intent(self, go_account_id: str, *, nonce: str | None = None) -> OwnGoAccount:
         """Requires from now on that the account's payloads say what they are for. Only operators take it back."""

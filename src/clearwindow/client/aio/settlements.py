@@ -8,6 +8,7 @@ from typing import TypeAlias, Unpack
 
 from clearwindow.client.aio.desk import AmountUnit, AsyncDesk, SigningMethod
 from clearwindow.client.aio.pages import AsyncPages
+from clearwindow.client.answers.liquidity import SettlementForecast
 from clearwindow.client.answers.settlements import (
     ClientSettlement,
     ClientSettlementDetail,
@@ -23,6 +24,8 @@ from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.filters import (
     ClientSettlementFilters,
     ClientTransferFilters,
+    ForecastFilters,
+    PartnerForecastFilters,
     PartnerSettlementFilters,
     PartnerTransferFilters,
     TransferPageFilters,
@@ -187,6 +190,11 @@ class AsyncPartnerSettlements:
         path = self._desk.path("/partners/settlements/{}", settlement_id)
         return await self._desk.get(path, value_of(SettlementDetail), filters)
 
+    async def forecast(self, settlement_id: Id, **filters: Unpack[PartnerForecastFilters]) -> SettlementForecast:
+        """Returns what each deadline brings if nothing changes, with one page of the network accounts."""
+        path = self._desk.path("/partners/settlements/{}/forecast", settlement_id)
+        return await self._desk.get(path, value_of(SettlementForecast), filters)
+
     async def transfers(
         self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]
     ) -> AsyncIterator[SettlementTransfer]:
@@ -252,6 +260,11 @@ class AsyncClientSettlements:
         """Returns one settlement with the client's disputes and one page of the client's transfers."""
         path = self._desk.path("/clients/settlements/{}", settlement_id)
         return await self._desk.get(path, value_of(ClientSettlementDetail), filters)
+
+    async def forecast(self, settlement_id: Id, **filters: Unpack[ForecastFilters]) -> SettlementForecast:
+        """Returns what each deadline brings to the client's connections if nothing changes."""
+        path = self._desk.path("/clients/settlements/{}/forecast", settlement_id)
+        return await self._desk.get(path, value_of(SettlementForecast), filters)
 
     def transfers(self, **filters: Unpack[ClientTransferFilters]) -> AsyncPages[ClientTransfer]:
         """Lists the client's transfers of all settlements."""

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Unpack
 
+from clearwindow.client.answers.liquidity import ConnectionMovableFunds
 from clearwindow.client.answers.loss_limits import ConnectionLossLimits
 from clearwindow.client.answers.network import Connection
-from clearwindow.client.calls import value_of
+from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.filters import ClientConnectionFilters, PartnerConnectionFilters
 from clearwindow.client.requests import ConnectionKey, WantedLossLimits
 from clearwindow.client.sync.desk import Desk, SigningMethod
@@ -65,6 +66,11 @@ class ClientConnections:
         """Returns what a settlement, and all settlements of a UTC day, may take. The partner never sees it."""
         path = self._desk.path("/clients/connections/{}/loss-limits", connection_id)
         return self._desk.get(path, value_of(ConnectionLossLimits))
+
+    def movable_funds(self, connection_id: Id) -> tuple[ConnectionMovableFunds, ...]:
+        """Returns by currency how much can be allocated and taken back now, and why not more."""
+        path = self._desk.path("/clients/connections/{}/movable-funds", connection_id)
+        return self._desk.get(path, values_of(ConnectionMovableFunds, "movableFunds"))
 
     def change_loss_limits(
         self, connection_id: Id, loss_limits: Mapping[str, WantedLossLimits], *, sign: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, Unpack
 
+from clearwindow.client.answers.liquidity import SettlementForecast
 from clearwindow.client.answers.settlements import (
     ClientSettlement,
     ClientSettlementDetail,
@@ -22,6 +23,8 @@ from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.filters import (
     ClientSettlementFilters,
     ClientTransferFilters,
+    ForecastFilters,
+    PartnerForecastFilters,
     PartnerSettlementFilters,
     PartnerTransferFilters,
     TransferPageFilters,
@@ -188,6 +191,11 @@ class PartnerSettlements:
         path = self._desk.path("/partners/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(SettlementDetail), filters)
 
+    def forecast(self, settlement_id: Id, **filters: Unpack[PartnerForecastFilters]) -> SettlementForecast:
+        """Returns what each deadline brings if nothing changes, with one page of the network accounts."""
+        path = self._desk.path("/partners/settlements/{}/forecast", settlement_id)
+        return self._desk.get(path, value_of(SettlementForecast), filters)
+
     def transfers(
         self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]
     ) -> Iterator[SettlementTransfer]:
@@ -253,6 +261,11 @@ class ClientSettlements:
         """Returns one settlement with the client's disputes and one page of the client's transfers."""
         path = self._desk.path("/clients/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(ClientSettlementDetail), filters)
+
+    def forecast(self, settlement_id: Id, **filters: Unpack[ForecastFilters]) -> SettlementForecast:
+        """Returns what each deadline brings to the client's connections if nothing changes."""
+        path = self._desk.path("/clients/settlements/{}/forecast", settlement_id)
+        return self._desk.get(path, value_of(SettlementForecast), filters)
 
     def transfers(self, **filters: Unpack[ClientTransferFilters]) -> Pages[ClientTransfer]:
         """Lists the client's transfers of all settlements."""

@@ -187,7 +187,7 @@ def is_rejected(tx: Transaction, settlement_id: UUID) -> bool:
 
 def count_running_closures(tx: Transaction, settlement_id: UUID) -> int:
     """Returns how many transfers of closures that were not cancelled the settlement has."""
-    cancelled = _cancelled(tx, settlement_id)
+    cancelled = cancelled_closures(tx, settlement_id)
     return tx.scalars(int, sql["count_running_closures"], settlement_id=settlement_id, cancelled=cancelled)[0]
 
 
@@ -197,7 +197,8 @@ def own_amounts(tx: Transaction, settlement_id: UUID, currencies: Sequence[str])
     return {row.currency: row.quantity for row in rows}
 
 
-def _cancelled(tx: Transaction, settlement_id: UUID) -> list[UUID]:
+def cancelled_closures(tx: Transaction, settlement_id: UUID) -> list[UUID]:
+    """Returns the closures that the settlement has taken and that were cancelled since."""
     return tx.scalars(UUID, sql["cancelled_closures"], settlement_id=settlement_id)
 
 
@@ -282,7 +283,7 @@ def ask_beyond_limits(
 
 def remaining_liabilities(tx: Transaction, settlement_id: UUID, *, without_new: bool) -> Relation:
     """Returns the same query for what still runs. ``without_new``: only the transfers of closures do."""
-    values = {"cancelled": _cancelled(tx, settlement_id), "without_new": without_new}
+    values = {"cancelled": cancelled_closures(tx, settlement_id), "without_new": without_new}
     return Relation(sql["remaining_liabilities"], {"settlement_id": settlement_id, **values})
 
 
@@ -310,6 +311,16 @@ def dispute_targets_around(
     return tx.all(DisputeTarget, targets.query, **targets.values)
 
 
+def dispute_targets_on(
+    tx: Transaction, settlement_id: UUID, objections: Objections, connection_ids: Sequence[UUID]
+) -> list[DisputeTarget]:
+    """Returns these targets on the balances of these connections, earliest dispute first."""
+    if not objections.standing:
+        return []
+    targets = _dispute_targets(settlement_id, objections, connection_ids)
+    return tx.all(DisputeTarget, targets.query, **targets.values)
+
+
 def _counterparties(tx: Transaction, settlement_id: UUID, connection_ids: Sequence[UUID]) -> list[UUID]:
     return tx.scalars(UUID, sql["counterparties"], settlement_id=settlement_id, connection_ids=list(connection_ids))
 
@@ -326,7 +337,7 @@ def _dispute_targets(settlement_id: UUID, objections: Objections, among: Sequenc
 
 def run(tx: Transaction, settlement_id: UUID, *, without_new: bool = False) -> Run:
     """Returns what moves when the settlement executes now. ``without_new``: only the transfers of closures do."""
-    values = {"cancelled": _cancelled(tx, settlement_id), "without_new": without_new}
+    values = {"cancelled": cancelled_closures(tx, settlement_id), "without_new": without_new}
     given = {"settlement_id": settlement_id, **values}
     rows = tx.all(_Sum, sql["net_of_settlement"], **given)
     return Run(Relation(sql["run"], given), {row.currency: row.quantity for row in rows if row.quantity})

@@ -1,0 +1,1 @@
+"""What happens to a settlement if nothing changes. Protocol §5, §6."""

@@ -1,0 +1,1 @@
+"""What can be moved now, and why not more. Protocol §4."""

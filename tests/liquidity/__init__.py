@@ -1,0 +1,1 @@
+"""Forecasts, what can be moved, the calendar, and statements."""
