@@ -7,13 +7,15 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from typer.testing import CliRunner
 
@@ -71,6 +73,13 @@ class Persons:
         ran = self.run(*arguments, given=given, **more)
         assert ran.returncode == code, (ran.returncode, ran.stdout + ran.stderr)
         return ran.stderr
+
+    def operator(self, name: str) -> None:
+        """Makes another operator, with a profile of the same name."""
+        made = self.json("operator", "operators", "create", "--name", name, "--profile", "ada")["id"]
+        token = self.json("operator", "operators", "create-token", made, "--profile", "ada")["value"]
+        (self.folder / f"{name}.token").write_text(token)
+        self.done("profile", "add", name, "--url", self.url, "--token-file", f"{name}.token")
 
     def profiles(self) -> Path:
         return self.folder / "settings" / "clearwindow" / "profiles.json"
@@ -144,3 +153,50 @@ def terminal(persons: Persons, *arguments: str, **more: str) -> Iterator[Termina
         process.kill()
         process.wait()
         os.close(screen)
+
+
+class Relay:
+    """Carries connections to a server on this machine, while it is open. ``port`` is always the same."""
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self._opened: list[socket.socket] = []
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = listener.getsockname()[1]
+        self._opened = [listener]
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def close(self) -> None:
+        """Ends all connections, and refuses new ones."""
+        for each in self._opened:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._opened = []
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                theirs, _ = listener.accept()
+                ours = socket.create_connection(("127.0.0.1", self._server_port))
+                self._opened += [theirs, ours]
+                for source, sink in ((theirs, ours), (ours, theirs)):
+                    threading.Thread(target=_carry, args=(source, sink), daemon=True).start()
+
+
+def _carry(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while block := source.recv(65536):
+            sink.sendall(block)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_RDWR)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import stat
 import threading
 from collections.abc import Iterator
@@ -15,20 +17,71 @@ import pytest
 from clearwindow.cli.people.calling import signed_operation
 from clearwindow.signing.intent import path_ids_of
 from clearwindow.signing.models import Operation
-from tests.cli.people.persons import Persons
+from tests.cli.people.persons import Persons, terminal
+
+EVENTS = "/api/network/v1/enterprises/{me}/events"
 
 
-def test_balances_are_shown_with_their_unit(persons: Persons) -> None:
-    shown = persons.done("balances", "--profile", "aster")
-    assert "custody       8 BTC  0 BTC" in shown
-    assert "meridian      2 BTC  0 BTC" in shown
+@pytest.fixture(scope="module")
+def crane(persons: Persons) -> str:
+    """A client with 8 BTC in custody and 2 BTC at Meridian."""
+    persons.done("sandbox", "member", "crane", "--deposit", "10 BTC", "--profile", "ada")
+    persons.done("connect", "meridian", "--name", "Crane's", "--profile", "crane", given="token of the exchange")
+    persons.done("allocate", "Crane's", "2 BTC", "--yes", "--profile", "crane")
+    return "crane"
+
+
+def test_balances_are_shown_with_their_unit(persons: Persons, crane: str) -> None:
+    shown = persons.done("balances", "--profile", crane)
+    assert [line.split("  ") for line in shown.splitlines()][1:] == [
+        ["custody", "", "", "8 BTC", "0 BTC"],
+        ["Crane's", "", "", "2 BTC", "0 BTC"],
+    ]
     assert "\x1b" not in shown
-    assert persons.done("balances", "--profile", "aster", "--csv").splitlines()[:2] == [
+    assert persons.done("balances", "--profile", crane, "--csv").splitlines() == [
         "where,available,held",
         "custody,8 BTC,0 BTC",
+        "Crane's,2 BTC,0 BTC",
     ]
-    assert persons.json("balances", "--profile", "aster")["balances"]["ofcbtc"]["available"] == "800000000"
-    assert "2 BTC" in persons.done("balances", "--profile", "meridian")
+    assert persons.json("balances", "--profile", crane)["balances"]["ofcbtc"]["available"] == "800000000"
+    assert re.search("Crane's +2 BTC +0 BTC", persons.done("balances", "--profile", "meridian"))
+
+
+def test_exchange_tells_clients_with_one_name_for_a_connection_apart(persons: Persons) -> None:
+    ids = []
+    for name in ("one", "two"):
+        persons.done("sandbox", "member", name, "--deposit", "1 BTC", "--profile", "ada")
+        ids += [
+            persons.json(
+                "connect", "meridian", "--name", "Same", "--connection-token-file", "ada.token", "--profile", name
+            )["id"]
+        ]
+        persons.done("allocate", "Same", "1 BTC", "-y", "--profile", name)
+    shown = persons.done("balances", "--profile", "meridian")
+    assert all(f"Same ({each})" in shown for each in ids)
+    (persons.folder / "same.csv").write_text("connection,currency,amount\nSame,BTC,1\n")
+    assert "2 connections are named 'Same'" in persons.fails(2, "settle", "same.csv", "-y", "--profile", "meridian")
+
+
+READS = [
+    ("balances",),
+    ("settlements",),
+    ("connections",),
+    ("disputes", "list"),
+    ("approvals",),
+    ("webhooks", "list"),
+]
+
+
+@pytest.mark.parametrize("command", READS, ids=" ".join)
+@pytest.mark.parametrize("profile", ["aster", "meridian"])
+def test_each_list_is_a_table_json_or_csv(persons: Persons, command: tuple[str, ...], profile: str) -> None:
+    if (command, profile) == (("approvals",), "meridian"):
+        return
+    persons.done(*command, "--profile", profile)
+    assert isinstance(persons.json(*command, "--profile", profile), dict)
+    heading = persons.done(*command, "--csv", "--profile", profile).splitlines()[0]
+    assert len(heading.split(",")) >= 3
 
 
 @pytest.mark.parametrize(
@@ -50,23 +103,27 @@ def test_amount_that_is_none_is_told_and_allocates_nothing(persons: Persons, amo
 
 
 def test_same_reference_allocates_once(persons: Persons) -> None:
-    allocated = ("allocate", "meridian", "1 ETH", "--profile", "aster", "--reference", "once")
-    assert "(4" in persons.fails(1, *allocated)
-    allocated = ("allocate", "meridian", "10000 base ofcbtc", "--profile", "aster", "--reference", "again")
+    refused = ("allocate", "meridian", "1 ETH", "--yes", "--profile", "aster", "--reference", "once")
+    assert "(4" in persons.fails(1, *refused)
+    asked = ("allocate", "meridian", "10000 base ofcbtc", "--profile", "aster", "--reference", "again")
+    assert "say --yes" in persons.fails(2, *asked)
+    allocated = (*asked, "--yes")
     assert "0.0001 BTC" in persons.done(*allocated)
-    persons.done("deallocate", "meridian", "0.0001", "btc", "--profile", "aster")
+    assert "it was done before" in persons.done(*allocated)
+    assert "8 BTC" not in persons.done("balances", "--profile", "aster")
+    persons.done("deallocate", "meridian", "0.0001", "btc", "--yes", "--profile", "aster")
     assert "custody       8 BTC  0 BTC" in persons.done("balances", "--profile", "aster")
 
 
 def test_key_may_be_in_the_environment_or_a_command(persons: Persons) -> None:
     token, key = ((persons.folder / f"aster.{kind}").read_text().strip() for kind in ("token", "key"))
     here = {"CLEARWINDOW_URL": persons.url, "CLEARWINDOW_TOKEN": token}
-    moved = ("allocate", "meridian", "0.001 BTC")
+    moved = ("allocate", "meridian", "0.001 BTC", "--yes")
     assert "must be signed" in persons.fails(2, *moved, **here)
     persons.done(*moved, CLEARWINDOW_XPRV=key, **here)
     signing = "clearwindow sign --key-file aster.key"
     path = f"{os.path.dirname(os.sys.executable)}:{os.environ['PATH']}"  # type: ignore[attr-defined]  # noqa: PTH120
-    persons.done("deallocate", "meridian", "0.001 BTC", CLEARWINDOW_SIGN_COMMAND=signing, PATH=path, **here)
+    persons.done("deallocate", "meridian", "0.001 BTC", "-y", CLEARWINDOW_SIGN_COMMAND=signing, PATH=path, **here)
     assert "ended with 1" in persons.fails(2, *moved, CLEARWINDOW_SIGN_COMMAND="false", **here)
     assert "cannot be run" in persons.fails(2, *moved, CLEARWINDOW_SIGN_COMMAND="/no/such", **here)
 
@@ -100,8 +157,12 @@ PATHS = [
     ("POST", "v1", "/partners/settlements/onchain/deposits"),
     ("POST", "v1", "/clients/connections"),
     ("PUT", "v1", "/clients/connections/c"),
+    ("PUT", "v1", "/clients/connections/c/loss-limits"),
     ("POST", "v1", "/clients/connections/c/allocations"),
     ("POST", "v1", "/clients/connections/c/deallocations"),
+    ("PUT", "v1", "/clients/approval-thresholds"),
+    ("PUT", "v1", "/clients/daily-approval-thresholds"),
+    ("PUT", "v1", "/custodian-limits"),
     ("PUT", "v1", "/partners/allocations"),
     ("PUT", "v1", "/partners/deallocations"),
     ("POST", "v1", "/clients/settlements/s/disputes"),
@@ -115,13 +176,13 @@ PATHS = [
 ]
 
 
-def test_each_signed_path_is_known_with_the_ids_that_its_text_must_name() -> None:
+def test_each_signed_operation_can_be_called_with_the_ids_that_its_text_must_name() -> None:
     found = set()
     for method, version, path in PATHS:
         name, ids = signed_operation(method, f"/api/network/{version}/enterprises/e{path}")
         assert set(ids) == set(path_ids_of(Operation(name))), path
         found.add(name)
-    assert len(found) == len(PATHS)
+    assert found == set(Operation)
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -152,7 +213,9 @@ def test_events_are_watched_and_forwarded_to_this_machine_without_a_secret(perso
     everything = ("--since", "2020-01-01T00:00:00Z", "--count", "2", "--profile", "aster", *types)
     lines = [json.loads(line) for line in persons.done("watch", *everything, "--json").splitlines()]
     assert [line["type"] for line in lines] == ["connection.created", "allocation.reserved"]
-    assert "connection.created" in persons.done("watch", *everything)
+    shown = persons.done("watch", *everything).splitlines()
+    assert "connection.created" in shown[0]
+    assert "amount 2 BTC" in shown[1]
     printed = persons.done("webhooks", "listen", "--forward-to", hook, *everything)
     assert printed.splitlines()[0].endswith(": 204")
     assert [body["type"] for _, body in Hook.got] == ["connection.created", "allocation.reserved"]
@@ -169,8 +232,123 @@ def test_webhook_endpoint_gets_a_test(persons: Persons) -> None:
     made = persons.done("call", "POST", path, "--data", '{"url": "http://127.0.0.1:9/"}', "--profile", "aster")
     endpoint = json.loads(made)["webhookEndpoint"]["id"]
     assert endpoint in persons.done("webhooks", "list", "--profile", "aster")
-    assert persons.json("webhooks", "trigger", endpoint, "--profile", "aster")["eventId"]
-    assert "404" in persons.fails(1, "webhooks", "trigger", "0" * 32, "--profile", "aster")
+    trigger = ("webhooks", "trigger")
+    assert persons.json(*trigger, "--profile", "aster")["eventId"]
+    (newest, *_) = persons.json("call", "GET", f"{EVENTS}?types=allocation.cleared", "--profile", "aster")["events"]
+    replayed = persons.json(*trigger, "allocation.cleared", "--endpoint", endpoint, "--profile", "aster")
+    assert replayed["eventId"] == newest["id"]
+    deliveries = f"{path}/{endpoint}/deliveries"
+    listed = persons.json("call", "GET", deliveries, "--profile", "aster")["deliveries"]
+    assert {each["eventType"]: each["replayed"] for each in listed}["allocation.cleared"] is True
+    assert "404" in persons.fails(1, *trigger, "--endpoint", "0" * 32, "--profile", "aster")
+    assert "There are 0 endpoints" in persons.fails(2, *trigger, "--profile", "meridian")
+    assert "no event settlement.failed yet" in persons.fails(
+        1, *trigger, "settlement.failed", "--endpoint", endpoint, "--profile", "aster"
+    )
+    assert "types: must be among" in persons.fails(1, *trigger, "no.such", "--profile", "aster")
+
+
+def test_event_is_triggered_to_this_machine(persons: Persons, hook: str) -> None:
+    sent = persons.json("webhooks", "trigger", "connection.created", "--forward-to", hook, "--profile", "aster")
+    assert sent["answer"] == "204"
+    assert [(headers["webhook-id"], body["type"]) for headers, body in Hook.got] == [
+        (sent["eventId"], "connection.created")
+    ]
+    away = (
+        "webhooks",
+        "trigger",
+        "connection.created",
+        "--forward-to",
+        "http://127.0.0.1:9/",
+        "--profile",
+        "aster",
+    )
+    assert "no answer" in persons.done(*away)
+
+
+def test_events_are_watched_as_they_come_in_colours_that_only_a_terminal_gets(persons: Persons) -> None:
+    watch = ("watch", "--every-seconds", "0.2", "--profile", "aster")
+    for more, colour in (({}, "\x1b[36m"), ({"NO_COLOR": "1"}, "")):
+        with terminal(persons, *watch, **more) as screen:
+            screen.until("Waiting for events")
+            persons.done("allocate", "meridian", "0.0001 BTC", "--yes", "--profile", "aster")
+            screen.until("allocation.cleared")
+            screen.until("amount 0.0001 BTC")
+            screen.sends(signal.SIGINT)
+            assert screen.end() == 130
+        assert f"{colour}allocation.cleared" in screen.text
+        assert ("\x1b" in screen.text) == bool(colour)
+
+
+def test_texts_of_others_are_harmless_on_a_terminal_and_in_a_spreadsheet(persons: Persons) -> None:
+    (persons.folder / "h.csv").write_text("connection,currency,amount\nmeridian,BTC,-0.01\n")
+    named = ("--external-id", "=HYPERLINK(1)", "--notes", "\x1b[2J\x1b]0;owned\x07\u202eevil")
+    persons.done("settle", "h.csv", *named, "--yes", "--no-follow", "--profile", "meridian")
+    listed = persons.done("settlements", "--csv", "--profile", "aster")
+    assert "'=HYPERLINK(1)" in listed
+    settlement = persons.json("settlements", "=HYPERLINK(1)", "--profile", "meridian")["settlement"]
+    assert settlement["notes"] == named[3]
+    shown = persons.done("settlements", settlement["id"], "--profile", "aster")
+    assert "owned" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_second_person_approves_what_waits(persons: Persons, crane: str) -> None:
+    partner = ("call", "POST", "/api/network/v1/enterprises/{me}/partners", "--profile", "heron")
+    persons.done("sandbox", "member", "heron", "--profile", "ada")
+    persons.done(
+        "operator",
+        "configure-partner",
+        "heron",
+        "--currencies",
+        "BTC=ofcbtc",
+        "--amount-unit",
+        "base",
+        "--profile",
+        "ada",
+    )
+    body = {
+        "name": "Heron",
+        "broker": False,
+        "institutionIdentifier": "heron",
+        "connectionKeySchema": "token",
+        "clientDisputeWindowMinutes": 30,
+        "allocationPoliciesEnabled": True,
+    }
+    persons.done(*partner, "--data", json.dumps(body))
+    persons.done("connect", "Heron", "--profile", crane, given="token")
+    limit = ("call", "PUT", "/api/network/v1/enterprises/{me}/clients/approval-thresholds", "--profile", crane)
+    persons.done(*limit, "--data", '{"thresholds": {"ofcbtc": "100000000"}}')
+    allocate = ("allocate", "Heron", "1.5 BTC", "--yes", "--profile", crane)
+    assert "waits for the partner or for a second person" in persons.fails(4, *allocate)
+    (waiting,) = persons.json("approvals", "--profile", crane)["pendingApprovals"]
+    assert re.search(rf"{waiting['id']} +allocation +1\.5 BTC", persons.done("approvals", "--profile", crane))
+    approve = ("approvals", "approve", waiting["id"], "--profile")
+    assert "(403" in persons.fails(1, *approve, crane)
+    persons.done(
+        "operator",
+        "enterprises",
+        "create-user",
+        "crane",
+        "--name",
+        "Second",
+        "--user-id",
+        "second@crane",
+        "--role",
+        "approver",
+        "--profile",
+        "ada",
+    )
+    scopes = ("--scopes", "settlement_network_read", "--scopes", "settlement_network_write")
+    made = persons.json(
+        "operator", "enterprises", "create-token", "crane", "--user-id", "second@crane", *scopes, "--profile", "ada"
+    )
+    (persons.folder / "second.token").write_text(made["value"])
+    persons.done("profile", "add", "second", "--url", persons.url, "--token-file", "second.token")
+    assert "Say which" in persons.fails(2, "approvals", "approve", "--profile", "second")
+    persons.done(*approve, "second")
+    assert "There is nothing to show" in persons.run("approvals", "--profile", crane).stderr
+    assert re.search("Heron +1.5 BTC", persons.done("balances", "--profile", crane))
 
 
 def test_sandbox_member_is_completed_and_its_files_are_private(persons: Persons) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.cli.people.persons import Persons
+from tests.cli.people.persons import TIMEOUT_SECONDS, Persons
 
 
 def add(alone: Persons, name: str, *more: str) -> None:
@@ -106,3 +111,47 @@ def test_profile_finds_its_enterprise_and_refuses_a_wrong_token(persons: Persons
     assert "of the enterprise aster" in persons.fails(2, *added, "--enterprise", "meridian")
     (persons.folder / "wrong.token").write_text("wrong")
     assert "401" in persons.fails(1, "profile", "add", "x", "--url", persons.url, "--token-file", "wrong.token")
+
+
+def completed(alone: Persons, *lines: tuple[str, ...]) -> list[list[str]]:
+    """Returns what bash offers for the last word of each line, as if its person pressed the Tab key."""
+    program = 'eval "$(_CLEARWINDOW_COMPLETE=source_bash clearwindow)"\n'
+    for line in lines:
+        program += f"COMP_WORDS=({shlex.join(('clearwindow', *line))}); COMP_CWORD={len(line)}\n"
+        program += 'COMPREPLY=(); _clearwindow_completion clearwindow; echo "${COMPREPLY[*]}"\n'
+    commands = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ran = subprocess.run(  # noqa: S603 - ours
+        ["/bin/bash", "--norc", "-eu", "-c", program],
+        env=alone.environment(PATH=commands),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    return [line.split() for line in ran.stdout.splitlines()]
+
+
+def test_bash_completes_commands_options_profiles_and_events(alone: Persons) -> None:
+    add(alone, "desk", "--token-file", "desk.token")
+    found = completed(
+        alone,
+        ("settl",),
+        ("settle", "--ext"),
+        ("operator", "go-acc"),
+        ("balances", "--profile", "d"),
+        ("watch", "--type", "settlement.c"),
+    )
+    assert found == [
+        ["settle", "settlements"],
+        ["--external-id"],
+        ["go-accounts"],
+        ["desk"],
+        ["settlement.completed"],
+    ]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_commands_too(alone: Persons, shell: str) -> None:
+    asked = {"_TYPER_COMPLETE_ARGS": "clearwindow settl", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    assert "settlements" in alone.run(_CLEARWINDOW_COMPLETE=f"complete_{shell}", **asked).stdout
+    assert "clearwindow" in alone.run(_CLEARWINDOW_COMPLETE=f"source_{shell}").stdout

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from tests.cli.people.persons import Persons, terminal
+import pytest
+
+from clearwindow.cli.people import following, session
+from clearwindow.client import HttpOptions, NoAnswerError, NotAuthenticatedError, ServerError
+from clearwindow.client.sync.settlements import PartnerSettlements
+from tests.cli.people.persons import TIMEOUT_SECONDS, Persons, Ran, Relay, terminal
+from tests.support.processes import COMMAND
 
 SETTLE = ("--profile", "meridian")
 
@@ -121,7 +134,182 @@ def test_trader_disputes_and_retracts(persons: Persons) -> None:
     assert staged(persons, "disputed") == ["completed"]
 
 
-def test_server_that_goes_away_is_3(alone: Persons) -> None:
+def test_question_may_stay_open_until_long_after_the_windows_that_it_showed(persons: Persons) -> None:
+    with terminal(persons, "settle", write(persons, "late"), *SETTLE) as screen:
+        screen.until("Sign and stage late?")
+        persons.done("operator", "advance-clock", "46", "--profile", "ada")
+        screen.types("y\n")
+        # Windows begin when it is staged, and the countdown follows the network's clock.
+        screen.until("pending (dispute window), 0:29:")
+        screen.sends(signal.SIGINT)
+        assert screen.end() == 4
+    persons.done("operator", "advance-clock", "46", "--profile", "ada")
+    assert staged(persons, "late") == ["completed"]
+
+
+def test_closed_disputes_are_shown_before_they_are_taken(persons: Persons) -> None:
+    persons.done("settle", write(persons, "judged"), "--yes", "--no-follow", *SETTLE)
+    settlement = persons.json("settlements", "judged", *SETTLE)["settlement"]["id"]
+    raised = ("disputes", "raise", settlement, "--connection", "meridian", "--yes", "--profile", "aster")
+    dispute = persons.json(*raised, "--expect", "-0.03 BTC")["id"]
+    persons.done("operator", "advance-clock", "46", "--profile", "ada")
+    close = ("operator", "disputes", "close", dispute, "--adjusted-transfers", "-0.03 BTC", "--notes", "so it was")
+    closure = persons.json(*close, "--profile", "ada")["id"]
+    persons.operator("ben")
+    review = ("operator", "dispute-closures", "review", closure, "--decision", "approved", "--notes", "I see it")
+    persons.done(*review, "--profile", "ben")
+    with terminal(persons, "settle", write(persons, "next", "0.01"), *SETTLE) as screen:
+        screen.until("Sign and stage next?")
+        assert re.search(rf"{dispute} +meridian +-0\.03 BTC", screen.text)
+        screen.types("n\n")
+        assert screen.end() == 1
+    taken = persons.run("settle", "next.csv", "--yes", "--no-follow", *SETTLE)
+    assert re.search(rf"{dispute} +meridian +-0\.03 BTC", taken.stdout)
+    persons.done("operator", "advance-clock", "46", "--profile", "ada")
+    assert "settled" in persons.done("disputes", "show", dispute, *SETTLE)
+
+
+def test_rejected_settlement_is_1_with_its_reason(persons: Persons) -> None:
+    file = write(persons, "refused")
+    persons.done("settle", file, "--yes", "--no-follow", *SETTLE)
+    settlement = persons.json("settlements", "refused", *SETTLE)["settlement"]["id"]
+    persons.done("operator", "settlements", "reject", settlement, "--reason", "a mistake", "--profile", "ada")
+    assert "The settlement is rejected: a mistake" in persons.fails(1, "settle", file, "--yes", *SETTLE)
+
+
+@pytest.mark.parametrize(
+    ("cut", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted while it was sent"),
+        (NoAnswerError("no answer", may_have_been_carried_out=True, attempts=3), 3, "no answer"),
+        (ServerError(500, {"name": "outcome_unknown", "error": "send it again"}), 3, "send it again"),
+    ],
+    ids=["Ctrl-C", "no answer", "server error"],
+)
+def test_answer_that_is_lost_is_told_and_the_same_command_goes_on(
+    persons: Persons, monkeypatch: pytest.MonkeyPatch, cut: BaseException, code: int, told: str
+) -> None:
+    file = write(persons, f"lost-{type(cut).__name__}")
+    create = PartnerSettlements.create
+
+    def staged_and_cut(*arguments: Any, **values: Any) -> None:  # noqa: ANN401 - those of the method
+        create(*arguments, **values)
+        raise cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PartnerSettlements, "create", staged_and_cut)
+        said = persons.fails(code, "settle", file, "--yes", *SETTLE)
+    assert told in said
+    assert "The same command follows it if it was staged" in said
+    again = persons.run("settle", file, "--yes", "--no-follow", *SETTLE)
+    assert (again.returncode, "is staged already" in again.stderr) == (0, True)
+
+
+def test_ctrl_c_during_the_preview_stages_nothing(persons: Persons, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(PartnerSettlements, "preview", interrupted)
+        assert "Interrupted." in persons.fails(130, "settle", write(persons, "early"), "--yes", *SETTLE)
+    assert staged(persons, "early") == []
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_another_settlement_of_this_name_at_the_same_moment_is_told(
+    persons: Persons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview = PartnerSettlements.preview
+
+    def previewed_and_overtaken(*arguments: Any, **values: Any) -> object:  # noqa: ANN401 - those of the method
+        monkeypatch.undo()
+        found = preview(*arguments, **values)
+        other = write(persons, "other", "0.02")
+        persons.done("settle", other, "--external-id", "raced", "--yes", "--no-follow", *SETTLE)
+        return found
+
+    monkeypatch.setattr(PartnerSettlements, "preview", previewed_and_overtaken)
+    assert "Meanwhile raced was staged" in persons.fails(1, "settle", write(persons, "raced"), "--yes", *SETTLE)
+
+
+@pytest.fixture
+def relay(persons: Persons) -> Iterator[Relay]:
+    with Relay(urlsplit(persons.url).port or 0) as made:
+        yield made
+
+
+def test_server_that_goes_away_while_it_is_followed_is_waited_for(
+    persons: Persons, monkeypatch: pytest.MonkeyPatch, relay: Relay
+) -> None:
+    at_relay = ("--url", f"http://127.0.0.1:{relay.port}", "--yes", *SETTLE)
+    monkeypatch.setattr(session, "_options", lambda: HttpOptions(repeats=0))
+    steps: list[Callable[[], object]] = []
+    monkeypatch.setattr(following, "pause", lambda: steps.pop(0)() if steps else None)
+    file = write(persons, "away")
+    steps[:] = [relay.close]
+    said = persons.fails(3, "settle", file, *at_relay)
+    assert said.count("The server does not answer. Asking again.") == 4
+    assert "away is staged and goes on. The same command follows it again." in said
+    relay.open()
+    end = partial(persons.done, "operator", "advance-clock", "46", "--profile", "ada")
+    steps[:] = [relay.close, relay.open, end]
+    ran = persons.run("settle", file, *at_relay)
+    assert (ran.returncode, ran.stderr.count("Asking again.")) == (0, 1)
+    assert re.search("state +completed", ran.stdout)
+
+
+def test_token_that_is_revoked_while_it_is_followed_is_told_with_what_goes_on(
+    persons: Persons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = NotAuthenticatedError(401, {"name": "token_unknown", "error": "this token is revoked"})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(PartnerSettlements, "get", refuse)
+    said = persons.fails(1, "settle", write(persons, "revoked"), "--yes", *SETTLE)
+    assert "this token is revoked" in said
+    assert "revoked is staged and goes on" in said
+
+
+def test_stream_needs_an_external_id(persons: Persons) -> None:
+    os.mkfifo(persons.folder / "pipe")
+
+    def settled(*more: str) -> Ran:
+        text = "connection,currency,amount\nmeridian,BTC,0.01\n"
+        writing = threading.Thread(target=(persons.folder / "pipe").write_text, args=(text,))
+        writing.start()
+        ran = persons.run("settle", "pipe", "--yes", "--no-follow", *SETTLE, *more)
+        writing.join()
+        return ran
+
+    nameless = settled()
+    assert (nameless.returncode, "Say the external id" in nameless.stderr) == (2, True)
+    assert settled("--external-id", "streamed").returncode == 0
+    assert staged(persons, "streamed") == ["pending"]
+
+
+def test_output_that_nobody_reads_ends_before_anything_is_staged(persons: Persons) -> None:
+    write(persons, "unread")
+    reads, writes = os.pipe()
+    os.close(reads)
+    ran = subprocess.run(  # noqa: S603 - ours
+        [*COMMAND, "settle", "unread.csv", "--yes", *SETTLE],
+        cwd=persons.folder,
+        env=persons.environment(),
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_SECONDS,
+    )
+    os.close(writes)
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert staged(persons, "unread") == []
+
+
+def test_server_that_is_away_is_3(alone: Persons) -> None:
     Path(alone.folder / "t").write_text("token")
     alone.done("profile", "add", "desk", "--url", alone.url, "--token-file", "t", "--enterprise", "x", "--no-check")
     (alone.folder / "a.csv").write_text("connection,currency,amount\na,BTC,1\n")

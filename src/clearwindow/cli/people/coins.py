@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 _AMOUNT: Final = re.compile(r"([+-]?)([0-9]{1,78})(?:\.([0-9]{1,78}))?\s*(base)?\s*([A-Za-z][^\s]*)?")
@@ -51,9 +50,14 @@ class Coins:
         coin = self._theirs.get(name)
         return f"{quantity} base {name}" if coin is None else f"{digits(quantity, coin.decimals)} {name}"
 
-    def partner_text(self, name: str, quantity: Decimal) -> str:
-        """Returns an amount in a partner's own unit."""
-        return f"{quantity:f} base {name}" if self.amount_unit == BASE else f"{quantity:f} {name}"
+    def event_text(self, name: str, quantity: str) -> str:
+        """Returns an amount of an event: of ours in base units, of a partner's in its own name and unit."""
+        if name in self._theirs and name not in self._ours:
+            return f"{quantity} base {name}" if self.amount_unit == BASE else f"{quantity} {name}"
+        try:
+            return self.text(name, int(quantity))
+        except ValueError:
+            return f"{quantity} {name}"
 
     def find(self, name: str) -> Coin:
         """Returns the currency with this name or label.

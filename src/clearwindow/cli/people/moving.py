@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -152,7 +151,7 @@ def _move(
     where = find_connection(session, connection)
     shown = session.coins.text(coin.name, quantity)
     direction = "to" if verb == "allocate" else "from"
-    if not yes and sys.stdin.isatty() and not session.confirm(f"{verb.title()} {shown} {direction} {where.name}?"):
+    if not yes and not session.confirm(f"{verb.title()} {shown} {direction} {where.name}?"):
         raise refused("Nothing was done.")
     noun = session.client.allocations
     carry_out: Callable[..., Allocation] = noun.allocate if verb == "allocate" else noun.deallocate

@@ -22,7 +22,10 @@ from clearwindow.client.answers.proposals import OperatorProposal
 
 _NOT_COMMANDS: Final = frozenset({"close"})
 _ARGUMENTS: Final = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+_BASE_UNITS: Final = re.compile(r" ?Amounts are base units[^.]*\.")
+"""What is true of the SDK only: people write amounts with their unit."""
 _LIMIT: Final = 50
+_WAITS: Final = "pending"
 
 operator_app: Final = typer.Typer(
     help="Everything that operators do: people, accounts, partners, disputes, proposals, pauses.",
@@ -64,9 +67,9 @@ def _command_of(method: Callable[..., Any], noun: str | None) -> Callable[..., N
         receiver = session.operator if noun is None else getattr(session.operator, noun)
         result = getattr(receiver, method.__name__)(**_values(session, parameters, given))
         render(session, noun or method.__name__, result, limit)
-        if isinstance(result, OperatorProposal) and method.__name__ not in _OF_PROPOSALS:
+        if isinstance(result, OperatorProposal) and result.status == _WAITS and method.__name__ != "get":
             raise not_yet(
-                "It was proposed. Another operator must approve:\n"
+                f"Nothing was done yet. Another operator must approve: {result.summary}\n"
                 f"  clearwindow operator proposals approve {result.id}"
             )
 
@@ -92,9 +95,6 @@ def _command_of(method: Callable[..., Any], noun: str | None) -> Callable[..., N
     return for_operators(command)
 
 
-_OF_PROPOSALS: Final = frozenset({"get", "approve", "reject", "withdraw"})
-
-
 def _values(session: Session, parameters: list[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for parameter in parameters:
@@ -116,7 +116,7 @@ def _values(session: Session, parameters: list[Parameter], given: Mapping[str, A
 
 def _first_paragraph(documented: object) -> str:
     text = inspect.getdoc(documented) or ""
-    paragraph = " ".join(text.split("\n\n")[0].split())
+    paragraph = _BASE_UNITS.sub("", " ".join(text.split("\n\n")[0].split()))
     name = getattr(documented, "__name__", "")
     return paragraph.replace("``", "").replace("`", "") or {"get": "Show one.", "list": "List them."}.get(
         name, name

@@ -38,6 +38,7 @@ Convert = Callable[["Session", Any], Any]
 _PAGING: Final = frozenset({"page_size", "page_number"})
 _NONE: Final = "none"
 _CODE: Final = "code"
+_AMOUNT: Final = "AMOUNT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def currency_beside(parameters: Sequence[Parameter]) -> bool:
 
 
 def _fields_of(fields: Any, method: Callable[..., Any]) -> list[Parameter]:  # noqa: ANN401 - a TypedDict
-    hints = typing.get_type_hints(fields)
+    hints = typing.get_type_hints(fields, include_extras=True)
     # A list reads with filters; anything else changes what the fields say.
     is_filter = "page_size" in hints
     return [
@@ -107,7 +108,7 @@ def _fields_of(fields: Any, method: Callable[..., Any]) -> list[Parameter]:  # n
             name,
             hint,
             None,
-            required=name in fields.__required_keys__,
+            required=_is_required(fields, name, hint),
             argument=False,
             is_filter=is_filter,
             removable=not is_filter and method.__name__.startswith("update"),
@@ -115,6 +116,12 @@ def _fields_of(fields: Any, method: Callable[..., Any]) -> list[Parameter]:  # n
         for name, hint in hints.items()
         if name not in _PAGING
     ]
+
+
+def _is_required(fields: Any, name: str, hint: Any) -> bool:  # noqa: ANN401 - a TypedDict, any type
+    # Where annotations are texts, the class itself does not know what its fields say of this.
+    marked = get_origin(hint)
+    return marked is Required or (marked is not NotRequired and name in fields.__required_keys__)
 
 
 def _parameter(
@@ -134,7 +141,9 @@ def _parameter(
     if removable and has_none:
         text = f"{text or ''} Or none, to take it away.".strip()
         convert, kind = _or_none(convert), _Kind(str, convert, kind.metavar or "VALUE|none")
-    if kind.is_amount:
+    if kind.metavar == _AMOUNT:
+        # The SDK takes base units, people write coins.
+        text = text.replace(", in base units", "").replace("; empty if", "; none if") if text else text
         text = f"{text.rstrip('.')}: with its unit, as in '10 BTC'." if text else "With its unit, as in '10 BTC'."
     type_ = list[kind.type] if kind.many else kind.type  # type: ignore[name-defined]
     if argument:
@@ -187,7 +196,7 @@ def _union(members: Sequence[Any]) -> Any:  # noqa: ANN401 - any type
 
 def _kind(hint: Any) -> _Kind:  # noqa: ANN401, C901, PLR0911 - one line for each type
     if hint == Quantity:
-        return _Kind(str, lambda session, text: session.operator_coins.parse(text), "AMOUNT", is_amount=True)
+        return _Kind(str, lambda session, text: session.operator_coins.parse(text), _AMOUNT, is_amount=True)
     if hint in (str, Id):
         return _Kind(str, _as_it_is)
     if hint is bool:
@@ -201,7 +210,7 @@ def _kind(hint: Any) -> _Kind:  # noqa: ANN401, C901, PLR0911 - one line for eac
     if hint is NewKey:
         return _Kind(str, lambda _, text: NewKey(text), "XPUB")
     if hint == Amounts:
-        return _Kind(str, _amounts, "AMOUNT", many=True)
+        return _Kind(str, _amounts, _AMOUNT, many=True)
     if get_origin(hint) is Literal:
         # typer takes lists of enums, but not of literals.
         choices: Any = StrEnum("Choice", {text: text for text in get_args(hint)})  # type: ignore[misc]

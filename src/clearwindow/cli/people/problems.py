@@ -17,6 +17,7 @@ INTERRUPTED: Final = 130
 
 _SERVER_ERRORS: Final = 500
 _MOST_DETAILS: Final = 20
+_IN_BASE_UNITS: Final = frozenset({"liability", "available", "held", "needed", "shortfall", "quantity"})
 
 
 class EndError(Exception):
@@ -78,9 +79,14 @@ def end_of(error: Exception) -> EndError | None:  # noqa: PLR0911 - one line for
 
 def _told(error: ApiError) -> str:
     lines = [error.error]
-    for name, value in list(error.details.items())[:_MOST_DETAILS]:
+    details = dict(error.details)
+    problems = details.get("problems")
+    if isinstance(problems, list) and len(problems) == 1:
+        # The sentence has the only one.
+        details = {name: value for name, value in details.items() if name not in ("problems", "problemCount")}
+    for name, value in list(details.items())[:_MOST_DETAILS]:
         entries = value if isinstance(value, list) else [value]
-        lines += [f"  {name}: {entry}" for entry in entries[:_MOST_DETAILS]]
+        lines += [f"  {name}: {_entry(entry)}" for entry in entries[:_MOST_DETAILS]]
         if len(entries) > _MOST_DETAILS:
             lines.append(f"  {name}: … and {len(entries) - _MOST_DETAILS} more")
     quoted = ", ".join(
@@ -88,3 +94,11 @@ def _told(error: ApiError) -> str:
     )
     lines.append(f"  ({error.status}{': ' if quoted else ''}{quoted})")
     return "\n".join(harmless(line) for line in lines)
+
+
+def _entry(entry: object) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    return ", ".join(
+        f"{name} {value}{' base units' if name in _IN_BASE_UNITS else ''}" for name, value in entry.items()
+    )

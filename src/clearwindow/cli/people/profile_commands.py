@@ -12,7 +12,14 @@ import typer
 from clearwindow.cli.people import access
 from clearwindow.cli.people.output import Column
 from clearwindow.cli.people.problems import usage
-from clearwindow.cli.people.profiles import Profile, profiles_file, read_profiles, require_name, write_profiles
+from clearwindow.cli.people.profiles import (
+    Profile,
+    completed_profiles,
+    profiles_file,
+    read_profiles,
+    require_name,
+    write_profiles,
+)
 from clearwindow.cli.people.session import Session, for_anybody
 
 profile_app: Final = typer.Typer(
@@ -21,7 +28,9 @@ profile_app: Final = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the profile.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of the profile.", autocompletion=completed_profiles)
+]
 
 
 @profile_app.command("add")

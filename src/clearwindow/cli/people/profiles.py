@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
-from clearwindow.cli.people.problems import usage
+from clearwindow.cli.people.problems import EndError, usage
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
@@ -93,6 +93,15 @@ def read_profiles() -> Profiles:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise usage(f"{path} is not a file of profiles: remove it, and add the profiles again.") from None
     return Profiles(default if default in named else None, named)
+
+
+def completed_profiles(incomplete: str) -> list[str]:
+    """Returns the names that begin so, for the completion of a shell; none if the file cannot be read."""
+    try:
+        named = read_profiles().named
+    except (EndError, OSError):
+        return []
+    return [name for name in sorted(named) if name.startswith(incomplete)]
 
 
 def write_profiles(profiles: Profiles) -> None:

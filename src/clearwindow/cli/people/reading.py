@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -52,8 +53,9 @@ def balances(session: Session) -> None:
     read = session.partner.balances() if is_partner else session.client.balances()
     rows: list[tuple[str, str, Balance]] = []
     rows += [("custody", name, balance) for name, balance in sorted((read.balances or {}).items())]
+    names = _names_of_connections(session) if is_partner and session.output.form is not Format.JSON else {}
     for connection_id, found in read.network_balances.items():
-        place = getattr(found, "name", None) or found.partners_connection_id or connection_id
+        place = names.get(connection_id) or getattr(found, "name", None) or connection_id
         rows += [(place, name, balance) for name, balance in sorted(found.balances.items())]
     if session.output.form is Format.JSON:
         session.output.record(read, {})
@@ -68,6 +70,13 @@ def balances(session: Session) -> None:
             Column("held", lambda row: text(row[1], row[2].held), right=True),
         ],
     )
+
+
+def _names_of_connections(session: Session) -> dict[str, str]:
+    """Returns the names that clients gave them, by id; with the id if several have the same name."""
+    names = {each.id: each.name for each in session.partner.connections.list(page_size=_PAGE)}
+    used = Counter(names.values())
+    return {each: name if used[name] == 1 else f"{name} ({each})" for each, name in names.items()}
 
 
 @for_members

@@ -19,6 +19,7 @@ from clearwindow.cli.people.coins import Coin, Coins
 from clearwindow.cli.people.harmless import harmless
 from clearwindow.cli.people.output import Format, Output
 from clearwindow.cli.people.problems import INTERRUPTED, EndError, end_of, usage
+from clearwindow.cli.people.profiles import completed_profiles
 
 if TYPE_CHECKING:
     from clearwindow.cli.people.profiles import Profile
@@ -122,7 +123,10 @@ def _options() -> HttpOptions:
 
 _OPTIONS: Final[dict[str, Any]] = {
     "profile": Annotated[
-        str | None, typer.Option(metavar="NAME", help="Act as this profile.", rich_help_panel=_ACCESS)
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Act as this profile.", rich_help_panel=_ACCESS, autocompletion=completed_profiles
+        ),
     ],
     "url": Annotated[str | None, typer.Option(help="The network's address.", rich_help_panel=_ACCESS)],
     "enterprise": Annotated[

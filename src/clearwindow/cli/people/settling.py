@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
-from clearwindow.cli.people.following import follow
-from clearwindow.cli.people.moments import parse_moment
+from clearwindow.cli.people.following import NetworkClock, follow
+from clearwindow.cli.people.harmless import harmless
+from clearwindow.cli.people.moments import moment_text, parse_moment
 from clearwindow.cli.people.output import Column, Format, coloured
 from clearwindow.cli.people.problems import INTERRUPTED, UNREACHABLE, EndError, refused, usage
 from clearwindow.cli.people.reading import settlement_fields
@@ -21,20 +22,26 @@ from clearwindow.cli.people.session import Session, for_members
 from clearwindow.cli.people.settling_file import SettlementFile, read_file, wire_amounts
 
 if TYPE_CHECKING:
+    from clearwindow.client.answers.disputes import Dispute
     from clearwindow.client.answers.settlements import Settlement, SettlementPreview
 
 _SHOWN_SHORT: Final = 20
+_SHOWN_DISPUTES: Final = 20
 _LONGEST_ID: Final = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """The request that is previewed and staged: both have the same values."""
+    """The request that is previewed and staged: both have the same values.
+
+    ``names`` are those that the file has for the connections, by their ids.
+    """
 
     external_id: str
     settlement_amounts: Mapping[str, Any]
     cutoff_at: datetime
     notes: str | None
+    names: Mapping[str, str]
 
     def values(self) -> dict[str, Any]:
         return {
@@ -72,29 +79,35 @@ def settle(
     if session.coins.amount_unit is None:
         raise usage("This enterprise is no exchange: only exchanges settle.")
     found = read_file(file, session.coins)
-    name = external_id or found.external_id or file.stem
+    name = external_id or found.external_id or _name_of(file)
     if not 0 < len(name) <= _LONGEST_ID:
         raise usage(f"The external id must have 1 to {_LONGEST_ID} characters: say another with --external-id.")
-    amounts = wire_amounts(found.rows, _ids_of(session, found), session.coins)
+    ids = _ids_of(session, found)
+    amounts = wire_amounts(found.rows, ids, session.coins)
     staged = _staged_before(session, name)
     plan = _Plan(
         external_id=name,
         settlement_amounts=amounts,
         cutoff_at=_cutoff(cutoff, found, staged),
         notes=notes if notes is not None else found.notes if staged is None else staged.notes,
+        names={connection_id: each for each, connection_id in ids.items()},
     )
     preview = session.partner.settlements.preview(**plan.values())
-    ahead = preview.previewed_at - datetime.now(UTC)
+    clock = NetworkClock(preview.previewed_at)
+    told = ""
     if staged is not None:
         if preview.repeats_settlement_id != staged.id:
             raise refused(
                 f"The external id {name!r} is used by a settlement with other values ({staged.id})."
                 " Nothing was done: say another one with --external-id if this is another settlement."
             )
-        session.output.note(f"{name} is staged already: it is followed.")
+        session.output.note(f"{name} is staged already ({staged.id}).")
     else:
         staged = _stage(session, plan, preview, yes=yes)
-    ended = _followed(session, staged, ahead, no_follow=no_follow)
+        # The question may have been open for long.
+        clock = NetworkClock(staged.created_at)
+        told = f"Staged: {staged.external_id} ({staged.id}). Disputes until {_deadline(staged)}."
+    ended = follow(session, staged, clock, told, to_the_end=not no_follow)
     fields = settlement_fields(ended)
     session.output.record({"settlement": ended, "preview": preview}, fields)
     if ended.status in ("failed", "rejected"):
@@ -105,7 +118,7 @@ def _stage(session: Session, plan: _Plan, preview: SettlementPreview, *, yes: bo
     from clearwindow.client import ConflictError, NoAnswerError, ServerError  # noqa: PLC0415 - a slow import
 
     if session.output.form is Format.PEOPLE:
-        _show(session, preview)
+        _show(session, plan, preview)
     if not preview.accepted:
         for refusal in preview.refusals:
             session.output.note(f"{refusal.error} ({refusal.name})")
@@ -129,14 +142,23 @@ def _stage(session: Session, plan: _Plan, preview: SettlementPreview, *, yes: bo
         if other is None:
             raise
         raise refused(f"Meanwhile {plan.external_id} was staged ({other.id}). {again}") from None
-    session.output.note(f"Staged: {staged.external_id} ({staged.id}).")
     return staged
 
 
-def _followed(session: Session, staged: Settlement, ahead: timedelta, *, no_follow: bool) -> Settlement:
-    if no_follow:
-        return session.partner.settlements.get(staged.id, page_size=1).settlement
-    return follow(session, staged, ahead)
+def _deadline(staged: Settlement) -> str:
+    return "now" if staged.dispute_deadline_at is None else moment_text(staged.dispute_deadline_at)
+
+
+def _closed_with(session: Session, dispute: Dispute) -> str:
+    closure = dispute.dispute_closure
+    adjusted = {} if closure is None else closure.adjusted_transfers
+    return ", ".join(session.coins.text(name, quantity) for name, quantity in adjusted.items()) or "nothing"
+
+
+def _name_of(file: Path) -> str:
+    if not file.is_file():
+        raise usage("Say the external id with --external-id: what is no file has no name that stays the same.")
+    return file.stem
 
 
 def _staged_before(session: Session, external_id: str) -> Settlement | None:
@@ -185,7 +207,7 @@ def _ids_of(session: Session, found: SettlementFile) -> dict[str, str]:
     return ids
 
 
-def _show(session: Session, preview: SettlementPreview) -> None:
+def _show(session: Session, plan: _Plan, preview: SettlementPreview) -> None:
     text, output = session.coins.text, session.output
     output.record(
         preview,
@@ -194,7 +216,6 @@ def _show(session: Session, preview: SettlementPreview) -> None:
             "disputes until": preview.dispute_deadline_at,
             "top-ups until": preview.top_up_deadline_at,
             "executes": "as soon as it is funded" if preview.execute_when_funded else None,
-            "closed disputes in it": len(preview.settling_disputes) or None,
             "warnings": ", ".join(preview.warnings) or None,
         },
     )
@@ -213,11 +234,26 @@ def _show(session: Session, preview: SettlementPreview) -> None:
         ],
     )
     for each in [one for one in preview.balances if one.shortfall][:_SHOWN_SHORT]:
+        name = plan.names.get(each.connection_id, each.connection_id)
         line = (
-            f"{each.connection_id} lacks {text(each.currency, each.shortfall)}: it can lose"
+            f"{name} lacks {text(each.currency, each.shortfall)}: it can lose"
             f" {text(each.currency, each.liability)} and has {text(each.currency, each.available)}"
         )
-        typer.echo(coloured(line, "red"))
+        typer.echo(coloured(harmless(line), "red"))
+    closed = preview.settling_disputes
+    if closed:
+        typer.echo("")
+        output.table(
+            "settlingDisputes",
+            closed[:_SHOWN_DISPUTES],
+            [
+                Column("closed dispute", lambda each: each.id),
+                Column("connection", lambda each: plan.names.get(each.connection_id, each.connection_id)),
+                Column("the client receives", lambda each: _closed_with(session, each), right=True),
+            ],
+        )
+    if len(closed) > _SHOWN_DISPUTES:
+        output.note(f"{len(closed)} closed disputes are in it in all.")
     short = sum(each.shortfall_count for each in preview.currencies)
     if short > _SHOWN_SHORT:
         output.note(f"{short} balances are short in all.")

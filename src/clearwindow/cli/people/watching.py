@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import typer
 
+from clearwindow.cli.people.following import patient
+from clearwindow.cli.people.forwarding import forwarded, require_this_machine
 from clearwindow.cli.people.harmless import harmless
 from clearwindow.cli.people.moments import moment_text, parse_moment
 from clearwindow.cli.people.output import Column, coloured
-from clearwindow.cli.people.problems import usage
+from clearwindow.cli.people.problems import refused, usage
 from clearwindow.cli.people.session import Session, for_members
+from clearwindow.events.models import EventType
 
 if TYPE_CHECKING:
     from clearwindow.client.answers.webhooks import MemberEvent
@@ -30,9 +34,7 @@ webhooks_app: Final = typer.Typer(
 _OVERLAP: Final = timedelta(minutes=2)
 """Events of one moment may become visible one after the other: the last minutes are always read again."""
 _MOST_SEEN: Final = 100_000
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_POST_SECONDS: Final = 10
-_ATTEMPTS: Final = 3
+_TEST: Final = EventType.WEBHOOK_ENDPOINT_TEST
 _SHOWN_FIELDS: Final = ("externalId", "status", "connectionId", "amount", "disputeDeadlineAt", "reason")
 _COLOURS: Final = {
     "failed": "red",
@@ -42,7 +44,18 @@ _COLOURS: Final = {
     "completed": "green",
 }
 
-Types = Annotated[list[str] | None, typer.Option("--type", help="Only events of this type; repeatable.")]
+
+def completed_types(incomplete: str) -> list[str]:
+    """Returns the types of events that begin so, for the completion of a shell."""
+    return [str(each) for each in EventType if each.startswith(incomplete)]
+
+
+Types = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type", metavar="EVENT", help="Only events of this type; repeatable.", autocompletion=completed_types
+    ),
+]
 Every = Annotated[float, typer.Option("--every-seconds", min=0.2, max=3600, help="How often to ask.")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="Begin with the events since then. (default: now)")]
 Count = Annotated[int, typer.Option(min=0, metavar="N", help="End after this many; 0 goes on until Ctrl-C.")]
@@ -54,7 +67,7 @@ def watch(
 ) -> None:
     """Show the events of your enterprise as they come, until Ctrl-C. With --json one object on each line."""
     for event in _taken(events(session, types, since, every_seconds), count):
-        session.output.event(event, _line(event))
+        session.output.event(event, _line(session, event))
 
 
 @webhooks_app.command("list")
@@ -77,11 +90,45 @@ def list_endpoints(session: Session) -> None:
 @webhooks_app.command("trigger")
 @for_members
 def trigger(
-    session: Session, endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="The id of the endpoint.")]
+    session: Session,
+    event: Annotated[
+        str,
+        typer.Argument(
+            metavar="[EVENT]",
+            help="A type of events, such as settlement.initiated. (default: a test event)",
+            autocompletion=completed_types,
+        ),
+    ] = _TEST.value,
+    *,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="ID", help="The endpoint that gets it. (default: the only one)")
+    ] = None,
+    forward_to: Annotated[
+        str | None, typer.Option(metavar="URL", help="An address on this machine, instead of an endpoint.")
+    ] = None,
 ) -> None:
-    """Send a test event (webhook_endpoint.test) to an endpoint of yours."""
-    event_id = session.client.webhook_endpoints.send_test(endpoint)
-    session.output.record({"eventId": event_id}, {"event": event_id, "sent to": endpoint})
+    """Send an event to an endpoint of yours, or to an address on this machine, to try out what receives it.
+
+    It is your newest event of this type, again under its own id: nothing is invented. webhook_endpoint.test makes a
+    test event. An endpoint gets it signed, an address on this machine without a signature.
+    """
+    if endpoint is not None and forward_to is not None:
+        raise usage("Say --endpoint or --forward-to, not both.")
+    if forward_to is not None:
+        require_this_machine(forward_to)
+        found = _newest(session, event)
+        session.output.record(
+            {"eventId": found.id, "answer": (status := forwarded(forward_to, found))},
+            {"event": found.id, "type": found.type, "sent to": forward_to, "answer": status},
+        )
+        return
+    where = endpoint or _only_endpoint(session)
+    if event == _TEST:
+        event_id = session.client.webhook_endpoints.send_test(where)
+    else:
+        event_id = _newest(session, event).id
+        session.client.webhook_endpoints.replay(where, event_id)
+    session.output.record({"eventId": event_id}, {"event": event_id, "sent to": where})
 
 
 @webhooks_app.command("listen")
@@ -100,16 +147,11 @@ def listen(
     The network never calls this machine: the command asks for new events. What it sends has no signature, because
     only real endpoints have a secret. Your token is never forwarded.
     """
-    import httpx2  # noqa: PLC0415 - the SDK takes a while to import
-
-    _require_this_machine(forward_to)
-    # Without the environment: a proxy must not see the events.
-    with httpx2.Client(timeout=_POST_SECONDS, trust_env=False, follow_redirects=False) as http:
-        for event in _taken(events(session, types, since, every_seconds), count):
-            status = _forwarded(http.post, forward_to, event)
-            session.output.event(
-                {"id": event.id, "type": event.type, "answer": status}, f"{event.type} {event.id}: {status}"
-            )
+    require_this_machine(forward_to)
+    for event in _taken(events(session, types, since, every_seconds), count):
+        status = forwarded(forward_to, event)
+        line = harmless(f"{event.type} {event.id}: {status}")
+        session.output.event({"id": event.id, "type": event.type, "answer": status}, line)
 
 
 def events(
@@ -121,14 +163,14 @@ def events(
     seen: dict[str, None] = {}
     if from_at is None:
         # The network's clock, not ours: what is there now was before.
-        page = session.client.events(**filters, page_size=100).page()
-        seen = dict.fromkeys(each.id for each in page.items)
-        from_at = page.items[0].created_at if page.items else datetime(1970, 1, 1, tzinfo=UTC)
+        newest = [each.created_at for each in islice(session.client.events(**filters, page_size=1), 1)]
+        from_at = newest[0] - _OVERLAP if newest else datetime(1970, 1, 1, tzinfo=UTC)
+        seen = dict.fromkeys(each.id for each in session.client.events(**filters, created_on_or_after=from_at))
         session.output.note("Waiting for events. Ctrl-C ends it.")
+    read = patient(session)
     while True:
-        found = [
-            each for each in session.client.events(**filters, created_on_or_after=from_at) if each.id not in seen
-        ]
+        listed = read(partial(_listed, session, filters, from_at))
+        found = [each for each in listed or () if each.id not in seen]
         for event in reversed(found):
             seen[event.id] = None
             yield event
@@ -139,6 +181,10 @@ def events(
         time.sleep(every_seconds)
 
 
+def _listed(session: Session, filters: dict[str, Any], from_at: datetime) -> list[MemberEvent]:
+    return list(session.client.events(**filters, created_on_or_after=from_at))
+
+
 def _taken(found: Iterator[MemberEvent], count: int) -> Iterator[MemberEvent]:
     for number, event in enumerate(found, start=1):
         yield event
@@ -146,49 +192,29 @@ def _taken(found: Iterator[MemberEvent], count: int) -> Iterator[MemberEvent]:
             return
 
 
-def _line(event: MemberEvent) -> str:
+def _newest(session: Session, type_: str) -> MemberEvent:
+    for found in session.client.events(types=[type_], page_size=1):
+        return found
+    raise refused(f"There was no event {type_} yet: it must have happened once.")
+
+
+def _only_endpoint(session: Session) -> str:
+    found = [each.id for each in session.client.webhook_endpoints.list()]
+    if len(found) != 1:
+        raise usage(f"There are {len(found)} endpoints: say which with --endpoint, or --forward-to.")
+    return found[0]
+
+
+def _line(session: Session, event: MemberEvent) -> str:
     colour = next((colour for part, colour in _COLOURS.items() if part in event.type), "cyan")
     named = coloured(harmless(event.type), colour)
-    told = [f"{name} {_shown(event.data[name])}" for name in _SHOWN_FIELDS if event.data.get(name) is not None]
+    told = [
+        f"{name} {_shown(session, event.data[name])}" for name in _SHOWN_FIELDS if event.data.get(name) is not None
+    ]
     return f"{moment_text(event.created_at)}  {named}  {', '.join(told)}"
 
 
-def _shown(value: object) -> str:
+def _shown(session: Session, value: object) -> str:
+    if isinstance(value, dict) and {"currency", "quantity"} <= set(value):
+        return harmless(session.coins.event_text(str(value["currency"]), str(value["quantity"])))
     return harmless(json.dumps(value, default=str) if isinstance(value, dict | list) else value)
-
-
-def _forwarded(post: Callable[..., Any], url: str, event: MemberEvent) -> str:
-    from httpx2 import RequestError  # noqa: PLC0415 - as above
-
-    moment = event.created_at.astimezone(UTC)
-    body = json.dumps(
-        {
-            "type": event.type,
-            "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "data": event.data,
-        },
-        default=str,
-    )
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": event.id,
-        "webhook-timestamp": str(int(moment.timestamp())),
-    }
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return str(post(url, content=body.encode(), headers=headers).status_code)
-        except RequestError as error:
-            if attempt == _ATTEMPTS:
-                return f"no answer ({type(error).__name__})"
-            time.sleep(attempt / 2)
-    raise AssertionError("the last attempt returns")
-
-
-def _require_this_machine(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise usage(f"{url!r} is no address.") from None
-    if parts.scheme != "http" or host not in _LOOPBACK:
-        raise usage("--forward-to must be an http address on this machine, such as http://127.0.0.1:3000/hook.")
