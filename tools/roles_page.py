@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from clearwindow.identity.models import MemberRole, OperatorRole
-from clearwindow.identity.roles import roles_of_members, roles_of_operators
+from clearwindow.identity.roles import operations_of_deposit_tokens, roles_of_members, roles_of_operators
 from clearwindow.web.openapi import operations
 from tests.support.descriptions import own_document
 
@@ -29,13 +30,16 @@ Which operators and members may carry out each operation. This page is made from
 - To have a custodian key sign, a user needs the right `mayUseCustodianKey` too.
 - A token may have a role of its own, which its holder's includes. It acts in the narrower of the two: if neither
   includes the other, it only reads.
+- A token with `depositsOnly` may carry out the operations in the column "deposits alone". All others are 403
+  `token_for_deposits` ([proposals](proposals.md#deposits-by-a-program)).
 - Who may not is answered 403 `role_forbids`, with the roles that may in `details.neededRoles`.
 """
 
 
 def page() -> str:
     """Returns the page as the code has it now."""
-    operators = _table("Operators", OperatorRole, roles_of_operators())
+    deposits = {"deposits alone": operations_of_deposit_tokens()}
+    operators = _table("Operators", OperatorRole, roles_of_operators(), deposits)
     return HEAD + operators + _table("Members", MemberRole, roles_of_members())
 
 
@@ -48,8 +52,14 @@ def guarded_operations() -> dict[str, tuple[str, str]]:
     }
 
 
-def _table(title: str, roles: type[StrEnum], rows: Mapping[str, Collection[StrEnum]]) -> str:
-    names = list(roles)
+def _table(
+    title: str,
+    roles: type[StrEnum],
+    rows: Mapping[str, Collection[StrEnum]],
+    tokens: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> str:
+    """Returns a table with a column for each role, and one for each of ``tokens``, which may do less."""
+    names = [*roles, *tokens]
     places = guarded_operations()
     lines = [
         f"\n## {title}\n",
@@ -58,7 +68,8 @@ def _table(title: str, roles: type[StrEnum], rows: Mapping[str, Collection[StrEn
     ]
     for operation in sorted(rows, key=lambda name: (places[name][1], places[name][0])):
         method, path = places[operation]
-        marks = " | ".join("yes" if role in rows[operation] else "" for role in names)
+        may = [role in rows[operation] for role in roles] + [operation in good for good in tokens.values()]
+        marks = " | ".join("yes" if each else "" for each in may)
         lines.append(f"| `{operation}` | {method} `{path}` | {marks} |")
     return "\n".join(lines) + "\n"
 

@@ -46,6 +46,9 @@ def test_every_step_works_and_the_door_is_shut_after_it(open_folder: Path) -> No
     assert "\nAda cannot approve it herself\n" in printed
     assert "own_proposal" in printed
     assert "\ncarried_out\n" in printed
+    assert "\nlet a program deposit without further approval, as the operator Ada\n500000\n" in printed
+    assert "token_for_deposits" in printed
+    assert "\nthe program only deposits\n" in printed
     assert "\nEve is refused\n" in printed
     assert "\nEve is refused again\n" in printed
     for action in ("network.opened", "operator.created", "enterprise.created", "go_account.opened"):

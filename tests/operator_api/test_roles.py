@@ -11,7 +11,7 @@ import pytest
 from clearwindow.identity.models import MemberRole, Operator, OperatorRole
 from clearwindow.identity.opening import open_network
 from clearwindow.identity.operators import change_role
-from clearwindow.identity.roles import roles_of_members, roles_of_operators
+from clearwindow.identity.roles import operations_of_deposit_tokens, roles_of_members, roles_of_operators
 from clearwindow.runtime import Runtime
 from tests.support.http import loopback_client
 from tests.support.operators import TIMEOUT_SECONDS, OperatorClient
@@ -63,6 +63,19 @@ def test_every_operation_of_operators_is_open_to_its_roles_only(
         assert refused(answer) is (role not in allowed), operation
         assert answer.status_code != 401, operation
     assert operator.audit_log(actorId=operator.operator(f"one {role}")["id"], action="token.created") == []
+
+
+def test_token_for_deposits_is_good_for_no_other_operation(members: OperatorClient, web: httpx2.Client) -> None:
+    ada = members.operator("ada")
+    token = members.operator_token(ada["id"], program=True, depositsOnly=True)
+    good = operations_of_deposit_tokens()
+    assert good == {"deposit", "whoamiOperator"}
+    for operation in roles_of_operators():
+        answer = call(web, operation, token)
+        named = (answer.status_code, answer.json().get("name"))
+        assert (named == (403, "token_for_deposits")) is (operation not in good), operation
+    for operation in roles_of_members():
+        assert call(web, operation, token).status_code == 401, operation
 
 
 @pytest.mark.parametrize("role", MemberRole)

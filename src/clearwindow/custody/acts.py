@@ -49,10 +49,15 @@ class _Movement(Act[CustodyRequest, CustodyOutcome]):
 
 
 class _Deposit(_Movement):
+    """A program whose token others approved for deposits alone needs nobody else."""
+
     name = "deposit.make"
     operation = "deposit"
     verb = "deposit"
     side = "into"
+
+    def stake(self, scene: Scene, asked: Asked[CustodyRequest]) -> Stake | None:
+        return None if scene.operator.deposit_token_id is not None else super().stake(scene, asked)
 
     def carry_out(self, scene: Scene, asked: Asked[CustodyRequest]) -> CustodyOutcome:
         return movements.deposit(scene, asked.subject_id, asked.request)

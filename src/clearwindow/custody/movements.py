@@ -146,7 +146,9 @@ def _record(tx: Transaction, actor: Operator, account: GoAccount, outcome: Custo
     movement = outcome.movement
     entry = Entry(movement.entry_id, movement.kind, movement.entry_id)
     moved = _moved(entry, movement.key, movement.quantity)
-    audit.record(tx, actor, f"{movement.kind}.made", account.id.hex, reference=movement.reference, **moved)
+    by_token = {} if actor.deposit_token_id is None else {"tokenId": str(actor.deposit_token_id)}
+    details = {"reference": movement.reference, **moved, **by_token}
+    audit.record(tx, actor, f"{movement.kind}.made", account.id.hex, **details)
     _announce(tx, account, moved, outcome.balance)
 
 

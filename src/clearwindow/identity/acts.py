@@ -80,11 +80,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where an act takes place: its transaction, and the operator who asked for it."""
+    """Where an act takes place: its transaction, and the operator who asked for it.
+
+    ``proposal_id``: the proposal that is carried out. None if the act needs nobody else.
+    """
 
     runtime: Runtime
     tx: Transaction
     operator: Operator
+    proposal_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from clearwindow.api.request import (
 from clearwindow.api.routing import Route
 from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
 from clearwindow.core.work import Work
-from clearwindow.identity import roles, rules, store
+from clearwindow.identity import programs, roles, rules, store
 from clearwindow.identity.models import Member, MemberRole, Operator, OperatorRole, Token
 
 T = TypeVar("T")
@@ -101,10 +101,12 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
         token = _usable(request, store.find_token(tx, presented), tx.now())
     if token.operator_id is None or token.operator_name is None or token.operator_role is None:
         raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
+    programs.require_use(token, operation_of(request))
     own = None if token.role is None else OperatorRole(token.role)
     role = roles.narrowed(token.operator_role, own)
     admitted = _admitted(request, token.operator_id, token.operator_name, role, token.made_by)
-    return replace(admitted, program=token.program)
+    approved = token.id if token.deposits_proposal_id is not None else None
+    return replace(admitted, program=token.program, deposit_token_id=approved)
 
 
 def _admitted(

@@ -108,6 +108,8 @@ class Operator:
     """The operator who made the token of this request, and may have kept it."""
     program: bool = False
     """Whether the token is a program's. Programs do not approve or review."""
+    deposit_token_id: UUID | None = None
+    """The token of this request, if others let it deposit without a further proposal."""
 
     @property
     def hands(self) -> Hands:
@@ -176,6 +178,8 @@ class Token:
         revoked_at: when it was revoked, or its user or operator removed.
         program: whether a program uses it, and no person.
         made_by: the operator who made it through the API. None: the command line, or the operator of the settings.
+        deposits_only: whether it is for deposits alone. Then it is a program's.
+        deposits_proposal_id: the proposal by which others let it deposit without a further one.
     """
 
     id: UUID
@@ -197,6 +201,8 @@ class Token:
     may_use_custodian_key: bool = False
     program: bool = False
     made_by: UUID | None = None
+    deposits_only: bool = False
+    deposits_proposal_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,3 +326,4 @@ class TokenTerms:
     kind: TokenKind = TokenKind.BEARER
     program: bool = False
     role: OperatorRole | MemberRole | None = None
+    deposits_only: bool = False

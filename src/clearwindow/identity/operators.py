@@ -6,6 +6,7 @@ Functions that take a transaction do the same in the caller's.
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 from clearwindow.core.errors import ConflictError, NotFoundError, PermissionDeniedError
 from clearwindow.core.ids import NIL, parse_uuid
@@ -107,20 +108,43 @@ def allowed_terms(actor: Operator, operator_id: str, terms: TokenTerms) -> Token
     return replace(terms, role=terms.role or actor.role)
 
 
-def issue_operator_token(tx: Transaction, actor: Operator, operator_id: str, terms: TokenTerms) -> IssuedToken:
-    """Makes a token for any operator, whoever asks."""
+def issue_operator_token(
+    tx: Transaction, actor: Operator, operator_id: str, terms: TokenTerms, proposal_id: UUID | None = None
+) -> IssuedToken:
+    """Makes a token for any operator, whoever asks.
+
+    Args:
+        tx: stores the token.
+        actor: who asked for it.
+        operator_id: whose token it is.
+        terms: its terms. A token for deposits alone needs no further approval if others approved the token.
+        proposal_id: the proposal by which they did.
+
+    Raises:
+        NotFoundError: there is no such operator.
+        InvalidRequestError: it would expire in the past, or its role is not included in the operator's.
+    """
     operator = _known(store.hold_operator(tx, parse_uuid(operator_id) or NIL))
-    own = _own_role(terms)
-    roles.require_narrower(operator.role, own)
+    require_narrower(operator, terms)
     # What the token in the settings makes is the operator's own: it makes the first token of each. What is made
     # with a token that somebody else made is theirs, too: they may have kept that token, and have asked for it.
     made_by = None if actor.name == BOOTSTRAP_OPERATOR else actor.token_made_by or actor.operator_id
     held = replace(new_token(tx, terms), operator_id=operator.id, operator_name=operator.name)
-    token = replace(held, role=own, made_by=made_by)
+    approved_by = proposal_id if terms.deposits_only else None
+    token = replace(held, role=_own_role(terms), made_by=made_by, deposits_proposal_id=approved_by)
     issued = IssuedToken(token, rules.new_token())
     store.insert_token(tx, token, rules.token_sha256(issued.value))
     audit.record(tx, actor, "token.created", token.id, operatorId=operator_id, **terms_of(token))
     return issued
+
+
+def require_narrower(operator: OperatorRecord, terms: TokenTerms) -> None:
+    """Checks the role of a new token of the operator.
+
+    Raises:
+        InvalidRequestError: the operator's role does not include it.
+    """
+    roles.require_narrower(operator.role, _own_role(terms))
 
 
 def require_token_holder(tx: Transaction, actor: Operator, operator_id: str, *, approved: bool) -> OperatorRecord:

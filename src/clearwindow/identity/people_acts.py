@@ -323,8 +323,9 @@ class _OperatorToken(_Token[TokenTerms]):
     def stake(self, scene: Scene, asked: Asked[TokenTerms]) -> Stake | None:
         holder = operators.require_token_holder(scene.tx, scene.operator, asked.subject_id, approved=True)
         tokens.require_later(scene.tx, asked.request)
+        operators.require_narrower(holder, asked.request)
         return Stake(
-            summary=f"make a token for the operator {shown(holder.name)}, {asked.request.role or holder.role}",
+            summary=_summary_of_token(holder, asked.request),
             target={"name": holder.name, "role": holder.role},
             key=_digest(self.stored(asked.request)),
         )
@@ -332,13 +333,22 @@ class _OperatorToken(_Token[TokenTerms]):
     def carry_out(self, scene: Scene, asked: Asked[TokenTerms]) -> IssuedToken:
         approved = scene.runtime.oversight.approvals_needed > 0
         operators.require_token_holder(scene.tx, scene.operator, asked.subject_id, approved=approved)
-        return operators.issue_operator_token(scene.tx, scene.operator, asked.subject_id, asked.request)
+        return operators.issue_operator_token(
+            scene.tx, scene.operator, asked.subject_id, asked.request, scene.proposal_id
+        )
 
     def stored(self, request: TokenTerms) -> dict[str, object]:
         return _stored_terms(request)
 
     def restored(self, stored: Mapping[str, object]) -> TokenTerms:
         return _restored_terms(stored)
+
+
+def _summary_of_token(holder: OperatorRecord, terms: TokenTerms) -> str:
+    if terms.deposits_only:
+        return f"let a program deposit without further approval, as the operator {shown(holder.name)}"
+    whose = "a program of the operator" if terms.program else "the operator"
+    return f"make a token for {whose} {shown(holder.name)}, {terms.role or holder.role}"
 
 
 def _stored_terms(terms: TokenTerms) -> dict[str, object]:
@@ -349,6 +359,9 @@ def _stored_terms(terms: TokenTerms) -> dict[str, object]:
         ipAllowList=[str(network) for network in terms.ip_allow_list],
         kind=str(terms.kind),
         role=terms.role and str(terms.role),
+        # A proposal of an earlier version has neither.
+        program=terms.program or None,
+        depositsOnly=terms.deposits_only or None,
     )
 
 
@@ -361,6 +374,8 @@ def _restored_terms(stored: Mapping[str, Any]) -> TokenTerms:
         ip_allow_list=tuple(map(rules.parse_network, stored["ipAllowList"])),
         kind=TokenKind(stored["kind"]),
         role=stored.get("role"),
+        program=bool(stored.get("program")),
+        deposits_only=bool(stored.get("depositsOnly")),
     )
 
 

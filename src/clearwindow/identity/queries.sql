@@ -7,7 +7,7 @@ coalesce(access_token.revoked_at, membership.removed_at, operator.removed_at) AS
 coalesce(enterprise.licensed, false) AS licensed,
 access_token.role, operator.role AS operator_role, membership.role AS member_role,
 coalesce(membership.may_use_custodian_key, false) AS may_use_custodian_key, access_token.made_by,
-access_token.program
+access_token.program, access_token.deposits_only, access_token.deposits_proposal_id
 
 -- columns: token_tables
 access_token
@@ -41,10 +41,11 @@ WHERE (%(ids)s::uuid[] IS NULL OR access_token.id = ANY(%(ids)s))
 
 -- name: insert_token
 INSERT INTO access_token (id, token_sha256, kind, sealed_secret, enterprise_id, user_id, operator_id, scopes,
-                          ip_allow_list, label, created_at, expires_at, role, made_by, program)
+                          ip_allow_list, label, created_at, expires_at, role, made_by, program, deposits_only,
+                          deposits_proposal_id)
 VALUES (%(id)s, %(token_sha256)s, %(kind)s, %(sealed_secret)s, %(enterprise_id)s, %(user_id)s, %(operator_id)s,
         %(scopes)s, %(ip_allow_list)s::cidr[], %(label)s, %(now)s, %(expires_at)s, %(role)s, %(made_by)s,
-        %(program)s)
+        %(program)s, %(deposits_only)s, %(deposits_proposal_id)s)
 
 -- name: find_sealed_secret
 SELECT sealed_secret FROM access_token WHERE id = %(id)s AND sealed_secret IS NOT NULL

@@ -30,6 +30,12 @@ def roles_of_members() -> Mapping[str, frozenset[MemberRole]]:
     return {operation: _whole(MemberRole, given) for operation, given in _table()["members"].items()}
 
 
+@cache
+def operations_of_deposit_tokens() -> frozenset[str]:
+    """Returns the ids of the operations that a token for deposits alone may carry out."""
+    return frozenset(_table()["deposit_tokens"])
+
+
 def includes(role: R, other: R) -> bool:
     """Returns whether a role may do everything that the other may. Administrators may do all, viewers only read."""
     return role in {other, _ADMINISTRATOR} or other == _VIEWER

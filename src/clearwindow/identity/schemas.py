@@ -81,11 +81,23 @@ class OperatorTokenRequest(RequestModel):
     ip_allow_list: list[NetworkText] = Field(default_factory=list, max_length=MAX_ALLOWED_NETWORKS)
     role: OperatorRoleText | None = None
     program: bool = False
+    deposits_only: bool = False
+
+    @model_validator(mode="after")
+    def _require_a_program_that_deposits(self) -> Self:
+        if self.deposits_only and not self.program:
+            raise ValueError(
+                "must have program true with depositsOnly true: a person needs no token for deposits alone"
+            )
+        if self.deposits_only and self.role not in {None, OperatorRole.OPERATOR}:
+            raise ValueError("must have the role operator, or none, with depositsOnly true")
+        return self
 
     def to_model(self) -> TokenTerms:
         allowed = networks(self.ip_allow_list)
-        held = TokenTerms(self.label, self.expires_at, ip_allow_list=allowed, role=self.role)
-        return replace(held, program=self.program)
+        role = OperatorRole.OPERATOR if self.deposits_only else self.role
+        held = TokenTerms(self.label, self.expires_at, ip_allow_list=allowed, role=role)
+        return replace(held, program=self.program, deposits_only=self.deposits_only)
 
 
 class EnterpriseRequest(RequestModel):
@@ -217,12 +229,15 @@ class TokenView(WireModel):
     """A new token. ``value`` is shown only in this answer. Without ``kind`` it is a bearer token.
 
     ``program``: a program uses it, which cannot approve or review. Without it, a person does.
+    ``depositsOnly``: it is for deposits alone. ``depositsProposalId``: they need no further proposal, by this one.
     Without ``role`` it follows the role of its holder.
     """
 
     id: str
     kind: str | None = None
     program: bool | None = None
+    deposits_only: bool | None = None
+    deposits_proposal_id: str | None = None
     role: str | None = None
     value: str
     operator_id: str | None = None
@@ -293,6 +308,8 @@ def token_answer(issued: IssuedToken) -> TokenAnswer:
         id=str(token.id),
         kind=None if token.kind is TokenKind.BEARER else token.kind,
         program=token.program or None,
+        deposits_only=token.deposits_only or None,
+        deposits_proposal_id=str(token.deposits_proposal_id) if token.deposits_proposal_id else None,
         role=token.role,
         value=issued.value,
         label=token.label,

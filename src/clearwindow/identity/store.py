@@ -70,6 +70,8 @@ def insert_token(tx: Transaction, token: Token, token_sha256: bytes, sealed_secr
         expires_at=token.expires_at,
         role=token.role,
         program=token.program,
+        deposits_only=token.deposits_only,
+        deposits_proposal_id=token.deposits_proposal_id,
         made_by=token.made_by,
     )
 

@@ -150,6 +150,7 @@ def new_token(tx: Transaction, terms: TokenTerms) -> Token:
         revoked_at=None,
         licensed=False,
         program=terms.program,
+        deposits_only=terms.deposits_only,
     )
 
 
@@ -164,6 +165,7 @@ def terms_of(token: Token) -> dict[str, object]:
         "label": token.label,
         "kind": token.kind,
         "program": token.program,
+        **({"depositsOnly": True} if token.deposits_only else {}),
         "role": token.role,
         "scopes": sorted(token.scopes),
         "ipAllowList": [str(network) for network in token.ip_allow_list],

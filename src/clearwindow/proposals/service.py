@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -222,7 +223,7 @@ def _approve(
     if not rules.is_approved(proposal, store.approvals_of(tx, [proposal.id])[proposal.id]):
         return proposal, proposal
     act.release(tx, proposal.id, asked)
-    done = act.carry_out(scene, asked)
+    done = act.carry_out(replace(scene, proposal_id=proposal.id), asked)
     told = act.told(done)
     sealed, due_at = None, None
     if told.value is not None:

@@ -25,7 +25,7 @@ _OF_SIGNED_CALLS: Final = (
     "address_ambiguous",
 )
 _OF_MEMBERS: Final = ("not_a_member", "no_licence", "scope_missing", "role_forbids", "enterprise_header_differs")
-_OF_OPERATORS: Final = ("not_an_operator", "role_forbids")
+_OF_OPERATORS: Final = ("not_an_operator", "token_for_deposits", "role_forbids")
 _OF_ADDRESSES: Final = ("text_has_nul",)
 _OF_BODIES: Final = (
     "request_invalid",

@@ -21,6 +21,7 @@ _REFUSALS: Final = frozenset({202, 401, 403, 409, 422})
 """202 is a proposal, which does nothing by itself."""
 
 _KEY: Final = make_key(666)
+_FOR_DEPOSITS: Final = {"program": True, "depositsOnly": True}
 _SHELL: Final = "shell"
 
 
@@ -33,13 +34,14 @@ class Act:
 
 
 def attack(stage: Stage, tally: Tally) -> None:
-    with stage.testbed.operator.another("mallory") as mallory, _in_earnest(stage):
+    with stage.testbed.operator.another("mallory") as mallory, _program_of(mallory) as feed, _in_earnest(stage):
         _reviews_what_it_closed(stage, tally, mallory)
         _reviews_as_two(stage, tally, mallory)
         _closes_as_the_client(stage, tally, mallory)
         _rejects_what_is_disputed(stage, tally, mallory)
         _approves_as_who_can_act_for_the_client(stage, tally, mallory)
         _resumes(tally, mallory)
+        _deposits_by_a_program(stage, tally, mallory, feed)
         ok(require_intent(stage.stranger.enterprise, expiresAt=EXPIRES_AT))
         ok(mallory.post("/enterprises", {"id": _SHELL, "name": _SHELL, "licensed": False}))
         # Last, because they change what the others need.
@@ -48,6 +50,14 @@ def attack(stage: Stage, tally: Tally) -> None:
         intent = mallory.delete(f"/go-accounts/{stage.stranger.enterprise.account.id}/require-intent")
         tally.judge("lets a client's account sign texts that say nothing", intent, _REFUSALS)
     tally.control("an operator reads", stage.testbed.operator.get("/settlements"))
+
+
+@contextmanager
+def _program_of(operator: OperatorClient) -> Iterator[OperatorClient]:
+    """Yields a program with a token for deposits alone, which is made before anybody has to approve it."""
+    me = ok(operator.get("/whoami"))["operator"]["id"]
+    with OperatorClient(operator.base_url, operator.operator_token(me, **_FOR_DEPOSITS)) as program:
+        yield program
 
 
 @contextmanager
@@ -158,6 +168,17 @@ def _resumes(tally: Tally, mallory: OperatorClient) -> None:
         mallory.post(f"/pauses/{paused['id']}/resume", {"reason": "mine"})
     status = ok(mallory.get(f"/pauses/{paused['id']}"))["pause"]["status"]
     tally.require("resumes what it paused, asking twice", held=status == "paused", seen=status)
+
+
+def _deposits_by_a_program(stage: Stage, tally: Tally, mallory: OperatorClient, feed: OperatorClient) -> None:
+    """With a token from before others had to approve, and with a new one."""
+    me = ok(mallory.get("/whoami"))["operator"]["id"]
+    asked = mallory.post(f"/operators/{me}/tokens", _FOR_DEPOSITS)
+    tally.judge("makes a program's token for deposits", asked, _REFUSALS)
+    path = f"/go-accounts/{stage.victim.enterprise.account.id}"
+    money = {"currency": "ofcbtc", "quantity": "5000", "reference": "minted by a program"}
+    tally.judge("deposits with a program's token that nobody approved", feed.post(f"{path}/deposits", money), {202})
+    tally.judge("withdraws with a token for deposits", feed.post(f"{path}/withdrawals", money), {403})
 
 
 def _disputed(stage: Stage) -> str:

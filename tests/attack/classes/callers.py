@@ -25,6 +25,9 @@ SHOWS_ITS_HOLDER: Final = "GET /api/network/v1/whoami"
 """Needs a token that is in force and no scope (choice C197): it may answer, but only whose this very token is."""
 
 _FOR_OPERATORS: Final = "/api/operator/"
+_OF_DEPOSITS: Final = frozenset(
+    {("GET", "/api/operator/v1/whoami"), ("POST", "/api/operator/v1/go-accounts/{goAccountId}/deposits")}
+)
 _UNAUTHENTICATED: Final = frozenset({401})
 _NOT_ALLOWED: Final = frozenset({403})
 _NOT_THEIRS: Final = frozenset({401, 404})
@@ -34,7 +37,8 @@ _NOT_THEIRS: Final = frozenset({401, 404})
 class Caller:
     """Who calls, with which headers, and how it must be refused; only its writes, if it may read.
 
-    ``of`` is the enterprise of a token that is in force, and so may be told whose it is.
+    ``of`` is the enterprise of a token that is in force, and so may be told whose it is. ``good_for``: what the
+    token is for.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Caller:
     refusals: frozenset[int] = _UNAUTHENTICATED
     only_writes: bool = False
     of: str | None = None
+    good_for: frozenset[tuple[str, str]] = frozenset()
 
 
 def guarded() -> Iterator[tuple[str, str]]:
@@ -57,7 +62,7 @@ def attack(stage: Stage, tally: Tally) -> None:
         for number, (method, template) in enumerate(guarded()):
             callers = of_operators if template.startswith(_FOR_OPERATORS) else of_members
             for caller in stage.some(callers, number):
-                if caller.only_writes and method == "GET":
+                if (caller.only_writes and method == "GET") or (method, template) in caller.good_for:
                     continue
                 answered = _call(http, method, stage.path(template), caller)
                 name = f"{caller.name}: {method} {template}"
@@ -130,6 +135,8 @@ def _operators(stage: Stage) -> Iterator[Caller]:
     third = operator.operator("third")["id"]
     yield Caller("revoked token", _bearer(_revoked(operator, f"/operators/{third}/tokens", {})))
     yield Caller("expired token", _bearer(_expired(stage, f"/operators/{third}/tokens", {})))
+    deposits = operator.operator_token(third, program=True, depositsOnly=True)
+    yield Caller("token for deposits alone", _bearer(deposits), _NOT_ALLOWED, good_for=_OF_DEPOSITS)
 
 
 def _member_tokens(stage: Stage, enterprise_id: str) -> dict[str, str]:

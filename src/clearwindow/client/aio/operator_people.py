@@ -69,20 +69,24 @@ class AsyncOperatorOperators:
         ip_allow_list: Sequence[str] | None = None,
         program: bool | None = None,
         role: OperatorRole | None = None,
+        deposits_only: bool | None = None,
     ) -> Token:
         """Makes a token. Each request makes another one: it is not repeated after a lost answer.
 
         Args:
-            operator_id: of the operator, who must be the caller.
+            operator_id: of the operator: the caller, or where others approve it, any.
             label: any name.
             expires_at: when the token expires; never if omitted.
             ip_allow_list: the networks that may use it, such as ``10.0.0.0/8``.
             role: a role that the caller's includes; the caller's if omitted.
             program: a program uses it, which cannot approve or review.
+            deposits_only: the program may deposit, and nothing else. If others approved the token, its deposits
+                need no further approval.
         """
         path = self._desk.path("/operators/{}/tokens", operator_id)
         allowed = None if ip_allow_list is None else [*ip_allow_list]
         asked = fields(label=label, expires_at=expires_at, ip_allow_list=allowed, role=role, program=program)
+        asked |= fields(deposits_only=deposits_only)
         return await self._desk.send("POST", path, value_of(Token, "token"), asked, repeatable=False)
 
     async def remove_second_factor(self, operator_id: Id, *, code: str | None = None) -> None:

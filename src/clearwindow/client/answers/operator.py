@@ -47,6 +47,8 @@ class Token(Value):
     value: str
     kind: str | None = None
     program: bool | None = None
+    deposits_only: bool | None = None
+    deposits_proposal_id: str | None = None
     role: str | None = None
     operator_id: str | None = None
     enterprise_id: str | None = None

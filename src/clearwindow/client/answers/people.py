@@ -41,10 +41,17 @@ class ListedOperator(Value):
 
 
 class ListedToken(Value):
-    """A token without its value. ``role`` is set if it is narrower than that of its holder."""
+    """A token without its value. ``role`` is set if it is narrower than that of its holder.
+
+    ``program``: a program uses it. ``deposits_only``: for deposits alone, which need no further proposal if
+    ``deposits_proposal_id`` names the one by which others let it.
+    """
 
     id: str
     kind: str
+    program: bool | None = None
+    deposits_only: bool | None = None
+    deposits_proposal_id: str | None = None
     enterprise_id: str | None = None
     user_id: str | None = None
     operator_id: str | None = None

@@ -185,10 +185,17 @@ class ListedOperator(WireModel):
 
 
 class ListedToken(WireModel):
-    """A token without its value. ``role``: only if it is narrower than that of its holder."""
+    """A token without its value. ``role``: only if it is narrower than that of its holder.
+
+    ``program``: a program uses it, which cannot approve or review. Without it, a person does.
+    ``depositsOnly``: it is for deposits alone. ``depositsProposalId``: they need no further proposal, by this one.
+    """
 
     id: str
     kind: TokenKind
+    program: bool | None = None
+    deposits_only: bool | None = None
+    deposits_proposal_id: str | None = None
     enterprise_id: str | None = None
     user_id: str | None = None
     operator_id: str | None = None
@@ -345,6 +352,9 @@ def _token_view(token: Token) -> ListedToken:
     fields = present(
         id=str(token.id),
         kind=token.kind,
+        program=token.program or None,
+        deposits_only=token.deposits_only or None,
+        deposits_proposal_id=str(token.deposits_proposal_id) if token.deposits_proposal_id else None,
         enterprise_id=token.enterprise_id,
         user_id=token.user_id,
         operator_id=str(token.operator_id) if token.operator_id else None,
