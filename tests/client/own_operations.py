@@ -94,6 +94,10 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "member.go_accounts.movable_funds",
         lambda member: member.go_accounts.movable_funds("0" * 32),
     ),
+    "v1ClientCalendarGetRoute": (
+        "client.settlements.calendar",
+        lambda client: client.settlements.calendar(before=AT, page_size=5).page(),
+    ),
     "v1ClientSettlementForecastGetRoute": (
         "client.settlements.forecast",
         lambda client: client.settlements.forecast(ID),
@@ -138,6 +142,16 @@ EXCHANGE: Final[Mapping[str, tuple[str, Callable[[Partner], object]]]] = {
         lambda partner: partner.settlements.preview(
             external_id="r", settlement_amounts={str(ID): {"BTC": "-0.5"}}, cutoff_at=AT, page_size=5
         ),
+    ),
+    "v1PartnerCalendarGetRoute": (
+        "partner.settlements.calendar",
+        lambda partner: partner.settlements.calendar(
+            on_or_after=AT, before=AT, kinds=["top_up_window_ends"]
+        ).page(),
+    ),
+    "v1PartnerTopUpsGetRoute": (
+        "partner.settlements.top_ups",
+        lambda partner: partner.settlements.top_ups(worst_case=True),
     ),
     "v1PartnerSettlementForecastGetRoute": (
         "partner.settlements.forecast",

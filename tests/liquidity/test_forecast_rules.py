@@ -48,6 +48,7 @@ def pending(number: int, change: dict[str, int]) -> Pending:
     """Returns a settlement whose window ends after 10 minutes, and its top-up window after 20 and its number."""
     return Pending(
         id=UUID(int=number),
+        external_id=str(number),
         created_at=START + timedelta(seconds=number),
         state=SettlementState.DISPUTE_WINDOW,
         due_at=minute(10),

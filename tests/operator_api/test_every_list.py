@@ -56,6 +56,9 @@ SORTED_ANEW: Final = {
     # The rows of the page alone: an event has one for each owner.
     f"{OPERATOR}/events",
     f"{MEMBER}/events",
+    # The deadlines of open settlements alone: a settlement has two.
+    f"{MEMBER}/partners/calendar",
+    f"{MEMBER}/clients/calendar",
     # The transfers of one client, by the last change of their settlements.
     f"{MEMBER}/clients/settlementTransfers",
 }

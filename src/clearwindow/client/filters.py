@@ -117,6 +117,14 @@ class PartnerForecastFilters(ForecastFilters, total=False):
     connection_ids: Ids
 
 
+class CalendarFilters(PageFilters, total=False):
+    """``before`` is exclusive, ``on_or_after`` inclusive."""
+
+    on_or_after: datetime
+    before: datetime
+    kinds: Sequence[Literal["dispute_window_ends", "top_up_window_ends", "closures_run"]]
+
+
 class PartnerTransferFilters(TransferPageFilters, total=False):
     source_network_account_ids: Ids
     source_trading_account_ids: Texts

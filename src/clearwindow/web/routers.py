@@ -21,8 +21,10 @@ from clearwindow.identity.operator_routes import history_router as audit_router
 from clearwindow.identity.operator_routes import router as identity_operator_router
 from clearwindow.identity.second_factor.operator_routes import router as second_factor_router
 from clearwindow.ledger.operator_routes import router as ledger_router
+from clearwindow.liquidity.calendar.routes import router as calendar_router
 from clearwindow.liquidity.forecasts.routes import router as forecasts_router
 from clearwindow.liquidity.movable.routes import router as movable_router
+from clearwindow.liquidity.top_ups.routes import router as top_ups_router
 from clearwindow.loss_limits.routes import router as loss_limits_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
@@ -52,6 +54,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     settlements_router,
     forecasts_router,
     movable_router,
+    calendar_router,
+    top_ups_router,
     trades_router,
     disputes_router,
     allocations_router,

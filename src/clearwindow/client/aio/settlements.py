@@ -8,7 +8,7 @@ from typing import TypeAlias, Unpack
 
 from clearwindow.client.aio.desk import AmountUnit, AsyncDesk, SigningMethod
 from clearwindow.client.aio.pages import AsyncPages
-from clearwindow.client.answers.liquidity import SettlementForecast
+from clearwindow.client.answers.liquidity import ClientDeadline, PartnerDeadline, SettlementForecast, TopUps
 from clearwindow.client.answers.settlements import (
     ClientSettlement,
     ClientSettlementDetail,
@@ -22,6 +22,7 @@ from clearwindow.client.answers.settlements import (
 )
 from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.filters import (
+    CalendarFilters,
     ClientSettlementFilters,
     ClientTransferFilters,
     ForecastFilters,
@@ -195,6 +196,19 @@ class AsyncPartnerSettlements:
         path = self._desk.path("/partners/settlements/{}/forecast", settlement_id)
         return await self._desk.get(path, value_of(SettlementForecast), filters)
 
+    def calendar(self, **filters: Unpack[CalendarFilters]) -> AsyncPages[PartnerDeadline]:
+        """Lists when the windows of open settlements end, the earliest first, with what each settlement takes."""
+        return self._desk.pages(self._desk.path("/partners/calendar"), "deadlines", PartnerDeadline, filters)
+
+    async def top_ups(self, *, worst_case: bool | None = None) -> TopUps:
+        """Returns what must be topped up on the partner's account, and by when.
+
+        Args:
+            worst_case: whether every client may still dispute what it would lose, as long as it can.
+        """
+        path = self._desk.path("/partners/top-ups")
+        return await self._desk.get(path, value_of(TopUps), {"worst_case": worst_case})
+
     async def transfers(
         self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]
     ) -> AsyncIterator[SettlementTransfer]:
@@ -265,6 +279,10 @@ class AsyncClientSettlements:
         """Returns what each deadline brings to the client's connections if nothing changes."""
         path = self._desk.path("/clients/settlements/{}/forecast", settlement_id)
         return await self._desk.get(path, value_of(SettlementForecast), filters)
+
+    def calendar(self, **filters: Unpack[CalendarFilters]) -> AsyncPages[ClientDeadline]:
+        """Lists when the windows of open settlements end, with what each takes from the client."""
+        return self._desk.pages(self._desk.path("/clients/calendar"), "deadlines", ClientDeadline, filters)
 
     def transfers(self, **filters: Unpack[ClientTransferFilters]) -> AsyncPages[ClientTransfer]:
         """Lists the client's transfers of all settlements."""

@@ -142,3 +142,72 @@ class AccountMovableFunds(Value):
     currency: str
     withdrawal: Movable
     go_account: Funds
+
+
+DeadlineKind = Annotated[Literal["dispute_window_ends", "top_up_window_ends", "closures_run"], OpenText]
+
+
+class Deadline(Value):
+    """What ends or happens at ``at``, and of which settlement. ``paused``: something of it is paused."""
+
+    at: AwareDatetime
+    kind: DeadlineKind
+    settlement_id: str
+    external_id: str
+    partner_id: str
+    stage: str
+    paused: bool
+
+
+class AccountChange(Value):
+    """How much executing changes the partner's account in one currency, + it gains."""
+
+    currency: str
+    change: BaseUnits
+
+
+class PartnerDeadline(Deadline):
+    """With what the settlement does to the partner's account, if disputes stay as they are."""
+
+    partner_account: tuple[AccountChange, ...]
+
+
+class NetworkAccountPart(Value):
+    """What executing moves on a connection (+ it gains), and what the settlement holds there now."""
+
+    connection_id: str
+    currency: str
+    quantity: BaseUnits
+    held: BaseUnits
+
+
+class ClientDeadline(Deadline):
+    """With what the settlement does to the client's connections, if disputes stay as they are."""
+
+    network_accounts: tuple[NetworkAccountPart, ...]
+
+
+class TopUp(Value):
+    """What a settlement lacks on the partner's account in one currency.
+
+    ``by``: until when it must be there; in the past, if the settlement has failed. ``total``: with all top-ups of
+    the currency before it.
+    """
+
+    currency: str
+    quantity: BaseUnits
+    total: BaseUnits
+    by: AwareDatetime
+    overdue: bool
+    settlement_id: str
+    external_id: str
+
+
+class TopUps(Value):
+    """What must be topped up on the partner's account, in the order in which the settlements execute."""
+
+    go_account_id: str
+    as_of: AwareDatetime
+    considered_settlements: int
+    all_considered: bool
+    top_ups: tuple[TopUp, ...]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, Unpack
 
-from clearwindow.client.answers.liquidity import SettlementForecast
+from clearwindow.client.answers.liquidity import ClientDeadline, PartnerDeadline, SettlementForecast, TopUps
 from clearwindow.client.answers.settlements import (
     ClientSettlement,
     ClientSettlementDetail,
@@ -21,6 +21,7 @@ from clearwindow.client.answers.settlements import (
 )
 from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.filters import (
+    CalendarFilters,
     ClientSettlementFilters,
     ClientTransferFilters,
     ForecastFilters,
@@ -196,6 +197,19 @@ class PartnerSettlements:
         path = self._desk.path("/partners/settlements/{}/forecast", settlement_id)
         return self._desk.get(path, value_of(SettlementForecast), filters)
 
+    def calendar(self, **filters: Unpack[CalendarFilters]) -> Pages[PartnerDeadline]:
+        """Lists when the windows of open settlements end, the earliest first, with what each settlement takes."""
+        return self._desk.pages(self._desk.path("/partners/calendar"), "deadlines", PartnerDeadline, filters)
+
+    def top_ups(self, *, worst_case: bool | None = None) -> TopUps:
+        """Returns what must be topped up on the partner's account, and by when.
+
+        Args:
+            worst_case: whether every client may still dispute what it would lose, as long as it can.
+        """
+        path = self._desk.path("/partners/top-ups")
+        return self._desk.get(path, value_of(TopUps), {"worst_case": worst_case})
+
     def transfers(
         self, settlement_id: Id, **filters: Unpack[PartnerTransferFilters]
     ) -> Iterator[SettlementTransfer]:
@@ -266,6 +280,10 @@ class ClientSettlements:
         """Returns what each deadline brings to the client's connections if nothing changes."""
         path = self._desk.path("/clients/settlements/{}/forecast", settlement_id)
         return self._desk.get(path, value_of(SettlementForecast), filters)
+
+    def calendar(self, **filters: Unpack[CalendarFilters]) -> Pages[ClientDeadline]:
+        """Lists when the windows of open settlements end, with what each takes from the client."""
+        return self._desk.pages(self._desk.path("/clients/calendar"), "deadlines", ClientDeadline, filters)
 
     def transfers(self, **filters: Unpack[ClientTransferFilters]) -> Pages[ClientTransfer]:
         """Lists the client's transfers of all settlements."""

@@ -46,6 +46,7 @@ class Pending:
     """
 
     id: UUID
+    external_id: str
     created_at: datetime
     state: SettlementState
     due_at: datetime | None

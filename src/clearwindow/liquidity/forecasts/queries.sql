@@ -1,11 +1,11 @@
 -- name: pending_of_partner
--- The open settlements that share the partner's account, by their deadlines, and the one that is asked about.
-SELECT id, created_at, state, due_at, top_up_deadline_at, execute_when_funded, closures_wait,
+-- The open settlements that share the partner's account, by their deadlines, after the one that must be among them.
+SELECT id, external_id, created_at, state, due_at, top_up_deadline_at, execute_when_funded, closures_wait,
        EXISTS (SELECT FROM paused_settlement AS paused WHERE paused.settlement_id = settlement.id) AS paused
 FROM settlement
 WHERE partner_id = %(partner_id)s AND settlement_type = 'offchain' AND NOT immediate
   AND (state NOT IN ('completed', 'rejected') OR closures_wait)
-ORDER BY id <> %(settlement_id)s, top_up_deadline_at, created_at, id
+ORDER BY id IS DISTINCT FROM %(first)s::uuid, top_up_deadline_at, created_at, id
 LIMIT %(limit)s
 
 -- name: nets
@@ -32,15 +32,17 @@ WHERE transfer.settlement_id = ANY(%(settlement_ids)s) AND transfer.counterparty
 GROUP BY transfer.settlement_id, transfer.currency HAVING sum(transfer.quantity) <> 0
 
 -- name: most_needed
--- The rule `most_needed` for each currency of a settlement in its dispute window.
+-- The rule `most_needed` for each currency of settlements in their dispute window.
 WITH gained AS (
-    SELECT connection_id, currency, dispute_closure_id IS NOT NULL AS pulls_in, sum(quantity) AS quantity
+    SELECT settlement_id, connection_id, currency, dispute_closure_id IS NOT NULL AS pulls_in,
+           sum(quantity) AS quantity
     FROM settlement_transfer
-    WHERE settlement_id = %(settlement_id)s AND counterparty_connection_id IS NULL
-    GROUP BY connection_id, currency, dispute_closure_id IS NOT NULL
+    WHERE settlement_id = ANY(%(settlement_ids)s) AND counterparty_connection_id IS NULL
+    GROUP BY settlement_id, connection_id, currency, dispute_closure_id IS NOT NULL
 )
-SELECT currency, greatest(0, sum(CASE WHEN pulls_in THEN quantity ELSE greatest(0, quantity) END)) AS quantity
-FROM gained GROUP BY currency
+SELECT settlement_id, currency,
+       greatest(0, sum(CASE WHEN pulls_in THEN quantity ELSE greatest(0, quantity) END)) AS quantity
+FROM gained GROUP BY settlement_id, currency
 
 -- name: stopped_connections
 SELECT connection_id FROM dispute WHERE settlement_id = %(settlement_id)s AND NOT retracted ORDER BY connection_id

@@ -24,6 +24,7 @@ sql: Final = Queries("clearwindow.liquidity.forecasts")
 @dataclass(frozen=True, slots=True)
 class _PendingRow:
     id: UUID
+    external_id: str
     created_at: datetime
     state: SettlementState
     due_at: datetime | None
@@ -41,12 +42,6 @@ class _Net:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sum:
-    currency: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Line:
     connection_id: UUID
     account_id: UUID
@@ -55,20 +50,24 @@ class _Line:
 
 
 def pending_of_partner(
-    tx: Transaction, partner_id: UUID, settlement_id: UUID, *, limit: int, undisputed: Sequence[UUID] = ()
+    tx: Transaction,
+    partner_id: UUID,
+    *,
+    limit: int,
+    first: UUID | None = None,
+    undisputed: Sequence[UUID] = (),
 ) -> list[Pending]:
-    """Returns the partner's open settlements: the given one first, then those with the earliest deadlines.
+    """Returns the partner's open settlements: the ``first`` one, then those with the earliest deadlines.
 
     Disputes of the ``undisputed`` settlements are taken as retracted.
     """
-    values = {"partner_id": partner_id, "settlement_id": settlement_id, "limit": limit}
+    values = {"partner_id": partner_id, "first": first, "limit": limit}
     rows = tx.all(_PendingRow, sql["pending_of_partner"], **values)
-    changes: dict[UUID, dict[str, int]] = {row.id: {} for row in rows}
-    for net in tx.all(_Net, sql["nets"], settlement_ids=list(changes), undisputed=list(undisputed)):
-        changes[net.settlement_id][net.currency] = -net.quantity
+    changes = changes_of(tx, [row.id for row in rows], undisputed=undisputed)
     return [
         Pending(
             id=row.id,
+            external_id=row.external_id,
             created_at=row.created_at,
             state=row.state,
             due_at=row.due_at,
@@ -82,9 +81,22 @@ def pending_of_partner(
     ]
 
 
-def most_needed(tx: Transaction, settlement_id: UUID) -> dict[str, int]:
-    """Returns the most that the settlement can take of each currency from the partner's account."""
-    return {row.currency: row.quantity for row in tx.all(_Sum, sql["most_needed"], settlement_id=settlement_id)}
+def changes_of(
+    tx: Transaction, settlement_ids: Collection[UUID], *, undisputed: Sequence[UUID] = ()
+) -> dict[UUID, dict[str, int]]:
+    """Returns how much each settlement changes the partner's account by currency, if disputes stay as they are."""
+    changes: dict[UUID, dict[str, int]] = {settlement_id: {} for settlement_id in settlement_ids}
+    for net in tx.all(_Net, sql["nets"], settlement_ids=list(changes), undisputed=list(undisputed)):
+        changes[net.settlement_id][net.currency] = -net.quantity
+    return changes
+
+
+def most_needed(tx: Transaction, settlement_ids: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+    """Returns the most that each settlement in its dispute window can take of each currency from the account."""
+    most: dict[UUID, dict[str, int]] = {settlement_id: {} for settlement_id in settlement_ids}
+    for row in tx.all(_Net, sql["most_needed"], settlement_ids=list(most)):
+        most[row.settlement_id][row.currency] = row.quantity
+    return most
 
 
 def stakes(

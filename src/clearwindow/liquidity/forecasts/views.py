@@ -145,7 +145,7 @@ def _of_account(
 ) -> tuple[list[Step], list[Account], int]:
     """Returns the steps, the partner's account, and how many open settlements there are, up to one too many."""
     limit = MOST_SETTLEMENTS + 1
-    found = store.pending_of_partner(tx, partner.id, settlement.id, limit=limit, undisputed=undisputed)
+    found = store.pending_of_partner(tx, partner.id, first=settlement.id, limit=limit, undisputed=undisputed)
     pending = found[:MOST_SETTLEMENTS]
     balances = ledger.balances_of(tx, [partner.go_account_id])[partner.go_account_id]
     available = {currency: balance.available for currency, balance in balances.items()}
@@ -159,7 +159,7 @@ def _account(
 ) -> list[Account]:
     most = {currency: max(0, -quantity) for currency, quantity in change.items()}
     if settlement.state is SettlementState.DISPUTE_WINDOW:
-        most |= store.most_needed(tx, settlement.id)
+        most |= store.most_needed(tx, [settlement.id])[settlement.id]
     return [
         Account(currency, change.get(currency, 0), available.get(currency, 0), needed)
         for currency, needed in sorted(most.items())

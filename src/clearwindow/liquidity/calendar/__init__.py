@@ -1,0 +1,1 @@
+"""When the windows of open settlements end. Protocol §5."""
