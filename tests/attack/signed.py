@@ -130,6 +130,13 @@ def _deposits(stage_: Stage) -> Prepared:
     return Prepared(Operation.SETTLEMENT_DEPOSITS, "POST", path, 1, stage_.exchange.enterprise, fields)
 
 
+def _withdrawing(stage_: Stage) -> Prepared:
+    settlement = stage(stage_.exchange, _amounts(stage_.at_exchange.id))["id"]
+    path, ids = f"/partners/settlements/{settlement}/withdraw", {"settlementId": settlement}
+    fields = {"reason": "the wrong day", "nonce": new_nonce()}
+    return Prepared(Operation.SETTLEMENT_WITHDRAW, "POST", path, 1, stage_.exchange.enterprise, fields, ids)
+
+
 def _raising(stage_: Stage) -> Prepared:
     settlement = stage(stage_.exchange, _amounts(stage_.at_exchange.id))["id"]
     fields = {"connectionId": stage_.at_exchange.id, "expectedTransfers": {}, "nonce": new_nonce()}
@@ -210,6 +217,7 @@ PREPARE: Final[Mapping[Operation, Callable[[Stage], Prepared]]] = {
     Operation.SETTLEMENT_IMMEDIATE: _immediate,
     Operation.SETTLEMENT_ONCHAIN: _onchain,
     Operation.SETTLEMENT_DEPOSITS: _deposits,
+    Operation.SETTLEMENT_WITHDRAW: _withdrawing,
     Operation.ALLOCATION: lambda stage_: _allocation(stage_, "allocations", Operation.ALLOCATION),
     Operation.DEALLOCATION: lambda stage_: _allocation(stage_, "deallocations", Operation.DEALLOCATION),
     Operation.ALLOCATION_DECIDE: lambda stage_: _decision(stage_, "allocation", Operation.ALLOCATION_DECIDE),

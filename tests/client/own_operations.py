@@ -157,6 +157,10 @@ EXCHANGE: Final[Mapping[str, tuple[str, Callable[[Partner], object]]]] = {
         "partner.settlements.forecast",
         lambda partner: partner.settlements.forecast(ID, connection_ids=[ID], page_number=1, page_size=5),
     ),
+    "v1PartnerSettlementWithdrawPostRoute": (
+        "partner.settlements.withdraw",
+        lambda partner: partner.settlements.withdraw(ID, reason="the wrong day"),
+    ),
 }
 """Of partners alone."""
 

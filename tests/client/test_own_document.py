@@ -51,7 +51,8 @@ def test_member_operations_conform_to_own_document(shapes: Shapes, server: Contr
 
 
 def test_operations_of_partners_conform_to_own_document(shapes: Shapes, server: ContractServer) -> None:
-    partner = shapes.partner(URL, "t", "aster", transport=httpx2.MockTransport(server))
+    signer = KeySigner(make_key().xprv)
+    partner = shapes.partner(URL, "t", "aster", signer=signer, transport=httpx2.MockTransport(server))
     for operation_id, (_, call) in EXCHANGE.items():
         call(partner)
         assert server.asked == [operation_id]

@@ -37,6 +37,7 @@ TEXTS: Final[dict[str, dict[str, Any]]] = {
         "externalSettlementId": "x",
         "deposits": [{"currency": "BTC", "onChainTxId": "t"}],
     },
+    Operation.SETTLEMENT_WITHDRAW: {"reason": "the wrong day", "nonce": "n", "settlementId": ID},
     Operation.ALLOCATION: {"amount": AMOUNT, "clientExternalId": "x", "nonce": "n", "connectionId": ID},
     Operation.DEALLOCATION: {"amount": AMOUNT, "clientExternalId": "x", "nonce": "n", "notes": "back"},
     Operation.ALLOCATION_DECIDE: {**DECISION, "allocationId": ID, "partnersAllocationId": "a"},

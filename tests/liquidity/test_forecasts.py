@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
-from tests.support.settlements import Testbed, dispute, stage
+from tests.support.settlements import Testbed, approved_closure, dispute, stage, withdraw
 
 UNKNOWN = "3f0b6c1e-1f7a-4c52-9a35-2f1f0c8e7d11"
 WINDOW_ENDS, TOP_UP_ENDS = "2026-01-05T12:10:00.000Z", "2026-01-05T12:20:00.000Z"
@@ -129,6 +129,29 @@ def test_client_sees_only_its_part_and_not_the_funds_of_the_partner(scenario: Sc
         "standing",
         "retracted",
     ]
+
+
+def test_withdrawn_settlement_is_forecast_to_run_its_closures_alone(testbed: Testbed) -> None:
+    partner = testbed.network.partner()
+    trader = testbed.network.funded(partner, {"ofcbtc": 500})
+    approved_closure(testbed, trader, "-40")
+    settlement_id = stage(partner, {trader.id: {"BTC": "-20", "USD": "7"}})["id"]
+    ok(dispute(trader, settlement_id))
+    ok(withdraw(partner, settlement_id))
+    answer = ok(partner.api.get(f"/partners/settlements/{settlement_id}/forecast"))
+    (forecast,) = answer["forecasts"]
+    assert (answer["stage"], answer["openDisputes"]) == ("dispute_window", 0)
+    assert [one["outcome"] for one in forecast["steps"]] == ["amounts_become_final", "completes"]
+    assert [(one["currency"], one["change"], one["mostNeeded"]) for one in forecast["partnerAccount"]] == [
+        ("ofcbtc", "40", "0")
+    ]
+    bitcoin = account_of(forecast, trader, "ofcbtc")
+    assert (bitcoin["quantity"], bitcoin["held"]) == ("-40", "40")
+    assert [after["held"] for after in bitcoin["afterSteps"]] == ["40", "0"]
+    # It has no dollars, and needs none.
+    assert ok(partner.api.get("/partners/top-ups", worstCase="true"))["topUps"] == []
+    (_, last) = ok(trader.client.api.get("/clients/calendar"))["deadlines"]
+    assert {one["currency"]: one["quantity"] for one in last["networkAccounts"]} == {"ofcbtc": "-40", "ofcusd": "0"}
 
 
 def test_settlement_that_has_ended_has_no_forecast(scenario: Scenario) -> None:

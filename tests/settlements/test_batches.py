@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -71,6 +72,13 @@ def test_batch_ends_before_the_first_settlement_in_dispute() -> None:
     plain, disputed = candidate(1), candidate(2, in_dispute=True)
     assert rules.batch_of([plain, plain, disputed, plain], {}) == [plain, plain]
     assert rules.batch_of([disputed, plain], {}) == []
+
+
+def test_batch_ends_before_the_first_withdrawn_settlement() -> None:
+    plain = candidate(1)
+    withdrawn = candidate(2, settlement=replace(plain.settlement, withdrawn_at=START, withdrawn_reason="no"))
+    assert rules.batch_of([plain, plain, withdrawn, plain], {}) == [plain, plain]
+    assert rules.batch_of([withdrawn, plain], {}) == []
 
 
 def test_batch_ends_where_losses_exceed_what_the_partner_has() -> None:

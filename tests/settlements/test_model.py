@@ -36,6 +36,7 @@ from tests.support.settlements import (
     dispute,
     fields_of,
     post,
+    withdraw,
 )
 
 CURRENCIES = {"BTC": "ofcbtc", "USD": "ofcusd"}
@@ -184,7 +185,7 @@ class NetworkMachine(RuleBasedStateMachine):
             # The same values, signed anew, are the same request.
             assert response.headers["Idempotent-Replayed"] == "true", response.text
             assert ok(response)["dispute"]["id"] == settlement.disputes[connection.id].id
-        elif self.model.now >= settlement.dispute_deadline or settlement.state == "rejected":
+        elif self.model.now >= settlement.dispute_deadline or settlement.without_new:
             assert response.status_code == 422, response.text
         else:
             self.model.raise_dispute(settlement, connection.id, ok(response)["dispute"]["id"])
@@ -196,7 +197,7 @@ class NetworkMachine(RuleBasedStateMachine):
     def change_dispute(self, data: st.DataObject, retracted: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         chosen = data.draw(st.sampled_from(self.model.disputes))
         response = change_dispute(self._connection(chosen), chosen.id, retracted=retracted)
-        if self.model.now >= chosen.settlement.dispute_deadline or chosen.settlement.state == "rejected":
+        if self.model.now >= chosen.settlement.dispute_deadline or chosen.settlement.without_new:
             assert response.status_code == 422, response.text
         elif chosen.retracted == retracted:
             assert response.status_code == 409, response.text
@@ -218,7 +219,7 @@ class NetworkMachine(RuleBasedStateMachine):
             # The same values, signed anew, are the same request.
             assert ok(response)["disputeClosure"]["id"] == chosen.closure_id
         else:
-            rejected = chosen.settlement.state == "rejected"
+            rejected = chosen.settlement.without_new
             assert response.status_code == (422 if rejected else 409), response.text
 
     def _custody(self) -> dict[str, int]:
@@ -241,7 +242,7 @@ class NetworkMachine(RuleBasedStateMachine):
         elif self._closable(chosen):
             self._closed(chosen, ok(response)["disputeClosure"], "admin", adjusted)
         elif response.status_code != 200:
-            rejected = chosen.settlement.state == "rejected"
+            rejected = chosen.settlement.without_new
             assert response.status_code == (422 if rejected else 409), response.text
         else:
             assert response.headers["Idempotent-Replayed"] == "true"
@@ -259,7 +260,7 @@ class NetworkMachine(RuleBasedStateMachine):
         if decision == "rejected":
             ok(response)
             chosen.closure_id = chosen.closure_status = None
-        elif chosen.settlement.state == "rejected":
+        elif chosen.settlement.without_new:
             assert response.json()["name"] == "settlement_rejected", response.text
         elif chosen.closed_by == "admin" and self.model.out_of_reach(chosen, chosen.adjusted, self._custody()):
             assert response.json()["name"] == "adjustment_out_of_reach", response.text
@@ -283,6 +284,24 @@ class NetworkMachine(RuleBasedStateMachine):
                 response = self.second.post(path)
             self.model.reject(chosen)
         assert ok(response)["settlement"]["status"] == "rejected"
+        self._pass(0)
+
+    @precondition(lambda self: self.model.settlements)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(self.model.settlements[-3:]))
+        response = withdraw(self.partner, chosen.id)
+        if chosen.withdrawn:
+            # The same values, signed anew, are the same request.
+            assert response.headers["Idempotent-Replayed"] == "true", response.text
+        elif chosen.state == "rejected":
+            assert response.status_code == 409, response.text
+        elif self.model.now >= chosen.dispute_deadline:
+            assert response.status_code == 422, response.text
+        else:
+            self.model.withdraw(chosen)
+            ended = "pending" if chosen.pulled else "rejected"
+            assert ok(response)["settlement"]["status"] == ended
         self._pass(0)
 
     @precondition(lambda self: any(one.settled_in for one in self.model.disputes))
@@ -353,7 +372,7 @@ class NetworkMachine(RuleBasedStateMachine):
         return next(connection for connection in self.connections if connection.id == chosen.connection)
 
     def _closable(self, chosen: ModelDispute) -> bool:
-        over = chosen.settlement.state not in ("dispute_window", "rejected")
+        over = chosen.settlement.state != "dispute_window" and not chosen.settlement.without_new
         return over and not chosen.retracted and chosen.closure_status is None
 
     def _closed(self, chosen: ModelDispute, closure: Json, closed_by: str, adjusted: dict[str, int]) -> None:

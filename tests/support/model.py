@@ -97,6 +97,7 @@ class ModelSettlement:
     disputes: dict[str, ModelDispute] = field(default_factory=dict)
     disputed: set[str] = field(default_factory=set)
     closures_wait: bool = False
+    withdrawn: bool = False
     held: defaultdict[Key, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
@@ -113,9 +114,13 @@ class ModelSettlement:
     def takes_part(self, connection: str) -> bool:
         return any(key[0] == connection for key in keys_of(self.new))
 
+    @property
+    def without_new(self) -> bool:
+        return self.state == "rejected" or self.withdrawn
+
     def running(self) -> list[Move]:
         """Returns its own transfers that still run."""
-        return [] if self.state == "rejected" else [move for move in self.new if not move.among(self.disputed)]
+        return [] if self.without_new else [move for move in self.new if not move.among(self.disputed)]
 
     def final(self) -> list[Move]:
         return [*self.pulled, *self.running()]
@@ -130,7 +135,7 @@ class ModelSettlement:
 
     def standing(self) -> list[ModelDispute]:
         """Returns the disputes that still keep transfers from running, earliest first."""
-        if self.state == "rejected":
+        if self.without_new:
             return []
         found = [one for one in self.disputes.values() if one.connection in self.disputed and not one.approved]
         return sorted(found, key=lambda one: one.number)
@@ -276,6 +281,13 @@ class Model:
         settlement.due_at = max(self.now, settlement.top_up_deadline) if settlement.pulled else None
         self._rehold(settlement)
 
+    def withdraw(self, settlement: ModelSettlement) -> None:
+        """The partner takes a settlement back inside its window. With closures, it goes on for them alone."""
+        settlement.withdrawn = True
+        if not settlement.pulled:
+            settlement.state, settlement.due_at = "rejected", None
+        self._rehold(settlement)
+
     def cancel(self, dispute: ModelDispute) -> set[Key]:
         """Cancels a taken closure, or returns the balances that do not cover what its gain has covered."""
         settlement = dispute.settled_in
@@ -322,10 +334,10 @@ class Model:
         self.accounts[key].available += quantity
 
     def _finalise(self, settlement: ModelSettlement) -> None:
-        settlement.disputed = {one.connection for one in settlement.disputes.values() if not one.retracted}
+        disputing = {one.connection for one in settlement.disputes.values() if not one.retracted}
+        settlement.disputed = set() if settlement.withdrawn else disputing
         for key in settlement.touched():
-            running = [move for move in settlement.new if not move.among(settlement.disputed)]
-            needs = max(0, sum(losses(running, key).values()) - gain(settlement.pulled, key))
+            needs = settlement.takes(key)
             for dispute in settlement.standing():
                 spare = max(0, settlement.held[key] - needs)
                 dispute.held[key] = min(spare, settlement.target(dispute, key))

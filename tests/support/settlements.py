@@ -90,6 +90,21 @@ def try_stage(partner: PartnerHandle, amounts: Amounts, **more: object) -> httpx
     return post(partner, partner.enterprise.sign(fields_of(amounts, **more)))
 
 
+def withdrawal(partner: PartnerHandle, settlement_id: str, reason: str = "the wrong day") -> Json:
+    """Returns the signed request with which a partner takes its settlement back."""
+    ids = {"enterpriseId": partner.enterprise.id, "settlementId": settlement_id}
+    intent = {"operation": "settlement.withdraw", **ids, "expiresAt": "2030-01-01T00:00:00Z"}
+    return partner.enterprise.sign({"reason": reason, "nonce": new_nonce(), **intent})
+
+
+def post_withdrawal(partner: PartnerHandle, settlement_id: str, body: object) -> httpx2.Response:
+    return partner.api.post(f"/partners/settlements/{settlement_id}/withdraw", body)
+
+
+def withdraw(partner: PartnerHandle, settlement_id: str, reason: str = "the wrong day") -> httpx2.Response:
+    return post_withdrawal(partner, settlement_id, withdrawal(partner, settlement_id, reason))
+
+
 def dispute(
     connection: ConnectionHandle, settlement_id: str, expected: Mapping[str, str] | None = None, **more: object
 ) -> httpx2.Response:
@@ -107,6 +122,17 @@ def change_dispute(connection: ConnectionHandle, dispute_id: str, **fields: obje
 def close_dispute(connection: ConnectionHandle, dispute_id: str, notes: str = "we were wrong") -> httpx2.Response:
     body = connection.client.enterprise.sign({"notes": notes})
     return connection.client.api.post(f"/clients/settlements/disputes/{dispute_id}/close", body)
+
+
+def approved_closure(testbed: Testbed, connection: ConnectionHandle, amount: str) -> str:
+    """Returns a dispute that the client closed after its window, and an operator approved."""
+    settlement_id = stage(connection.partner, {connection.id: {"BTC": amount}})["id"]
+    dispute_id: str = ok(dispute(connection, settlement_id))["dispute"]["id"]
+    testbed.pass_minutes(20)
+    closure = ok(close_dispute(connection, dispute_id))["disputeClosure"]
+    with testbed.operator.another() as second:
+        ok(second.post(f"/dispute-closures/{closure['id']}/review", {"decision": "approved", "notes": "yes"}))
+    return dispute_id
 
 
 def fields_at_once(amounts: Amounts, **more: object) -> Json:

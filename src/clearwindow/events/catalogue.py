@@ -36,6 +36,7 @@ _SETTLEMENT_OPTIONS: Final[Fields] = {
     "connectionIds": "for a client: its own connections in the settlement",
     "finalizedAt": "when the settlement ended",
     "reason": "why the settlement failed or was rejected",
+    "withdrawnReason": "why the partner has taken the settlement back",
     "warnings": "when it was accepted: `cutoff_went_back` if the partner's last settlement has a later cutoff",
 }
 _SHORTFALLS: Final = "`[{currency, needed, available, shortfall}]` in our names and base units"
@@ -171,6 +172,10 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
     ),
     EventType.SETTLEMENT_REJECTED: _settlement(
         "An operator has rejected the settlement. Its held funds are available again."
+    ),
+    EventType.SETTLEMENT_WITHDRAWN: _settlement(
+        "The partner has taken the settlement back. What was held for its own transfers is available again. Its"
+        " status is `rejected`, or `pending` if transfers of closed disputes that it has taken still run."
     ),
     EventType.SETTLEMENT_SLA_ALERT: _settlement(
         "The time for one side of an on-chain settlement is nearly over.",

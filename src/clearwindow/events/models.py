@@ -28,6 +28,7 @@ class EventType(StrEnum):
     SETTLEMENT_COMPLETED = "settlement.completed"
     SETTLEMENT_FAILED = "settlement.failed"
     SETTLEMENT_REJECTED = "settlement.rejected"
+    SETTLEMENT_WITHDRAWN = "settlement.withdrawn"
     DISPUTE_CREATED = "dispute.created"
     DISPUTE_RETRACTED = "dispute.retracted"
     DISPUTE_UNRETRACTED = "dispute.unretracted"

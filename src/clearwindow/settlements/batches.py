@@ -1,8 +1,8 @@
 """The due steps of many settlements of one partner, in one transaction with few statements. Protocol §5.
 
-A batch takes only settlements whose steps nothing can change: nobody disputes them, they have taken no closures, no
-attempt has failed, and the partner's account covers all of them in any order. ``execution`` takes every other one
-on its own. Both do the same, in the same order. What is paused is finalised and not executed.
+A batch takes only settlements whose steps nothing can change: nobody disputes them, they are not withdrawn and have
+taken no closures, no attempt has failed, and the partner's account covers all of them in any order. ``execution``
+takes every other one on its own. Both do the same, in the same order. What is paused is finalised and not executed.
 """
 
 from __future__ import annotations

@@ -84,8 +84,7 @@ def _has_run(settlement: Settlement) -> bool:
 
 def _release(tx: Transaction, partner: Partner, settlement: Settlement, closure: Closure) -> None:
     """Makes the settlement hold what its other transfers take."""
-    rejected = settlement.state is SettlementState.REJECTED
-    remaining = transfers.remaining_liabilities(tx, settlement.id, without_new=rejected)
+    remaining = transfers.remaining_liabilities(tx, settlement.id, without_new=settlement.is_without_new)
     entry = Entry(tx.new_id(), EntryKind.DISPUTE_CLOSURE_CANCELLED, closure.id, partner.id)
     short = ledger.replace_holds(tx, entry, settlement.id, remaining)
     if short:

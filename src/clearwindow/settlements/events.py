@@ -80,6 +80,8 @@ def head(settlement: Settlement) -> dict[str, object]:
     if not settlement.immediate:
         fields["disputeDeadlineAt"] = wire_time(settlement.dispute_deadline_at)
         fields["topUpDeadlineAt"] = wire_time(settlement.top_up_deadline_at)
+    if settlement.withdrawn_reason is not None:
+        fields["withdrawnReason"] = settlement.withdrawn_reason
     if settlement.state in (SettlementState.COMPLETED, SettlementState.REJECTED) and settlement.finalized_at:
         fields["finalizedAt"] = wire_time(settlement.finalized_at)
     return fields

@@ -27,6 +27,7 @@ from clearwindow.settlements import batches, events, finalization, funding, imme
 from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.models import DueSettlement, FundingGap, Settlement, SettlementState, SettlementType
 from clearwindow.settlements.transfers import store as transfers
+from clearwindow.settlements.transfers.models import NO_OBJECTIONS
 
 log: Final = structlog.get_logger(__name__)
 _FEWER: Final = 8
@@ -94,7 +95,8 @@ def _is_taken_in_batch(tx: Transaction, partner: Partner, most: int) -> bool:
 def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Ends the dispute window. What is disputed stays held for the dispute, the rest is final."""
     transfers.lock_parties(tx, settlement.id)
-    objections = disputes.objections(tx, settlement.id)
+    # The disputes of a withdrawn settlement have ended with its own transfers.
+    objections = NO_OBJECTIONS if settlement.is_without_new else disputes.objections(tx, settlement.id)
     if objections.standing:
         transfers.mark_disputed(tx, settlement.id, list(objections.standing.values()))
         targets = transfers.dispute_targets(tx, settlement.id, objections)
@@ -104,21 +106,23 @@ def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None
     final = store.change_state(tx, settlement, SettlementState.TOP_UP_WINDOW, due_at=due_at)
     events.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
     finalization.owe_final_amounts(tx, partner, final)
-    gaps = funding.gaps(tx, partner, funding.seen_by_partner(transfers.run(tx, settlement.id).net))
+    run = transfers.run(tx, settlement.id, without_new=settlement.is_without_new)
+    gaps = funding.gaps(tx, partner, funding.seen_by_partner(run.net))
     if gaps:
         events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)
 
 
 def _execute(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Executes all final transfers or none of them."""
-    run = transfers.run(tx, settlement.id)
+    run = transfers.run(tx, settlement.id, without_new=settlement.is_without_new)
     change = funding.seen_by_partner(run.net)
     gaps = funding.gaps(tx, partner, change)
     if gaps:
         _wait_or_fail(tx, partner, settlement, gaps)
         return
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
-    targets = transfers.dispute_targets(tx, settlement.id, disputes.objections(tx, settlement.id))
+    objections = NO_OBJECTIONS if settlement.is_without_new else disputes.objections(tx, settlement.id)
+    targets = transfers.dispute_targets(tx, settlement.id, objections)
     ledger.settle_run(tx, entry, run.moves, targets, partner.go_account_id, change)
     done = store.change_state(tx, settlement, SettlementState.COMPLETED, due_at=None, finalized_at=tx.now())
     events.notify_all(tx, EventType.SETTLEMENT_COMPLETED, partner, done, balances_changed=True)

@@ -25,7 +25,7 @@ def owe_final_amounts(tx: Transaction, partner: Partner, settlement: Settlement)
     """Queues the call if the partner has an endpoint. The top-up deadline does not depend on its answer."""
     if not calls.endpoint_of(tx, partner.enterprise_id).is_called:
         return
-    finals = transfers.final_amounts(tx, settlement.id)
+    finals = [] if settlement.is_without_new else transfers.final_amounts(tx, settlement.id)
     count = len(transfers.party_connections(tx, settlement.id))
     raised = DisputeFilter(settlement_ids=[settlement.id], show_retracted=False, part=Slice.of(count))
     settling = DisputeFilter(settled_in_settlement_ids=[settlement.id], part=Slice.of(count))

@@ -126,8 +126,16 @@ class Settlement:
     """The settlement is rejected, and the transfers of the closures that it took still run."""
     warnings: tuple[str, ...] = ()
     """What may be a mistake in the request, and was told in its answer."""
+    withdrawn_at: datetime | None = None
+    """When the partner took it back. None of its own transfers runs, and those of the closures that it took do."""
+    withdrawn_reason: str | None = None
     paused_since: datetime | None = None
     """Since when something that the settlement touches is paused. It does not execute meanwhile."""
+
+    @property
+    def is_without_new(self) -> bool:
+        """Whether only the transfers of closures run."""
+        return self.state is SettlementState.REJECTED or self.withdrawn_at is not None
 
 
 @dataclass(frozen=True, slots=True)

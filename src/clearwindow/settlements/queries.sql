@@ -2,7 +2,7 @@
 id, partner_id, external_id, state, settlement_type, request_sha256, staged_answer, notes, initiated_by,
        cutoff_at, created_at, updated_at, dispute_deadline_at, top_up_deadline_at, execute_when_funded, immediate,
        due_at, attempts, last_error, finalized_at, reason, rt_id, loss_sla_alert_sent, gain_sla_alert_sent,
-       closures_wait, warnings,
+       closures_wait, warnings, withdrawn_at, withdrawn_reason,
        (SELECT min(paused.paused_at) FROM paused_settlement AS paused
         WHERE paused.settlement_id = settlement.id) AS paused_since
 
@@ -41,7 +41,7 @@ WHERE partner_id = (SELECT partner.id FROM partner WHERE partner.enterprise_id =
 
 -- name: last_cutoff
 SELECT cutoff_at FROM settlement
-WHERE partner_id = %(partner_id)s AND cutoff_at IS NOT NULL AND state <> 'rejected'
+WHERE partner_id = %(partner_id)s AND cutoff_at IS NOT NULL AND state <> 'rejected' AND withdrawn_at IS NULL
 ORDER BY created_at DESC, id DESC LIMIT 1
 
 -- name: change_state
@@ -49,6 +49,11 @@ UPDATE settlement
 SET state = %(to)s, due_at = %(due_at)s, reason = %(reason)s, finalized_at = %(finalized_at)s,
     closures_wait = %(closures_wait)s, updated_at = %(now)s, attempts = 0, last_error = NULL
 WHERE id = %(id)s AND state = %(from)s
+
+-- name: set_withdrawn
+UPDATE settlement
+SET withdrawn_at = %(now)s, withdrawn_reason = %(reason)s, withdrawn_by = %(user_id)s, updated_at = %(now)s
+WHERE id = %(id)s AND state = 'dispute_window' AND withdrawn_at IS NULL
 
 -- name: change_states
 UPDATE settlement

@@ -57,13 +57,21 @@ def reject(scene: Scene, settlement_id: UUID, reason: str) -> Settlement:
     return ended
 
 
-def _end(tx: Transaction, partner: Partner, settlement: Settlement, reason: str) -> Settlement:
-    """Ends the settlement's own transfers, disputed ones too. Keeps held what the transfers of closures take."""
+def release_own(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
+    """Releases what is held for a locked settlement's own transfers, disputed ones too.
+
+    What the transfers of closures take stays held.
+    """
     standing = disputes.objections(tx, settlement.id).standing
     remaining = transfers.remaining_liabilities(tx, settlement.id, without_new=True)
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_REJECTED, settlement.id, partner.id)
     if ledger.replace_holds(tx, entry, settlement.id, remaining, list(standing)):
         raise AssertionError("a settlement held less than the closures that it has taken need")
+
+
+def _end(tx: Transaction, partner: Partner, settlement: Settlement, reason: str) -> Settlement:
+    """Ends the settlement's own transfers. Those of closures still run."""
+    release_own(tx, partner, settlement)
     now = tx.now()
     wait = transfers.count_running_closures(tx, settlement.id) > 0
     ended = store.change_state(

@@ -17,7 +17,7 @@ from clearwindow.identity.guards import NETWORK_V1, NETWORK_V2, CallingMember, m
 from clearwindow.identity.models import Member
 from clearwindow.postgres.paging import Slice
 from clearwindow.runtime import Runtime
-from clearwindow.settlements import funding, immediate, preview, rules, schemas, staging, views
+from clearwindow.settlements import funding, immediate, preview, rules, schemas, staging, views, withdrawal
 from clearwindow.settlements.models import SettlementState
 from clearwindow.settlements.preview_schemas import (
     PreviewAnswer,
@@ -27,7 +27,7 @@ from clearwindow.settlements.preview_schemas import (
 )
 from clearwindow.settlements.transfers.schemas import MaskedTransfersAnswer, PartnerTransferFilters, TransferFilters
 from clearwindow.signing.models import Operation
-from clearwindow.signing.schemas import SigningPayload, signed_request, signing_payload
+from clearwindow.signing.schemas import SIGNATURE_ERRORS, SigningPayload, signed_request, signing_payload
 
 router: Final = member_router("settlements")
 _NOT_COVERED: Final = 401
@@ -184,6 +184,41 @@ def get_for_partner(
     """The page has transfers. All disputes are in every page."""
     detail = views.get_for_partner(runtime, member, parse_uuid(settlement_id), filters.to_model())
     return counted(schemas.settlement_answer(detail), detail.transfer_count)
+
+
+@router.post(
+    f"{NETWORK_V1}/partners/settlements/{{settlement_id}}/withdraw",
+    operation_id="v1PartnerSettlementWithdrawPostRoute",
+    summary="Take back a settlement inside its dispute window",
+    responses=may_raise(
+        "not_a_partner",
+        "settlement_not_found",
+        *SIGNATURE_ERRORS,
+        ("nonce_used", 409),
+        ("text_already_used", 409),
+        "settlement_state",
+        "settlement_withdrawn",
+        "withdrawal_window_over",
+    ),
+)
+def withdraw_settlement(
+    runtime: ServerRuntime,
+    settlement_id: str,
+    member: CallingMember,
+    body: JsonBody[schemas.WithdrawSettlementRequest],
+) -> Answer[schemas.WithdrawnSettlementAnswer]:
+    """None of the settlement's own transfers runs, and what is held for them is available again.
+
+    If it has taken no closed disputes, it is ``rejected`` at once. If it has, it stays ``pending`` and completes
+    with their transfers alone. Disputes of its own amounts end with it. Its ``externalId`` stays used.
+    """
+    ids = {"enterpriseId": member.enterprise_id, "settlementId": settlement_id}
+    signed = signed_request(Operation.SETTLEMENT_WITHDRAW, body, ids)
+    done = withdrawal.withdraw(runtime, member, parse_uuid(settlement_id), body.model.reason, signed)
+    answer = schemas.WithdrawnSettlementAnswer(
+        settlement=schemas.settlement_output(done.settlement, disputed=done.disputed)
+    )
+    return Answer(answer, headers=replay_headers(replayed=done.replayed))
 
 
 @router.get(

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from clearwindow.core.clock import after_minutes, wire_time
-from clearwindow.core.errors import ConflictError, InvalidRequestError, RequestError
+from clearwindow.core.errors import ConflictError, InvalidRequestError, RequestError, UnprocessableError
 from clearwindow.core.money import AmountUnit
 from clearwindow.network.models import Partner
 from clearwindow.settlements.models import (
@@ -26,6 +26,7 @@ from clearwindow.settlements.models import (
     Instruction,
     Settlement,
     SettlementState,
+    SettlementType,
 )
 from clearwindow.settlements.transfers.models import LossBeyondLimit
 from clearwindow.signing.models import Operation
@@ -94,6 +95,43 @@ def require_transition(settlement: Settlement, to: SettlementState) -> None:
     if to not in TRANSITIONS[settlement.state]:
         raise ConflictError(
             "settlement_state", f"the settlement is {wire_status(settlement.state)}: it cannot become {to.value}"
+        )
+
+
+def require_withdrawable(settlement: Settlement, now: datetime) -> None:
+    """A partner takes its settlement back while clients may dispute it, and not later (§5).
+
+    Raises:
+        ConflictError: it has no window, or an operator has rejected it.
+        UnprocessableError: the window has ended.
+    """
+    if settlement.immediate or settlement.settlement_type is not SettlementType.OFFCHAIN:
+        raise ConflictError(
+            "settlement_state", "the settlement has no dispute window: only an operator ends it before it completes"
+        )
+    if settlement.state is SettlementState.REJECTED:
+        raise ConflictError(
+            "settlement_state", "an operator has rejected the settlement: nothing is left to withdraw"
+        )
+    if settlement.state is not SettlementState.DISPUTE_WINDOW or now >= settlement.dispute_deadline_at:
+        raise UnprocessableError(
+            "withdrawal_window_over",
+            f"the dispute window ended at {wire_time(settlement.dispute_deadline_at)}: the settlement can no longer"
+            " be withdrawn; correct it with another one, or ask an operator to reject it",
+        )
+
+
+def require_same_withdrawal(settlement: Settlement, reason: str) -> None:
+    """Requires that a request to withdraw a withdrawn settlement is the one that did it, signed anew.
+
+    Raises:
+        ConflictError: it has another reason.
+    """
+    if settlement.withdrawn_reason != reason:
+        raise ConflictError(
+            "settlement_withdrawn",
+            "reason: the settlement was withdrawn before, for another reason: read the settlement",
+            {"fields": ["reason"], "settlementId": str(settlement.id)},
         )
 
 
@@ -207,7 +245,7 @@ def batch_of(candidates: Sequence[Candidate], available: Mapping[str, int]) -> l
 def _is_plain(candidate: Candidate) -> bool:
     settlement = candidate.settlement
     is_open = settlement.state in (SettlementState.DISPUTE_WINDOW, SettlementState.TOP_UP_WINDOW)
-    return is_open and settlement.attempts == 0 and not candidate.in_dispute
+    return is_open and not settlement.is_without_new and settlement.attempts == 0 and not candidate.in_dispute
 
 
 def executed_before(batch: Iterable[Candidate], following: Settlement | None, now: datetime) -> list[Candidate]:

@@ -147,6 +147,13 @@ class SettleAtOnceRequest(SettlementSigningRequest, Signed):
         return replace(super().to_model(), cutoff_at=self.cutoff_at)
 
 
+class WithdrawSettlementRequest(Signed):
+    """The partner takes back a settlement of its own. Protocol §5."""
+
+    reason: Annotated[LongText, StringConstraints(min_length=1)]
+    settlement_id: Omittable[ShortText] = None
+
+
 class SettlementFilters(CreatedPage):
     settlement_ids: Uuids = None
     only_show_disputed: Flag = None
@@ -242,12 +249,20 @@ class SettlementOutput(WireModel):
     ]
     dispute_deadline_at: Annotated[str | None, Field(description="Missing in a settlement of version 1.")] = None
     top_up_deadline_at: Annotated[str | None, Field(description="Missing in a settlement of version 1.")] = None
+    withdrawn_at: Annotated[
+        str | None, Field(description="The partner has taken it back: none of its own transfers runs.")
+    ] = None
+    withdrawn_reason: str | None = None
     paused_since: Annotated[
         str | None, Field(description="Something of it is paused since then. It executes after that is resumed.")
     ] = None
 
 
 class ExecutedSettlementAnswer(WireModel):
+    settlement: SettlementOutput
+
+
+class WithdrawnSettlementAnswer(WireModel):
     settlement: SettlementOutput
 
 
@@ -330,6 +345,8 @@ def settlement_fields(settlement: Settlement, *, disputed: bool) -> dict[str, ob
         stage=settlement.state.value,
         dispute_deadline_at=None if settlement.immediate else wire_time(settlement.dispute_deadline_at),
         top_up_deadline_at=None if settlement.immediate else wire_time(settlement.top_up_deadline_at),
+        withdrawn_at=wire_time(settlement.withdrawn_at) if settlement.withdrawn_at else None,
+        withdrawn_reason=settlement.withdrawn_reason,
         paused_since=wire_time(settlement.paused_since) if settlement.paused_since else None,
     )
 

@@ -28,6 +28,7 @@ from clearwindow.settlements.models import (
 
 sql: Final = Queries("clearwindow.settlements")
 _EARLIEST_DUE_FIRST: Final = Order({"due_at": datetime, "id": UUID}, descending=False)
+_NO_SETTLEMENT: Final = "there is no such settlement"
 
 
 def insert(tx: Transaction, settlement: Settlement, scale: AmountScale) -> None:
@@ -90,7 +91,7 @@ def require(tx: Transaction, settlement_id: UUID | None) -> Settlement:
     """
     found = find(tx, settlement_id) if settlement_id else None
     if found is None:
-        raise NotFoundError("settlement_not_found", "there is no such settlement")
+        raise NotFoundError("settlement_not_found", _NO_SETTLEMENT)
     return found
 
 
@@ -179,6 +180,26 @@ def change_states(
         )
         for settlement in settlements
     ]
+
+
+def set_withdrawn(tx: Transaction, settlement: Settlement, reason: str, user_id: str) -> Settlement:
+    """Records that the partner has taken a locked settlement back. Its own transfers run no more."""
+    now = tx.now()
+    if tx.run(sql["set_withdrawn"], id=settlement.id, reason=reason, user_id=user_id, now=now) != 1:
+        raise AssertionError("a locked settlement was withdrawn or changed its state")
+    return replace(settlement, withdrawn_at=now, withdrawn_reason=reason, updated_at=now)
+
+
+def require_of_partner(tx: Transaction, partner_id: UUID, settlement_id: UUID | None) -> Settlement:
+    """Returns the partner's settlement with the id of a request.
+
+    Raises:
+        NotFoundError: there is none, or it is another partner's.
+    """
+    found = require(tx, settlement_id)
+    if found.partner_id != partner_id:
+        raise NotFoundError("settlement_not_found", _NO_SETTLEMENT)
+    return found
 
 
 def end_closures(tx: Transaction, settlement: Settlement) -> Settlement:

@@ -21,6 +21,7 @@ MAX_VALIDITY: Final = timedelta(days=30)
 ALWAYS_INTENDED: Final = frozenset(
     {
         Operation.ACCOUNT_REQUIRE_INTENT,
+        Operation.SETTLEMENT_WITHDRAW,
         Operation.CONNECTION_UPDATE,
         Operation.LOSS_LIMITS_CHANGE,
         Operation.APPROVAL_THRESHOLDS_CHANGE,
@@ -38,6 +39,7 @@ _PATH_IDS: Final[Mapping[Operation, tuple[str, ...]]] = {
     Operation.ALLOCATION: ("connectionId",),
     Operation.DEALLOCATION: ("connectionId",),
     Operation.DISPUTE_RAISE: ("settlementId",),
+    Operation.SETTLEMENT_WITHDRAW: ("settlementId",),
     Operation.DISPUTE_UPDATE: ("disputeId",),
     Operation.DISPUTE_CLOSE: ("disputeId",),
     Operation.ACCOUNT_REQUIRE_INTENT: ("goAccountId",),

@@ -19,6 +19,7 @@ class Operation(StrEnum):
     SETTLEMENT_IMMEDIATE = "settlement.immediate"
     SETTLEMENT_ONCHAIN = "settlement.onchain"
     SETTLEMENT_DEPOSITS = "settlement.deposits"
+    SETTLEMENT_WITHDRAW = "settlement.withdraw"
     ALLOCATION = "allocation"
     DEALLOCATION = "deallocation"
     ALLOCATION_DECIDE = "allocation.decide"

@@ -155,6 +155,7 @@ PATHS = [
     ("POST", "v1", "/partners/settlements"),
     ("POST", "v1", "/partners/settlements/onchain"),
     ("POST", "v1", "/partners/settlements/onchain/deposits"),
+    ("POST", "v1", "/partners/settlements/s/withdraw"),
     ("POST", "v1", "/clients/connections"),
     ("PUT", "v1", "/clients/connections/c"),
     ("PUT", "v1", "/clients/connections/c/loss-limits"),

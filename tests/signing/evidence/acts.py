@@ -7,13 +7,14 @@ from uuid import UUID
 
 from tests.support.chains import ChainDesk
 from tests.support.networks import ClientHandle, ConnectionHandle, Json, PartnerHandle, new_nonce, ok, sign_body
-from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, settle, stage
+from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, settle, stage, withdraw
 
 ALL_OPERATIONS = {
     "settlement.stage",
     "settlement.immediate",
     "settlement.onchain",
     "settlement.deposits",
+    "settlement.withdraw",
     "allocation",
     "deallocation",
     "allocation.decide",
@@ -65,6 +66,9 @@ def act(testbed: Testbed) -> Acted:
     subjects["dispute.update"] = subjects["dispute.raise"]
     testbed.pass_minutes(10)
     subjects["dispute.close"] = ok(close_dispute(connection, subjects["dispute.raise"]))["disputeClosure"]["id"]
+    mistaken = stage(partner, amounts)["id"]
+    ok(withdraw(partner, mistaken))
+    subjects["settlement.withdraw"] = mistaken
     desk = ChainDesk(testbed, partner, connection, connection)
     subjects["settlement.onchain"] = desk.initiate({connection.id: {"BTC": "5"}}, externalId="on chain")["id"]
     desk.fund("on chain", "BTC", 5)

@@ -258,6 +258,7 @@ def test_amounts_are_compared_by_value(amounts: dict[str, str], *, same: bool) -
         notes=None,
         cutoff_at=None,
         amount_scale={"BTC": ("ofcbtc", 8)},
+        withdrawn_reason=None,
     )
     payload = {"externalId": "e", "settlementAmounts": {str(connection).upper(): amounts}}
     moved: MovedAmounts = {(None, connection, "ofcbtc"): -10}

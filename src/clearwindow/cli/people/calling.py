@@ -26,6 +26,7 @@ _SIGNED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("POST", r"/partners/settlements(/nonReconciled)?", "v1", "settlement.immediate"),
     ("POST", r"/partners/settlements/onchain", "v1", "settlement.onchain"),
     ("POST", r"/partners/settlements/onchain/deposits", "v1", "settlement.deposits"),
+    ("POST", r"/partners/settlements/(?P<settlementId>[^/]+)/withdraw", "v1", "settlement.withdraw"),
     ("POST", r"/clients/connections", "v1", "connection.create"),
     ("PUT", r"/clients/connections/(?P<connectionId>[^/]+)", "v1", "connection.update"),
     ("POST", r"/clients/connections/(?P<connectionId>[^/]+)/allocations", "v1", "allocation"),

@@ -194,6 +194,7 @@ def settlement_fields(staged: Settlement) -> dict[str, object]:
         "created": staged.created_at,
         "disputes until": staged.dispute_deadline_at,
         "top-ups until": staged.top_up_deadline_at,
+        "withdrawn": staged.withdrawn_at,
         "paused since": staged.paused_since,
         "ended": staged.finalized_at,
     }

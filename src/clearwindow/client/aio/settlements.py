@@ -182,6 +182,20 @@ class AsyncPartnerSettlements:
         path = self._desk.path("/partners/settlements-signing")
         return await self._desk.payload(method, path, asked)
 
+    async def withdraw(self, settlement_id: Id, *, reason: str, nonce: str | None = None) -> Settlement:
+        """Takes a settlement back inside its dispute window.
+
+        It is ``rejected`` then, or ``pending`` until the closed disputes that it has taken are settled.
+
+        Raises:
+            UnprocessableError: its dispute window has ended.
+            ConflictError: it has ended already, or was withdrawn for another reason.
+        """
+        path = self._desk.path("/partners/settlements/{}/withdraw", settlement_id)
+        asked = fields(reason=reason, nonce=self._desk.nonce(nonce))
+        operation, read = Operation.SETTLEMENT_WITHDRAW, value_of(Settlement, "settlement")
+        return await self._desk.signed("POST", path, read, asked, operation, settlementId=settlement_id)
+
     def list(self, **filters: Unpack[PartnerSettlementFilters]) -> AsyncPages[Settlement]:
         path = self._desk.path("/partners/settlements")
         return self._desk.pages(path, "settlements", Settlement, filters)

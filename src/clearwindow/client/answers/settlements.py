@@ -40,6 +40,8 @@ class Settlement(Value):
     stage: str | None = None
     dispute_deadline_at: AwareDatetime | None = None
     top_up_deadline_at: AwareDatetime | None = None
+    withdrawn_at: AwareDatetime | None = None
+    withdrawn_reason: str | None = None
     paused_since: AwareDatetime | None = None
 
 

@@ -14,6 +14,7 @@ SignedOperation = Annotated[
         "settlement.immediate",
         "settlement.onchain",
         "settlement.deposits",
+        "settlement.withdraw",
         "allocation",
         "deallocation",
         "allocation.decide",

@@ -58,6 +58,7 @@ FORMS: Final[Mapping[str, _Form]] = {
     Operation.SETTLEMENT_IMMEDIATE: _SETTLEMENT,
     Operation.SETTLEMENT_ONCHAIN: _form("externalId", "settlementAmounts", "nonce", optional=("notes",)),
     Operation.SETTLEMENT_DEPOSITS: _form("externalSettlementId", "deposits", optional=("settlementId",)),
+    Operation.SETTLEMENT_WITHDRAW: _form("reason", "nonce", optional=("settlementId",), named=True),
     Operation.ALLOCATION: _ALLOCATION,
     Operation.DEALLOCATION: _ALLOCATION,
     Operation.ALLOCATION_DECIDE: _form(

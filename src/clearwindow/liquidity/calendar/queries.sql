@@ -46,7 +46,7 @@ WITH own AS MATERIALIZED (
     SELECT leg.settlement_id, leg.connection_id, leg.account_id, leg.currency, CASE
                WHEN leg.dispute_closure_id IS NOT NULL
                    THEN CASE WHEN leg.dispute_closure_id IN (SELECT id FROM cancelled) THEN 0 ELSE leg.quantity END
-               WHEN settlement.closures_wait OR EXISTS (
+               WHEN settlement.closures_wait OR settlement.withdrawn_at IS NOT NULL OR EXISTS (
                    SELECT FROM stopped
                    WHERE stopped.settlement_id = leg.settlement_id
                      AND stopped.connection_id IN (leg.connection_id, leg.counterparty_connection_id)) THEN 0

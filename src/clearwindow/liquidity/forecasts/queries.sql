@@ -10,7 +10,8 @@ LIMIT %(limit)s
 
 -- name: nets
 -- What the connections together gain by each of these settlements, if disputes stay as they are. `undisputed` are
--- settlements whose disputes are taken as retracted. Of a rejected settlement, only the closures that it took run.
+-- settlements whose disputes are taken as retracted. Of a rejected or withdrawn settlement, only the closures that it
+-- took run.
 WITH stopped AS MATERIALIZED (
     SELECT settlement_id, connection_id FROM dispute
     WHERE settlement_id = ANY(%(settlement_ids)s) AND NOT retracted AND settlement_id <> ALL(%(undisputed)s)
@@ -27,18 +28,21 @@ LEFT JOIN stopped
 LEFT JOIN cancelled ON cancelled.id = transfer.dispute_closure_id
 WHERE transfer.settlement_id = ANY(%(settlement_ids)s) AND transfer.counterparty_connection_id IS NULL
   AND CASE WHEN transfer.dispute_closure_id IS NULL
-           THEN NOT settlement.closures_wait AND stopped.settlement_id IS NULL
+           THEN NOT settlement.closures_wait AND settlement.withdrawn_at IS NULL AND stopped.settlement_id IS NULL
            ELSE cancelled.id IS NULL END
 GROUP BY transfer.settlement_id, transfer.currency HAVING sum(transfer.quantity) <> 0
 
 -- name: most_needed
--- The rule `most_needed` for each currency of settlements in their dispute window.
+-- The rule `most_needed` for each currency of settlements in their dispute window. Of a withdrawn one, only the closures
+-- that it took run.
 WITH gained AS (
-    SELECT settlement_id, connection_id, currency, dispute_closure_id IS NOT NULL AS pulls_in,
-           sum(quantity) AS quantity
-    FROM settlement_transfer
-    WHERE settlement_id = ANY(%(settlement_ids)s) AND counterparty_connection_id IS NULL
-    GROUP BY settlement_id, connection_id, currency, dispute_closure_id IS NOT NULL
+    SELECT transfer.settlement_id, transfer.connection_id, transfer.currency,
+           transfer.dispute_closure_id IS NOT NULL AS pulls_in, sum(transfer.quantity) AS quantity
+    FROM settlement_transfer AS transfer
+    JOIN settlement ON settlement.id = transfer.settlement_id
+    WHERE transfer.settlement_id = ANY(%(settlement_ids)s) AND transfer.counterparty_connection_id IS NULL
+      AND (transfer.dispute_closure_id IS NOT NULL OR settlement.withdrawn_at IS NULL)
+    GROUP BY 1, 2, 3, 4
 )
 SELECT settlement_id, currency,
        greatest(0, sum(CASE WHEN pulls_in THEN quantity ELSE greatest(0, quantity) END)) AS quantity

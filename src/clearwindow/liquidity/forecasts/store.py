@@ -114,13 +114,13 @@ def stakes(
     """
     values = {
         "settlement_id": settlement.id,
-        "without_new": settlement.closures_wait,
+        "without_new": settlement.is_without_new,
         "stopped": list(stopped),
         "cancelled": transfers.cancelled_closures(tx, settlement.id),
         "connection_ids": None if connection_ids is None else list(connection_ids),
     }
     page = list_page(tx, _Line, sql["list_stakes"], values, limit=part.limit, offset=part.offset)
-    if settlement.closures_wait:
+    if settlement.is_without_new:
         objections = NO_OBJECTIONS
     return Listing(_with_holds(tx, settlement, objections, page.items), page.total)
 

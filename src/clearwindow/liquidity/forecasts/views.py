@@ -28,7 +28,7 @@ from clearwindow.settlements import store as settlements
 from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.models import Settlement, SettlementState
 from clearwindow.settlements.transfers import store as transfers
-from clearwindow.settlements.transfers.models import Objections
+from clearwindow.settlements.transfers.models import NO_OBJECTIONS, Objections
 
 MOST_SETTLEMENTS: Final = 1_000
 """How many open settlements of a partner a forecast looks at, those with the earliest deadlines."""
@@ -127,6 +127,9 @@ def for_client(runtime: Runtime, member: Member, settlement_id: UUID | None, par
 
 
 def _standing(tx: Transaction, settlement: Settlement, own: Sequence[UUID] | None) -> _Standing:
+    if settlement.withdrawn_at is not None:
+        # Its disputes have ended with its own transfers.
+        return _Standing([], NO_OBJECTIONS, frozenset())
     stopped = store.stopped_connections(tx, settlement.id)
     return _Standing(stopped, disputes.objections(tx, settlement.id), frozenset(stopped if own is None else own))
 

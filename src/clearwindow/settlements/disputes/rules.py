@@ -61,7 +61,8 @@ def require_not_rejected(*, rejected: bool) -> None:
     if rejected:
         raise UnprocessableError(
             "settlement_rejected",
-            "the settlement was rejected and none of its own transfers runs: nothing is left to dispute or close",
+            "the settlement was rejected or withdrawn and none of its own transfers runs: nothing is left to"
+            " dispute or close",
         )
 
 

@@ -119,8 +119,8 @@ WHERE party.settlement_id = %(settlement_id)s AND party.connection_id = %(connec
 FOR UPDATE OF party
 
 -- name: is_rejected
--- Read after the party is locked: a settlement is rejected under the locks of all its parties.
-SELECT state = 'rejected' FROM settlement WHERE id = %(settlement_id)s
+-- Read after the party is locked: a settlement is rejected or withdrawn under the locks of all its parties.
+SELECT state = 'rejected' OR withdrawn_at IS NOT NULL FROM settlement WHERE id = %(settlement_id)s
 
 -- name: cancelled_closures
 SELECT closure.id
@@ -275,8 +275,8 @@ SELECT EXISTS (SELECT FROM loss_limit WHERE partner_id = %(partner_id)s)
 
 -- columns: losses_beyond_limits
 -- The connections and currencies in which a settlement takes more than the client allows: by itself, or together with all
--- other settlements of its UTC day that are not rejected. Losses are gross: a gain from one counterparty, or on another
--- name of the currency, covers none. Transfers of closures do not count.
+-- other settlements of its UTC day that are not rejected or withdrawn. Losses are gross: a gain from one counterparty,
+-- or on another name of the currency, covers none. Transfers of closures do not count.
 WITH allowed AS (
     SELECT connection_id, currency,
            CASE WHEN next_from <= %(now)s THEN next_per_settlement ELSE per_settlement END AS per_settlement,
@@ -293,7 +293,7 @@ WITH allowed AS (
     FROM settlement
     JOIN settlement_leg AS leg ON leg.settlement_id = settlement.id
     WHERE settlement.partner_id = %(partner_id)s AND settlement.state <> 'rejected'
-      AND settlement.id <> %(settlement_id)s
+      AND settlement.withdrawn_at IS NULL AND settlement.id <> %(settlement_id)s
       AND settlement.created_at >= %(day_from)s AND settlement.created_at < %(day_until)s
       AND leg.quantity < 0 AND leg.dispute_closure_id IS NULL
       AND leg.connection_id IN (SELECT connection_id FROM own)

@@ -181,7 +181,10 @@ def lock_party(tx: Transaction, settlement_id: UUID, connection_id: UUID) -> Par
 
 
 def is_rejected(tx: Transaction, settlement_id: UUID) -> bool:
-    """Returns whether the settlement is rejected. It stays as it is while one of its parties is locked."""
+    """Returns whether the settlement is rejected or withdrawn, so that none of its own transfers runs.
+
+    It stays as it is while one of its parties is locked.
+    """
     return tx.scalars(bool, sql["is_rejected"], settlement_id=settlement_id)[0]
 
 

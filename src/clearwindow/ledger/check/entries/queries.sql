@@ -91,7 +91,9 @@ SELECT movement.kind, movement.entry_id AS cause_id, 1 AS least, 1 AS most FROM 
     SELECT 'settlement_executed', id, 0, 1 FROM settlement
     WHERE settlement_type = 'offchain' AND (state = 'completed' OR (state = 'rejected' AND NOT closures_wait))
     UNION ALL
-    SELECT 'settlement_rejected', id, 1, 1 FROM settlement WHERE state = 'rejected'
+    -- One that was withdrawn and went on for its closures may be rejected, too.
+    SELECT 'settlement_rejected', id, 1, CASE WHEN state = 'rejected' AND withdrawn_at IS NOT NULL THEN 2 ELSE 1 END
+    FROM settlement WHERE state = 'rejected' OR withdrawn_at IS NOT NULL
     UNION ALL
     SELECT 'dispute_closure_held', id, 0, 1 FROM dispute_closure WHERE status = 'approved'
     UNION ALL
@@ -326,7 +328,7 @@ WITH side AS (
       AND (settlement.state = 'completed' OR (settlement.state = 'rejected' AND NOT settlement.closures_wait))
       AND CASE
           WHEN side.dispute_closure_id IS NOT NULL THEN closure.cancelled_at IS NULL
-          ELSE settlement.state = 'completed'
+          ELSE settlement.state = 'completed' AND settlement.withdrawn_at IS NULL
                AND NOT EXISTS (SELECT FROM settlement_party AS party
                                WHERE party.settlement_id = side.settlement_id AND party.disputed
                                  AND party.connection_id IN (side.connection_id, side.other_id))

@@ -83,7 +83,7 @@ WITH side AS (
       AND (settlement.state NOT IN ('completed', 'rejected') OR settlement.closures_wait)
       AND CASE
           WHEN side.dispute_closure_id IS NOT NULL THEN closure.cancelled_at IS NULL
-          ELSE settlement.state <> 'rejected'
+          ELSE settlement.state <> 'rejected' AND settlement.withdrawn_at IS NULL
                AND NOT EXISTS (SELECT FROM settlement_party AS party
                                WHERE party.settlement_id = side.settlement_id AND party.disputed
                                  AND party.connection_id IN (side.connection_id, side.other_id))
@@ -133,6 +133,7 @@ WITH objection AS (
     LEFT JOIN objection AS theirs
         ON (theirs.settlement_id, theirs.connection_id) = (side.settlement_id, side.other_id)
     JOIN settlement ON settlement.id = side.settlement_id AND settlement.state <> 'rejected'
+        AND settlement.withdrawn_at IS NULL
     WHERE side.dispute_closure_id IS NULL AND (own.stands OR theirs.stands)
       AND own.upheld IS NOT TRUE AND theirs.upheld IS NOT TRUE
     GROUP BY 1, side.other_id, side.settlement_id, side.account_id, side.currency

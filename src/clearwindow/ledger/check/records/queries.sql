@@ -48,7 +48,8 @@ WITH executed AS (
     LEFT JOIN dispute_closure AS closure ON closure.id = transfer.dispute_closure_id
     WHERE CASE
         WHEN transfer.dispute_closure_id IS NOT NULL THEN closure.cancelled_at IS NULL
-        ELSE settlement.state <> 'rejected' AND NOT (party.disputed OR coalesce(counterparty.disputed, false))
+        ELSE settlement.state <> 'rejected' AND settlement.withdrawn_at IS NULL
+             AND NOT (party.disputed OR coalesce(counterparty.disputed, false))
     END
     GROUP BY transfer.settlement_id
 )
@@ -227,9 +228,11 @@ ORDER BY record, id
 LIMIT %(limit)s
 
 -- name: party_is_disputed_as_its_dispute_stood
--- The end of the window marks all parties whose disputes stand at once. A settlement that was rejected before has none.
+-- The end of the window marks all parties whose disputes stand at once. A settlement that was rejected or withdrawn
+-- before has none.
 WITH stood AS (
-    SELECT party.settlement_id, party.connection_id, party.disputed, settlement.state, dispute.id AS dispute_id,
+    SELECT party.settlement_id, party.connection_id, party.disputed, settlement.state, settlement.withdrawn_at,
+           dispute.id AS dispute_id,
            coalesce(NOT dispute.retracted, false) AS stands, dispute.created_at, dispute.retracted_at,
            party.dispute_deadline_at,
            bool_or(party.disputed) OVER (PARTITION BY party.settlement_id) AS any_disputed
@@ -241,9 +244,9 @@ WITH stood AS (
 SELECT settlement_id, connection_id, state, disputed, dispute_id, stands, created_at, retracted_at,
        dispute_deadline_at, count(*) OVER () AS total
 FROM stood
-WHERE CASE state
-          WHEN 'dispute_window' THEN disputed
-          WHEN 'rejected' THEN disputed <> (stands AND any_disputed)
+WHERE CASE
+          WHEN state = 'dispute_window' OR withdrawn_at IS NOT NULL THEN disputed
+          WHEN state = 'rejected' THEN disputed <> (stands AND any_disputed)
           ELSE disputed <> stands
       END
    OR created_at >= dispute_deadline_at OR retracted_at >= dispute_deadline_at

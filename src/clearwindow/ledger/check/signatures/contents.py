@@ -52,6 +52,9 @@ def _compared(kept: KeptRequest, payload: Payload, records: Records, moved_by: M
     operation, subject_id = Operation(kept.operation), kept.subject_id
     if operation is Operation.SETTLEMENT_DEPOSITS:
         return _deposits(payload, records, subject_id)
+    if operation is Operation.SETTLEMENT_WITHDRAW:
+        withdrawn = records.settlements.get(subject_id)
+        return _withdrawal(kept, payload, withdrawn) if withdrawn else {NO_RECORD: False}
     if operation in _METHODS:
         found = records.settlements.get(subject_id)
         return _settlement(kept, payload, found, moved_by) if found else {NO_RECORD: False}
@@ -141,6 +144,14 @@ def _settlement(
         asked = _quantities(payload["settlementAmounts"], settlement.amount_scale)
         compared["settlementAmounts"] = asked == dict(moved_by(settlement.id))
     return compared
+
+
+def _withdrawal(kept: KeptRequest, payload: Payload, settlement: SettlementRecord) -> dict[str, bool]:
+    return {
+        "enterpriseId": settlement.enterprise_id == kept.enterprise_id,
+        "settlementId": _id(kept.path_ids["settlementId"]) == settlement.id,
+        "reason": payload["reason"] == settlement.withdrawn_reason,
+    }
 
 
 def _quantities(

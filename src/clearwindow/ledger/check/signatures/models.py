@@ -43,6 +43,7 @@ class SettlementRecord:
     notes: str | None
     cutoff_at: datetime | None
     amount_scale: dict[str, tuple[str, int]] | None
+    withdrawn_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ LEFT JOIN sealed_payload ON sealed_payload.id = kept.id
 WHERE kept.number BETWEEN %(first)s AND %(last)s ORDER BY kept.number
 
 -- name: settlements_of
-SELECT settlement.id, partner.enterprise_id, external_id, settlement_type, immediate, notes, cutoff_at, amount_scale
+SELECT settlement.id, partner.enterprise_id, external_id, settlement_type, immediate, notes, cutoff_at, amount_scale,
+       withdrawn_reason
 FROM settlement LEFT JOIN partner ON partner.id = settlement.partner_id
 WHERE settlement.id = ANY(%(ids)s)
 
@@ -69,6 +70,11 @@ WITH missing (record, id) AS (
                         AND kept.operation = CASE WHEN settlement.settlement_type = 'onchain'
                             THEN 'settlement.onchain' WHEN settlement.immediate THEN 'settlement.immediate'
                             ELSE 'settlement.stage' END)
+    UNION ALL
+    SELECT 'withdrawal', id FROM settlement
+    WHERE withdrawn_at IS NOT NULL
+      AND NOT EXISTS (SELECT FROM signed_request AS kept
+                      WHERE kept.subject_id = settlement.id AND kept.operation = 'settlement.withdraw')
     UNION ALL
     SELECT 'deposit', id FROM onchain_deposit AS deposit
     WHERE NOT before_evidence
