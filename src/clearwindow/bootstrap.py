@@ -28,9 +28,11 @@ from clearwindow.identity.operators import ensure_bootstrap_operator
 from clearwindow.identity.second_factor import acts as second_factor_acts
 from clearwindow.jobs.backlog import Waiting
 from clearwindow.jobs.clock_mover import LONGEST_MOVE_SECONDS, Mover
-from clearwindow.jobs.worker import DueWork, Worker
+from clearwindow.jobs.worker import DueWork, Runner, Worker
 from clearwindow.network import acts as network_acts
 from clearwindow.network.introduction import introduction_work
+from clearwindow.notifications.jobs import NotificationBacklog
+from clearwindow.notifications.pump import NotificationPump
 from clearwindow.outbound.client import Outgoing
 from clearwindow.partner_calls.jobs import notice_work
 from clearwindow.postgres.address import UnfitDatabaseError, connected, require_fit
@@ -42,7 +44,7 @@ from clearwindow.postgres.pool import Database
 from clearwindow.postgres.sandbox import SandboxError, SharedClock, clock_of
 from clearwindow.proposals.jobs import ProposalWork
 from clearwindow.proposals.service import Proposals
-from clearwindow.runtime import Runtime, SecondFactorTerms
+from clearwindow.runtime import NotificationTerms, Runtime, SecondFactorTerms
 from clearwindow.settings import Settings, SettingsError
 from clearwindow.settlements import acts as settlement_acts
 from clearwindow.settlements import funding
@@ -80,7 +82,7 @@ WORK: Final[tuple[DueWork, ...]] = (
 """All kinds of due work that a moved clock waits for."""
 
 _WEBHOOKS: Final = WebhookBacklog()
-BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, _WEBHOOKS)
+BACKLOGS: Final[tuple[Waiting, ...]] = (*WORK, _WEBHOOKS, NotificationBacklog())
 """All kinds of work that have a backlog."""
 
 
@@ -189,6 +191,7 @@ def opened_runtime(
             settings.calls(),
             settings.oversight(sandbox=isinstance(opened.clock, SharedClock)),
             SecondFactorTerms(required=settings.second_factor_required),
+            _notifications(settings),
         )
         if token is not None:
             try:
@@ -238,10 +241,11 @@ def all_routers(
 
 
 def build_worker(runtime: Runtime, settings: Settings) -> Worker:
-    """Returns a worker for all kinds of due work, webhooks included."""
+    """Returns a worker for all kinds of due work, webhooks and notifications included."""
     pace = settings.worker_poll_seconds
     kinds = (*WORK, AttemptPruning(settings.webhook_attempts_kept_days))
-    return Worker(runtime, kinds, runners=[DeliveryPump(runtime, poll_seconds=pace)], poll_seconds=pace)
+    pumps: list[Runner] = [DeliveryPump(runtime, poll_seconds=pace), NotificationPump(runtime, poll_seconds=pace)]
+    return Worker(runtime, kinds, runners=pumps, poll_seconds=pace)
 
 
 def build_mover(runtime: Runtime, *, longest_seconds: float = LONGEST_MOVE_SECONDS) -> Mover:
@@ -341,6 +345,13 @@ def _addresses(settings: Settings, *, share_running: bool, as_owner: bool) -> It
         system_user=settings.postgres_user,
     ) as embedded:
         yield _Addresses(embedded.application_dsn, embedded.owner_dsn)
+
+
+def _notifications(settings: Settings) -> NotificationTerms:
+    try:
+        return settings.notifications()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _budget(settings: Settings) -> Budget:

@@ -42,6 +42,8 @@ SEALED: Final = (
     Sealed("access_token", "sealed_secret", "access_token"),
     Sealed("connection", "encrypted_key", "connection-key"),
     Sealed("go_account_key", "sealed_prv", "go_account_key"),
+    Sealed("notification_channel", "sealed_code", "notification-code"),
+    Sealed("notification_channel", "sealed_url", "notification-url"),
     Sealed("partner_call", "sealed_body", "partner-call"),
     Sealed("partner_call_key", "sealed_private", "partner-call-key", id_type="text"),
     Sealed("second_factor", "sealed_secret", "second-factor"),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -81,6 +83,40 @@ class CallTerms:
     """The clock for the time in a call's signature: real time, in a sandbox too."""
 
 
+class MailTls(StrEnum):
+    """How the connection to the mail server is encrypted."""
+
+    STARTTLS = "starttls"
+    IMPLICIT = "tls"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MailTerms:
+    """The mail server that notifications are sent by. Every term is a setting."""
+
+    host: str
+    sender: str
+    port: int = 587
+    tls: MailTls = MailTls.STARTTLS
+    ca_file: Path | None = None
+    user: str | None = None
+    password_file: Path | None = None
+
+    def password(self) -> str | None:
+        """Reads the password anew, so that a changed one needs no restart."""
+        return None if self.password_file is None else self.password_file.read_text(encoding="utf-8").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationTerms:
+    """How people are told of events. Every term is a setting. Without ``mail``, the network sends no e-mail."""
+
+    mail: MailTerms | None = None
+    per_hour: int = 30
+    timeout_seconds: float = 15
+
+
 @dataclass(frozen=True, slots=True)
 class SecondFactorTerms:
     """Operators' second factors. ``required`` is a setting: approvals and reviews need one."""
@@ -144,6 +180,7 @@ class Runtime:
     calls: CallTerms = field(default_factory=CallTerms)
     oversight: Oversight = field(default_factory=Oversight)
     second_factor: SecondFactorTerms = field(default_factory=SecondFactorTerms)
+    notifications: NotificationTerms = field(default_factory=NotificationTerms)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

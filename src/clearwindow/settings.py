@@ -24,6 +24,7 @@ from clearwindow.core.setting_values import (
     without_tilde,
 )
 from clearwindow.core.settings_file import read_settings_file
+from clearwindow.notification_settings import NotificationSettings
 from clearwindow.runtime import CallTerms, Oversight
 from clearwindow.server_settings import ServerSettings
 
@@ -39,7 +40,7 @@ class SettingsError(RuntimeError):
     """A setting is wrong or missing. The message names it and says what is allowed."""
 
 
-class Settings(ServerSettings, CapacitySettings):
+class Settings(ServerSettings, CapacitySettings, NotificationSettings):
     """All settings. docs/reference/settings.md is made from the descriptions here."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(

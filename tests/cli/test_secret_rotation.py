@@ -106,6 +106,8 @@ def stored(
     operator.user_token(client.enterprise.id, kind="v2x")
     ok(client.enterprise.api.post("/webhook-endpoints", {"url": "http://127.0.0.1:9/hook"}))
     ok(operator.post("/operators/me/second-factor"))
+    chat = {"form": "generic", "url": "http://127.0.0.1:9/chat"}
+    ok(client.enterprise.api.put("/notifications", {"chat": chat}))
     with (
         staff(runtime, operator.base_url, "ada") as ada,
         staff(runtime, operator.base_url, "ben") as ben,

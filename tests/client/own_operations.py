@@ -54,6 +54,32 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "member.webhook_endpoints.attempts",
         lambda member: member.webhook_endpoints.attempts(ID, succeeded=False, event_ids=[ID]).page(),
     ),
+    "v1NotificationsGetRoute": (
+        "member.notifications.get",
+        lambda member: member.notifications.get(),
+    ),
+    "v1NotificationsPutRoute": (
+        "member.notifications.change",
+        lambda member: member.notifications.change(
+            email="a@b.example", chat={"form": "slack"}, quiet_hours={"from": "22:00", "until": "07:00"}
+        ),
+    ),
+    "v1NotificationsDeleteRoute": (
+        "member.notifications.stop",
+        lambda member: member.notifications.stop(),
+    ),
+    "v1NotificationsVerifyPostRoute": (
+        "member.notifications.verify",
+        lambda member: member.notifications.verify("12345678"),
+    ),
+    "v1NotificationsTestPostRoute": (
+        "member.notifications.send_test",
+        lambda member: member.notifications.send_test(),
+    ),
+    "v1NotificationDeliveriesGetRoute": (
+        "member.notifications.deliveries",
+        lambda member: member.notifications.deliveries(statuses=["owed"]).page(),
+    ),
     "v1GoAccountRequireIntentPostRoute": (
         "member.go_accounts.require_intent",
         lambda member: member.go_accounts.require_intent("0" * 32),
@@ -431,6 +457,36 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         lambda operator: operator.allocations.list(statuses=["reserved"], currencies=["ofcbtc"]).page(),
     ),
     "getAllocation": ("operator.allocations.get", lambda operator: operator.allocations.get(ID)),
+    "getOwnNotifications": (
+        "operator.notifications.get",
+        lambda operator: operator.notifications.get(),
+    ),
+    "changeOwnNotifications": (
+        "operator.notifications.change",
+        lambda operator: operator.notifications.change(
+            email="a@b.example", chat={"form": "slack"}, quiet_hours={"from": "22:00", "until": "07:00"}
+        ),
+    ),
+    "stopOwnNotifications": (
+        "operator.notifications.stop",
+        lambda operator: operator.notifications.stop(),
+    ),
+    "verifyOwnEmail": (
+        "operator.notifications.verify",
+        lambda operator: operator.notifications.verify("12345678"),
+    ),
+    "sendTestNotification": (
+        "operator.notifications.send_test",
+        lambda operator: operator.notifications.send_test(),
+    ),
+    "listOwnNotifications": (
+        "operator.notifications.deliveries",
+        lambda operator: operator.notifications.deliveries(statuses=["owed"]).page(),
+    ),
+    "listNotificationChannels": (
+        "operator.notifications.channels",
+        lambda operator: operator.notifications.channels(failing=True).page(),
+    ),
     "listWebhookEndpoints": (
         "operator.webhook_endpoints.list",
         lambda operator: operator.webhook_endpoints.list(enabled=True).page(),

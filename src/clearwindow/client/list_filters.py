@@ -114,3 +114,15 @@ class OperatorEndpointFilters(CreatedFilters, total=False):
     ids: Ids
     enterprise_ids: Texts
     enabled: bool
+
+
+class NotificationFilters(CreatedFilters, total=False):
+    statuses: Sequence[Literal["owed", "sent", "refused", "dropped"]]
+
+
+class NotificationChannelFilters(CreatedFilters, total=False):
+    """``failing``: true for addresses whose last message was not accepted."""
+
+    enterprise_ids: Texts
+    statuses: Sequence[Literal["unverified", "active", "ended"]]
+    failing: bool

@@ -216,6 +216,27 @@ class WebhookEndpointChanges(TypedDict, total=False):
     enabled: bool
 
 
+WantedQuietHours = TypedDict("WantedQuietHours", {"from": str, "until": str})
+"""Local times such as ``22:30``, which may go over midnight."""
+
+
+class WantedChat(TypedDict):
+    """A chat's incoming webhook. Without ``url``, the one that is known stays."""
+
+    form: Literal["slack", "teams", "mattermost", "generic"]
+    url: NotRequired[str]
+
+
+class WantedNotifications(TypedDict, total=False):
+    """All of what a person is told, and where. Omitted fields end or are as usual."""
+
+    email: str
+    chat: WantedChat
+    event_types: Sequence[str]
+    time_zone: str
+    quiet_hours: WantedQuietHours
+
+
 class NewPartner(TypedDict):
     """What an enterprise states when it becomes a partner."""
 

@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from clearwindow.core.text import is_email_address
+
 MIN_OPERATOR_TOKEN_CHARACTERS: Final = 16
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -54,6 +56,12 @@ def _header_name(text: str) -> str:
     return text
 
 
+def _email_address(text: str) -> str:
+    if not is_email_address(text):
+        raise ValueError("must be an e-mail address such as network@example.com")
+    return text
+
+
 def _proxies(text: str) -> str:
     if text.strip() == "*":
         return "*"
@@ -68,6 +76,7 @@ def _proxies(text: str) -> str:
 
 Folder = Annotated[Path, AfterValidator(without_tilde), AfterValidator(_one_line)]
 Text = Annotated[str, AfterValidator(_not_blank)]
+EmailAddress = Annotated[str, AfterValidator(_email_address)]
 Secret = Annotated[SecretStr, AfterValidator(_not_blank_secret)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Proxies = Annotated[str, AfterValidator(_proxies)]

@@ -34,6 +34,18 @@ def record(tx: Transaction, events: Sequence[Event]) -> None:
     )
 
 
+def tell_operators(tx: Transaction, kind: EventType, subject_id: UUID, payload: Mapping[str, object]) -> None:
+    """Writes what operators hear of it. Enterprises hear of it by events of their own."""
+    tx.tell(
+        sql["insert_operator_event"],
+        id=tx.new_id(),
+        type=str(kind),
+        subject_id=subject_id,
+        payload=Jsonb(dict(payload)),
+        now=tx.now(),
+    )
+
+
 def record_step(
     tx: Transaction,
     enterprise_id: str,

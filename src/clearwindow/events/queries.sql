@@ -25,6 +25,10 @@ FROM unnest(%(enterprise_ids)s::text[], %(types)s::text[], %(subject_ids)s::uuid
     WITH ORDINALITY AS given (enterprise_id, type, subject_id, payload, position)
 ORDER BY given.position
 
+-- name: insert_operator_event
+INSERT INTO operator_event (id, type, subject_id, payload, created_at)
+VALUES (%(id)s, %(type)s, %(subject_id)s, %(payload)s, %(now)s)
+
 -- name: insert_step
 -- One event for each type. It also belongs to the clients with a connection in the settlement.
 WITH involved AS (

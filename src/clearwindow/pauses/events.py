@@ -12,7 +12,7 @@ from clearwindow.postgres.pool import Transaction
 
 
 def record(tx: Transaction, kind: EventType, pause: Pause) -> None:
-    """Records an event for everybody concerned. Only its owner learns which Go Account is paused."""
+    """Records an event for operators and everybody concerned. Only its owner learns which Go Account is paused."""
     named = rules.subject_fields(pause.subject)
     hidden = {name: value for name, value in named.items() if name != "goAccountId"}
     times = present(
@@ -24,3 +24,4 @@ def record(tx: Transaction, kind: EventType, pause: Pause) -> None:
         for one in store.concerned(tx, pause.subject)
     ]
     outbox.record(tx, found)
+    outbox.tell_operators(tx, kind, pause.id, head | named | times)

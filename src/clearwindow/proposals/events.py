@@ -1,4 +1,4 @@
-"""What an enterprise is told of proposals that affect it. Operators are not named to it."""
+"""What operators hear of proposals, and an enterprise of those that affect it. Operators are not named to it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from clearwindow.postgres.pool import Transaction
 
 
 def record(tx: Transaction, kind: EventType, proposal: Proposal) -> None:
-    if proposal.enterprise_id is None:
-        return
-    payload = {
+    payload: dict[str, object] = {
         "proposalId": str(proposal.id),
         "act": proposal.act,
         "subjectId": proposal.subject_id,
@@ -20,4 +18,6 @@ def record(tx: Transaction, kind: EventType, proposal: Proposal) -> None:
         "status": str(proposal.status),
         "expiresAt": wire_time(proposal.expires_at),
     }
-    outbox.record(tx, [Event(kind, proposal.enterprise_id, proposal.id, payload)])
+    outbox.tell_operators(tx, kind, proposal.id, payload)
+    if proposal.enterprise_id is not None:
+        outbox.record(tx, [Event(kind, proposal.enterprise_id, proposal.id, payload)])

@@ -28,6 +28,8 @@ from clearwindow.liquidity.top_ups.routes import router as top_ups_router
 from clearwindow.loss_limits.routes import router as loss_limits_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
+from clearwindow.notifications.operator_routes import router as notifications_operator_router
+from clearwindow.notifications.routes import router as notifications_router
 from clearwindow.partner_calls.operator_routes import public_router as calls_public_router
 from clearwindow.partner_calls.operator_routes import router as calls_operator_router
 from clearwindow.pauses.operator_routes import router as pauses_router
@@ -66,6 +68,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     network_operator_router,
     allocations_operator_router,
     webhooks_operator_router,
+    notifications_router,
+    notifications_operator_router,
     webhooks_router,
     chain_operator_router,
     whoami_router,

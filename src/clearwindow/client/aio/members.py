@@ -16,6 +16,7 @@ from clearwindow.client.aio.desk import AsyncDesk
 from clearwindow.client.aio.disputes import AsyncClientDisputes, AsyncPartnerDisputes
 from clearwindow.client.aio.go_accounts import AsyncGoAccounts
 from clearwindow.client.aio.member_tokens import AsyncMemberTokens
+from clearwindow.client.aio.notifications import AsyncNotifications
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
 from clearwindow.client.aio.signed_requests import AsyncSignedRequests
@@ -95,6 +96,10 @@ class AsyncMember:
     @property
     def custodian_limits(self) -> AsyncCustodianLimits:
         return AsyncCustodianLimits(self._desk)
+
+    @property
+    def notifications(self) -> AsyncNotifications:
+        return AsyncNotifications(self._desk)
 
     @property
     def webhook_endpoints(self) -> AsyncWebhookEndpoints:

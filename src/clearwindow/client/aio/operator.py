@@ -9,6 +9,7 @@ from typing import Final, Self, Unpack
 import httpx2
 
 from clearwindow.client.aio.caller import AsyncCaller
+from clearwindow.client.aio.notifications import AsyncOperatorNotifications
 from clearwindow.client.aio.operator_accounts import AsyncOperatorCurrencies, AsyncOperatorGoAccounts
 from clearwindow.client.aio.operator_chain import AsyncOperatorChain, AsyncOperatorOnchainDeposits
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
@@ -169,6 +170,10 @@ class AsyncOperator:
     @property
     def allocations(self) -> AsyncOperatorAllocations:
         return AsyncOperatorAllocations(self._desk)
+
+    @property
+    def notifications(self) -> AsyncOperatorNotifications:
+        return AsyncOperatorNotifications(self._desk)
 
     @property
     def webhook_endpoints(self) -> AsyncOperatorEndpoints:

@@ -38,6 +38,7 @@ from clearwindow.client.sync.desk import Desk
 from clearwindow.client.sync.disputes import ClientDisputes, PartnerDisputes
 from clearwindow.client.sync.go_accounts import GoAccounts
 from clearwindow.client.sync.member_tokens import MemberTokens
+from clearwindow.client.sync.notifications import Notifications
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
 from clearwindow.client.sync.signed_requests import SignedRequests
@@ -96,6 +97,10 @@ class Member:
     @property
     def custodian_limits(self) -> CustodianLimits:
         return CustodianLimits(self._desk)
+
+    @property
+    def notifications(self) -> Notifications:
+        return Notifications(self._desk)
 
     @property
     def webhook_endpoints(self) -> WebhookEndpoints:

@@ -27,6 +27,7 @@ from clearwindow.client.filters import AuditFilters, EntryFilters, EventFilters,
 from clearwindow.client.options import HttpOptions
 from clearwindow.client.requests import ConfigurationFields, PartnerChanges
 from clearwindow.client.sync.caller import Caller
+from clearwindow.client.sync.notifications import OperatorNotifications
 from clearwindow.client.sync.operator_accounts import OperatorCurrencies, OperatorGoAccounts
 from clearwindow.client.sync.operator_chain import OperatorChain, OperatorOnchainDeposits
 from clearwindow.client.sync.operator_desk import OperatorDesk
@@ -170,6 +171,10 @@ class Operator:
     @property
     def allocations(self) -> OperatorAllocations:
         return OperatorAllocations(self._desk)
+
+    @property
+    def notifications(self) -> OperatorNotifications:
+        return OperatorNotifications(self._desk)
 
     @property
     def webhook_endpoints(self) -> OperatorEndpoints:

@@ -1,0 +1,1 @@
+"""Notifications: people hear of events by e-mail and by chat. Protocol §9."""
