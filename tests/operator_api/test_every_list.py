@@ -111,6 +111,10 @@ def readers(testbed: Testbed) -> Iterator[dict[str, Reader]]:
         desk.fund(external_id, "BTC", 1)
     for currency in ("ofcbtc", "ofceth"):
         pause(operator, "currency", currency)
+    for api, own in ((operator, "/operators/me/notifications"), (desk.ann.client.api, "/notifications")):
+        ok(api.put(own, {"chat": {"form": "slack", "url": "https://chat.example"}}))
+        for _ in range(2):
+            ok(api.post(f"{own}/test"))
     yield from clients(testbed, endpoints[0]["id"])
 
 

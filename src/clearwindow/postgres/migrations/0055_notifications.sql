@@ -105,6 +105,8 @@ CREATE TABLE notification (
 );
 CREATE INDEX notification_owed ON notification (channel_id, position) WHERE status = 'owed';
 CREATE UNIQUE INDEX notification_once ON notification (event_id, channel_id, as_client) WHERE event_id IS NOT NULL;
+-- The order of the list of what a person is told.
+CREATE INDEX notification_in_order ON notification (position);
 CREATE INDEX notification_codes ON notification (owed_since) WHERE kind = 'code';
 
 CREATE FUNCTION check_notification_end() RETURNS trigger LANGUAGE plpgsql AS $$
