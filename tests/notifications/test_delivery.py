@@ -175,6 +175,18 @@ def test_each_person_hears_only_of_its_enterprise_and_of_what_its_role_may_see(
     assert all(each["address"] == "viewer@fund.example" for each in viewer.deliveries())
 
 
+def test_former_administrator_is_not_told_what_was_owed_to_it(
+    network: Network, trader: ClientHandle, post: Post
+) -> None:
+    post.confirmed(Person(trader.api), ADDRESS, eventTypes=["dispute.created", "member.updated"])
+    happens(post, "member", kind=EventType.MEMBER_UPDATED)
+    happens(post, "dispute")
+    telling.tell_all(post.runtime)
+    network.operator.user("fund", "user-of-fund", role="viewer")
+    post.deliver()
+    assert told(post) == ["dispute"]
+
+
 def test_former_member_hears_nothing_more(network: Network, trader: ClientHandle, post: Post) -> None:
     del trader
     leaver = Person(network.member("fund", user_id="leaver"))

@@ -66,6 +66,17 @@ def test_unknown_certificate_and_missing_encryption_get_no_message(
         assert unknown.received == clear.received == []
 
 
+def test_refused_sender_does_not_lose_the_message(network: Network, post: Post, clock: ManualClock) -> None:
+    person = Person(network.client("fund").api)
+    ok(person.put(email=ADDRESS))
+    post.server.sender_answer = "550 not you"
+    assert post.deliver() == 0
+    assert person.channel()["problem"] == "the mail server answered 550 to the sender"
+    post.server.sender_answer = "250 ok"
+    clock.advance(minutes=1)
+    assert post.deliver() == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [

@@ -54,6 +54,9 @@ class MailServer:
     encrypted: list[bool] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: lambda _: "250 kept")
 
+    sender_answer: str = "250 ok"
+    """What the server answers to whoever sends."""
+
     def to(self, address: str) -> list[Mail]:
         return [mail for mail in self.received if mail.to == address]
 
@@ -61,6 +64,14 @@ class MailServer:
 class _Handler:
     def __init__(self, server: MailServer) -> None:
         self._server = server
+
+    async def handle_MAIL(  # noqa: N802 - the library's own
+        self, _smtp: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self._server.sender_answer.startswith("250"):
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self._server.sender_answer
 
     async def handle_RCPT(  # noqa: N802 - the library's own
         self, _smtp: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]

@@ -74,6 +74,16 @@ WHERE channel_id = ANY(%(channel_ids)s) AND status = 'owed'
 UPDATE notification SET status = 'dropped', ended_at = %(now)s
 WHERE channel_id = ANY(%(channel_ids)s) AND status = 'owed' AND owed_since < %(owed_before)s
 
+-- name: drop_hidden
+-- What was owed to an administrator who is none any more.
+UPDATE notification SET status = 'dropped', ended_at = %(now)s
+FROM event, notification_channel AS channel, notification_recipient AS recipient, membership
+WHERE notification.channel_id = ANY(%(channel_ids)s) AND notification.status = 'owed'
+  AND event.id = notification.event_id AND event.type = ANY(%(administrators_types)s)
+  AND channel.id = notification.channel_id AND recipient.id = channel.recipient_id
+  AND (membership.enterprise_id, membership.user_id) = (recipient.enterprise_id, recipient.user_id)
+  AND membership.role <> 'administrator'
+
 -- name: release_held
 -- The quiet hours have changed: what waits is planned anew.
 UPDATE notification SET held_until = NULL

@@ -47,6 +47,9 @@ class Mailbox:
             await self._smtp.send_message(mail, sender=self._terms.sender, recipients=[to])
         except aiosmtplib.SMTPRecipientsRefused as error:
             return _answered(max(refused.code for refused in error.recipients))
+        except aiosmtplib.SMTPSenderRefused as error:
+            # It is the network that is refused, not this message: it may go when settings change.
+            return Result(f"the mail server answered {error.code} to the sender")
         except aiosmtplib.SMTPResponseException as error:
             return _answered(error.code)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:

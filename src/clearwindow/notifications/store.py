@@ -158,6 +158,12 @@ def drop_aged(tx: Transaction, channel_ids: Sequence[UUID], owed_before: datetim
     tx.run(sql["drop_aged"], channel_ids=list(channel_ids), owed_before=owed_before, now=tx.now())
 
 
+def drop_hidden(tx: Transaction, channel_ids: Sequence[UUID]) -> None:
+    """Drops what only administrators hear of, where the person is none any more."""
+    types = sorted(ADMINISTRATORS_TYPES)
+    tx.run(sql["drop_hidden"], channel_ids=list(channel_ids), administrators_types=types, now=tx.now())
+
+
 def first_owed(tx: Transaction, channel_ids: Sequence[UUID], per_channel: int) -> dict[UUID, list[Owed]]:
     found: dict[UUID, list[Owed]] = {}
     values = {"channel_ids": list(channel_ids), "per_channel": per_channel}

@@ -67,6 +67,7 @@ def claim(runtime: Runtime, limit: int) -> list[Claim]:
         staying = [channel for channel in channels if channel.recipient_id in recipients]
         ids = [channel.id for channel in staying]
         store.drop_aged(tx, ids, now - MAX_AGE)
+        store.drop_hidden(tx, ids)
         owed = store.first_owed(tx, ids, PER_CHANNEL)
         return _claims(runtime, tx, lease_id, staying, recipients, owed)
 
