@@ -13,6 +13,7 @@ from clearwindow.events.catalogue import CATALOGUE
 from clearwindow.events.models import Event, EventType
 from clearwindow.notifications import rules, telling
 from clearwindow.notifications.senders import Senders
+from clearwindow.outbound.client import Outgoing
 from tests.notifications.support import Person, Post
 from tests.support.networks import ClientHandle, Network, ok
 from tests.support.receivers import answering, receiving
@@ -182,7 +183,8 @@ def test_former_administrator_is_not_told_what_was_owed_to_it(
     happens(post, "member", kind=EventType.MEMBER_UPDATED)
     happens(post, "dispute")
     telling.tell_all(post.runtime)
-    network.operator.user("fund", "user-of-fund", role="viewer")
+    network.operator.user("fund", "another")
+    ok(network.operator.patch("/enterprises/fund/users/user-of-fund", {"role": "viewer"}))
     post.deliver()
     assert told(post) == ["dispute"]
 
@@ -236,29 +238,41 @@ def test_chat_is_posted_to_and_gone_one_ends(trader: ClientHandle, post: Post) -
         assert person.put(chat={"form": "slack"}).json()["name"] == "chat_url_missing"
 
 
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"email": "a@b.example\r\nBcc: c@d.example"}, "request_invalid"),
-        ({"email": "nobody"}, "request_invalid"),
-        ({"timeZone": "Mars/Olympus"}, "request_invalid"),
-        ({"timeZone": "../../etc/passwd"}, "request_invalid"),
-        ({"eventTypes": ["nothing.happened"]}, "request_invalid"),
-        ({"quietHours": {"from": "25:00", "until": "07:00"}}, "request_invalid"),
-        ({"quietHours": {"from": "07:00", "until": "07:00"}}, "request_invalid"),
-        ({"chat": {"form": "irc", "url": "https://a.example"}}, "request_invalid"),
-        ({"chat": {"form": "slack", "url": "ftp://a.example"}}, "chat_url_refused"),
-        ({"chat": {"form": "slack"}}, "chat_url_missing"),
-    ],
-)
-def test_wrong_settings_are_refused_and_nothing_is_kept(
-    trader: ClientHandle, post: Post, settings: dict[str, object], name: str
-) -> None:
+WRONG_SETTINGS: list[tuple[dict[str, object], str]] = [
+    ({"email": "a@b.example\r\nBcc: c@d.example"}, "request_invalid"),
+    ({"email": "nobody"}, "request_invalid"),
+    ({"timeZone": "Mars/Olympus"}, "request_invalid"),
+    ({"timeZone": "../../etc/passwd"}, "request_invalid"),
+    ({"eventTypes": ["nothing.happened"]}, "request_invalid"),
+    ({"quietHours": {"from": "25:00", "until": "07:00"}}, "request_invalid"),
+    ({"quietHours": {"from": "07:00", "until": "07:00"}}, "request_invalid"),
+    ({"chat": {"form": "irc", "url": "https://a.example"}}, "request_invalid"),
+    ({"chat": {"form": "slack", "url": "ftp://a.example"}}, "chat_url_refused"),
+    ({"chat": {"form": "slack"}}, "chat_url_missing"),
+]
+
+
+def test_wrong_settings_are_refused_and_nothing_is_kept(trader: ClientHandle, post: Post) -> None:
     del post
     person = Person(trader.api)
-    refused = person.put(**settings)
-    assert (refused.status_code, refused.json()["name"]) == (400, name), refused.text
+    for settings, name in WRONG_SETTINGS:
+        refused = person.put(**settings)
+        assert (refused.status_code, refused.json()["name"]) == (400, name), (settings, refused.text)
     assert person.show() == {"channels": [], "eventTypes": [], "timeZone": "UTC"}
+
+
+def test_chat_inside_the_network_is_refused_and_not_called(trader: ClientHandle, post: Post) -> None:
+    person = Person(trader.api)
+    with receiving() as chat:
+        ok(person.put(chat={"form": "generic", "url": chat.url}))
+        happens(post, "one")
+        object.__setattr__(post.runtime, "outgoing", Outgoing(allow_private=False))
+        assert post.deliver() == 0
+        assert chat.received == []
+    assert "its address must be" in person.channel("chat")["problem"]
+    for url in ("https://10.0.0.1/hook", "http://chat.example/hook", "https://[::1]/hook"):
+        refused = person.put(chat={"form": "generic", "url": url})
+        assert (refused.status_code, refused.json()["name"]) == (400, "chat_url_refused"), url
 
 
 def test_operator_chooses_among_its_own_types(network: Network, post: Post) -> None:

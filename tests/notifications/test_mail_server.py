@@ -49,7 +49,9 @@ def test_connection_is_encrypted_and_logs_in_with_the_password_of_the_file(
         password_file.write_text("right\n")
         clock.advance(minutes=1)
         assert sending.deliver() == 1
-        assert server.logins == [(b"clearwindow", b"wrong"), (b"clearwindow", b"right")]
+        # A wrong password is tried with each method of the server, the right one once.
+        *wrong, right = server.logins
+        assert (set(wrong), right) == ({(b"clearwindow", b"wrong")}, (b"clearwindow", b"right"))
         assert (server.encrypted, [mail.to for mail in server.received]) == ([True], [ADDRESS])
 
 

@@ -37,8 +37,11 @@ _MOMENT: Final = datetime(2026, 1, 5, tzinfo=UTC)
 _IN_CODE: Final = re.compile(r'"((?:SELECT|INSERT|UPDATE|DELETE)\b[^"]*\bsandbox\b[^"]*)"')
 """Statements of the sandbox's clock, which stand in its module and not in a room's file."""
 
-_QUEUED: Final = "INSERT INTO event_to_deliver (sequence, event_id) SELECT sequence, id FROM event"
-"""What the trigger of events does, with the rights of whoever inserts one."""
+_TRIGGERS: Final = {
+    "event_queued": "INSERT INTO event_to_deliver (sequence, event_id) SELECT sequence, id FROM event",
+    "event_queued_to_tell": "INSERT INTO event_to_tell (sequence, event_id) SELECT sequence, id FROM event",
+}
+"""What the triggers of events do, with the rights of whoever inserts one."""
 
 
 def statements() -> Iterator[tuple[str, str]]:
@@ -51,7 +54,7 @@ def statements() -> Iterator[tuple[str, str]]:
     code = (root / "postgres" / "sandbox.py").read_text()
     yield from ((f"sandbox.{number}", found[1]) for number, found in enumerate(_IN_CODE.finditer(code)))
     yield "migrations.pending", "SELECT name, sha256 FROM schema_migration"
-    yield "trigger.event_queued", _QUEUED
+    yield from ((f"trigger.{name}", text) for name, text in _TRIGGERS.items())
     for sealed in SEALED:
         names = {"table": sealed.table, "column": sealed.column, "type": sealed.id_type}
         yield f"rotation.{sealed.table}", WRITE.format(**names).strip()

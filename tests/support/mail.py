@@ -81,9 +81,11 @@ class _Handler:
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, _smtp: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, smtp: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.original_content or b""
-        self._server.encrypted.append(session.ssl is not None)
+        # The session knows of STARTTLS alone.
+        at_once = smtp.transport is not None and smtp.transport.get_extra_info("ssl_object") is not None
+        self._server.encrypted.append(at_once or session.ssl is not None)
         self._server.received += [Mail(address, content) for address in envelope.rcpt_tos]
         return "250 kept"
 
