@@ -107,12 +107,17 @@ SELECT EXISTS (SELECT FROM event_to_tell)
 SELECT pg_advisory_xact_lock(hashtext('clearwindow.telling'))
 
 -- name: tell
--- Makes the notifications of the oldest events that nobody was told of, and takes these events off the list. Returns
--- their number. A step of a settlement is told to its partner and its clients as webhooks tell it.
-WITH taken AS (
-    DELETE FROM event_to_tell AS listed
-    USING (SELECT sequence FROM event_to_tell ORDER BY sequence LIMIT %(events)s) AS first
-    WHERE listed.sequence = first.sequence
+-- Makes the notifications of the oldest events that nobody was told of, up to a number of events and of owners (the
+-- first may have more), and takes these events off the list. Returns their number. A step of a settlement is told to
+-- its partner and its clients as webhooks tell it.
+WITH first AS (
+    SELECT listed.sequence, event.clients + 1 AS owners,
+           sum(event.clients + 1) OVER (ORDER BY listed.sequence) AS owners_so_far
+    FROM (SELECT sequence, event_id FROM event_to_tell ORDER BY sequence LIMIT %(events)s) AS listed
+    JOIN event ON event.id = listed.event_id
+), taken AS (
+    DELETE FROM event_to_tell AS listed USING first
+    WHERE listed.sequence = first.sequence AND (owners_so_far = owners OR owners_so_far <= %(owners)s)
     RETURNING listed.event_id
 ), told AS (
     SELECT event.* FROM taken JOIN event ON event.id = taken.event_id
@@ -125,16 +130,14 @@ WITH taken AS (
     UNION ALL
     SELECT recipient.id, told.id, told.sequence, told.created_at, true
     FROM told
-    JOIN LATERAL (
-        SELECT DISTINCT client.enterprise_id
-        FROM settlement_party AS party
-        JOIN connection ON connection.id = party.connection_id
-        JOIN client ON client.id = connection.client_id
-        WHERE party.settlement_id = told.subject_id
-    ) AS involved ON told.clients > 0
-    JOIN notification_recipient AS recipient ON recipient.enterprise_id = involved.enterprise_id
+    JOIN notification_recipient AS recipient ON told.clients > 0
+    JOIN client ON client.enterprise_id = recipient.enterprise_id
     JOIN membership ON (membership.enterprise_id, membership.user_id) = (recipient.enterprise_id, recipient.user_id)
     WHERE {told_to_member}
+      AND EXISTS (SELECT FROM connection
+                  JOIN settlement_party AS party
+                    ON (party.settlement_id, party.connection_id) = (told.subject_id, connection.id)
+                  WHERE connection.client_id = client.id)
     UNION ALL
     SELECT recipient.id, told.id, told.sequence, told.created_at, false
     FROM told

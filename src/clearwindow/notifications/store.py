@@ -136,12 +136,17 @@ def has_events_to_tell(tx: Transaction) -> bool:
     return tx.scalars(bool, sql["has_events_to_tell"])[0]
 
 
-def tell(tx: Transaction, *, events: int) -> int:
-    """Makes the notifications of the oldest events that nobody was told of. Returns the number of these events."""
+def tell(tx: Transaction, *, events: int, owners: int) -> int:
+    """Makes the notifications of the oldest events that nobody was told of. Returns the number of these events.
+
+    Args:
+        events: the most events.
+        owners: the most enterprises that these events belong to; the first event may have more.
+    """
     # A statement of its own: the next one must see what the last holder of the lock has committed.
     tx.run(sql["lock_telling"])
-    administrators = sorted(ADMINISTRATORS_TYPES)
-    return tx.scalars(int, sql["tell"], events=events, administrators_types=administrators)[0]
+    values = {"events": events, "owners": owners, "administrators_types": sorted(ADMINISTRATORS_TYPES)}
+    return tx.scalars(int, sql["tell"], **values)[0]
 
 
 def claim_channels(tx: Transaction, lease_id: UUID, leased_until: datetime, limit: int) -> list[Channel]:

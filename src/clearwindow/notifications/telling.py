@@ -29,10 +29,9 @@ from clearwindow.notifications.models import (
 from clearwindow.notifications.preferences import code_context, url_context
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
+from clearwindow.webhooks.fan_out import EVENTS_AT_ONCE, OWNERS_AT_ONCE
 from clearwindow.webhooks.rules import MAX_AGE
 
-EVENTS_AT_ONCE: Final = 500
-"""The most events that one transaction makes notifications of."""
 PER_CHANNEL: Final = 200
 """The most notifications that one claim of a channel takes."""
 _TIMEOUTS_IN_A_LEASE: Final = 6
@@ -50,7 +49,7 @@ def tell_all(runtime: Runtime) -> None:
             # Most looks find nothing. They take no lock.
             if not store.has_events_to_tell(tx):
                 return
-            store.tell(tx, events=EVENTS_AT_ONCE)
+            store.tell(tx, events=EVENTS_AT_ONCE, owners=OWNERS_AT_ONCE)
 
 
 def claim(runtime: Runtime, limit: int) -> list[Claim]:
