@@ -140,6 +140,7 @@ def tell(tx: Transaction, *, events: int, owners: int) -> int:
     """Makes the notifications of the oldest events that nobody was told of. Returns the number of these events.
 
     Args:
+        tx: the transaction.
         events: the most events.
         owners: the most enterprises that these events belong to; the first event may have more.
     """
