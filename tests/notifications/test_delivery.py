@@ -241,6 +241,7 @@ def test_chat_is_posted_to_and_gone_one_ends(trader: ClientHandle, post: Post) -
 WRONG_SETTINGS: list[tuple[dict[str, object], str]] = [
     ({"email": "a@b.example\r\nBcc: c@d.example"}, "request_invalid"),
     ({"email": "nobody"}, "request_invalid"),
+    ({}, "request_invalid"),
     ({"timeZone": "Mars/Olympus"}, "request_invalid"),
     ({"timeZone": "../../etc/passwd"}, "request_invalid"),
     ({"eventTypes": ["nothing.happened"]}, "request_invalid"),

@@ -100,6 +100,13 @@ class SettingsRequest(RequestModel):
     time_zone: Annotated[ShortText, AfterValidator(_time_zone)] = "UTC"
     quiet_hours: WantedQuietHours | None = None
 
+    @model_validator(mode="after")
+    def _require_some(self) -> Self:
+        # The signature of a read may have an empty body, and must not serve to end everything.
+        if not self.model_fields_set:
+            raise ValueError("must have a field: to stop all messages, send a DELETE")
+        return self
+
     def to_model(self) -> WantedSettings:
         return WantedSettings(
             self.email,
