@@ -8,7 +8,7 @@ PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom attack clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript attack clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo 'make doors           through how many modules, packages and changes of file a request goes'
 	@echo 'make errors          make docs/reference/errors.md from the registry of errors'
 	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
+	@echo 'make typescript      the package of the TypeScript client, with types of our OpenAPI document (dist/)'
 	@echo 'make sbom            the CycloneDX list of all that the lock installs, and its licences (dist/)'
 	@echo 'make format          format the code and mend what the linter can mend'
 	@echo 'make lock            bring requirements.lock up to date'
@@ -131,6 +132,10 @@ attack: install
 # dist/clearwindow.cdx.json, and which licences it holds. Fails on a licence that tools/licences.toml does not allow.
 sbom: install
 	@$(BIN)/python -m tools.sbom
+
+# dist/clearwindow-client-….tgz. Needs node and npm; the lock of npm fixes what builds it.
+typescript: install
+	@$(BIN)/python -m tools.typescript
 
 # Modules, packages and changes of file that a request goes through; DOORS=--list names the modules.
 doors: install

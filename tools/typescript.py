@@ -93,11 +93,13 @@ def _without(value: Any, *, named: bool = False) -> Any:  # noqa: ANN401 - JSON
 
 def _answers(responses: Json) -> Json:
     """Returns the answers of one operation. Most of its errors have the same form: they become the default."""
-    own = {
-        status: {**answer, "content": {_JSON: answer["content"][_JSON]}} if _JSON in answer.get("content", {}) else answer
-        for status, answer in responses.items()
-        if answer.get("content", {}).get(_JSON, {}).get("schema") != _PROBLEM
-    }
+    own: Json = {}
+    for status, answer in responses.items():
+        content = answer.get("content", {})
+        if _JSON not in content:
+            own[status] = answer
+        elif content[_JSON].get("schema") != _PROBLEM:
+            own[status] = {**answer, "content": {_JSON: content[_JSON]}}
     return own if len(own) == len(responses) else {**own, "default": _REFUSED}
 
 
@@ -119,11 +121,11 @@ def main() -> int:
     try:
         _run(SOURCE, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         build(SOURCE)
-        name = _run(SOURCE, "npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(WRITTEN)).strip()
+        packed = _run(SOURCE, "npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(WRITTEN))
     except BuildError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
-    print(f"dist/{name}")
+    sys.stdout.write(f"dist/{packed.strip()}\n")
     return 0
 
 

@@ -38,13 +38,14 @@ import { connect } from "clearwindow-client";
 const network = connect({ url: "https://network.example", token: "" });
 const params = { path: { enterpriseId: "meridian" } };
 const settlements = "/api/network/v2/enterprises/{enterpriseId}/partners/settlements";
+const body = { externalId: "1", nonce: "1", settlementAmounts: {}, cutoffAt: "" };
 export async function wrong() {
   // @ts-expect-error there is no such path
   await network.GET("/api/network/v1/nothing", {});
   // @ts-expect-error the path has an id
   await network.GET("/api/network/v1/enterprises/{enterpriseId}/partners/settlements", {});
   // @ts-expect-error the body has no signature
-  await network.POST(settlements, { params, body: { externalId: "1", nonce: "1", settlementAmounts: {}, cutoffAt: "" } });
+  await network.POST(settlements, { params, body });
   const { data } = await network.GET("/api/network/v1/whoami", {});
   // @ts-expect-error the answer has no such field
   return data?.nothing;
@@ -100,7 +101,7 @@ def test_types_leave_out_examples_and_join_errors() -> None:
     problem = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     described = {"properties": {"example": {}}, "example": 1}
     answer = {"headers": {}, "content": {"text/csv": {}, "application/json": {"schema": described}}}
-    document = {"paths": {"/a": {"get": {"responses": {"200": answer, "400": problem, "404": problem}}}}}
-    (responses,) = [one["responses"] for path in typescript.typed_part(document)["paths"].values() for one in path.values()]
+    whole = {"paths": {"/a": {"get": {"responses": {"200": answer, "400": problem, "404": problem}}}}}
+    responses = typescript.typed_part(whole)["paths"]["/a"]["get"]["responses"]
     assert list(responses) == ["200", "default"]
     assert responses["200"] == {"content": {"application/json": {"schema": {"properties": {"example": {}}}}}}
