@@ -12,6 +12,7 @@ from tests.support.operators import make_key
 
 ID: Final = UUID("7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39")
 AT: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+XPUB: Final = make_key().xpub
 
 MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
     "v1WebhookEndpointsGetRoute": (
@@ -269,12 +270,12 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
     "changeClient": ("operator.update_client", lambda operator: operator.update_client(ID, active=False)),
     "openGoAccount": (
         "operator.go_accounts.create",
-        lambda operator: operator.go_accounts.create("aster", keys=[NewKey(make_key().xpub)], custodian_key=True),
+        lambda operator: operator.go_accounts.create("aster", keys=[NewKey(XPUB)], custodian_key=True),
     ),
     "addKey": (
         "operator.go_accounts.add_key",
         lambda operator: (
-            operator.go_accounts.add_key(ID, NewKey(make_key().xpub)),
+            operator.go_accounts.add_key(ID, NewKey(XPUB)),
             operator.go_accounts.add_custodian_key(ID),
         ),
     ),

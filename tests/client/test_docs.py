@@ -18,6 +18,7 @@ from tests.client.shapes import opened
 from tests.client.test_webhooks import headers, v1
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.operators import make_key
+from tools import sdk_examples_page
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 PAGE: Final = DOCS / "how-to" / "use-the-python-sdk.md"
@@ -53,13 +54,17 @@ def test_examples_of_the_page_run(
             exec(example.replace("https://network.example", base_url), names)  # noqa: S102 - our own page
         printed = capsys.readouterr().out.splitlines()
         assert printed[0].endswith(" pending")
-        assert printed[1] == "repeated"
-        assert "external id" in printed[2].lower() or "externalid" in printed[2].lower()
-        assert printed[3].startswith("not covered: [{")
-        assert printed[4] == "800000000 150000000"
+        assert printed[1] == "pending"
+        assert printed[2] == "repeated"
+        assert "external id" in printed[3].lower() or "externalid" in printed[3].lower()
+        assert printed[4].startswith("not covered: [{")
+        assert printed[5] == "800000000 150000000"
         assert names["dispute"].expected_transfers == {"ofcbtc": -100_000_000}
-        assert printed[5] == f"['{names['dispute'].id}']"
-        assert printed[6].startswith("True [datetime.datetime(")
+        assert printed[6] == f"['{names['dispute'].id}']"
+        assert printed[7].startswith("True [datetime.datetime(")
+        found = names["trader"].settlements.list(statuses=["pending"]).page().items[0]
+        assert names["trader"].settlements.summary(found.id) == names["trader"].settlements.get(found.id).settlement
+        assert sdk_network.operator.settlements.summary(found.id).id == found.id
         for name in ("exchange", "trader"):
             names[name].close()
 
@@ -74,6 +79,15 @@ def test_webhook_receiver_of_the_page_accepts_genuine_delivery(capsys: pytest.Ca
     assert capsys.readouterr().out == "dispute.created {'disputeId': 'd'}\n"
     assert names["receive"](genuine, b"{}") == 400
     assert names["receive"](headers(v1(body)), body) == 400
+
+
+def test_page_of_examples_has_the_calls_of_the_tests() -> None:
+    page = sdk_examples_page.page()
+    assert sdk_examples_page.PAGE.read_text(encoding="utf-8") == page
+    for method in {
+        method for table in (CLIENT, PARTNER, MEMBER, EXCHANGE, OPERATOR) for method, _ in table.values()
+    }:
+        assert f"{method}(" in page, method
 
 
 def test_table_of_contract_operations_is_complete() -> None:

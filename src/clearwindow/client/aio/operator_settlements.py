@@ -33,6 +33,10 @@ class AsyncOperatorSettlements:
         path = self._desk.path("/settlements/{}", settlement_id)
         return await self._desk.get(path, value_of(OperatorSettlementDetail), filters)
 
+    async def summary(self, settlement_id: Id) -> OperatorSettlement:
+        """Returns the settlement alone: `get` without the transfers and disputes."""
+        return (await self.get(settlement_id, page_size=1)).settlement
+
     async def retry(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
         """Retries a failed settlement at once.
 

@@ -34,6 +34,10 @@ class OperatorSettlements:
         path = self._desk.path("/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(OperatorSettlementDetail), filters)
 
+    def summary(self, settlement_id: Id) -> OperatorSettlement:
+        """Returns the settlement alone: `get` without the transfers and disputes."""
+        return (self.get(settlement_id, page_size=1)).settlement
+
     def retry(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
         """Retries a failed settlement at once.
 

@@ -206,6 +206,10 @@ class PartnerSettlements:
         path = self._desk.path("/partners/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(SettlementDetail), filters)
 
+    def summary(self, settlement_id: Id) -> Settlement:
+        """Returns the settlement alone: `get` without the transfers and disputes."""
+        return (self.get(settlement_id, page_size=1)).settlement
+
     def forecast(self, settlement_id: Id, **filters: Unpack[PartnerForecastFilters]) -> SettlementForecast:
         """Returns what each deadline brings if nothing changes, with one page of the network accounts."""
         path = self._desk.path("/partners/settlements/{}/forecast", settlement_id)
@@ -289,6 +293,10 @@ class ClientSettlements:
         """Returns one settlement with the client's disputes and one page of the client's transfers."""
         path = self._desk.path("/clients/settlements/{}", settlement_id)
         return self._desk.get(path, value_of(ClientSettlementDetail), filters)
+
+    def summary(self, settlement_id: Id) -> Settlement:
+        """Returns the settlement alone: `get` without the transfers and disputes."""
+        return (self.get(settlement_id, page_size=1)).settlement
 
     def forecast(self, settlement_id: Id, **filters: Unpack[ForecastFilters]) -> SettlementForecast:
         """Returns what each deadline brings to the client's connections if nothing changes."""
