@@ -93,6 +93,7 @@ USUAL_TYPES: Final = frozenset(
         EventType.SETTLEMENT_TOP_UP_REQUIRED,
         EventType.SETTLEMENT_FAILED,
         EventType.SETTLEMENT_REJECTED,
+        EventType.SETTLEMENT_WITHDRAWN,
         EventType.SETTLEMENT_SLA_ALERT,
         EventType.DISPUTE_CREATED,
         EventType.DISPUTE_CLOSED,

@@ -215,7 +215,8 @@ def _kind(hint: Any) -> _Kind:  # noqa: ANN401, C901, PLR0911 - one line for eac
         # typer takes lists of enums, but not of literals.
         choices: Any = StrEnum("Choice", {text: text for text in get_args(hint)})  # type: ignore[misc]
         return _Kind(choices, lambda _, choice: choice.value)
-    if get_origin(hint) is not None and issubclass(get_origin(hint), Mapping):
+    is_map = get_origin(hint) is not None and issubclass(get_origin(hint), Mapping)
+    if is_map or typing.is_typeddict(hint):
         return _Kind(str, _pairs, "NAME=VALUE", many=True)
     if get_origin(hint) is not None and issubclass(get_origin(hint), Sequence):
         inner = _kind(get_args(hint)[0])
