@@ -17,7 +17,7 @@ def run_steps(steps: str, folder: Path) -> str:
     ran = subprocess.run(  # noqa: S603 - the page's own words
         ["/bin/bash", "-euo", "pipefail", "-c", steps],
         cwd=folder,
-        env=environment() | {"NO_PROXY": "127.0.0.1"},
+        env=environment() | {"NO_PROXY": "127.0.0.1", "XDG_CONFIG_HOME": str(folder / "settings")},
         capture_output=True,
         text=True,
         check=False,
@@ -43,16 +43,22 @@ def test_every_step_works_and_the_door_is_shut_after_it(open_folder: Path) -> No
         assert served.get("/api/operator/v1/audit-log").status_code == 401
         assert served.get("/api/operator/v1/audit-log", tokens["ben"]).status_code == 200
     assert '"network":{"mode":"earnest","singleOperator":false}' in printed
-    assert "\nAda cannot approve it herself\n" in printed
+    assert "\nIt waits: exit code 4\n" in printed
+    assert "\nAda cannot approve it herself: exit code 1\n" in printed
     assert "own_proposal" in printed
-    assert "\ncarried_out\n" in printed
-    assert "\nlet a program deposit without further approval, as the operator Ada\n500000\n" in printed
+    assert printed.count("carried_out") >= 3
+    assert "\nCarl waits: exit code 4\nid " in printed
+    assert "\nHis token waits: exit code 4\n" in printed
+    assert "you are  the operator Carl (approver)\n" in printed
+    assert "\nThe program waits: exit code 4\n" in printed
+    assert "let a program deposit without further approval, as the operator Ada\n" in printed
+    assert '"available":"500000"' in printed
     assert "token_for_deposits" in printed
     assert "\nthe program only deposits\n" in printed
     assert "\nEve is refused\n" in printed
     assert "\nEve is refused again\n" in printed
     for action in ("network.opened", "operator.created", "enterprise.created", "go_account.opened"):
-        assert f'"action":"{action}"' in printed
+        assert action in printed
     assert not any(token in printed for token in tokens.values())
 
     refused = command("serve", "--port", "0", "--data", str(folder / "data"), sandbox="1")

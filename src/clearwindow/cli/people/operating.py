@@ -14,11 +14,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from clearwindow.cli.people.parameters import Parameter, currency_beside, parameters_of
-from clearwindow.cli.people.problems import not_yet, usage
+from clearwindow.cli.people.problems import usage, waits_for_approval
 from clearwindow.cli.people.rendering import render
 from clearwindow.cli.people.session import Session, for_operators
 from clearwindow.client import Operator
-from clearwindow.client.answers.proposals import OperatorProposal
+from clearwindow.client.answers.proposals import OperatorProposal, WaitsForApprovalError
 
 _NOT_COMMANDS: Final = frozenset({"close"})
 _ARGUMENTS: Final = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
@@ -65,13 +65,13 @@ def _command_of(method: Callable[..., Any], noun: str | None) -> Callable[..., N
 
     def command(session: Session, *, limit: int = _LIMIT, **given: Any) -> None:  # noqa: ANN401 - of any method
         receiver = session.operator if noun is None else getattr(session.operator, noun)
-        result = getattr(receiver, method.__name__)(**_values(session, parameters, given))
+        try:
+            result = getattr(receiver, method.__name__)(**_values(session, parameters, given))
+        except WaitsForApprovalError as waiting:
+            result = waiting.proposal
         render(session, noun or method.__name__, result, limit)
         if isinstance(result, OperatorProposal) and result.status == _WAITS and method.__name__ != "get":
-            raise not_yet(
-                f"Nothing was done yet. Another operator must approve: {result.summary}\n"
-                f"  clearwindow operator proposals approve {result.id}"
-            )
+            raise waits_for_approval(result)
 
     signature = [inspect.Parameter("session", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Session)]
     signature += [

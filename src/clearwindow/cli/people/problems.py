@@ -8,6 +8,7 @@ from clearwindow.cli.people.harmless import harmless
 
 if TYPE_CHECKING:
     from clearwindow.client import ApiError
+    from clearwindow.client.answers.proposals import OperatorProposal
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -43,6 +44,14 @@ def not_yet(message: str) -> EndError:
     return EndError(message, NOT_YET)
 
 
+def waits_for_approval(proposal: OperatorProposal) -> EndError:
+    """It was proposed, and other operators decide."""
+    return not_yet(
+        f"Nothing was done yet. Another operator must approve: {proposal.summary}\n"
+        f"  clearwindow operator proposals approve {proposal.id}"
+    )
+
+
 def end_of(error: Exception) -> EndError | None:  # noqa: PLR0911 - one line for each kind
     """Returns how the command ends after this error; None for a defect."""
     from clearwindow.client import (  # noqa: PLC0415 - offline commands do not need the SDK
@@ -58,11 +67,7 @@ def end_of(error: Exception) -> EndError | None:  # noqa: PLR0911 - one line for
     if isinstance(error, EndError):
         return error
     if isinstance(error, WaitsForApprovalError):
-        proposal = error.proposal
-        return not_yet(
-            f"Nothing was done yet. Another operator must approve: {proposal.summary}\n"
-            f"  clearwindow operator proposals approve {proposal.id}"
-        )
+        return waits_for_approval(error.proposal)
     if isinstance(error, ApiError):
         return EndError(_told(error), UNREACHABLE if error.status >= _SERVER_ERRORS else REFUSED)
     if isinstance(error, NoAnswerError | UnexpectedAnswerError | UnusableEnvironmentError):

@@ -86,7 +86,7 @@ def _field(session: Session, field: str, value: Any) -> object:  # noqa: ANN401 
 
 
 def _mapping(coins: Coins, given: Mapping[str, Any]) -> str:
-    if all(isinstance(quantity, int) for quantity in given.values()):
+    if all(isinstance(quantity, int) and not isinstance(quantity, bool) for quantity in given.values()):
         return ", ".join(coins.text(name, quantity) for name, quantity in given.items())
     return json.dumps(document(given))
 
