@@ -18,6 +18,12 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "settle": Lazy(_PEOPLE, f"{_CLI}.people.settling:settle", "Preview, sign, stage and follow a settlement."),
     "balances": Lazy(_PEOPLE, f"{_CLI}.people.reading:balances", "Show what you have."),
     "settlements": Lazy(_PEOPLE, f"{_CLI}.people.reading:settlements", "List settlements, or show one."),
+    "forecast": Lazy(
+        _PEOPLE, f"{_CLI}.people.forecasts:forecast", "Show what the deadlines of a settlement bring."
+    ),
+    "movable": Lazy(
+        _PEOPLE, f"{_CLI}.people.forecasts:movable", "Show how much can be moved now, and why not more."
+    ),
     "disputes": Lazy(
         _PEOPLE, f"{_CLI}.people.disputing:disputes_app", "List, show, raise, retract and close disputes."
     ),

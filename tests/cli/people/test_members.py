@@ -47,6 +47,14 @@ def test_balances_are_shown_with_their_unit(persons: Persons, crane: str) -> Non
     assert re.search("Crane's +2 BTC +0 BTC", persons.done("balances", "--profile", "meridian"))
 
 
+def test_exchange_is_found_by_its_name_in_any_case(persons: Persons) -> None:
+    named = ("--name", "any case", "--profile", "aster")
+    persons.done("connect", "MERIDIAN", *named, given="token")
+    missing = persons.fails(2, "connect", "Nobody", *named, given="token")
+    assert re.search("There is no exchange named 'Nobody'. There are: .*meridian", missing)
+    assert "There is no connection token" in persons.fails(2, "connect", "meridian", *named)
+
+
 def test_exchange_tells_clients_with_one_name_for_a_connection_apart(persons: Persons) -> None:
     ids = []
     for name in ("one", "two"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID, uuid4
 
 import typer
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clearwindow.client.answers.allocations import Allocation
     from clearwindow.client.answers.network import Connection
 
+_SHOWN_NAMES: Final = 12
 ConnectionName = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection: its name or id.")]
 AmountWords = Annotated[
     list[str], typer.Argument(metavar="AMOUNT", help="The amount with its currency, such as 1.5 BTC.")
@@ -186,10 +187,18 @@ def _partner_id(session: Session, name: str) -> str:
         return str(UUID(name))
     except ValueError:
         pass
-    found = [each.id for each in session.client.partners(names=[name])]
-    if len(found) != 1:
-        raise usage(f"There are {len(found)} exchanges named {name!r}: say its id.")
-    return found[0]
+    known = list(session.client.partners())
+    found = [each for each in known if each.name == name] or [
+        each for each in known if each.name.casefold() == name.casefold()
+    ]
+    if not found:
+        shown = ", ".join(sorted(each.name for each in known)[:_SHOWN_NAMES]) or "none"
+        raise usage(f"There is no exchange named {name!r}. There are: {shown}.")
+    if len(found) > 1:
+        raise usage(
+            f"{len(found)} exchanges are named {name!r}: say the id, {' or '.join(each.id for each in found)}."
+        )
+    return found[0].id
 
 
 def _secret(path: Path) -> str:

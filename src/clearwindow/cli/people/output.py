@@ -90,6 +90,11 @@ class Output:
         typer.echo(json.dumps(document(value)) if self.form is Format.JSON else line)
         sys.stdout.flush()
 
+    def heading(self, line: str) -> None:
+        """Prints what stands above a table, if people read it."""
+        if self.form is Format.PEOPLE:
+            typer.echo(f"\n{harmless(line)}:")
+
     def note(self, line: str) -> None:
         """Tells people something beside the result."""
         typer.echo(harmless(line), err=True)

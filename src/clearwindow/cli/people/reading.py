@@ -53,7 +53,7 @@ def balances(session: Session) -> None:
     read = session.partner.balances() if is_partner else session.client.balances()
     rows: list[tuple[str, str, Balance]] = []
     rows += [("custody", name, balance) for name, balance in sorted((read.balances or {}).items())]
-    names = _names_of_connections(session) if is_partner and session.output.form is not Format.JSON else {}
+    names = names_of_connections(session) if is_partner and session.output.form is not Format.JSON else {}
     for connection_id, found in read.network_balances.items():
         place = names.get(connection_id) or getattr(found, "name", None) or connection_id
         rows += [(place, name, balance) for name, balance in sorted(found.balances.items())]
@@ -72,9 +72,10 @@ def balances(session: Session) -> None:
     )
 
 
-def _names_of_connections(session: Session) -> dict[str, str]:
+def names_of_connections(session: Session) -> dict[str, str]:
     """Returns the names that clients gave them, by id; with the id if several have the same name."""
-    names = {each.id: each.name for each in session.partner.connections.list(page_size=_PAGE)}
+    noun: Any = session.partner.connections if session.is_partner else session.client.connections
+    names = {each.id: each.name for each in noun.list(page_size=_PAGE)}
     used = Counter(names.values())
     return {each: name if used[name] == 1 else f"{name} ({each})" for each, name in names.items()}
 
