@@ -21,6 +21,10 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "forecast": Lazy(
         _PEOPLE, f"{_CLI}.people.forecasts:forecast", "Show what the deadlines of a settlement bring."
     ),
+    "calendar": Lazy(_PEOPLE, f"{_CLI}.people.calendars:calendar", "List when the windows of settlements end."),
+    "top-ups": Lazy(
+        _PEOPLE, f"{_CLI}.people.calendars:top_ups", "List what an exchange must pay in, and until when."
+    ),
     "movable": Lazy(
         _PEOPLE, f"{_CLI}.people.forecasts:movable", "Show how much can be moved now, and why not more."
     ),

@@ -32,6 +32,18 @@ def test_both_sides_see_what_a_settlement_will_bring_and_what_holds_their_funds(
     assert ["-0.5 BTC", "0 BTC", "0.5 BTC", "0.5 BTC"] in lines
     assert ["wren", "0.5 BTC", "0 BTC", "0 BTC"] in lines
 
+    calendar = [words(line)[1:] for line in persons.done("calendar", "--profile", "plover").splitlines()[1:]]
+    assert calendar == [
+        ["gain", "the dispute window ends", "-0.5 BTC"],
+        ["loss", "the dispute window ends", "1.5 BTC"],
+        ["gain", "the top-up window ends", "-0.5 BTC"],
+        ["loss", "the top-up window ends", "1.5 BTC"],
+    ]
+    assert "0.5 BTC" in persons.done("calendar", "--profile", "wren").splitlines()[1]
+    (lack,) = [words(line)[1:] for line in persons.done("top-ups", "--profile", "plover").splitlines()[1:]]
+    assert lack == ["no", "gain", "0.5 BTC", "0.5 BTC"]
+    assert "Only exchanges top up" in persons.fails(2, "top-ups", "--profile", "wren")
+
     settlement = persons.json("settlements", "loss", "--profile", "plover")["settlement"]["id"]
     raised = ("disputes", "raise", settlement, "--connection", "wren", "--expect-nothing", "--yes")
     persons.done(*raised, "--profile", "wren")

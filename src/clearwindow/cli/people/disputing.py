@@ -82,7 +82,9 @@ def show(session: Session, dispute: DisputeId) -> None:
 @for_members
 def raise_dispute(
     session: Session,
-    settlement: Annotated[str, typer.Argument(metavar="SETTLEMENT", help="The id of the settlement.")],
+    settlement: Annotated[
+        str, typer.Argument(metavar="SETTLEMENT", help="The settlement: its id or the exchange's external id.")
+    ],
     *,
     connection: Annotated[str, typer.Option(help="Your connection: its name or id.")],
     expect: Annotated[
@@ -107,12 +109,13 @@ def raise_dispute(
         if coin.name in expected:
             raise usage(f"--expect has {coin.label} twice.")
         expected[coin.name] = quantity
+    settlement_id = find_settlement(session, settlement, as_client=True)
     where = find_connection(session, connection)
     shown = _amounts(session, expected)
     if not yes and not session.confirm(f"Dispute the settlement {settlement} on {where.name}, expecting {shown}?"):
         raise refused("Nothing was done.")
     made = session.client.disputes.create(
-        settlement, connection_id=where.id, expected_transfers=expected, reason=reason
+        settlement_id, connection_id=where.id, expected_transfers=expected, reason=reason
     )
     session.output.record(made, {"dispute": made.id, "the client expects": shown, "state": _state(made)})
 

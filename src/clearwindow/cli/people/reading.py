@@ -136,21 +136,27 @@ def settlements(
     )
 
 
-def find_settlement(session: Session, name: str) -> str:
+def find_settlement(session: Session, name: str, *, as_client: bool = False) -> str:
     """Returns the id of a settlement: as it is, or found by the partner's external id.
 
     Raises:
-        EndError: there is none.
+        EndError: there is none, or several exchanges of a client have one.
     """
     try:
         return str(UUID(name))
     except ValueError:
         pass
-    if not session.is_partner:
-        raise usage(f"{name!r} is no id of a settlement: clearwindow settlements lists them.")
-    for found in session.partner.settlements.list(external_ids=[name], page_size=1):
-        return found.id
-    raise refused(f"There is no settlement {name!r}: clearwindow settlements lists them.")
+    if session.is_partner and not as_client:
+        found = [each.id for each in session.partner.settlements.list(external_ids=[name])]
+    else:
+        # The client's list of the contract has no filter by the partner's ids.
+        newest = islice(session.client.settlements.list(page_size=_PAGE), _PAGE)
+        found = [each.id for each in newest if each.external_id == name]
+    if len(found) > 1:
+        raise usage(f"{len(found)} settlements are named {name!r}: say the id, {' or '.join(found[:5])}.")
+    if not found:
+        raise refused(f"There is no settlement {name!r}: clearwindow settlements lists them.")
+    return found[0]
 
 
 def show_settlement(session: Session, name: str, limit: int) -> None:
