@@ -1,4 +1,4 @@
-"""A PostgreSQL for the test run, and a fresh migrated database for each test."""
+"""A PostgreSQL for the test run, and a migrated database without rows for each test."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from clearwindow.postgres.embedded.access import APPLICATION, OWNER, SUPERUSER
 from clearwindow.postgres.embedded.cluster import start_embedded
 from clearwindow.postgres.migrations import migrate
+from tests.support.recycling import RecycledDatabase
 
 TEMPLATE = "clearwindow_template"
 
@@ -46,7 +47,7 @@ def migrate_as_owner(dsn: str) -> None:
 
 
 class TestCluster:
-    """One server. Databases are copied from a migrated template, which takes milliseconds."""
+    """One server. New databases are copied from a migrated template, and used again after they are emptied."""
 
     __test__ = False
 
@@ -54,6 +55,7 @@ class TestCluster:
         self._admin_dsn = admin_dsn
         self._template = f"{TEMPLATE}_{uuid4().hex}"
         self._owner = conninfo_to_dict(as_owner(admin_dsn)).get("user")
+        self._free: list[RecycledDatabase] = []
         self._make(self._template, "template1")
         migrate_as_owner(self.dsn(self._template))
 
@@ -62,16 +64,45 @@ class TestCluster:
 
     @contextmanager
     def fresh_database(self, template: str | None = None) -> Iterator[str]:
-        """Makes a database for the block: a copy of the migrated template, or of another one."""
-        name = f"test_{uuid4().hex}"
-        self._make(name, template or self._template)
+        """Gives a database to the block: as the migrations left it, or a copy of another template."""
+        if template is not None or self._owner is None:
+            yield from self._new_database(template or self._template)
+            return
+        database = self._free.pop() if self._free else RecycledDatabase(self._new(self._template))
+        database.use()
         try:
-            yield self.dsn(name)
-        finally:
-            self._run("DROP DATABASE {} WITH (FORCE)", name)
+            yield database.dsn
+        except BaseException:
+            self._end(database)
+            raise
+        if database.is_as_new():
+            self._free.append(database)
+        else:
+            self._end(database)
 
     def close(self) -> None:
+        while self._free:
+            self._end(self._free.pop())
         self._run("DROP DATABASE {} WITH (FORCE)", self._template)
+
+    def _new_database(self, template: str) -> Iterator[str]:
+        dsn = self._new(template)
+        try:
+            yield dsn
+        finally:
+            self._drop(dsn)
+
+    def _end(self, database: RecycledDatabase) -> None:
+        database.close()
+        self._drop(database.dsn)
+
+    def _new(self, template: str) -> str:
+        name = f"test_{uuid4().hex}"
+        self._make(name, template)
+        return self.dsn(name)
+
+    def _drop(self, dsn: str) -> None:
+        self._run("DROP DATABASE {} WITH (FORCE)", str(conninfo_to_dict(dsn)["dbname"]))
 
     def _make(self, name: str, template: str) -> None:
         owned = () if self._owner is None else (str(self._owner),)
@@ -95,4 +126,6 @@ def running_cluster() -> Iterator[TestCluster]:
         tempfile.TemporaryDirectory(prefix="clearwindow-test-") as folder,
         start_embedded(Path(folder), durable=False) as embedded,
     ):
-        yield TestCluster(embedded.dsn)
+        cluster = TestCluster(embedded.dsn)
+        yield cluster
+        cluster.close()

@@ -19,6 +19,7 @@ from clearwindow.proposals.service import Proposals
 from clearwindow.runtime import CallTerms, Limits, Oversight, Runtime
 from clearwindow.settlements import funding
 from tests.support.databases import as_application
+from tests.support.recycling import kept_pool
 
 SECRET_KEY = bytes(KEY_BYTES)
 DEFAULT_CALLS = CallTerms()
@@ -59,10 +60,12 @@ def open_runtime(
         oversight: how operators watch over one another. Without it, one operator acts alone.
     """
     clock = clock or SystemClock()
-    database = Database(
+    kept = kept_pool(dsn, clock, connection_wait_seconds, lock_waits) if budget is None else None
+    database = kept or Database(
         as_application(dsn), clock, wait_seconds=connection_wait_seconds, lock_waits=lock_waits, budget=budget
     )
-    database.open()
+    if kept is None:
+        database.open()
     outgoing = Outgoing(allow_private=True, timeout_seconds=answer_seconds, waits=waits)
     proposing = Proposals(ACTS)
     token = None if operator_token is None else token_sha256(operator_token)
@@ -82,4 +85,5 @@ def open_runtime(
         )
     finally:
         outgoing.close()
-        database.close()
+        if kept is None:
+            database.close()
