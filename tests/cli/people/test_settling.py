@@ -177,6 +177,28 @@ def test_rejected_settlement_is_1_with_its_reason(persons: Persons) -> None:
     assert "The settlement is rejected: a mistake" in persons.fails(1, "settle", file, "--yes", *SETTLE)
 
 
+def test_exchange_takes_a_settlement_back(persons: Persons) -> None:
+    persons.done("settle", write(persons, "regretted"), "--yes", "--no-follow", *SETTLE)
+    withdraw = ("settlements", "regretted", "--withdraw")
+    reason = ("--reason", "the wrong file")
+    assert "Say which settlement, and why" in persons.fails(2, *withdraw, "--yes", *SETTLE)
+    assert "say --yes" in persons.fails(2, *withdraw, *reason, *SETTLE)
+    assert "Only the exchange" in persons.fails(2, *withdraw, *reason, "--yes", "--profile", "aster")
+    assert staged(persons, "regretted") == ["pending"]
+    assert re.search("reason +the wrong file", persons.done(*withdraw, *reason, "--yes", *SETTLE))
+    assert staged(persons, "regretted") == ["rejected"]
+    assert "rejected: the wrong file" in persons.fails(1, "settle", "regretted.csv", "--yes", *SETTLE)
+
+
+def test_enter_alone_answers_no(persons: Persons) -> None:
+    with terminal(persons, "settle", write(persons, "entered"), *SETTLE) as screen:
+        screen.until("[y/N]")
+        screen.types("\n")
+        screen.until("Nothing was staged")
+        assert screen.end() == 1
+    assert staged(persons, "entered") == []
+
+
 @pytest.mark.parametrize(
     ("cut", "code", "told"),
     [

@@ -15,7 +15,7 @@ import typer
 from clearwindow.cli.people.harmless import harmless
 from clearwindow.cli.people.moments import left_text, moment_text
 from clearwindow.cli.people.output import Column, Format
-from clearwindow.cli.people.problems import refused, usage
+from clearwindow.cli.people.problems import not_yet, refused, usage
 from clearwindow.cli.people.session import Session, for_members
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def connections(session: Session, *, limit: Limit = 50) -> None:
 
 
 @for_members
-def settlements(
+def settlements(  # noqa: PLR0913 - each is an option of the command
     session: Session,
     settlement: Annotated[
         str | None, typer.Argument(metavar="[SETTLEMENT]", help="Show this one: its id or your external id.")
@@ -107,8 +107,22 @@ def settlements(
     status: Annotated[list[Status] | None, typer.Option(help="Only those with this status; repeatable.")] = None,
     disputed: Annotated[bool, typer.Option("--disputed", help="Only those with disputes.")] = False,
     limit: Limit = 20,
+    withdraw: Annotated[
+        bool,
+        typer.Option(
+            "--withdraw",
+            help="Take this one back, with your signature, as its exchange. Only in its dispute window.",
+        ),
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option(help="With --withdraw: why, in words. Everybody in it reads it.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --withdraw: do not ask.")] = False,
 ) -> None:
-    """List settlements, newest first, or show one with its transfers and disputes."""
+    """List settlements, newest first, show one with its transfers and disputes, or take one back."""
+    if withdraw:
+        _withdraw(session, settlement, reason, yes=yes)
+        return
     if settlement is not None:
         show_settlement(session, settlement, limit)
         return
@@ -134,6 +148,22 @@ def settlements(
             Column("next deadline", _next_deadline),
         ],
     )
+
+
+def _withdraw(session: Session, name: str | None, reason: str | None, *, yes: bool) -> None:
+    if name is None or not reason:
+        raise usage("Say which settlement, and why: clearwindow settlements SETTLEMENT --withdraw --reason WHY.")
+    if not session.is_partner:
+        raise usage(
+            "Only the exchange that staged a settlement takes it back. As its client: clearwindow disputes."
+        )
+    settlement_id = find_settlement(session, name)
+    if not yes and not session.confirm(f"Take back the settlement {name}? None of its new amounts will move."):
+        raise refused("Nothing was done.")
+    taken = session.partner.settlements.withdraw(settlement_id, reason=reason)
+    session.output.record(taken, settlement_fields(taken))
+    if taken.status == "pending":
+        raise not_yet("Its amounts are taken back. The closed disputes that it took are still carried out with it.")
 
 
 def find_settlement(session: Session, name: str, *, as_client: bool = False) -> str:
