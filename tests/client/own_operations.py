@@ -430,6 +430,10 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         lambda operator: operator.go_accounts.keys(custodian=False, revoked=True).page(),
     ),
     "getGoAccount": ("operator.go_accounts.get", lambda operator: operator.go_accounts.get(ID)),
+    "listPartnerLicences": (
+        "operator.partner_licences.list",
+        lambda operator: operator.partner_licences.list(enterprise_ids=["aster"], licensed=False).page(),
+    ),
     "listConfigurations": (
         "operator.partner_configurations.list",
         lambda operator: operator.partner_configurations.list(amount_units=["base"]).page(cursor="A"),

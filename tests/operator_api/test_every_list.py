@@ -93,7 +93,10 @@ def readers(testbed: Testbed) -> Iterator[dict[str, Reader]]:
         for number in (1, 2)
     ]
     testbed.network.connect(desk.ann.client, partner, "second")
-    testbed.network.partner("another")
+    another = testbed.network.partner("another")
+    for enterprise in ("ann", "bob"):
+        path = f"/enterprises/{enterprise}/partner-licences/{another.id}"
+        ok(operator.patch(path, {"licensed": False}))
     ok(operator.post("/enterprises/ann/tokens", {"userId": "user-of-ann", "scopes": [READ]}))
     ok(operator.post("/enterprises/exchange/tokens", {"userId": "user-of-exchange", "scopes": [READ]}))
     operator.operator("second")
@@ -196,7 +199,8 @@ def test_cursors_of_other_lists_are_refused(readers: dict[str, Reader]) -> None:
 
 def test_a_range_that_ends_before_it_begins_is_refused(readers: dict[str, Reader]) -> None:
     names = {"createdOnOrAfter": "createdBefore", "dueOnOrAfter": "dueBefore", "onOrAfter": "before"}
-    names["receivedOnOrAfter"] = "receivedBefore"
+    names |= {"receivedOnOrAfter": "receivedBefore", "updatedOnOrAfter": "updatedBefore"}
+    names |= {"settlementUpdatedOnOrAfter": "settlementUpdatedBefore"}
     known = parameters()
     without = set()
     for path, reader in readers.items():
@@ -210,14 +214,12 @@ def test_a_range_that_ends_before_it_begins_is_refused(readers: dict[str, Reader
             nothing = reader.get({start: "2026-01-04T12:00:00Z", end: "2026-01-05T11:00:00Z"})
             assert entries_of(nothing) == [], path
     assert without == {
-        "/partner-configurations",
         "/partner-endpoints",
         "/partners",
         "/clients/connections",
         "/partners/connections",
         "/clients/balances",
         "/partners/balances",
-        "/clients/settlementTransfers",
         "/webhook-endpoints",
     }
 

@@ -75,6 +75,36 @@ def test_following_the_links_reads_the_whole_list(operator: OperatorClient) -> N
 
 
 @pytest.mark.usefixtures("made")
+def test_what_was_changed_is_selected_by_the_time_of_its_change(
+    operator: OperatorClient, clock: ManualClock
+) -> None:
+    partners = operator.get("/partners").json()["partners"]
+    by_name = {each["name"]: each["id"] for each in partners}
+    clock.advance(minutes=1)
+    for number, licensed in ((1, False), (2, False), (2, True), (3, False)):
+        path = f"/enterprises/trader-{number}/partner-licences/{by_name[f'exchange-{number}']}"
+        operator.patch(path, {"licensed": licensed})
+    operator.put("/enterprises/exchange-2/partner-configuration", CONFIGURATION)
+    since, until = {"updatedOnOrAfter": "2026-01-05T12:02:00Z"}, {"updatedBefore": "2026-01-05T12:02:00Z"}
+
+    def configured(**filters: str) -> list[str]:
+        found = operator.get("/partner-configurations", **filters).json()["partnerConfigurations"]
+        return [each["enterpriseId"] for each in found]
+
+    def licences(**filters: str) -> list[tuple[str, bool]]:
+        found = operator.get("/partner-licences", **filters).json()["partnerLicences"]
+        return [(each["enterpriseId"], each["licensed"]) for each in found]
+
+    assert configured(**since) == ["exchange-2"]
+    assert configured(**until) == ["exchange-1", "exchange-3"]
+    assert licences() == [("trader-1", False), ("trader-2", True), ("trader-3", False)]
+    assert licences(**since, licensed="false") == [("trader-1", False), ("trader-3", False)]
+    assert licences(**since, partnerIds=by_name["exchange-2"]) == [("trader-2", True)]
+    assert licences(**since, enterpriseIds="trader-3,nobody") == [("trader-3", False)]
+    assert licences(**until) == []
+
+
+@pytest.mark.usefixtures("made")
 def test_the_next_page_is_the_same_list_with_the_same_filters(operator: OperatorClient) -> None:
     first = operator.get("/enterprises", pageSize=1, names="trader-1,trader-2", licensed="true")
     address = next_address(first)

@@ -42,7 +42,14 @@ SAID_BESIDE: Final = frozenset(
         *(
             f"{settlement}.{name}"
             for settlement in ("settlement", "settlements.[]")
-            for name in ("stage", "disputeDeadlineAt", "topUpDeadlineAt", "pausedSince")
+            for name in (
+                "stage",
+                "disputeDeadlineAt",
+                "topUpDeadlineAt",
+                "pausedSince",
+                "withdrawnAt",
+                "withdrawnReason",
+            )
         ),
     }
 )

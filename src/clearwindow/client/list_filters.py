@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from clearwindow.client.filters import CreatedFilters, Ids, PageFilters, Texts
@@ -70,7 +71,18 @@ class GoAccountKeyFilters(CreatedFilters, total=False):
     revoked: bool
 
 
-class ConfigurationFilters(PageFilters, total=False):
+class UpdatedFilters(PageFilters, total=False):
+    updated_on_or_after: datetime
+    updated_before: datetime
+
+
+class LicenceFilters(UpdatedFilters, total=False):
+    enterprise_ids: Texts
+    partner_ids: Ids
+    licensed: bool
+
+
+class ConfigurationFilters(UpdatedFilters, total=False):
     enterprise_ids: Texts
     amount_units: Sequence[Literal["base", "decimal"]]
 

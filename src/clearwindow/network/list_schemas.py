@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from clearwindow.api.filters import CreatedPage, CursorPage, Flag, Many, Texts, Uuids
+from clearwindow.api.filters import CreatedPage, CursorPage, Flag, Many, Moment, Texts, Uuids, require_range
 from clearwindow.api.schema import WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import WireAnyId
@@ -18,15 +18,19 @@ from clearwindow.network.models import (
     Connection,
     Partner,
     PartnerConfiguration,
+    PartnerLicence,
     SearchedClients,
     SearchedConfigurations,
     SearchedConnections,
+    SearchedLicences,
     SearchedPartners,
 )
 from clearwindow.network.operator_schemas import (
     ConfigurationOutput,
     OperatorPartner,
+    PartnerLicenceOutput,
     configuration_answer,
+    licence_answer,
     operator_partner_answer,
 )
 from clearwindow.network.schemas import ClientOutput, client_answer
@@ -92,12 +96,40 @@ class OperatorConnectionFilters(CreatedPage):
         )
 
 
-class ConfigurationFilters(CursorPage):
+class UpdatedPage(CursorPage):
+    """A list with the range of time in which its entries were last changed. The end is exclusive."""
+
+    updated_on_or_after: Moment = None
+    updated_before: Moment = None
+
+    @model_validator(mode="after")
+    def _require_a_range(self) -> Self:
+        require_range(self.updated_on_or_after, self.updated_before, names=("updatedOnOrAfter", "updatedBefore"))
+        return self
+
+
+class ConfigurationFilters(UpdatedPage):
     enterprise_ids: Texts = None
     amount_units: Many[Annotated[AmountUnit, Field(strict=False)]] = None
 
     def to_model(self) -> SearchedConfigurations:
-        return SearchedConfigurations(self.enterprise_ids, cast(list[str] | None, self.amount_units))
+        return SearchedConfigurations(
+            self.enterprise_ids,
+            cast(list[str] | None, self.amount_units),
+            self.updated_on_or_after,
+            self.updated_before,
+        )
+
+
+class LicenceFilters(UpdatedPage):
+    enterprise_ids: Texts = None
+    partner_ids: Uuids = None
+    licensed: Flag = None
+
+    def to_model(self) -> SearchedLicences:
+        return SearchedLicences(
+            self.enterprise_ids, self.partner_ids, self.licensed, self.updated_on_or_after, self.updated_before
+        )
 
 
 class OperatorClient(ClientOutput):
@@ -149,6 +181,10 @@ class ConfigurationsAnswer(WireModel):
     partner_configurations: list[ConfigurationOutput]
 
 
+class PartnerLicencesAnswer(WireModel):
+    partner_licences: list[PartnerLicenceOutput]
+
+
 def partners_answer(found: Sequence[Partner]) -> OperatorPartnersAnswer:
     return OperatorPartnersAnswer(partners=[operator_partner_answer(each).partner for each in found])
 
@@ -173,6 +209,10 @@ def configurations_answer(found: Sequence[tuple[PartnerConfiguration, Endpoint]]
     return ConfigurationsAnswer(
         partner_configurations=[configuration_answer(*each).partner_configuration for each in found]
     )
+
+
+def licences_answer(found: Sequence[PartnerLicence]) -> PartnerLicencesAnswer:
+    return PartnerLicencesAnswer(partner_licences=[licence_answer(each).partner_licence for each in found])
 
 
 def _client_view(client: Client) -> OperatorClient:

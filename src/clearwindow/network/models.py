@@ -312,6 +312,19 @@ class SearchedConfigurations:
 
     enterprise_ids: list[str] | None
     amount_units: list[str] | None
+    updated_on_or_after: datetime | None
+    updated_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedLicences:
+    """Selects partner licences of an operator's list. None means no restriction."""
+
+    enterprise_ids: list[str] | None
+    partner_ids: list[UUID] | None
+    licensed: bool | None
+    updated_on_or_after: datetime | None
+    updated_before: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

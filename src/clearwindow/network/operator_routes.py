@@ -146,6 +146,17 @@ def change_partner_licence(
     return answered(done, licence_answer)
 
 
+@router.get(
+    "/partner-licences", summary="List licences for partners, by the ids of their enterprises and of the partners"
+)
+def list_partner_licences(
+    runtime: ServerRuntime, filters: Filters[list_schemas.LicenceFilters]
+) -> Answer[list_schemas.PartnerLicencesAnswer]:
+    """Those that somebody has changed. An enterprise that is not here has the licence for each partner."""
+    found = operator_views.list_licences(runtime, filters.to_model(), filters.slice)
+    return paged(list_schemas.licences_answer(found.items), found, filters)
+
+
 @router.patch(
     "/clients/{client_id}",
     summary="Start or stop a client",

@@ -11,9 +11,11 @@ from clearwindow.network.models import (
     Connection,
     Partner,
     PartnerConfiguration,
+    PartnerLicence,
     SearchedClients,
     SearchedConfigurations,
     SearchedConnections,
+    SearchedLicences,
     SearchedPartners,
 )
 from clearwindow.partner_calls import store as partner_calls
@@ -69,6 +71,12 @@ def list_configurations(
     with runtime.transaction() as tx:
         page = store.search_configurations(tx, wanted, part)
         return Listing(_with_endpoints(tx, page.items), page.total, page.exact, page.after)
+
+
+def list_licences(runtime: Runtime, wanted: SearchedLicences, part: Slice) -> Listing[PartnerLicence]:
+    """Returns the licences for partners that somebody has changed, by the ids of enterprises and partners."""
+    with runtime.transaction() as tx:
+        return store.search_licences(tx, wanted, part)
 
 
 def get_configuration(runtime: Runtime, enterprise_id: str) -> tuple[PartnerConfiguration, Endpoint]:

@@ -250,3 +250,14 @@ SELECT {configuration_columns}
 FROM partner_configuration
 WHERE (%(enterprise_ids)s::text[] IS NULL OR enterprise_id = ANY(%(enterprise_ids)s))
   AND (%(amount_units)s::text[] IS NULL OR amount_unit = ANY(%(amount_units)s))
+  AND (%(updated_on_or_after)s::timestamptz IS NULL OR updated_at >= %(updated_on_or_after)s)
+  AND (%(updated_before)s::timestamptz IS NULL OR updated_at < %(updated_before)s)
+
+-- name: search_licences
+SELECT enterprise_id, partner_id, licensed, updated_at
+FROM partner_licence
+WHERE (%(enterprise_ids)s::text[] IS NULL OR enterprise_id = ANY(%(enterprise_ids)s))
+  AND (%(partner_ids)s::uuid[] IS NULL OR partner_id = ANY(%(partner_ids)s))
+  AND (%(licensed)s::boolean IS NULL OR licensed = %(licensed)s)
+  AND (%(updated_on_or_after)s::timestamptz IS NULL OR updated_at >= %(updated_on_or_after)s)
+  AND (%(updated_before)s::timestamptz IS NULL OR updated_at < %(updated_before)s)

@@ -21,6 +21,7 @@ from clearwindow.network.models import (
     SearchedClients,
     SearchedConfigurations,
     SearchedConnections,
+    SearchedLicences,
     SearchedPartners,
 )
 from clearwindow.postgres.asking import Later
@@ -30,6 +31,7 @@ from clearwindow.postgres.queries import Queries
 
 sql: Final = Queries("clearwindow.network")
 _BY_ENTERPRISE: Final = Order({"enterprise_id": str}, descending=False)
+_BY_ENTERPRISE_AND_PARTNER: Final = Order({"enterprise_id": str, "partner_id": UUID}, descending=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,3 +391,8 @@ def search_configurations(
 ) -> Listing[PartnerConfiguration]:
     statement = sql["search_configurations"]
     return keyset_page(tx, PartnerConfiguration, statement, asdict(wanted), _BY_ENTERPRISE, part)
+
+
+def search_licences(tx: Transaction, wanted: SearchedLicences, part: Slice) -> Listing[PartnerLicence]:
+    statement = sql["search_licences"]
+    return keyset_page(tx, PartnerLicence, statement, asdict(wanted), _BY_ENTERPRISE_AND_PARTNER, part)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Final, Literal, TypeAlias, cast
+from typing import Annotated, Final, Literal, Self, TypeAlias, cast
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, WrapValidator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from clearwindow.api.docs import ErrorName
-from clearwindow.api.filters import CreatedPage, CursorPage, Flag, Many, Moment, Texts, Uuids
+from clearwindow.api.filters import CreatedPage, CursorPage, Flag, Many, Moment, Texts, Uuids, require_range
 from clearwindow.api.parts import validated_in_parts
 from clearwindow.api.schema import KeyText, LongText, Omittable, ShortText, WireModel, WireMoment
 from clearwindow.core.clock import wire_time
@@ -179,6 +187,11 @@ class PartnerSettlementFilters(SettlementFilters):
     updated_on_or_after: Moment = None
     updated_before: Moment = None
 
+    @model_validator(mode="after")
+    def _require_a_range_of_updates(self) -> Self:
+        require_range(self.updated_on_or_after, self.updated_before, names=("updatedOnOrAfter", "updatedBefore"))
+        return self
+
     def to_model(self) -> SettlementFilter:
         return replace(
             super().to_model(),
@@ -208,6 +221,12 @@ class ClientTransferFilters(CursorPage):
     settlement_updated_on_or_after: Moment = None
     sort_field: Literal["updatedAt"] = "updatedAt"
     sort_direction: Literal["ASC", "DESC"] = "DESC"
+
+    @model_validator(mode="after")
+    def _require_a_range_of_updates(self) -> Self:
+        names = ("settlementUpdatedOnOrAfter", "settlementUpdatedBefore")
+        require_range(self.settlement_updated_on_or_after, self.settlement_updated_before, names=names)
+        return self
 
     def to_model(self) -> TransferSearch:
         return TransferSearch(

@@ -19,6 +19,7 @@ from clearwindow.client.aio.operator_lists import (
     AsyncOperatorConfigurations,
     AsyncOperatorConnections,
     AsyncOperatorEndpoints,
+    AsyncOperatorLicences,
     AsyncOperatorPartners,
     AsyncOperatorTokens,
     AsyncOperatorUsers,
@@ -150,6 +151,10 @@ class AsyncOperator:
     @property
     def tokens(self) -> AsyncOperatorTokens:
         return AsyncOperatorTokens(self._desk)
+
+    @property
+    def partner_licences(self) -> AsyncOperatorLicences:
+        return AsyncOperatorLicences(self._desk)
 
     @property
     def partner_configurations(self) -> AsyncOperatorConfigurations:

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.pages import AsyncPages
-from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration
+from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration, PartnerLicence
 from clearwindow.client.answers.operator_lists import (
     OperatorAllocation,
     OperatorClientRecord,
@@ -17,6 +17,7 @@ from clearwindow.client.answers.people import ListedToken, ListedUser, Membershi
 from clearwindow.client.calls import value_of
 from clearwindow.client.list_filters import (
     ConfigurationFilters,
+    LicenceFilters,
     MembershipFilters,
     OperatorAllocationFilters,
     OperatorClientFilters,
@@ -77,6 +78,17 @@ class AsyncOperatorConfigurations:
         """Returns the partner configuration of an enterprise."""
         path = self._desk.path("/enterprises/{}/partner-configuration", enterprise_id)
         return await self._desk.get(path, value_of(PartnerConfiguration, "partnerConfiguration"))
+
+
+class AsyncOperatorLicences:
+    """Which enterprises may use which partners."""
+
+    def __init__(self, desk: AsyncOperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[LicenceFilters]) -> AsyncPages[PartnerLicence]:
+        """Lists the licences that were changed, by enterprise and partner. Who is not there has all of them."""
+        return self._desk.pages("/partner-licences", "partnerLicences", PartnerLicence, filters)
 
 
 class AsyncOperatorPartners:

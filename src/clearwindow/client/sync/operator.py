@@ -37,6 +37,7 @@ from clearwindow.client.sync.operator_lists import (
     OperatorConfigurations,
     OperatorConnections,
     OperatorEndpoints,
+    OperatorLicences,
     OperatorPartners,
     OperatorTokens,
     OperatorUsers,
@@ -151,6 +152,10 @@ class Operator:
     @property
     def tokens(self) -> OperatorTokens:
         return OperatorTokens(self._desk)
+
+    @property
+    def partner_licences(self) -> OperatorLicences:
+        return OperatorLicences(self._desk)
 
     @property
     def partner_configurations(self) -> OperatorConfigurations:

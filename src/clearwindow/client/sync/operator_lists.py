@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration
+from clearwindow.client.answers.operator import OperatorPartner, PartnerConfiguration, PartnerLicence
 from clearwindow.client.answers.operator_lists import (
     OperatorAllocation,
     OperatorClientRecord,
@@ -16,6 +16,7 @@ from clearwindow.client.answers.people import ListedToken, ListedUser, Membershi
 from clearwindow.client.calls import value_of
 from clearwindow.client.list_filters import (
     ConfigurationFilters,
+    LicenceFilters,
     MembershipFilters,
     OperatorAllocationFilters,
     OperatorClientFilters,
@@ -78,6 +79,17 @@ class OperatorConfigurations:
         """Returns the partner configuration of an enterprise."""
         path = self._desk.path("/enterprises/{}/partner-configuration", enterprise_id)
         return self._desk.get(path, value_of(PartnerConfiguration, "partnerConfiguration"))
+
+
+class OperatorLicences:
+    """Which enterprises may use which partners."""
+
+    def __init__(self, desk: OperatorDesk) -> None:
+        self._desk = desk
+
+    def list(self, **filters: Unpack[LicenceFilters]) -> Pages[PartnerLicence]:
+        """Lists the licences that were changed, by enterprise and partner. Who is not there has all of them."""
+        return self._desk.pages("/partner-licences", "partnerLicences", PartnerLicence, filters)
 
 
 class OperatorPartners:
