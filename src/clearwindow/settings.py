@@ -132,6 +132,16 @@ class Settings(ServerSettings, CapacitySettings, NotificationSettings):
         le=LONGEST_SECONDS,
         description="How long work may be overdue, in seconds. After that, `/readyz` answers 503.",
     )
+    worker_probe_host: Text = Field(
+        default="127.0.0.1", description="The address on which a separate worker answers probes."
+    )
+    worker_probe_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="The port on which a separate worker answers `/healthz`, `/readyz` and `/metrics`. Without it, "
+        "it answers none. 0 takes a free one.",
+    )
     sandbox: bool = Field(
         default=False,
         description="Makes an empty database a sandbox, for good: its clock can be moved forward, it can be "

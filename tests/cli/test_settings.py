@@ -86,6 +86,8 @@ WRONG = [
     ("CONCURRENT_REQUESTS_LIMIT", "0", "must be a whole number from 1 to 100000"),
     ("CONCURRENT_REQUESTS_WAIT_SECONDS", "0", "must be a number, more than 0 and at most 86400"),
     ("WORKER_POLL_SECONDS", "61", "must be a number, more than 0 and at most 60"),
+    ("WORKER_PROBE_HOST", " ", "must not be empty"),
+    ("WORKER_PROBE_PORT", "65536", "must be a whole number from 0 to 65535"),
     ("WORKER_LAG_LIMIT_SECONDS", "-1", "must be a number, more than 0 and at most 86400"),
     ("SANDBOX", "maybe", "must be true or false"),
     ("ALLOW_PRIVATE_ADDRESSES", "2", "must be true or false"),

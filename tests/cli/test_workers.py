@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from clearwindow.simulator.demo.participants import (
 )
 from clearwindow.simulator.demo.settlements import Staged, await_stage, read
 from clearwindow.simulator.network.plan import Windows
+from tests.support.http import loopback_client
 from tests.support.processes import START_TOKEN, Running, command, running, serving_folder
 
 
@@ -58,6 +60,19 @@ def check(data: Path) -> tuple[int, dict[str, object]]:
     return checked.returncode, json.loads(checked.stdout)
 
 
+def assert_answers_probes(url: str) -> None:
+    with loopback_client(base_url=url, timeout=60) as probe:
+        assert probe.get("/healthz").json() == {"status": "ok"}
+        assert probe.get("/readyz").json()["work"] == {"ready": True}
+        # The server runs no work: what was done is counted here.
+        done = re.search(
+            r'clearwindow_work_performed_total\{kind="settlements"\} (\S+)', probe.get("/metrics").text
+        )
+        assert done is not None
+        assert float(done[1]) > 0
+        assert probe.get("/api/operator/v1/settlements").status_code == 404
+
+
 def test_separate_worker_does_the_due_work_of_a_server_without_one(
     served: Running, participants: Participants, data: Path
 ) -> None:
@@ -70,10 +85,11 @@ def test_separate_worker_does_the_due_work_of_a_server_without_one(
     assert late.json()["work"]["ready"] is False
     assert 'clearwindow_work_due{kind="settlements"} 1.0' in served.get("/metrics").text
 
-    with running(data.parent / "logs", "worker", "--data", str(data)) as worker:
-        assert worker.said == {"working": [kind.name for kind in bootstrap.BACKLOGS]}
+    with running(data.parent / "logs", "worker", "--data", str(data), "--probe-port", "0") as worker:
+        assert worker.said["working"] == [kind.name for kind in bootstrap.BACKLOGS]
         assert await_stage(participants.ada, staged, "completed")["status"] == "completed"
         assert served.get("/readyz").status_code == 200
+        assert_answers_probes(str(worker.said["probes"]))
         code, seconds = worker.end()
     assert code == 0
     assert seconds < 60

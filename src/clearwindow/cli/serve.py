@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clearwindow.cli.failures import CommandError
+from clearwindow.cli.listening import bound, url_of
 from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption
 from clearwindow.cli.signals import leave, on_stop
 
@@ -69,7 +70,7 @@ def serve(  # noqa: PLR0913 - one for each option
     tls = _tls_files(settings)
     on_stop(leave)
     with (
-        _bound(settings.host, settings.port) as listener,
+        bound(settings.host, settings.port) as listener,
         bootstrap.opened_runtime(settings, share_running=False, serves=True) as runtime,
     ):
         bootstrap.tell_of_ownership(runtime)
@@ -84,29 +85,6 @@ def serve(  # noqa: PLR0913 - one for each option
             mover = bootstrap.build_mover(runtime)
             app = bootstrap.build_app(runtime, settings, mover)
             _run_server(app, settings, listener, announce, tls, ending=mover.stop)
-
-
-@contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """Opens the address before anything else starts, so that a port in use is reported first."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise CommandError(f"There is no address {host}: {error.strerror}.") from None
-    except UnicodeError:
-        raise CommandError(f"There is no address {host}: it cannot be the name of a host.") from None
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            raise CommandError(
-                f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another port with --port."
-            ) from None
-        yield listener
 
 
 @contextmanager
@@ -177,13 +155,10 @@ def _tls_files(settings: Settings) -> TlsFiles | None:
 
 
 def _about(settings: Settings, listener: socket.socket, *, worker: bool) -> dict[str, object]:
-    name, port = listener.getsockname()[:2]
-    address = f"[{name}]" if ":" in name else name
-    scheme = "http" if settings.tls_certificate is None else "https"
     embedded = settings.database_url is None
     return {
         "version": version("clearwindow"),
-        "address": f"{scheme}://{address}:{port}",
+        "address": url_of(listener, tls=settings.tls_certificate is not None),
         "database": "embedded" if embedded else "by URL",
         "dataDir": str(Path(settings.data_dir).resolve()),
         "worker": worker,
