@@ -134,10 +134,12 @@ def _ids(made: Stage) -> dict[str, str]:
     second = operator.operator("second")
     token = operator.token(victim.enterprise.id, f"user-of-{victim.enterprise.id}")
     account = victim.enterprise.account
+    connection = ok(victim.api.get(made.at_exchange.path))["connection"]
     return {
         "enterpriseId": victim.enterprise.id,
         "walletId": account.id,
         "goAccountId": account.id,
+        "accountId": connection["networkAccountId"],
         "keyId": account.key_id,
         "settlementId": open_settlement,
         "disputeId": open_dispute,

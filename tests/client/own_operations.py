@@ -81,6 +81,14 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "member.notifications.deliveries",
         lambda member: member.notifications.deliveries(statuses=["owed"]).page(),
     ),
+    "v1AccountStatementGetRoute": (
+        "member.statements.get",
+        lambda member: member.statements.get(ID, created_on_or_after=AT, created_before=AT),
+    ),
+    "v1AccountStatementEntriesGetRoute": (
+        "member.statements.entries",
+        lambda member: member.statements.entries(ID, currencies=["ofcbtc"], kinds=["deposit"]).page(),
+    ),
     "v1GoAccountRequireIntentPostRoute": (
         "member.go_accounts.require_intent",
         lambda member: member.go_accounts.require_intent("0" * 32),
@@ -238,6 +246,11 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         lambda operator: operator.enterprises.create_token(
             "aster", user_id="u", scopes=["settlement_network_read"], ip_allow_list=["10.0.0.0/8"], kind="v2x"
         ),
+    ),
+    "readStatement": ("operator.statements.get", lambda operator: operator.statements.get(ID, created_before=AT)),
+    "listStatementEntries": (
+        "operator.statements.entries",
+        lambda operator: operator.statements.entries("0" * 32, created_on_or_after=AT).page(),
     ),
     "listSignedRequests": (
         "operator.signed_requests.list",

@@ -28,6 +28,7 @@ from clearwindow.client.aio import (
     operator_settlements,
     settlements,
     signed_requests,
+    statements,
     webhook_endpoints,
 )
 
@@ -52,6 +53,7 @@ _NOUNS: Final = tuple(
         operator_settlements,
         settlements,
         signed_requests,
+        statements,
         webhook_endpoints,
     )
     for name, kind in vars(module).items()

@@ -51,6 +51,8 @@ NOT_FILLED: Final = {
 SORTED_ANEW: Final = {
     # Of one account: the entries of its settlements and its other entries are brought together.
     f"{OPERATOR}/ledger/entries",
+    f"{OPERATOR}/accounts/{{account_id}}/statement/entries",
+    f"{MEMBER}/accounts/{{account_id}}/statement/entries",
     # A row for each partner.
     f"{OPERATOR}/partner-endpoints",
     # The rows of the page alone: an event has one for each owner.
@@ -118,7 +120,7 @@ def readers(testbed: Testbed) -> Iterator[dict[str, Reader]]:
         ok(api.put(own, {"chat": {"form": "slack", "url": "https://chat.example"}}))
         for _ in range(2):
             ok(api.post(f"{own}/test"))
-    yield from clients(testbed, endpoints[0]["id"])
+    yield from clients(testbed, endpoints[0]["id"], desk.ann.client.enterprise.account.id)
 
 
 class Reader:
@@ -133,7 +135,7 @@ class Reader:
         return self.http.get(self.address, params=dict(query))  # type: ignore[arg-type]  # whatever a query takes
 
 
-def clients(testbed: Testbed, endpoint_id: str) -> Iterator[dict[str, Reader]]:
+def clients(testbed: Testbed, endpoint_id: str, account_id: str) -> Iterator[dict[str, Reader]]:
     operator = testbed.operator
     headers = {name: f"Bearer {operator.user_token(name)}" for name in ("exchange", "ann")}
     made = {}
@@ -141,6 +143,7 @@ def clients(testbed: Testbed, endpoint_id: str) -> Iterator[dict[str, Reader]]:
         who = "exchange" if f"{MEMBER}/partners/" in path else "ann"
         token = f"Bearer {OPERATOR_TOKEN}" if path.startswith(OPERATOR) else headers[who]
         address = path.replace("{enterprise_id}", who).replace("{endpoint_id}", endpoint_id)
+        address = address.replace("{account_id}", account_id)
         made[path] = Reader(operator.base_url + address, token)
     yield made
     for reader in made.values():

@@ -212,6 +212,18 @@ class EntryFilters(CreatedFilters, total=False):
     account_id: Id
 
 
+class StatementPeriod(TypedDict, total=False):
+    """``created_before`` is exclusive, ``created_on_or_after`` inclusive."""
+
+    created_on_or_after: datetime
+    created_before: datetime
+
+
+class StatementEntryFilters(CreatedFilters, total=False):
+    currencies: Texts
+    kinds: Texts
+
+
 class MemberEventFilters(CreatedFilters, total=False):
     subject_id: Id
     types: Texts

@@ -42,6 +42,8 @@ from clearwindow.settlements.routes import router as settlements_router
 from clearwindow.settlements.trades.routes import router as trades_router
 from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
 from clearwindow.signing.evidence.routes import router as evidence_router
+from clearwindow.statements.operator_routes import router as statements_operator_router
+from clearwindow.statements.routes import router as statements_router
 from clearwindow.webhooks.endpoint_routes import router as webhooks_operator_router
 from clearwindow.webhooks.event_routes import router as member_events_router
 from clearwindow.webhooks.operator_routes import router as events_router
@@ -82,6 +84,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     evidence_router,
     evidence_operators_router,
     ledger_router,
+    statements_router,
+    statements_operator_router,
     events_router,
     member_events_router,
     settlements_operator_router,

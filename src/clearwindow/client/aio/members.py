@@ -20,6 +20,7 @@ from clearwindow.client.aio.notifications import AsyncNotifications
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
 from clearwindow.client.aio.signed_requests import AsyncSignedRequests
+from clearwindow.client.aio.statements import AsyncStatements
 from clearwindow.client.aio.webhook_endpoints import AsyncWebhookEndpoints
 from clearwindow.client.answers.network import (
     ClientBalances,
@@ -112,6 +113,10 @@ class AsyncMember:
     @property
     def signed_requests(self) -> AsyncSignedRequests:
         return AsyncSignedRequests(self._desk)
+
+    @property
+    def statements(self) -> AsyncStatements:
+        return AsyncStatements(self._desk)
 
     @property
     def tokens(self) -> AsyncMemberTokens:

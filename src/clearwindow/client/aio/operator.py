@@ -39,6 +39,7 @@ from clearwindow.client.aio.operator_settlements import (
 )
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.signed_requests import AsyncOperatorSignedRequests
+from clearwindow.client.aio.statements import AsyncOperatorStatements
 from clearwindow.client.answers.network import ClientRecord
 from clearwindow.client.answers.operator import (
     AuditRecord,
@@ -143,6 +144,10 @@ class AsyncOperator:
     @property
     def signed_requests(self) -> AsyncOperatorSignedRequests:
         return AsyncOperatorSignedRequests(self._desk)
+
+    @property
+    def statements(self) -> AsyncOperatorStatements:
+        return AsyncOperatorStatements(self._desk)
 
     @property
     def users(self) -> AsyncOperatorUsers:

@@ -42,6 +42,7 @@ from clearwindow.client.sync.notifications import Notifications
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
 from clearwindow.client.sync.signed_requests import SignedRequests
+from clearwindow.client.sync.statements import Statements
 from clearwindow.client.sync.webhook_endpoints import WebhookEndpoints
 from clearwindow.client.text import Id, fields
 
@@ -113,6 +114,10 @@ class Member:
     @property
     def signed_requests(self) -> SignedRequests:
         return SignedRequests(self._desk)
+
+    @property
+    def statements(self) -> Statements:
+        return Statements(self._desk)
 
     @property
     def tokens(self) -> MemberTokens:

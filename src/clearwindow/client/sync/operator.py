@@ -57,6 +57,7 @@ from clearwindow.client.sync.operator_settlements import (
 )
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.signed_requests import OperatorSignedRequests
+from clearwindow.client.sync.statements import OperatorStatements
 from clearwindow.client.text import Id, Minutes, changes, fields
 
 _CLOCK_TIMEOUT_SECONDS: Final = 330
@@ -144,6 +145,10 @@ class Operator:
     @property
     def signed_requests(self) -> OperatorSignedRequests:
         return OperatorSignedRequests(self._desk)
+
+    @property
+    def statements(self) -> OperatorStatements:
+        return OperatorStatements(self._desk)
 
     @property
     def users(self) -> OperatorUsers:

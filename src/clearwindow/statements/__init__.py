@@ -1,0 +1,1 @@
+"""Statements of accounts: opening, entries with their causes, closing, and what is held and why."""
