@@ -48,7 +48,8 @@ def test_operator_makes_an_enterprise_a_deposit_and_a_pause(persons: Persons) ->
         2, *act("go-accounts", "deposit", account, "--quantity", "5", "--reference", "x")
     )
     assert "1.5 BTC" in persons.done(*act("go-accounts", "balances", account))
-    partner = persons.json(*act("partners", "list"))["partners"][0]["id"]
+    listed = persons.json(*act("partners", "list"))["partners"]
+    (partner,) = [each["id"] for each in listed if each["name"] == "meridian"]
     changed = act("update-partner", partner, "--top-up-window-minutes", "20")
     assert persons.json(*changed)["topUpWindowMinutes"] in (20, "20")
     taken = persons.json(*act("update-partner", partner, "--top-up-window-minutes", "none"))

@@ -76,6 +76,12 @@ def test_brokers_name_two_connections(tmp_path: Path) -> None:
         (HEAD + '"a,BTC,1\n', "line 2"),
         ("connection,currency,amount\nM\u00fcller,BTC,1\n".encode("latin-1"), "line 2: is not UTF-8"),
         (b"\x00\x01\x02", "is not a text file"),
+        ((HEAD + "a,BTC,1\n").encode("utf-16-le"), "is not a text file"),
+        (HEAD.replace("\n", "\r") + "a,BTC,1\r", "line 1"),
+        ("sep=;\nconnection;currency;amount\na;BTC;1\n", "has the columns 'sep="),
+        (HEAD + "a,BTC,\N{MINUS SIGN}1.5\n", "is no amount"),
+        (HEAD + "a,BTC,1\N{NO-BREAK SPACE}000\n", "is no amount"),
+        (HEAD + "a,BTC," + "1" * 200_000 + "\n", "line 2"),
         ("[]", "must be a JSON object"),
         ('{"settlementAmounts": {}}', "must have amountUnit"),
         ('{"amountUnit": "base", "settlementAmounts": {"a": {"BTC": 1.5}}}', "may lose digits"),
@@ -93,6 +99,21 @@ def test_wrong_file_is_told_with_its_line(tmp_path: Path, content: bytes | str, 
     assert ended.value.code == USAGE
     assert told in str(ended.value)
     assert len(str(ended.value)) < 400
+
+
+def test_connection_that_is_named_twice_in_two_ways_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "day.csv"
+    path.write_text(HEAD + "a,BTC,1\nalso a,BTC,2\n")
+    with pytest.raises(EndError, match=r"day\.csv, line 3: the connection id has BTC twice"):
+        wire_amounts(read_file(path, COINS).rows, {"a": "id", "also a": "id"}, COINS)
+
+
+def test_largest_amount_and_the_smallest_are_exact(tmp_path: Path) -> None:
+    most = "9" * 70 + "." + "9" * 8
+    assert amounts(tmp_path, HEAD + f"a,BTC,{most}\nb,BTC,-0.00000001\n") == {
+        "a": {"BTC": most},
+        "b": {"BTC": "-0.00000001"},
+    }
 
 
 def test_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -141,8 +141,10 @@ def test_question_may_stay_open_until_long_after_the_windows_that_it_showed(pers
         screen.types("y\n")
         # Windows begin when it is staged, and the countdown follows the network's clock.
         screen.until("pending (dispute window), 0:29:")
-        screen.sends(signal.SIGINT)
-        assert screen.end() == 4
+        # The terminal closes.
+        screen.sends(signal.SIGHUP)
+        assert screen.end() != 0
+    assert staged(persons, "late") == ["pending"]
     persons.done("operator", "advance-clock", "46", "--profile", "ada")
     assert staged(persons, "late") == ["completed"]
 
@@ -167,6 +169,22 @@ def test_closed_disputes_are_shown_before_they_are_taken(persons: Persons) -> No
     assert re.search(rf"{dispute} +meridian +-0\.03 BTC", taken.stdout)
     persons.done("operator", "advance-clock", "46", "--profile", "ada")
     assert "settled" in persons.done("disputes", "show", dispute, *SETTLE)
+
+
+def test_trader_gives_a_dispute_up_after_the_window(persons: Persons) -> None:
+    persons.done("settle", write(persons, "given-up"), "--yes", "--no-follow", *SETTLE)
+    raised = ("disputes", "raise", "given-up", "--connection", "meridian", "--expect-nothing", "--profile", "aster")
+    assert "say --yes" in persons.fails(2, *raised)
+    dispute = persons.json(*raised, "--yes")["id"]
+    assert "nothing" in persons.done("disputes", "show", dispute, "--profile", "aster")
+    close = ("disputes", "close", dispute, "--notes", "we were wrong", "--profile", "aster")
+    assert "window" in persons.fails(1, *close, "--yes")
+    persons.done("operator", "advance-clock", "31", "--profile", "ada")
+    assert "say --yes" in persons.fails(2, *close)
+    assert "An operator must review the closure" in persons.fails(4, *close, "--yes")
+    assert "closed (pending review)" in persons.done("disputes", "show", dispute, "--profile", "aster")
+    nobodys = "00000000-0000-4000-8000-000000000000"
+    assert "There is no dispute" in persons.fails(1, "disputes", "show", nobodys, "--profile", "aster")
 
 
 def test_rejected_settlement_is_1_with_its_reason(persons: Persons) -> None:
