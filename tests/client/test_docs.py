@@ -83,7 +83,7 @@ def test_webhook_receiver_of_the_page_accepts_genuine_delivery(capsys: pytest.Ca
 
 def test_page_of_examples_has_the_calls_of_the_tests() -> None:
     page = sdk_examples_page.page()
-    assert sdk_examples_page.PAGE.read_text(encoding="utf-8") == page
+    assert sdk_examples_page.PAGE.read_text(encoding="utf-8") == page, "run python -m tools.sdk_examples_page"
     for method in {
         method for table in (CLIENT, PARTNER, MEMBER, EXCHANGE, OPERATOR) for method, _ in table.values()
     }:

@@ -45,12 +45,18 @@ def told(post: Post, address: str = ADDRESS) -> list[str]:
     return re.findall(r"^(?:Dispute|External id|User): (.*?)\r?$", text, flags=re.MULTILINE)
 
 
-def test_nothing_is_sent_before_the_address_is_confirmed(trader: ClientHandle, post: Post) -> None:
+def test_nothing_is_sent_before_the_address_is_confirmed(
+    network: Network, trader: ClientHandle, post: Post
+) -> None:
+    # While nobody hears, events are not even listed.
+    colleague = "colleague@fund.example"
+    post.confirmed(Person(network.member("fund", user_id="colleague")), colleague)
     person = Person(trader.api)
     ok(person.put(email=ADDRESS))
     happens(post, "before")
     code = post.code_for(ADDRESS)
-    assert [mail.subject for mail in post.server.received] == ["Your code"]
+    assert [mail.subject for mail in post.server.to(ADDRESS)] == ["Your code"]
+    assert told(post, colleague) == ["before"]
     wrong = "00000000" if code != "00000000" else "00000001"
     assert person.verify(wrong).json()["name"] == "notification_code_wrong"
     assert person.channel()["status"] == "unverified"
