@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -23,9 +25,15 @@ from clearwindow.web.docs_page import CONTENT_SECURITY_POLICY
 from clearwindow.web.health import health_router
 from clearwindow.web.routers import ROUTERS
 from tests.support.http import loopback_client
+from tests.support.networks import ok
 from tests.support.server import serving
+from tests.support.settlements import Testbed, close_dispute, dispute, stage
+from tests.webhooks.support import hooks_of
 
 LAG_LIMIT_SECONDS = 60
+PAGE = Path(__file__).parents[2] / "docs/reference/metrics.md"
+ARCHIVE = {"clearwindow_archive_failures_total", "clearwindow_archive_failing", "clearwindow_archive_age_seconds"}
+"""Only a database that archives its log has them."""
 
 
 @dataclass
@@ -134,6 +142,47 @@ def test_metrics_have_route_templates_and_no_values_of_callers(
     assert 'clearwindow_work_overdue_seconds{kind="fake"} 7.0' in text
     assert 'clearwindow_database_pool{of="pool_max"} 20.0' in text
     assert "clearwindow_http_request_duration_seconds_bucket" in text
+
+
+def value_of(text: str, metric: str) -> float:
+    (line,) = [line for line in text.splitlines() if line.startswith(f"{metric} ")]
+    return float(line.split()[-1])
+
+
+def test_metrics_have_what_is_open_waits_or_is_late(testbed: Testbed, client: httpx2.Client) -> None:
+    connection = testbed.network.funded(testbed.network.partner(), {"ofcbtc": 1_000})
+    stage(connection.partner, {connection.id: {"BTC": "-1"}})
+    disputed = stage(connection.partner, {connection.id: {"BTC": "-2"}})["id"]
+    dispute_id = ok(dispute(connection, disputed))["dispute"]["id"]
+    hooks = hooks_of(testbed.network, "trader")
+    endpoint_id = hooks.make("https://trader.example/hooks")["webhookEndpoint"]["id"]
+    hooks.call("PATCH", f"/{endpoint_id}", {"enabled": False})
+    testbed.clock.advance(minutes=11)
+    text = client.get("/metrics").text
+    assert value_of(text, 'clearwindow_settlements_open{stage="dispute_window"}') == 2
+    assert value_of(text, 'clearwindow_settlements_open{stage="failed"}') == 0
+    assert value_of(text, 'clearwindow_settlements_late_seconds{stage="dispute_window"}') == 60
+    assert value_of(text, "clearwindow_disputes_open") == 1
+    assert value_of(text, "clearwindow_webhook_endpoints_disabled") == 1
+    assert value_of(text, "clearwindow_partner_circuits_open") == 0
+    assert "clearwindow_archive" not in text
+
+    testbed.pass_minutes(11)
+    assert ok(close_dispute(connection, dispute_id))["disputeClosure"]["status"] == "pending_review"
+    text = client.get("/metrics").text
+    assert value_of(text, 'clearwindow_settlements_late_seconds{stage="dispute_window"}') == 0
+    assert value_of(text, "clearwindow_disputes_open") == 0
+    assert value_of(text, "clearwindow_dispute_closures_pending") == 1
+
+
+def test_reference_page_has_every_metric(client: httpx2.Client) -> None:
+    helped = re.findall(r"^# HELP (clearwindow_\w+) (.*)$", client.get("/metrics").text, flags=re.MULTILINE)
+    # What counts from the start of a process has a second metric with the time of that.
+    told = {name: text for name, text in helped if not name.endswith("_created")}
+    row = re.compile(r"^\| `(clearwindow_\w+)` \| [^|]*\|[^|]*\| ([^|]*) \|$", re.MULTILINE)
+    written = dict(row.findall(PAGE.read_text(encoding="utf-8")))
+    assert {name: text for name, text in written.items() if name in told} == told
+    assert set(written) - set(told) == ARCHIVE
 
 
 def test_reference_loads_nothing_from_other_servers(client: httpx2.Client) -> None:

@@ -27,6 +27,7 @@ from clearwindow.pauses.models import PauseKind
 from clearwindow.postgres.failures import PROBLEMS
 from clearwindow.postgres.migrations import pending_on
 from clearwindow.runtime import Runtime
+from clearwindow.web.network_metrics import network_metrics
 
 log = structlog.get_logger(__name__)
 
@@ -177,6 +178,7 @@ class _RuntimeCollector(Collector):
         try:
             found = backlogs(self._runtime, self._kinds)
             standing = pauses.standing_counts(self._runtime)
+            of_network = network_metrics(self._runtime)
         except Exception as error:
             # The pool's numbers are most useful when the database is away.
             if not self._runtime.database.tell(error, "metrics"):
@@ -184,6 +186,7 @@ class _RuntimeCollector(Collector):
         else:
             yield from _backlog_metrics(found)
             yield _pause_metric(standing)
+            yield from of_network
         pool = GaugeMetricFamily("clearwindow_database_pool", "The connection pool's own numbers.", labels=["of"])
         for name, value in self._runtime.database.pool_stats().items():
             pool.add_metric([name], value)

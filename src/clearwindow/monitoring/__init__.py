@@ -1,0 +1,1 @@
+"""What an operator watches: how many things are open, waiting or late."""

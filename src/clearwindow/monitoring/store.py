@@ -1,0 +1,20 @@
+"""Reads of what is open. Each costs as much as there is of it, however long the history."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clearwindow.monitoring.models import Archive, NetworkState, OpenSettlements, Waiting
+from clearwindow.postgres.pool import Transaction
+from clearwindow.postgres.queries import Queries
+
+sql: Final = Queries("clearwindow.monitoring")
+
+
+def network_state(tx: Transaction) -> NetworkState:
+    now = tx.now()
+    with tx.together():
+        settlements = tx.ask.all(OpenSettlements, sql["open_settlements"], now=now)
+        waiting = tx.ask.one(Waiting, sql["waiting"], now=now)
+        archive = tx.ask.first(Archive, sql["archive"])
+    return NetworkState(settlements(), waiting(), archive())
