@@ -17,6 +17,9 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "profile": Lazy(_PEOPLE, f"{_CLI}.people.profile_commands:profile_app", "Keep who you are at which network."),
     "settle": Lazy(_PEOPLE, f"{_CLI}.people.settling:settle", "Preview, sign, stage and follow a settlement."),
     "balances": Lazy(_PEOPLE, f"{_CLI}.people.reading:balances", "Show what you have."),
+    "statement": Lazy(
+        _PEOPLE, f"{_CLI}.people.statements:statement", "Show what changed an account, and what is held."
+    ),
     "settlements": Lazy(_PEOPLE, f"{_CLI}.people.reading:settlements", "List settlements, or show one."),
     "forecast": Lazy(
         _PEOPLE, f"{_CLI}.people.forecasts:forecast", "Show what the deadlines of a settlement bring."
