@@ -156,7 +156,14 @@ class Funding(Protocol):
     """
 
     def lock_partners_of(self, tx: Transaction, go_account_id: UUID) -> Sequence[UUID]:
-        """Locks the partners that settle over a Go Account, before any balance is locked, and returns their ids."""
+        """Locks the partners that money on a Go Account can help, before any balance, and returns their ids.
+
+        They settle over it, or have a standing top-up from it.
+        """
+        ...
+
+    def settles_over(self, tx: Transaction, go_account_id: UUID) -> bool:
+        """Returns whether a partner settles over a Go Account."""
         ...
 
     def wake_waiting(self, tx: Transaction, partner_ids: Sequence[UUID]) -> None:

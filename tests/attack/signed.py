@@ -14,6 +14,7 @@ from clearwindow.signing.models import Operation
 from tests.attack.stage import Stage
 from tests.support.networks import TOKEN_KEY, EnterpriseHandle, Json, new_nonce, ok, sign_body
 from tests.support.settlements import dispute, fields_at_once, fields_of, stage
+from tests.support.top_ups import spare_account
 
 EXPIRES_AT: Final = "2030-01-01T00:00:00.000Z"
 """Later than any clock of the tests."""
@@ -194,6 +195,15 @@ def _thresholds(stage_: Stage, operation: Operation, path: str) -> Prepared:
     return Prepared(operation, "PUT", path, 1, stage_.victim.enterprise, fields)
 
 
+def _standing_top_up(stage_: Stage) -> Prepared:
+    """Instructs a top-up of a partner that nothing else of the stage uses. Its accounts have one key."""
+    partner = stage_.testbed.network.partner(f"drawing-{new_nonce()}")
+    ids = {"goAccountId": spare_account(stage_.testbed, partner)}
+    path = f"/go-accounts/{ids['goAccountId']}/standing-top-ups"
+    fields = {"currency": "ofcusd", "perSettlement": "1", "nonce": new_nonce()}
+    return Prepared(Operation.STANDING_TOP_UP_CREATE, "POST", path, 1, partner.enterprise, fields, ids)
+
+
 def _new_endpoint(stage_: Stage) -> Prepared:
     fields = {"url": "https://victim.example/other", "nonce": new_nonce()}
     path = "/webhook-endpoints"
@@ -238,6 +248,7 @@ PREPARE: Final[Mapping[Operation, Callable[[Stage], Prepared]]] = {
     Operation.CUSTODIAN_LIMITS_CHANGE: lambda stage_: _thresholds(
         stage_, Operation.CUSTODIAN_LIMITS_CHANGE, "/custodian-limits"
     ),
+    Operation.STANDING_TOP_UP_CREATE: _standing_top_up,
     Operation.WEBHOOK_ENDPOINT_CREATE: _new_endpoint,
     Operation.WEBHOOK_ENDPOINT_UPDATE: lambda stage_: _at_endpoint(
         stage_, Operation.WEBHOOK_ENDPOINT_UPDATE, "PATCH", description=uuid4().hex

@@ -16,6 +16,7 @@ from tests.support.http import loopback_client
 from tests.support.networks import ClientHandle, ConnectionHandle, PartnerHandle, ok
 from tests.support.operators import TIMEOUT_SECONDS
 from tests.support.settlements import Testbed, close_dispute, dispute, stage
+from tests.support.top_ups import spare_account, standing_top_up
 
 DEPOSIT: Final = 1_000_000
 WINDOW_MINUTES: Final = 600.0
@@ -135,7 +136,9 @@ def _ids(made: Stage) -> dict[str, str]:
     token = operator.token(victim.enterprise.id, f"user-of-{victim.enterprise.id}")
     account = victim.enterprise.account
     connection = ok(victim.api.get(made.at_exchange.path))["connection"]
+    standing = standing_top_up(exchange, spare_account(made.testbed, exchange))["id"]
     return {
+        "standingTopUpId": standing,
         "enterpriseId": victim.enterprise.id,
         "walletId": account.id,
         "goAccountId": account.id,

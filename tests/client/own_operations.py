@@ -184,6 +184,18 @@ EXCHANGE: Final[Mapping[str, tuple[str, Callable[[Partner], object]]]] = {
             on_or_after=AT, before=AT, kinds=["top_up_window_ends"]
         ).page(),
     ),
+    "v1StandingTopUpsPostRoute": (
+        "partner.standing_top_ups.create",
+        lambda partner: partner.standing_top_ups.create("0" * 32, currency="ofcbtc", per_settlement=5),
+    ),
+    "v1StandingTopUpsGetRoute": (
+        "partner.standing_top_ups.list",
+        lambda partner: partner.standing_top_ups.list(active=True, created_before=AT).page(),
+    ),
+    "v1StandingTopUpDeleteRoute": (
+        "partner.standing_top_ups.revoke",
+        lambda partner: partner.standing_top_ups.revoke(ID),
+    ),
     "v1PartnerTopUpsGetRoute": (
         "partner.settlements.top_ups",
         lambda partner: partner.settlements.top_ups(worst_case=True),

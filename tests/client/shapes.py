@@ -28,6 +28,7 @@ from clearwindow.client.aio import (
     operator_settlements,
     settlements,
     signed_requests,
+    standing_top_ups,
     statements,
     webhook_endpoints,
 )
@@ -53,6 +54,7 @@ _NOUNS: Final = tuple(
         operator_settlements,
         settlements,
         signed_requests,
+        standing_top_ups,
         statements,
         webhook_endpoints,
     )

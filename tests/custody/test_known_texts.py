@@ -52,6 +52,7 @@ TEXTS: Final[dict[str, dict[str, Any]]] = {
     Operation.APPROVAL_THRESHOLDS_CHANGE: {"thresholds": {"ofcbtc": "5"}, "nonce": "n"},
     Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE: {"thresholds": {"ofcbtc": None}, "nonce": "n"},
     Operation.CUSTODIAN_LIMITS_CHANGE: {"thresholds": {"ofcbtc": "5"}, "nonce": "n"},
+    Operation.STANDING_TOP_UP_CREATE: {"currency": "btc", "perSettlement": "5", "nonce": "n", "goAccountId": "a"},
     Operation.WEBHOOK_ENDPOINT_CREATE: {"url": "https://a.example", "eventTypes": None, "nonce": "n"},
     Operation.WEBHOOK_ENDPOINT_UPDATE: {"url": "https://a.example", "enabled": True, "nonce": "n"},
     Operation.WEBHOOK_ENDPOINT_DELETE: {"endpointId": ID, "nonce": "n"},
@@ -63,6 +64,7 @@ MOVING: Final = {
     Operation.SETTLEMENT_ONCHAIN,
     Operation.ALLOCATION,
     Operation.DEALLOCATION,
+    Operation.STANDING_TOP_UP_CREATE,
 }
 BTC: Final = PartnerCurrency("BTC", "ofcbtc", 8, AmountUnit.DECIMAL)
 

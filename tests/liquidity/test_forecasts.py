@@ -85,7 +85,7 @@ def test_settlement_that_the_partner_cannot_pay_is_forecast_to_fail(testbed: Tes
     standing, _ = ok(scenario.of_partner())["forecasts"]
     assert outcomes(standing)[-1] == (TOP_UP_ENDS, "fails_for_lack_of_funds", "failed")
     (dollars,) = [one for one in standing["steps"][-1]["partnerAccount"] if one["currency"] == "ofcusd"]
-    assert dollars == {"currency": "ofcusd", "change": "-7", "available": "6", "shortfall": "1"}
+    assert dollars == {"currency": "ofcusd", "change": "-7", "available": "6", "topUp": "0", "shortfall": "1"}
     testbed.pass_minutes(20)
     assert testbed.state(scenario.settlement["id"]) == "failed"
     assert ok(scenario.of_partner())["forecasts"][0]["steps"] == []

@@ -79,7 +79,7 @@ AVAILABLE = st.dictionaries(st.sampled_from(CURRENCIES), st.integers(0, 9))
 def test_with_all_top_ups_everything_executes_and_nothing_waits(
     pending: list[Pending], available: dict[str, int]
 ) -> None:
-    whole = funded(available, needed(pending, available, START))
+    whole = funded(available, needed(pending, available, START, {}))
     for one in pending:
         outcomes = [step.outcome for step in foresee(awake(pending), whole, START, one.id)]
         assert outcomes
@@ -89,7 +89,7 @@ def test_with_all_top_ups_everything_executes_and_nothing_waits(
 
 @given(pending=settlements(), available=AVAILABLE)
 def test_with_one_unit_less_the_settlement_is_short(pending: list[Pending], available: dict[str, int]) -> None:
-    found = needed(pending, available, START)
+    found = needed(pending, available, START, {})
     for number, one in enumerate(found):
         less = [*found[:number], replace(one, quantity=one.quantity - 1), *found[number + 1 :]]
         before = [each for each in less if each.settlement_id == one.settlement_id or each in found[:number]]
@@ -101,7 +101,7 @@ def test_with_one_unit_less_the_settlement_is_short(pending: list[Pending], avai
 
 @given(pending=settlements(), available=AVAILABLE)
 def test_times_never_go_back_and_totals_are_sums(pending: list[Pending], available: dict[str, int]) -> None:
-    found = needed(pending, available, START)
+    found = needed(pending, available, START, {})
     assert [one.by for one in found] == sorted(one.by for one in found)
     for name in CURRENCIES:
         quantities = [one.quantity for one in found if one.currency == name]

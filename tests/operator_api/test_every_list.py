@@ -24,6 +24,7 @@ from tests.support.networks import ok
 from tests.support.operators import READ
 from tests.support.pauses import pause
 from tests.support.settlements import Testbed, close_dispute, dispute, stage
+from tests.support.top_ups import spare_account, standing_top_up
 
 Json = dict[str, Any]
 
@@ -114,7 +115,9 @@ def readers(testbed: Testbed) -> Iterator[dict[str, Reader]]:
         stage(partner, {desk.ann.id: {"BTC": "-1"}})
         external_id = desk.initiate({desk.ann.id: {"BTC": "-1"}, desk.bob.id: {"BTC": "1"}})["externalId"]
         desk.fund(external_id, "BTC", 1)
+    spare = spare_account(testbed, partner)
     for currency in ("ofcbtc", "ofceth"):
+        standing_top_up(partner, spare, currency=currency)
         pause(operator, "currency", currency)
     for api, own in ((operator, "/operators/me/notifications"), (desk.ann.client.api, "/notifications")):
         ok(api.put(own, {"chat": {"form": "slack", "url": "https://chat.example"}}))

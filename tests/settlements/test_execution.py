@@ -294,10 +294,10 @@ def test_deposit_during_a_retry_is_counted_and_does_not_block(
     trying, deposited = threading.Event(), threading.Event()
     compute = transfers.run  # between the locks of settlement and balance
 
-    def compute_slowly(tx: Transaction, settlement_id: UUID) -> Run:
+    def compute_slowly(tx: Transaction, settlement_id: UUID, *, without_new: bool) -> Run:
         trying.set()
         deposited.wait(timeout=0.5)
-        return compute(tx, settlement_id)
+        return compute(tx, settlement_id, without_new=without_new)
 
     monkeypatch.setattr(transfers, "run", compute_slowly)
     worker = threading.Thread(target=testbed.run_due)

@@ -95,7 +95,7 @@ def release(
 
 
 def lock_waiting(tx: Transaction, parties: Parties, funding: Funding) -> Sequence[UUID]:
-    """Locks the partners that settle over the client's Go Account, and returns their ids.
+    """Locks the partners that money on the client's Go Account can help, and returns their ids.
 
     Money is about to reach it. Partners are locked before balances, as in an execution.
     """

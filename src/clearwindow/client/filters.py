@@ -125,6 +125,10 @@ class CalendarFilters(PageFilters, total=False):
     kinds: Sequence[Literal["dispute_window_ends", "top_up_window_ends", "closures_run"]]
 
 
+class StandingTopUpFilters(CreatedFilters, total=False):
+    active: bool
+
+
 class PartnerTransferFilters(TransferPageFilters, total=False):
     source_network_account_ids: Ids
     source_trading_account_ids: Texts

@@ -41,7 +41,8 @@ def deposit(scene: Scene, go_account_id: str, request: CustodyRequest) -> Custod
     account, key = account_and_key(tx, go_account_id, request.currency)
     # Partners before balances, as in an execution. The other order could deadlock with one.
     waiting = funding.lock_partners_of(tx, account.id)
-    standing = pauses.standing_for_account(tx, account.id, key.currency) if waiting else []
+    is_top_up = funding.settles_over(tx, account.id)
+    standing = pauses.standing_for_account(tx, account.id, key.currency) if is_top_up else []
     outcome = _move(tx, EntryKind.DEPOSIT, key, request, standing)
     if not outcome.replayed:
         _record(tx, scene.operator, account, outcome)

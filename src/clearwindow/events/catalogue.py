@@ -50,6 +50,11 @@ _MEMBER: Final[Fields] = {
     "role": "`viewer`, `trader`, `settler`, `approver` or `administrator`",
     "mayUseCustodianKey": "whether the user may have a custodian key sign",
 }
+_STANDING_TOP_UP: Final[Fields] = {
+    "standingTopUpId": "the instruction",
+    "goAccountId": "the Go Account that the money comes from",
+    "currency": "our name of the currency",
+}
 _ENDPOINT: Final[Fields] = {
     "webhookEndpointId": "the endpoint",
     "url": "the address of the endpoint, without its query",
@@ -227,9 +232,12 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "deallocationId": "the deallocation",
             "settlementId": "the settlement",
             "connectionIds": "the connections whose balance has changed",
-            "goAccountId": "for a deposit or withdrawal: the Go Account",
-            "entryId": "for a deposit or withdrawal: its journal entry",
-            "kind": "`deposit` or `withdrawal`; `withdrawal_reserved` or `withdrawal_released` for a proposed one",
+            "goAccountId": "for a deposit, withdrawal or top-up: the Go Account",
+            "entryId": "for a deposit, withdrawal or top-up: its journal entry",
+            "kind": (
+                "`deposit` or `withdrawal`; `withdrawal_reserved` or `withdrawal_released` for a proposed one;"
+                " `top_up` on the Go Account that a standing top-up came from"
+            ),
             "currency": "our name of the currency",
             "quantity": "the quantity, in base units",
             "available": "the available balance afterwards, in base units",
@@ -262,6 +270,25 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
             "nextPerDay": "the same from `nextFrom` on",
             "nextFrom": "when the higher limits come into force",
         },
+    ),
+    EventType.STANDING_TOP_UP_CREATED: Description(
+        "A user has instructed that a partner's account is topped up from another Go Account.",
+        "the partner",
+        _STANDING_TOP_UP
+        | {
+            "perSettlement": "the most that comes for one settlement, in base units",
+            "createdBy": "the user who sent the instruction",
+        },
+    ),
+    EventType.STANDING_TOP_UP_REVOKED: Description(
+        "A user has revoked a standing top-up.",
+        "the partner",
+        _STANDING_TOP_UP | {"revokedBy": "the user who revoked it", "revokedAt": "when"},
+    ),
+    EventType.STANDING_TOP_UP_USED: Description(
+        "A settlement was short, and a standing top-up has brought what was missing.",
+        "the partner",
+        _STANDING_TOP_UP | {"settlementId": "the settlement", "quantity": "what came, in base units"},
     ),
     EventType.PAUSE_STARTED: _pause("An operator has paused the network or a part of it. Executions wait."),
     EventType.PAUSE_ENDED: _pause(

@@ -23,6 +23,7 @@ class EntryKind(StrEnum):
     """Why money moved."""
 
     DEPOSIT = "deposit"
+    TOP_UP = "top_up"
     WITHDRAWAL = "withdrawal"
     WITHDRAWAL_RESERVED = "withdrawal_reserved"
     WITHDRAWAL_RELEASED = "withdrawal_released"

@@ -5,6 +5,7 @@ Each step is one transaction that locks the partner, then the settlement, then i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.models import DueSettlement, FundingGap, Settlement, SettlementState, SettlementType
 from clearwindow.settlements.transfers import store as transfers
 from clearwindow.settlements.transfers.models import NO_OBJECTIONS
+from clearwindow.standing_top_ups import use
 
 log: Final = structlog.get_logger(__name__)
 _FEWER: Final = 8
@@ -107,19 +109,21 @@ def _finalise(tx: Transaction, partner: Partner, settlement: Settlement) -> None
     events.notify_all(tx, EventType.SETTLEMENT_FINALIZING, partner, final)
     finalization.owe_final_amounts(tx, partner, final)
     run = transfers.run(tx, settlement.id, without_new=settlement.is_without_new)
-    gaps = funding.gaps(tx, partner, funding.seen_by_partner(run.net))
-    if gaps:
-        events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, gaps)
+    plan = funding.plan(tx, partner, funding.seen_by_partner(run.net))
+    if plan.gaps:
+        events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, final, plan.gaps)
 
 
 def _execute(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
     """Executes all final transfers or none of them."""
     run = transfers.run(tx, settlement.id, without_new=settlement.is_without_new)
     change = funding.seen_by_partner(run.net)
-    gaps = funding.gaps(tx, partner, change)
-    if gaps:
-        _wait_or_fail(tx, partner, settlement, gaps)
+    plan = funding.plan(tx, partner, change)
+    if plan.gaps:
+        _wait_or_fail(tx, partner, settlement, plan.gaps)
         return
+    if plan.top_ups:
+        use.make(tx, partner, settlement.id, plan.top_ups, plan.locked)
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
     objections = NO_OBJECTIONS if settlement.is_without_new else disputes.objections(tx, settlement.id)
     targets = transfers.dispute_targets(tx, settlement.id, objections)
@@ -134,11 +138,13 @@ def _run_closures(tx: Transaction, partner: Partner, settlement: Settlement) -> 
     """Executes the closures that a rejected settlement had taken, all of them or none."""
     run = transfers.run(tx, settlement.id, without_new=True)
     change = funding.seen_by_partner(run.net)
-    gaps = funding.gaps(tx, partner, change)
-    if gaps:
+    plan = funding.plan(tx, partner, change)
+    if plan.gaps:
         store.set_due(tx, settlement.id, None)
-        events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, settlement, gaps)
+        events.notify_partner(tx, EventType.SETTLEMENT_TOP_UP_REQUIRED, partner, settlement, plan.gaps)
         return
+    if plan.top_ups:
+        use.make(tx, partner, settlement.id, plan.top_ups, plan.locked)
     entry = Entry(tx.new_id(), EntryKind.SETTLEMENT_EXECUTED, settlement.id, partner.id)
     ledger.settle_run(tx, entry, run.moves, None, partner.go_account_id, change)
     events.notify_balances(tx, partner, store.end_closures(tx, settlement))
@@ -146,7 +152,7 @@ def _run_closures(tx: Transaction, partner: Partner, settlement: Settlement) -> 
         funding.wake_waiting(tx, [partner.id])
 
 
-def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gaps: list[FundingGap]) -> None:
+def _wait_or_fail(tx: Transaction, partner: Partner, settlement: Settlement, gaps: Sequence[FundingGap]) -> None:
     if settlement.state is SettlementState.TOP_UP_WINDOW and tx.now() < settlement.top_up_deadline_at:
         store.set_due(tx, settlement.id, settlement.top_up_deadline_at)
         return

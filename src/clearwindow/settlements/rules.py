@@ -285,7 +285,7 @@ def not_covered_reason(of_connections: str | None, gaps: list[FundingGap]) -> st
     return "; ".join([*parts, failure_reason(gaps)] if gaps else parts)
 
 
-def failure_reason(gaps: list[FundingGap]) -> str:
+def failure_reason(gaps: Sequence[FundingGap]) -> str:
     """Returns the reason in base units, so that it is exact."""
     parts = [f"{gap.currency} by {gap.shortfall} (needs {gap.needed}, has {gap.available})" for gap in gaps]
     return f"the partner's account is short of {', '.join(parts)}"

@@ -37,6 +37,7 @@ class Operation(StrEnum):
     APPROVAL_THRESHOLDS_CHANGE = "approval_thresholds.change"
     DAILY_APPROVAL_THRESHOLDS_CHANGE = "daily_approval_thresholds.change"
     CUSTODIAN_LIMITS_CHANGE = "custodian_limits.change"
+    STANDING_TOP_UP_CREATE = "standing_top_up.create"
     WEBHOOK_ENDPOINT_ROTATE_SECRET = "webhook_endpoint.rotate_secret"  # noqa: S105 - a name, not a secret
 
 

@@ -12,6 +12,7 @@ NOTHING: Final = Balance(0, 0)
 
 _ENTRIES: Final[Mapping[EntryKind, str]] = {
     EntryKind.DEPOSIT: "deposit",
+    EntryKind.TOP_UP: "standing top-up for settlement {name}",
     EntryKind.WITHDRAWAL: "withdrawal",
     EntryKind.WITHDRAWAL_RESERVED: "withdrawal proposed: held",
     EntryKind.WITHDRAWAL_RELEASED: "proposed withdrawal ended: no longer held for it",

@@ -42,6 +42,7 @@ from clearwindow.settlements.routes import router as settlements_router
 from clearwindow.settlements.trades.routes import router as trades_router
 from clearwindow.signing.evidence.routes import operators_router as evidence_operators_router
 from clearwindow.signing.evidence.routes import router as evidence_router
+from clearwindow.standing_top_ups.routes import router as standing_top_ups_router
 from clearwindow.statements.operator_routes import router as statements_operator_router
 from clearwindow.statements.routes import router as statements_router
 from clearwindow.webhooks.endpoint_routes import router as webhooks_operator_router
@@ -60,6 +61,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     movable_router,
     calendar_router,
     top_ups_router,
+    standing_top_ups_router,
     trades_router,
     disputes_router,
     allocations_router,

@@ -186,6 +186,7 @@ PATHS = [
     ("PUT", "v1", "/clients/settlements/disputes/d"),
     ("POST", "v1", "/clients/settlements/disputes/d/close"),
     ("POST", "v1", "/go-accounts/a/require-intent"),
+    ("POST", "v1", "/go-accounts/a/standing-top-ups"),
     ("POST", "v1", "/webhook-endpoints"),
     ("PATCH", "v1", "/webhook-endpoints/w"),
     ("DELETE", "v1", "/webhook-endpoints/w"),

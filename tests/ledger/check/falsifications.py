@@ -461,6 +461,25 @@ NAMED: Final[dict[str, tuple[str, set[str]]]] = {
         "UPDATE proposal SET request = request || '{{\"quantity\": \"11\"}}' WHERE id = '{proposal}'",
         {"proposed_withdrawal_is_held", "proposed_withdrawal_moves_what_it_says"},
     ),
+    "43c a top-up is larger than what moved": (
+        "UPDATE top_up SET quantity = 4 WHERE settlement_id = '{topped_up}'",
+        {"top_up_moves_what_it_says"},
+    ),
+    "43d a top-up's instruction allows less": (
+        "UPDATE standing_top_up SET per_settlement = 4 WHERE id = '{instruction}'",
+        {"top_up_is_as_instructed"},
+    ),
+    "43e a top-up comes by an instruction that was revoked before": (
+        (
+            "UPDATE standing_top_up SET revoked_by = 'x', revoked_at = created_at - interval '1 second'"
+            " WHERE id = '{instruction}'"
+        ),
+        {"top_up_is_as_instructed"},
+    ),
+    "43f a top-up is deleted": (
+        "DELETE FROM top_up",
+        {"entry_has_its_cause", "top_up_moves_what_it_says"},
+    ),
     "43b a settlement's event is for more clients than it has": (
         (
             "INSERT INTO event (id, enterprise_id, type, subject_id, payload, created_at, clients)"

@@ -12,6 +12,7 @@ from tests.support.networks import ConnectionHandle, PartnerHandle, ok
 from tests.support.operators import OperatorClient
 from tests.support.settlements import Testbed, close_dispute, dispute, settle, stage
 from tests.support.staff import proposed, staff, watched
+from tests.support.top_ups import spare_account, standing_top_up
 
 WINDOW_MINUTES = 10
 
@@ -81,6 +82,7 @@ def build(testbed: Testbed, app: FastAPI, second: OperatorClient) -> Scenario:
     _between_connections(made)
     _onchain_open(made, desk)
     _immediate(made)
+    _topped_up(made)
     _withdrawals(made, app, ann)
     made.ids |= {"exchange": exchange.id, "ann": ann.id, "bob": bob.id}
     return made
@@ -131,6 +133,17 @@ def _immediate(made: Scenario) -> None:
     spot = made.testbed.network.partner("spot", dispute_window=None, top_up_window=None)
     eve = made.testbed.network.funded(spot, {"ofcbtc": 500}, name="eve")
     made.ids["immediate"] = settle(spot, {eve.id: {"BTC": "-45"}})["id"]
+
+
+def _topped_up(made: Scenario) -> None:
+    """A settlement of a partner without money, which its other account has paid."""
+    dry = made.testbed.network.partner("dry", dispute_window=0, top_up_window=0)
+    gus = made.testbed.network.connect(made.testbed.network.client("gus"), dry)
+    standing = standing_top_up(dry, spare_account(made.testbed, dry, ofcbtc=8), perSettlement="5")
+    made.stage("topped_up", dry, {gus.id: {"BTC": "5"}})
+    made.testbed.run_due()
+    assert made.testbed.state(made.ids["topped_up"]) == "completed"
+    made.ids["instruction"] = str(standing["id"])
 
 
 def _withdrawals(made: Scenario, app: FastAPI, connection: ConnectionHandle) -> None:

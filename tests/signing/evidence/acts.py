@@ -8,6 +8,7 @@ from uuid import UUID
 from tests.support.chains import ChainDesk
 from tests.support.networks import ClientHandle, ConnectionHandle, Json, PartnerHandle, new_nonce, ok, sign_body
 from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, settle, stage, withdraw
+from tests.support.top_ups import spare_account, standing_top_up
 
 ALL_OPERATIONS = {
     "settlement.stage",
@@ -29,6 +30,7 @@ ALL_OPERATIONS = {
     "approval_thresholds.change",
     "daily_approval_thresholds.change",
     "custodian_limits.change",
+    "standing_top_up.create",
     "webhook_endpoint.create",
     "webhook_endpoint.update",
     "webhook_endpoint.delete",
@@ -78,6 +80,7 @@ def act(testbed: Testbed) -> Acted:
     subjects["settlement.immediate"] = settle(at_once, {spot.id: {"BTC": "-0.0000001"}})["id"]
     subjects["account.require_intent"] = _requires_intent(network.client("careful"))
     subjects |= _changed(connection)
+    subjects["standing_top_up.create"] = standing_top_up(partner, spare_account(testbed, partner))["id"]
     subjects |= _decided(testbed)
     return Acted(testbed, partner, connection, subjects)
 

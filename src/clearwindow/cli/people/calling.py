@@ -37,6 +37,7 @@ _SIGNED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("PUT", r"/clients/settlements/disputes/(?P<disputeId>[^/]+)", "v1", "dispute.update"),
     ("POST", r"/clients/settlements/disputes/(?P<disputeId>[^/]+)/close", "v1", "dispute.close"),
     ("POST", r"/go-accounts/(?P<goAccountId>[^/]+)/require-intent", "v1", "account.require_intent"),
+    ("POST", r"/go-accounts/(?P<goAccountId>[^/]+)/standing-top-ups", "v1", "standing_top_up.create"),
     ("PUT", r"/clients/connections/(?P<connectionId>[^/]+)/loss-limits", "v1", "loss_limits.change"),
     ("PUT", r"/clients/approval-thresholds", "v1", "approval_thresholds.change"),
     ("PUT", r"/clients/daily-approval-thresholds", "v1", "daily_approval_thresholds.change"),

@@ -20,6 +20,7 @@ from clearwindow.client.aio.notifications import AsyncNotifications
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.aio.settlements import AsyncClientSettlements, AsyncPartnerSettlements
 from clearwindow.client.aio.signed_requests import AsyncSignedRequests
+from clearwindow.client.aio.standing_top_ups import AsyncStandingTopUps
 from clearwindow.client.aio.statements import AsyncStatements
 from clearwindow.client.aio.webhook_endpoints import AsyncWebhookEndpoints
 from clearwindow.client.answers.network import (
@@ -203,6 +204,10 @@ class AsyncPartner(AsyncMember):
     @property
     def disputes(self) -> AsyncPartnerDisputes:
         return AsyncPartnerDisputes(self._desk)
+
+    @property
+    def standing_top_ups(self) -> AsyncStandingTopUps:
+        return AsyncStandingTopUps(self._desk)
 
     async def register(self, **partner: Unpack[NewPartner]) -> PartnerRecord:
         """Makes the enterprise a partner, after an operator has configured it. Not repeated after a lost answer."""

@@ -23,11 +23,15 @@ Outcome = Annotated[
 
 
 class Funding(Value):
-    """The partner's account in one currency when a step is taken. ``change``: by executing, + it gains."""
+    """The partner's account in one currency when a step is taken. ``change``: by executing, + it gains.
+
+    ``top_up``: what a standing top-up brings. ``shortfall``: what nothing covers.
+    """
 
     currency: str
     change: BaseUnits
     available: BaseUnits
+    top_up: BaseUnits
     shortfall: BaseUnits
 
 
@@ -211,3 +215,16 @@ class TopUps(Value):
     considered_settlements: int
     all_considered: bool
     top_ups: tuple[TopUp, ...]
+
+
+class StandingTopUp(Value):
+    """A partner's instruction. ``go_account_id``: where the money comes from."""
+
+    id: str
+    go_account_id: str
+    currency: str
+    per_settlement: BaseUnits
+    created_by: str
+    created_at: AwareDatetime
+    revoked_by: str | None = None
+    revoked_at: AwareDatetime | None = None

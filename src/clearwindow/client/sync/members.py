@@ -42,6 +42,7 @@ from clearwindow.client.sync.notifications import Notifications
 from clearwindow.client.sync.pages import Pages
 from clearwindow.client.sync.settlements import ClientSettlements, PartnerSettlements
 from clearwindow.client.sync.signed_requests import SignedRequests
+from clearwindow.client.sync.standing_top_ups import StandingTopUps
 from clearwindow.client.sync.statements import Statements
 from clearwindow.client.sync.webhook_endpoints import WebhookEndpoints
 from clearwindow.client.text import Id, fields
@@ -204,6 +205,10 @@ class Partner(Member):
     @property
     def disputes(self) -> PartnerDisputes:
         return PartnerDisputes(self._desk)
+
+    @property
+    def standing_top_ups(self) -> StandingTopUps:
+        return StandingTopUps(self._desk)
 
     def register(self, **partner: Unpack[NewPartner]) -> PartnerRecord:
         """Makes the enterprise a partner, after an operator has configured it. Not repeated after a lost answer."""

@@ -84,6 +84,9 @@ FORMS: Final[Mapping[str, _Form]] = {
     Operation.APPROVAL_THRESHOLDS_CHANGE: _THRESHOLDS,
     Operation.DAILY_APPROVAL_THRESHOLDS_CHANGE: _THRESHOLDS,
     Operation.CUSTODIAN_LIMITS_CHANGE: _THRESHOLDS,
+    Operation.STANDING_TOP_UP_CREATE: _form(
+        "currency", "perSettlement", "nonce", optional=("goAccountId",), named=True
+    ),
     Operation.WEBHOOK_ENDPOINT_CREATE: _form("url", "nonce", optional=("eventTypes", "description"), named=True),
     Operation.WEBHOOK_ENDPOINT_UPDATE: _form(
         "nonce", optional=("endpointId", "url", "eventTypes", "description", "enabled"), named=True
@@ -154,6 +157,11 @@ def _amounts(document: Document, operations: tuple[str, ...]) -> Iterator[TextAm
         currency, quantity = given.get("currency"), given.get("quantity")
         if not isinstance(currency, str) or not _is(quantity, POSITIVE_BASE_UNITS):
             raise _unknown("amount must have a currency, and a quantity in base units")
+        yield TextAmount(Names.OURS, currency, str(quantity))
+    if Operation.STANDING_TOP_UP_CREATE in operations:
+        currency, quantity = document["currency"], document["perSettlement"]
+        if not isinstance(currency, str) or not _is(quantity, POSITIVE_BASE_UNITS):
+            raise _unknown("it must have a currency, and perSettlement in base units")
         yield TextAmount(Names.OURS, currency, str(quantity))
     if _SETTLES & set(operations):
         # Without a name, a text of base units could be staged as one of decimals: the larger reading counts.

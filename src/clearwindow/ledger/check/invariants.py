@@ -70,6 +70,12 @@ INVARIANTS: Final[Mapping[str, str]] = {
         "the entries of an allocation move its amount between its client's Go Account and its connection"
     ),
     "proposed_withdrawal_moves_what_it_says": "the entries of a proposed withdrawal hold and release its amount",
+    "top_up_moves_what_it_says": (
+        "the entry of a top-up moves its amounts from the instruction's Go Account to the partner's"
+    ),
+    "top_up_is_as_instructed": (
+        "a top-up is for a settlement that executed, and within an instruction of its partner that stood then"
+    ),
     "settlement_entry_holds_its_liability": "the entry that stages a settlement holds its largest possible losses",
     "settlement_entries_explain_its_holds": (
         "a settlement, its disputes and its deposits hold what its entries hold and have not released"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -65,6 +65,7 @@ class Step:
         state: the state after it.
         available: what the partner's account has available before it, of each currency that the settlement changes.
         gaps: what the partner is short of.
+        top_ups: what standing top-ups bring, by currency.
     """
 
     at: datetime
@@ -72,6 +73,7 @@ class Step:
     state: SettlementState
     available: Mapping[str, int]
     gaps: Sequence[FundingGap] = ()
+    top_ups: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,23 @@ from uuid import UUID
 from clearwindow.liquidity.forecasts.models import Outcome, Pending, Stake, StakeAfter, Step
 from clearwindow.settlements import rules
 from clearwindow.settlements.models import FundingGap, Settlement, SettlementState, SettlementType
+from clearwindow.standing_top_ups.models import Source, TopUp
+from clearwindow.standing_top_ups.rules import cover
 
 _ENDED: Final = (SettlementState.COMPLETED, SettlementState.REJECTED)
 _MOVING: Final = (Outcome.COMPLETES, Outcome.COMPLETES_IF_FUNDED, Outcome.CLOSURES_RUN)
+
+_NO_SOURCES: Final[Mapping[str, Source]] = {}
 
 
 class _Schedule:
     """A partner's open settlements at one moment, and its available funds."""
 
-    def __init__(self, pending: Iterable[Pending], available: Mapping[str, int], now: datetime) -> None:
+    def __init__(
+        self, pending: Iterable[Pending], available: Mapping[str, int], sources: Mapping[str, Source], now: datetime
+    ) -> None:
         self.now = now
+        self._sources = dict(sources)
         self._available = dict(available)
         self._open = {one.id: one for one in pending}
         self._turns: list[tuple[datetime, datetime, UUID]] = []
@@ -57,7 +64,8 @@ class _Schedule:
             self._put(replace(one, due_at=None))
             return self._seen(one, Outcome.WAITS_FOR_RESUME, one.state)
         gaps = rules.funding_gaps(self._available, one.change)
-        return self._wait(one, gaps) if gaps else self._execute(one)
+        top_ups = cover({gap.currency: gap.shortfall for gap in gaps}, self._sources)
+        return self._wait(one, gaps) if gaps and not top_ups else self._execute(one, top_ups)
 
     def _wait(self, one: Pending, gaps: Sequence[FundingGap]) -> Step:
         if one.closures_wait:
@@ -69,11 +77,16 @@ class _Schedule:
         self._put(replace(one, state=SettlementState.FAILED, due_at=None))
         return self._seen(one, Outcome.FAILS_FOR_LACK_OF_FUNDS, SettlementState.FAILED, gaps)
 
-    def _execute(self, one: Pending) -> Step:
+    def _execute(self, one: Pending, top_ups: Sequence[TopUp]) -> Step:
         outcome = Outcome.CLOSURES_RUN if one.closures_wait else Outcome.COMPLETES
         state = one.state if one.closures_wait else SettlementState.COMPLETED
-        step = self._seen(one, outcome, state)
+        brought = {each.standing.currency: each.quantity for each in top_ups}
+        step = replace(self._seen(one, outcome, state), top_ups=brought)
         del self._open[one.id]
+        for currency, quantity in brought.items():
+            source = self._sources[currency]
+            self._sources[currency] = replace(source, available=source.available - quantity)
+            self._available[currency] = self._available.get(currency, 0) + quantity
         for currency, quantity in one.change.items():
             self._available[currency] = self._available.get(currency, 0) + quantity
         if any(quantity > 0 for quantity in one.change.values()):
@@ -97,7 +110,13 @@ class _Schedule:
         return Step(self.now, outcome, state, available, gaps)
 
 
-def foresee(pending: Iterable[Pending], available: Mapping[str, int], now: datetime, of: UUID) -> list[Step]:
+def foresee(
+    pending: Iterable[Pending],
+    available: Mapping[str, int],
+    now: datetime,
+    of: UUID,
+    sources: Mapping[str, Source] = _NO_SOURCES,
+) -> list[Step]:
     """Returns the steps of one settlement if nothing changes, in order.
 
     Args:
@@ -105,8 +124,9 @@ def foresee(pending: Iterable[Pending], available: Mapping[str, int], now: datet
         available: what the account has now, by currency, in base units.
         now: the present moment. What is overdue happens now.
         of: the id of the settlement.
+        sources: what tops the account up, by currency.
     """
-    schedule = _Schedule(pending, available, now)
+    schedule = _Schedule(pending, available, sources, now)
     steps = []
     while (taken := schedule.next()) is not None:
         one, step = taken

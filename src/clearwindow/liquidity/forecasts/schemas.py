@@ -23,11 +23,15 @@ class PartnerForecastFilters(ClientForecastFilters):
 
 
 class FundingOutput(WireModel):
-    """The partner's account in one currency when a step is taken. ``change``: by executing, + it gains."""
+    """The partner's account in one currency when a step is taken. ``change``: by executing, + it gains.
+
+    ``topUp``: what a standing top-up brings. ``shortfall``: what nothing covers.
+    """
 
     currency: str
     change: str
     available: str
+    top_up: str
     shortfall: str
 
 
@@ -149,6 +153,7 @@ def _step(step: Step, changes: dict[str, int] | None) -> StepOutput:
                 currency=currency,
                 change=str(changes[currency]),
                 available=str(available),
+                top_up=str(step.top_ups.get(currency, 0)),
                 shortfall=str(short.get(currency, 0)),
             )
             for currency, available in sorted(step.available.items())

@@ -29,6 +29,7 @@ from clearwindow.settlements.disputes import store as disputes
 from clearwindow.settlements.models import Settlement, SettlementState
 from clearwindow.settlements.transfers import store as transfers
 from clearwindow.settlements.transfers.models import NO_OBJECTIONS, Objections
+from clearwindow.standing_top_ups import use
 
 MOST_SETTLEMENTS: Final = 1_000
 """How many open settlements of a partner a forecast looks at, those with the earliest deadlines."""
@@ -152,7 +153,8 @@ def _of_account(
     pending = found[:MOST_SETTLEMENTS]
     balances = ledger.balances_of(tx, [partner.go_account_id])[partner.go_account_id]
     available = {currency: balance.available for currency, balance in balances.items()}
-    steps = rules.foresee(pending, available, tx.now(), settlement.id)
+    sources = use.seen_usable(tx, partner)
+    steps = rules.foresee(pending, available, tx.now(), settlement.id, sources)
     change = next(one.change for one in pending if one.id == settlement.id)
     return steps, _account(tx, settlement, change, available), len(found)
 

@@ -11,9 +11,13 @@ from clearwindow.liquidity.forecasts.models import Pending
 from clearwindow.liquidity.top_ups.models import TopUp
 from clearwindow.settlements import rules
 from clearwindow.settlements.models import SettlementState
+from clearwindow.standing_top_ups.models import Source
+from clearwindow.standing_top_ups.rules import cover
 
 
-def needed(pending: Iterable[Pending], available: Mapping[str, int], now: datetime) -> list[TopUp]:
+def needed(
+    pending: Iterable[Pending], available: Mapping[str, int], now: datetime, sources: Mapping[str, Source]
+) -> list[TopUp]:
     """Returns what must be topped up, in the order in which the settlements execute if it is.
 
     Whoever deposits each by its time has every settlement execute at the first moment at which it may. Then more
@@ -23,10 +27,17 @@ def needed(pending: Iterable[Pending], available: Mapping[str, int], now: dateti
         pending: the partner's open settlements, which share its account.
         available: what the account has now, by currency, in base units.
         now: the present moment.
+        sources: what standing top-ups may bring, by currency. What they cover is not listed.
     """
-    left, totals = dict(available), dict[str, int]()
+    left, totals, reserve = dict(available), dict[str, int](), dict(sources)
     found: list[TopUp] = []
     for one in sorted((each for each in pending if not each.paused), key=lambda each: _turn(each, now)):
+        gaps = rules.funding_gaps(left, one.change)
+        for brought in cover({gap.currency: gap.shortfall for gap in gaps}, reserve):
+            currency = brought.standing.currency
+            source = reserve[currency]
+            reserve[currency] = replace(source, available=source.available - brought.quantity)
+            left[currency] = left.get(currency, 0) + brought.quantity
         for gap in rules.funding_gaps(left, one.change):
             totals[gap.currency] = totals.get(gap.currency, 0) + gap.shortfall
             left[gap.currency] = left.get(gap.currency, 0) + gap.shortfall

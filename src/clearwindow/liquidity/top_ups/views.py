@@ -15,6 +15,7 @@ from clearwindow.network import parties
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements.models import SettlementState
+from clearwindow.standing_top_ups import use
 
 
 def of_partner(runtime: Runtime, member: Member, *, worst_case: bool) -> TopUps:
@@ -34,7 +35,7 @@ def of_partner(runtime: Runtime, member: Member, *, worst_case: bool) -> TopUps:
         return TopUps(
             go_account_id=partner.go_account_id,
             as_of=tx.now(),
-            needed=rules.needed(pending, available, tx.now()),
+            needed=rules.needed(pending, available, tx.now(), use.seen_usable(tx, partner)),
             external_ids={one.id: one.external_id for one in pending},
             considered=len(pending),
             whole=len(found) <= MOST_SETTLEMENTS,

@@ -24,6 +24,7 @@ SELECT kind, account_kind, bucket, least, most, owner
     FROM (VALUES
         ('deposit', 'go', 'available', 1, 1, 'anyone'),
         ('deposit', 'outside', 'available', -1, -1, 'anyone'),
+        ('top_up', 'go', 'available', -1, 1, 'anyone'),
         ('withdrawal', 'go', 'available', -1, -1, 'anyone'),
         ('withdrawal', 'outside', 'available', 1, 1, 'anyone'),
         ('withdrawal_reserved', 'go', 'available', -1, -1, 'anyone'),
@@ -85,6 +86,8 @@ SELECT movement.kind, movement.entry_id AS cause_id, 1 AS least, 1 AS most FROM 
           WHERE kind IN ('allocation_reserved', 'deallocation_reserved') GROUP BY cause_id, kind) AS entry
       ON (entry.cause_id, entry.kind) = (allocation.id, type || '_reserved')
     WHERE allocation.status = 'released'
+    UNION ALL
+    SELECT DISTINCT 'top_up', settlement_id, 1, 1 FROM top_up
     UNION ALL
     SELECT 'settlement_held', id, 1, 1 FROM settlement WHERE NOT immediate
     UNION ALL
@@ -228,6 +231,44 @@ SELECT step.proposal_id, entry_id, go_account_id, currency, bucket, step.quantit
 FROM step FULL JOIN posted USING (entry_id, go_account_id, currency, bucket)
 WHERE step.quantity IS DISTINCT FROM posted.quantity
 ORDER BY entry_id, go_account_id, bucket
+LIMIT %(limit)s
+
+-- name: top_up_moves_what_it_says
+-- From the Go Account of its instruction to that of the partner.
+WITH stated AS (
+    SELECT top_up.settlement_id, side.account_id, standing.currency, 'available' AS bucket, sum(side.quantity) AS quantity
+    FROM top_up
+    JOIN standing_top_up AS standing ON standing.id = top_up.standing_top_up_id
+    LEFT JOIN partner ON partner.id = standing.partner_id
+    CROSS JOIN LATERAL (VALUES
+        (standing.go_account_id, -top_up.quantity), (partner.go_account_id, top_up.quantity)
+    ) AS side (account_id, quantity)
+    GROUP BY top_up.settlement_id, side.account_id, standing.currency
+), posted AS (
+    SELECT entry.cause_id AS settlement_id, posting.account_id, posting.currency, posting.bucket,
+           sum(posting.quantity) AS quantity
+    FROM ledger_entry AS entry
+    JOIN posting ON posting.entry_id = entry.id
+    WHERE entry.kind = 'top_up'
+    GROUP BY entry.cause_id, posting.account_id, posting.currency, posting.bucket
+)
+SELECT settlement_id, account_id, currency, bucket, stated.quantity, posted.quantity AS posted,
+       count(*) OVER () AS total
+FROM stated FULL JOIN posted USING (settlement_id, account_id, currency, bucket)
+WHERE stated.quantity IS DISTINCT FROM posted.quantity
+ORDER BY settlement_id, account_id, currency, bucket
+LIMIT %(limit)s
+
+-- name: top_up_is_as_instructed
+SELECT top_up.settlement_id, top_up.standing_top_up_id, top_up.quantity, standing.per_settlement, standing.revoked_at,
+       settlement.state, count(*) OVER () AS total
+FROM top_up
+LEFT JOIN standing_top_up AS standing ON standing.id = top_up.standing_top_up_id
+LEFT JOIN settlement ON settlement.id = top_up.settlement_id
+WHERE settlement.partner_id IS DISTINCT FROM standing.partner_id OR top_up.quantity > standing.per_settlement
+   OR top_up.created_at < standing.created_at OR top_up.created_at > standing.revoked_at
+   OR NOT (settlement.state = 'completed' OR (settlement.state = 'rejected' AND NOT settlement.closures_wait))
+ORDER BY top_up.settlement_id, top_up.standing_top_up_id
 LIMIT %(limit)s
 
 -- name: settlement_entry_holds_its_liability

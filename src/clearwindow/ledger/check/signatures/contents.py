@@ -25,6 +25,7 @@ from clearwindow.ledger.check.signatures.models import (
     MovedAmounts,
     Records,
     SettlementRecord,
+    StandingTopUpRecord,
 )
 from clearwindow.signing.models import Operation
 
@@ -85,6 +86,7 @@ _OF_SETUP: Final = (
     _OF_ENDPOINTS
     | _OF_THRESHOLDS
     | {
+        Operation.STANDING_TOP_UP_CREATE,
         Operation.CONNECTION_CREATE,
         Operation.CONNECTION_UPDATE,
         Operation.LOSS_LIMITS_CHANGE,
@@ -97,13 +99,12 @@ def _of_setup(operation: Operation, kept: KeptRequest, payload: Payload, records
     if operation in _OF_ENDPOINTS:
         endpoint = records.endpoints.get(kept.subject_id)
         return _endpoint(kept, endpoint) if endpoint else {NO_RECORD: False}
-    if operation is Operation.ACCOUNT_REQUIRE_INTENT:
+    if operation is Operation.STANDING_TOP_UP_CREATE:
+        standing = records.standing_top_ups.get(kept.subject_id)
+        return _standing_top_up(kept, payload, standing) if standing else {NO_RECORD: False}
+    if operation is Operation.ACCOUNT_REQUIRE_INTENT or operation in _OF_THRESHOLDS:
         account = records.accounts.get(kept.subject_id)
         return _account(kept, payload, account) if account else {NO_RECORD: False}
-    if operation in _OF_THRESHOLDS:
-        # What changes is the enterprise's. Its own account, whose key signs, stands for it.
-        account = records.accounts.get(kept.subject_id)
-        return {"enterpriseId": account.enterprise_id == kept.enterprise_id} if account else {NO_RECORD: False}
     connection = records.connections.get(kept.subject_id)
     if connection is None:
         return {NO_RECORD: False}
@@ -237,10 +238,22 @@ def _connection(payload: Payload, connection: ConnectionRecord) -> dict[str, boo
 
 
 def _account(kept: KeptRequest, payload: Payload, account: AccountRecord) -> dict[str, bool]:
+    if kept.operation != Operation.ACCOUNT_REQUIRE_INTENT:
+        # A threshold is the enterprise's. Its own account, whose key signs, stands for it.
+        return {"enterpriseId": account.enterprise_id == kept.enterprise_id}
     return {
         "goAccountId": _id(kept.path_ids["goAccountId"]) == account.id,
         "enterpriseId": kept.enterprise_id == account.enterprise_id,
         "requireIntent": payload["requireIntent"] is True,
+    }
+
+
+def _standing_top_up(kept: KeptRequest, payload: Payload, standing: StandingTopUpRecord) -> dict[str, bool]:
+    return {
+        "goAccountId": _id(kept.path_ids["goAccountId"]) == standing.go_account_id,
+        "enterpriseId": kept.enterprise_id == standing.enterprise_id,
+        "currency": canonical_currency(payload["currency"]) == standing.currency,
+        "perSettlement": int(payload["perSettlement"]) == standing.per_settlement,
     }
 
 

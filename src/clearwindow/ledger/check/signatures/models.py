@@ -109,6 +109,15 @@ class EndpointRecord:
     deleted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StandingTopUpRecord:
+    id: UUID
+    enterprise_id: str | None
+    go_account_id: UUID
+    currency: str
+    per_settlement: int
+
+
 MovedAmounts = Mapping[tuple[UUID | None, UUID, str], int]
 """Base units by the other side (None: the partner), the connection and our name of the currency."""
 
@@ -125,6 +134,7 @@ class Records:
     connections: Mapping[UUID, ConnectionRecord] = field(default_factory=dict)
     accounts: Mapping[UUID, AccountRecord] = field(default_factory=dict)
     endpoints: Mapping[UUID, EndpointRecord] = field(default_factory=dict)
+    standing_top_ups: Mapping[UUID, StandingTopUpRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ SELECT account_id AS id, enterprise_id FROM go_account WHERE account_id = ANY(%(
 -- name: endpoints_of
 SELECT id, enterprise_id, deleted_at IS NOT NULL AS deleted FROM webhook_endpoint WHERE id = ANY(%(ids)s)
 
+-- name: standing_top_ups_of
+SELECT standing.id, partner.enterprise_id, standing.go_account_id, currency, per_settlement
+FROM standing_top_up AS standing LEFT JOIN partner ON partner.id = standing.partner_id
+WHERE standing.id = ANY(%(ids)s)
+
 -- name: record_has_its_evidence
 WITH missing (record, id) AS (
     SELECT 'settlement', id FROM settlement
@@ -102,6 +107,11 @@ WITH missing (record, id) AS (
     WHERE NOT before_evidence
       AND NOT EXISTS (SELECT FROM signed_request AS kept WHERE kept.subject_id = connection.id
                         AND kept.signature = connection.proof AND kept.operation = 'connection.create')
+    UNION ALL
+    SELECT 'standing top-up', id FROM standing_top_up
+    WHERE NOT EXISTS (SELECT FROM signed_request AS kept WHERE kept.subject_id = standing_top_up.id
+                        AND kept.account_id = standing_top_up.go_account_id
+                        AND kept.operation = 'standing_top_up.create')
 )
 SELECT record, id, count(*) OVER () AS total FROM missing ORDER BY record, id LIMIT %(limit)s
 

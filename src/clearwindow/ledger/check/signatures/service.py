@@ -29,6 +29,7 @@ from clearwindow.ledger.check.signatures.models import (
     Records,
     SettlementRecord,
     SignatureReport,
+    StandingTopUpRecord,
 )
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
@@ -143,6 +144,9 @@ def _records(tx: Transaction, batch: Sequence[KeptRequest]) -> Records:
         connections={found.id: found for found in tx.all(ConnectionRecord, sql["connections_of"], ids=ids)},
         endpoints={found.id: found for found in tx.all(EndpointRecord, sql["endpoints_of"], ids=ids)},
         accounts={found.id: found for found in tx.all(AccountRecord, sql["accounts_of"], ids=ids)},
+        standing_top_ups={
+            found.id: found for found in tx.all(StandingTopUpRecord, sql["standing_top_ups_of"], ids=ids)
+        },
     )
 
 

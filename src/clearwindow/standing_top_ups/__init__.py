@@ -1,0 +1,1 @@
+"""Standing instructions of partners that top their account up from another of their Go Accounts. Protocol §5."""

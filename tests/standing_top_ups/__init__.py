@@ -1,0 +1,1 @@
+"""Standing instructions that top a partner's account up."""
