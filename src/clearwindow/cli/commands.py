@@ -20,7 +20,9 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "statement": Lazy(
         _PEOPLE, f"{_CLI}.people.statements:statement", "Show what changed an account, and what is held."
     ),
-    "settlements": Lazy(_PEOPLE, f"{_CLI}.people.reading:settlements", "List settlements, or show one."),
+    "settlements": Lazy(
+        _PEOPLE, f"{_CLI}.people.reading:settlements", "List settlements, show one, or take one back."
+    ),
     "forecast": Lazy(
         _PEOPLE, f"{_CLI}.people.forecasts:forecast", "Show what the deadlines of a settlement bring."
     ),
@@ -43,7 +45,9 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     ),
     "watch": Lazy(_PEOPLE, f"{_CLI}.people.watching:watch", "Show your events as they come."),
     "webhooks": Lazy(
-        _PEOPLE, f"{_CLI}.people.watching:webhooks_app", "List webhook endpoints, send a test, forward events here."
+        _PEOPLE,
+        f"{_CLI}.people.watching:webhooks_app",
+        "List webhook endpoints, send an event, forward events here.",
     ),
     "call": Lazy(_PEOPLE, f"{_CLI}.people.calling:call", "Make one request of the API, signed if you say so."),
     "operator": Lazy(_PEOPLE, f"{_CLI}.people.operating:operator_app", "Everything that operators do."),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clearwindow.client.answers.webhooks import MemberEvent
 
 webhooks_app: Final = typer.Typer(
-    help="List webhook endpoints, send a test, and forward events to this machine.",
+    help="List webhook endpoints, send an event, and forward events to this machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
