@@ -29,7 +29,7 @@ def test_every_step_works_and_prints_what_the_page_shows(open_folder: Path) -> N
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=400,
         )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     printed = iter(ran.stdout.splitlines())

@@ -29,7 +29,7 @@ def test_first_steps_work_word_for_word(open_folder: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=400,
         )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"state +completed", ran.stdout), ran.stdout
