@@ -72,3 +72,13 @@ def test_codes_of_a_second_factor_are_never_arguments(persons: Persons) -> None:
     ):
         assert "second factor" in answer
         assert "123456" not in answer
+
+
+def test_the_address_of_a_chat_may_stand_in_a_file(persons: Persons) -> None:
+    change = ("operator", "notifications", "change", "--profile", "ada", "--event-types", "settlement.failed")
+    assert "Cannot read nowhere.txt" in persons.fails(2, *change, "--chat", "url=@nowhere.txt")
+    (persons.folder / "chat.txt").write_text("https://chat.example/hooks/not-to-be-seen\n", encoding="utf-8")
+    changed = persons.done(*change, "--chat", "form=slack", "--chat", "url=@chat.txt", "--json")
+    assert '"chat.example"' in changed
+    assert "not-to-be-seen" not in changed
+    persons.done("operator", "notifications", "stop", "--profile", "ada")

@@ -23,12 +23,12 @@ def typed_secret(question: str) -> str:
 
 
 def second_factor_code() -> str:
-    """Returns a code of the operator's second factor: of the environment, else typed.
+    """Returns a code, of a second factor or of an e-mail: of the environment, else typed.
 
     Raises:
         EndError: there is none.
     """
-    code = os.environ.get(CODE_VARIABLE, "").strip() or typed_secret("Code of your second factor")
+    code = os.environ.get(CODE_VARIABLE, "").strip() or typed_secret("Code")
     if not code:
         raise usage(f"There is no code: type it, or set {CODE_VARIABLE}.")
     return code

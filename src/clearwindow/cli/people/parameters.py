@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -217,7 +218,7 @@ def _kind(hint: Any) -> _Kind:  # noqa: ANN401, C901, PLR0911 - one line for eac
         return _Kind(choices, lambda _, choice: choice.value)
     is_map = get_origin(hint) is not None and issubclass(get_origin(hint), Mapping)
     if is_map or typing.is_typeddict(hint):
-        return _Kind(str, _pairs, "NAME=VALUE", many=True)
+        return _Kind(str, _pairs, "NAME=VALUE|NAME=@FILE", many=True)
     if get_origin(hint) is not None and issubclass(get_origin(hint), Sequence):
         inner = _kind(get_args(hint)[0])
         return _Kind(
@@ -245,10 +246,21 @@ def _or_none(convert: Convert) -> Convert:
 
 
 def _pairs(_: Session, texts: Sequence[str]) -> dict[str, str]:
-    pairs = dict(text.partition("=")[::2] for text in texts)
+    """Returns the pairs. A value may stand in a file: the address of a chat is a secret, and all see arguments."""
+    pairs = {name: _written(value) for name, _, value in (text.partition("=") for text in texts)}
     if not all(pairs.values()) or len(pairs) != len(texts):
         raise usage("Say NAME=VALUE, each name once.")
     return pairs
+
+
+def _written(value: str) -> str:
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise usage(f"Cannot read {value[1:]}: {why}.") from None
 
 
 def _amounts(session: Session, texts: Sequence[str]) -> dict[str, int]:
