@@ -133,6 +133,10 @@ MEMBER: Final[Mapping[str, tuple[str, Callable[[Client], object]]]] = {
         "client.settlements.calendar",
         lambda client: client.settlements.calendar(before=AT, page_size=5).page(),
     ),
+    "v1ClientSettlementNetOrdersGetRoute": (
+        "client.settlements.net_orders",
+        lambda client: client.settlements.net_orders(ID, page_size=5).page(),
+    ),
     "v1ClientSettlementForecastGetRoute": (
         "client.settlements.forecast",
         lambda client: client.settlements.forecast(ID),
@@ -204,6 +208,14 @@ EXCHANGE: Final[Mapping[str, tuple[str, Callable[[Partner], object]]]] = {
         "partner.settlements.forecast",
         lambda partner: partner.settlements.forecast(ID, connection_ids=[ID], page_number=1, page_size=5),
     ),
+    "v1PartnerSettlementTransfersGetRoute": (
+        "partner.settlements.list_transfers",
+        lambda partner: partner.settlements.list_transfers(ID, currencies=["ofcbtc"], page_size=5).page(),
+    ),
+    "v1PartnerSettlementNetOrdersGetRoute": (
+        "partner.settlements.net_orders",
+        lambda partner: partner.settlements.net_orders(ID, currencies=["ofcbtc"]).page(),
+    ),
     "v1PartnerSettlementWithdrawPostRoute": (
         "partner.settlements.withdraw",
         lambda partner: partner.settlements.withdraw(ID, reason="the wrong day"),
@@ -258,6 +270,14 @@ OPERATOR: Final[Mapping[str, tuple[str, Callable[[Operator], object]]]] = {
         lambda operator: operator.enterprises.create_token(
             "aster", user_id="u", scopes=["settlement_network_read"], ip_allow_list=["10.0.0.0/8"], kind="v2x"
         ),
+    ),
+    "listSettlementTransfers": (
+        "operator.settlements.list_transfers",
+        lambda operator: operator.settlements.list_transfers(ID, destination_network_account_ids=[ID]).page(),
+    ),
+    "listNetOrders": (
+        "operator.settlements.net_orders",
+        lambda operator: operator.settlements.net_orders(ID, page_size=5).page(),
     ),
     "readStatement": ("operator.statements.get", lambda operator: operator.statements.get(ID, created_before=AT)),
     "listStatementEntries": (

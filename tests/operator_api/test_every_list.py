@@ -54,6 +54,12 @@ SORTED_ANEW: Final = {
     f"{OPERATOR}/ledger/entries",
     f"{OPERATOR}/accounts/{{account_id}}/statement/entries",
     f"{MEMBER}/accounts/{{account_id}}/statement/entries",
+    # The rows of one connection alone: an index has the connections of a settlement in order.
+    f"{OPERATOR}/settlements/{{settlement_id}}/net-orders",
+    f"{MEMBER}/partners/settlements/{{settlement_id}}/net-orders",
+    f"{MEMBER}/clients/settlements/{{settlement_id}}/net-orders",
+    f"{OPERATOR}/settlements/{{settlement_id}}/transfers",
+    f"{MEMBER}/partners/settlements/{{settlement_id}}/transfers",
     # A row for each partner.
     f"{OPERATOR}/partner-endpoints",
     # The rows of the page alone: an event has one for each owner.
@@ -112,18 +118,19 @@ def readers(testbed: Testbed) -> Iterator[dict[str, Reader]]:
     for dispute_id in raised[:2]:
         ok(close_dispute(desk.ann, dispute_id))
     for _ in range(2):
-        stage(partner, {desk.ann.id: {"BTC": "-1"}})
+        both = stage(partner, {desk.ann.id: {"BTC": "-1", "ETH": "-1"}})["id"]
         external_id = desk.initiate({desk.ann.id: {"BTC": "-1"}, desk.bob.id: {"BTC": "1"}})["externalId"]
         desk.fund(external_id, "BTC", 1)
     spare = spare_account(testbed, partner)
-    for currency in ("ofcbtc", "ofceth"):
-        standing_top_up(partner, spare, currency=currency)
-        pause(operator, "currency", currency)
     for api, own in ((operator, "/operators/me/notifications"), (desk.ann.client.api, "/notifications")):
         ok(api.put(own, {"chat": {"form": "slack", "url": "https://chat.example"}}))
         for _ in range(2):
             ok(api.post(f"{own}/test"))
-    yield from clients(testbed, endpoints[0]["id"], desk.ann.client.enterprise.account.id)
+    for currency in ("ofcbtc", "ofceth"):
+        standing_top_up(partner, spare, currency=currency)
+        pause(operator, "currency", currency)
+    account = desk.ann.client.enterprise.account.id
+    yield from clients(testbed, endpoints[0]["id"], account, both)
 
 
 class Reader:
@@ -138,7 +145,7 @@ class Reader:
         return self.http.get(self.address, params=dict(query))  # type: ignore[arg-type]  # whatever a query takes
 
 
-def clients(testbed: Testbed, endpoint_id: str, account_id: str) -> Iterator[dict[str, Reader]]:
+def clients(testbed: Testbed, endpoint_id: str, account_id: str, settlement_id: str) -> Iterator[dict[str, Reader]]:
     operator = testbed.operator
     headers = {name: f"Bearer {operator.user_token(name)}" for name in ("exchange", "ann")}
     made = {}
@@ -146,7 +153,7 @@ def clients(testbed: Testbed, endpoint_id: str, account_id: str) -> Iterator[dic
         who = "exchange" if f"{MEMBER}/partners/" in path else "ann"
         token = f"Bearer {OPERATOR_TOKEN}" if path.startswith(OPERATOR) else headers[who]
         address = path.replace("{enterprise_id}", who).replace("{endpoint_id}", endpoint_id)
-        address = address.replace("{account_id}", account_id)
+        address = address.replace("{account_id}", account_id).replace("{settlement_id}", settlement_id)
         made[path] = Reader(operator.base_url + address, token)
     yield made
     for reader in made.values():
@@ -220,6 +227,11 @@ def test_a_range_that_ends_before_it_begins_is_refused(readers: dict[str, Reader
             nothing = reader.get({start: "2026-01-04T12:00:00Z", end: "2026-01-05T11:00:00Z"})
             assert entries_of(nothing) == [], path
     assert without == {
+        "/settlements/{settlement_id}/net-orders",
+        "/partners/settlements/{settlement_id}/net-orders",
+        "/clients/settlements/{settlement_id}/net-orders",
+        "/settlements/{settlement_id}/transfers",
+        "/partners/settlements/{settlement_id}/transfers",
         "/partner-endpoints",
         "/partners",
         "/clients/connections",

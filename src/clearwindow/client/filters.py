@@ -216,6 +216,18 @@ class EntryFilters(CreatedFilters, total=False):
     account_id: Id
 
 
+class NetOrderFilters(PageFilters, total=False):
+    currencies: Texts
+
+
+class WholeSettlementFilters(PageFilters, total=False):
+    currencies: Texts
+    source_network_account_ids: Ids
+    source_trading_account_ids: Texts
+    destination_network_account_ids: Ids
+    destination_trading_account_ids: Texts
+
+
 class StatementPeriod(TypedDict, total=False):
     """``created_before`` is exclusive, ``created_on_or_after`` inclusive."""
 

@@ -18,7 +18,12 @@ from clearwindow.settlements.disputes import closures
 from clearwindow.settlements.disputes.models import ClosureStatus
 from clearwindow.settlements.disputes.schemas import DisputesAnswer, disputes_answer
 from clearwindow.settlements.onchain import operator_acts
-from clearwindow.settlements.transfers.schemas import TransferFilters
+from clearwindow.settlements.transfers.schemas import (
+    SettlementTransfersAnswer,
+    TransferFilters,
+    WholeSettlementFilters,
+    settlement_transfers_answer,
+)
 
 router: Final = operator_router("settlements")
 
@@ -45,6 +50,20 @@ def get_settlement(
     """The page has transfers. All disputes are in every page."""
     detail = operator_views.get_settlement(runtime, parse_uuid(settlement_id), filters.to_model())
     return counted(schemas.operator_detail_answer(detail), detail.transfer_count)
+
+
+@router.get(
+    "/settlements/{settlement_id}/transfers",
+    summary="List all transfers of one settlement, sorted by connection",
+    responses=may_raise("settlement_not_found"),
+)
+def list_settlement_transfers(
+    runtime: ServerRuntime, settlement_id: str, filters: Filters[WholeSettlementFilters]
+) -> Answer[SettlementTransfersAnswer]:
+    page, accounts = operator_views.list_transfers(
+        runtime, parse_uuid(settlement_id), filters.to_model(), filters.slice
+    )
+    return paged(settlement_transfers_answer(page.items, accounts), page, filters)
 
 
 @router.post(

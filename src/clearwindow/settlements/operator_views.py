@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from clearwindow.postgres.paging import Listing
+from clearwindow.network import store as network
+from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import store, views
 from clearwindow.settlements.disputes import store as disputes
@@ -20,7 +21,7 @@ from clearwindow.settlements.models import (
     WaitingSettlement,
     WorkFilter,
 )
-from clearwindow.settlements.transfers.models import WantedTransfers
+from clearwindow.settlements.transfers.models import TradingAccounts, Transfer, WantedTransfers
 
 
 def list_settlements(runtime: Runtime, wanted: SettlementFilter) -> Listing[SettlementLine]:
@@ -31,6 +32,16 @@ def list_settlements(runtime: Runtime, wanted: SettlementFilter) -> Listing[Sett
 def get_settlement(runtime: Runtime, settlement_id: UUID | None, wanted: WantedTransfers) -> SettlementDetail:
     with runtime.transaction() as tx:
         return views.detail(tx, settlement_id, wanted, partner_id=None)
+
+
+def list_transfers(
+    runtime: Runtime, settlement_id: UUID | None, wanted: WantedTransfers, part: Slice
+) -> tuple[Listing[Transfer], TradingAccounts]:
+    """Returns a part of all transfers of a settlement, and the Go Accounts of its sides."""
+    with runtime.transaction() as tx:
+        settlement = store.require(tx, settlement_id)
+        partner = network.existing_partner(tx, settlement.partner_id)
+        return views.transfers_of(tx, partner, settlement, wanted, part)
 
 
 def with_disputed(runtime: Runtime, settlement: Settlement) -> SettlementLine:

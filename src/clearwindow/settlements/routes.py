@@ -25,7 +25,14 @@ from clearwindow.settlements.preview_schemas import (
     PreviewSettlementRequest,
     preview_answer,
 )
-from clearwindow.settlements.transfers.schemas import MaskedTransfersAnswer, PartnerTransferFilters, TransferFilters
+from clearwindow.settlements.transfers.schemas import (
+    MaskedTransfersAnswer,
+    PartnerTransferFilters,
+    SettlementTransfersAnswer,
+    TransferFilters,
+    WholeSettlementFilters,
+    settlement_transfers_answer,
+)
 from clearwindow.signing.models import Operation
 from clearwindow.signing.schemas import SIGNATURE_ERRORS, SigningPayload, signed_request, signing_payload
 
@@ -184,6 +191,22 @@ def get_for_partner(
     """The page has transfers. All disputes are in every page."""
     detail = views.get_for_partner(runtime, member, parse_uuid(settlement_id), filters.to_model())
     return counted(schemas.settlement_answer(detail), detail.transfer_count)
+
+
+@router.get(
+    f"{NETWORK_V1}/partners/settlements/{{settlement_id}}/transfers",
+    operation_id="v1PartnerSettlementTransfersGetRoute",
+    summary="List all transfers of one settlement",
+    responses=may_raise("not_a_partner", "settlement_not_found"),
+)
+def list_transfers_for_partner(
+    runtime: ServerRuntime, settlement_id: str, member: CallingMember, filters: Filters[WholeSettlementFilters]
+) -> Answer[SettlementTransfersAnswer]:
+    """Sorted by connection, with cursors and exports. Clients have theirs in ``…/clients/settlementTransfers``."""
+    page, accounts = views.list_transfers(
+        runtime, member, parse_uuid(settlement_id), filters.to_model(), filters.slice
+    )
+    return paged(settlement_transfers_answer(page.items, accounts), page, filters)
 
 
 @router.post(

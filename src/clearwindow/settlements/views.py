@@ -30,6 +30,7 @@ from clearwindow.settlements.models import (
 from clearwindow.settlements.transfers import store as transfers
 from clearwindow.settlements.transfers.models import (
     TradingAccounts,
+    Transfer,
     TransferFilter,
     TransferSearch,
     WantedTransfers,
@@ -65,6 +66,29 @@ def detail(
     accounts = TradingAccounts(partner.go_account_id, network.client_accounts(tx, sides))
     settling, raised = _disputes(tx, settlement, own=None)
     return SettlementDetail(settlement, _any_standing(raised), page, accounts, settling, raised, total)
+
+
+def list_transfers(
+    runtime: Runtime, member: Member, settlement_id: UUID | None, wanted: WantedTransfers, part: Slice
+) -> tuple[Listing[Transfer], TradingAccounts]:
+    """Returns a part of all transfers of the partner's settlement, and the Go Accounts of its sides.
+
+    Raises:
+        NotFoundError: the partner has no such settlement.
+    """
+    with runtime.transaction() as tx:
+        partner = parties.require_partner(tx, member.enterprise_id)
+        settlement = store.require_of_partner(tx, partner.id, settlement_id)
+        return transfers_of(tx, partner, settlement, wanted, part)
+
+
+def transfers_of(
+    tx: Transaction, partner: Partner, settlement: Settlement, wanted: WantedTransfers, part: Slice
+) -> tuple[Listing[Transfer], TradingAccounts]:
+    """Returns a part of all transfers of a settlement, and the Go Accounts of its sides."""
+    page = transfers.list_whole(tx, settlement.id, _transfer_filter(tx, partner, settlement, wanted), part)
+    sides = {connection_id for transfer in page.items for connection_id in transfer.connection_ids}
+    return page, TradingAccounts(partner.go_account_id, network.client_accounts(tx, sides))
 
 
 def list_any(tx: Transaction, wanted: SettlementFilter) -> Listing[SettlementLine]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
+from clearwindow.core.ids import NIL
 from clearwindow.ledger.models import AccountKind, Balance, EntryKind, HoldCause
 from clearwindow.postgres.paging import FIRST_PAGE, Listing, Slice
 
@@ -147,3 +149,35 @@ class EntryPage:
 
     page: Listing[StatementEntry]
     causes: Mapping[UUID, Cause]
+
+
+THE_PARTNER: Final = NIL
+ANOTHER_CLIENT: Final = UUID(int=2**128 - 1)
+"""As the other side of a net order. A client does not learn which."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetOrder:
+    """What is left to pay between two sides of a settlement, of one currency, in base units.
+
+    Attributes:
+        other_id: the other connection, ``THE_PARTNER`` or ``ANOTHER_CLIENT``.
+        quantity: + the connection gets it from the other side, - it pays it.
+        transfers: of how many transfers it is the sum.
+    """
+
+    connection_id: UUID
+    account_id: UUID
+    other_id: UUID
+    other_account_id: UUID | None
+    currency: str
+    quantity: int
+    transfers: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetOrders:
+    """A page of the net orders of a settlement, and the partner's Go Account."""
+
+    page: Listing[NetOrder]
+    partner_account_id: UUID

@@ -6,8 +6,9 @@ from typing import Final
 
 from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, Query, ServerRuntime, paged
+from clearwindow.core.ids import parse_uuid
 from clearwindow.identity.guards import operator_router
-from clearwindow.statements import schemas, views
+from clearwindow.statements import net_orders, order_schemas, schemas, views
 
 router: Final = operator_router("history")
 
@@ -34,3 +35,15 @@ def list_statement_entries(
 ) -> Answer[schemas.StatementEntriesAnswer]:
     found = views.list_entries(runtime, None, schemas.account_id_of(account_id), filters.to_model())
     return paged(schemas.entries_answer(found), found.page, filters)
+
+
+@router.get(
+    "/settlements/{settlement_id}/net-orders",
+    summary="List who pays whom how much of what in one settlement",
+    responses=may_raise("settlement_not_found"),
+)
+def list_net_orders(
+    runtime: ServerRuntime, settlement_id: str, filters: Filters[order_schemas.NetOrderFilters]
+) -> Answer[order_schemas.NetOrdersAnswer]:
+    found = net_orders.for_operator(runtime, parse_uuid(settlement_id), filters.our_currencies(), filters.slice)
+    return paged(order_schemas.net_orders_answer(found), found.page, filters)

@@ -110,3 +110,38 @@ UNION ALL
 SELECT deposit.id, deposit.settlement_id, NULL, deposit.external_settlement_id, partner.name
 FROM onchain_deposit AS deposit JOIN partner ON partner.id = deposit.partner_id
 WHERE deposit.id = ANY(%(ids)s)
+
+-- name: list_net_orders
+-- What each pair of a settlement pays the other of each currency, if disputes stay as they are: + the connection gets.
+-- A pair of two connections stands once, at the lower of their ids. A client (`own`) sees all other clients as one.
+SELECT party.connection_id, connection.network_account_id AS account_id, net.other_id,
+       other.network_account_id AS other_account_id, net.currency, net.quantity, net.transfers
+FROM settlement
+JOIN settlement_party AS party ON party.settlement_id = settlement.id
+JOIN connection ON connection.id = party.connection_id
+CROSS JOIN LATERAL (
+    SELECT CASE
+               WHEN leg.counterparty_connection_id IS NULL THEN %(partner)s::uuid
+               WHEN %(own)s::uuid[] IS NULL THEN leg.counterparty_connection_id
+               ELSE %(another)s::uuid
+           END AS other_id,
+           leg.currency, sum(leg.quantity) AS quantity, count(*) AS transfers
+    FROM settlement_leg AS leg
+    LEFT JOIN settlement_party AS theirs
+      ON (theirs.settlement_id, theirs.connection_id) = (leg.settlement_id, leg.counterparty_connection_id)
+    LEFT JOIN dispute_closure AS closure ON closure.id = leg.dispute_closure_id
+    WHERE leg.settlement_id = settlement.id AND leg.connection_id = party.connection_id
+      AND (%(own)s::uuid[] IS NOT NULL OR leg.counterparty_connection_id IS NULL
+           OR leg.counterparty_connection_id > leg.connection_id)
+      AND CASE
+              WHEN leg.dispute_closure_id IS NOT NULL THEN closure.cancelled_at IS NULL
+              ELSE settlement.state <> 'rejected' AND settlement.withdrawn_at IS NULL
+                   AND NOT (party.disputed OR coalesce(theirs.disputed, false))
+          END
+    GROUP BY 1, 2
+    HAVING sum(leg.quantity) <> 0
+) AS net
+LEFT JOIN connection AS other ON other.id = net.other_id
+WHERE settlement.id = %(settlement_id)s
+  AND (%(own)s::uuid[] IS NULL OR party.connection_id = ANY(%(own)s))
+  AND (%(currencies)s::text[] IS NULL OR net.currency = ANY(%(currencies)s))

@@ -6,8 +6,9 @@ from typing import Final
 
 from clearwindow.api.docs import may_raise
 from clearwindow.api.routing import Answer, Filters, Query, ServerRuntime, paged
+from clearwindow.core.ids import parse_uuid
 from clearwindow.identity.guards import NETWORK_V1, CallingMember, member_router
-from clearwindow.statements import schemas, views
+from clearwindow.statements import net_orders, order_schemas, schemas, views
 
 router: Final = member_router("statements", NETWORK_V1)
 
@@ -46,3 +47,45 @@ def list_entries(
     """Oldest first. An entry of several currencies is a row for each."""
     found = views.list_entries(runtime, member, schemas.account_id_of(account_id), filters.to_model())
     return paged(schemas.entries_answer(found), found.page, filters)
+
+
+@router.get(
+    "/partners/settlements/{settlement_id}/net-orders",
+    operation_id="v1PartnerSettlementNetOrdersGetRoute",
+    summary="List who pays whom how much of what in one settlement",
+    responses=may_raise("not_a_partner", "settlement_not_found"),
+)
+def list_net_orders_for_partner(
+    runtime: ServerRuntime,
+    settlement_id: str,
+    member: CallingMember,
+    filters: Filters[order_schemas.NetOrderFilters],
+) -> Answer[order_schemas.NetOrdersAnswer]:
+    """One order for each pair of sides and currency, sorted by connection.
+
+    It is the sum of the transfers that have run or still may: without disputed, rejected and withdrawn ones. While
+    the dispute window is open, as if nobody disputes.
+    """
+    found = net_orders.for_partner(
+        runtime, member, parse_uuid(settlement_id), filters.our_currencies(), filters.slice
+    )
+    return paged(order_schemas.net_orders_answer(found), found.page, filters)
+
+
+@router.get(
+    "/clients/settlements/{settlement_id}/net-orders",
+    operation_id="v1ClientSettlementNetOrdersGetRoute",
+    summary="List what the client's connections pay and get in one settlement",
+    responses=may_raise("not_a_client", "settlement_not_found"),
+)
+def list_net_orders_for_client(
+    runtime: ServerRuntime,
+    settlement_id: str,
+    member: CallingMember,
+    filters: Filters[order_schemas.NetOrderFilters],
+) -> Answer[order_schemas.NetOrdersAnswer]:
+    """The same with the client's own connections. All other clients together are one side, which is not named."""
+    found = net_orders.for_client(
+        runtime, member, parse_uuid(settlement_id), filters.our_currencies(), filters.slice
+    )
+    return paged(order_schemas.net_orders_answer(found), found.page, filters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,20 +10,24 @@ from uuid import UUID
 
 from clearwindow.core.clock import parse_rfc3339
 from clearwindow.ledger.models import Balance
-from clearwindow.postgres.paging import Listing, Order, keyset_page, list_page
+from clearwindow.postgres.paging import Listing, Order, Slice, keyset_page, list_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 from clearwindow.statements.models import (
+    ANOTHER_CLIENT,
+    THE_PARTNER,
     Cause,
     EntrySearch,
     HeldAmount,
     Moved,
+    NetOrder,
     Period,
     StatedAccount,
     StatementEntry,
 )
 
 sql: Final = Queries("clearwindow.statements")
+_BY_SIDES: Final = Order({"connection_id": UUID, "other_id": UUID, "currency": str}, descending=False)
 _IN_ORDER: Final = Order({"created_at": datetime, "number": int, "currency": str}, descending=False)
 
 
@@ -76,6 +80,27 @@ def list_held(tx: Transaction, account: StatedAccount, limit: int) -> Listing[He
 def causes_of(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Cause]:
     """Returns what is known of settlements, allocations, disputes, closures and deposits on chain, by id."""
     return {cause.id: cause for cause in tx.all(Cause, sql["list_causes"], ids=list(set(ids)))}
+
+
+def list_net_orders(
+    tx: Transaction,
+    settlement_id: UUID,
+    own: Sequence[UUID] | None,
+    currencies: Sequence[str] | None,
+    part: Slice,
+) -> Listing[NetOrder]:
+    """Returns a page of what the sides of a settlement pay each other.
+
+    ``own``: the connections of the client who reads; None: all.
+    """
+    values = {
+        "settlement_id": settlement_id,
+        "own": None if own is None else list(own),
+        "currencies": None if currencies is None else list(currencies),
+        "partner": THE_PARTNER,
+        "another": ANOTHER_CLIENT,
+    }
+    return keyset_page(tx, NetOrder, sql["list_net_orders"], values, _BY_SIDES, part)
 
 
 def _account_values(account: StatedAccount) -> dict[str, object]:

@@ -8,15 +8,18 @@ from clearwindow.client.aio.operator_desk import AsyncOperatorDesk
 from clearwindow.client.aio.pages import AsyncPages
 from clearwindow.client.answers.disputes import Dispute, OperatorDisputeClosure
 from clearwindow.client.answers.proposals import OperatorProposal, value_or_proposal
-from clearwindow.client.answers.settlements import OperatorSettlement, OperatorSettlementDetail
+from clearwindow.client.answers.settlements import OperatorSettlement, OperatorSettlementDetail, SettlementTransfer
+from clearwindow.client.answers.statements import NetOrder
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import (
     ClosureFilters,
+    NetOrderFilters,
     OperatorDisputeFilters,
     OperatorSettlementFilters,
     TransferPageFilters,
+    WholeSettlementFilters,
 )
-from clearwindow.client.text import Amounts, Id, amounts_text, fields
+from clearwindow.client.text import Amounts, Id, amounts_text, fields, segment
 
 
 class AsyncOperatorSettlements:
@@ -36,6 +39,18 @@ class AsyncOperatorSettlements:
     async def summary(self, settlement_id: Id) -> OperatorSettlement:
         """Returns the settlement alone: `get` without the transfers and disputes."""
         return (await self.get(settlement_id, page_size=1)).settlement
+
+    def list_transfers(
+        self, settlement_id: Id, **filters: Unpack[WholeSettlementFilters]
+    ) -> AsyncPages[SettlementTransfer]:
+        """Lists all transfers of a settlement, sorted by connection. It can be exported."""
+        path = f"/settlements/{segment(settlement_id)}/transfers"
+        return self._desk.pages(path, "settlementTransfers", SettlementTransfer, filters)
+
+    def net_orders(self, settlement_id: Id, **filters: Unpack[NetOrderFilters]) -> AsyncPages[NetOrder]:
+        """Lists who pays whom how much of what in a settlement."""
+        path = f"/settlements/{segment(settlement_id)}/net-orders"
+        return self._desk.pages(path, "netOrders", NetOrder, filters)
 
     async def retry(self, settlement_id: Id, *, reason: str | None = None) -> OperatorSettlement:
         """Retries a failed settlement at once.

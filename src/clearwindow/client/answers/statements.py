@@ -67,3 +67,17 @@ class StatementEntry(Value):
     currency: str
     available: BaseUnits
     held: BaseUnits
+
+
+class NetOrder(Value):
+    """Who pays whom how much of one currency. ``payer`` and ``payee`` say what kind of side it is."""
+
+    payer: str
+    payer_connection_id: str | None = None
+    payer_account_id: str | None = None
+    payee: str
+    payee_connection_id: str | None = None
+    payee_account_id: str | None = None
+    currency: str
+    quantity: BaseUnits
+    transfer_count: int

@@ -19,16 +19,19 @@ from clearwindow.client.answers.settlements import (
     SettlementTransfer,
     StagedSettlement,
 )
+from clearwindow.client.answers.statements import NetOrder
 from clearwindow.client.calls import value_of, values_of
 from clearwindow.client.filters import (
     CalendarFilters,
     ClientSettlementFilters,
     ClientTransferFilters,
     ForecastFilters,
+    NetOrderFilters,
     PartnerForecastFilters,
     PartnerSettlementFilters,
     PartnerTransferFilters,
     TransferPageFilters,
+    WholeSettlementFilters,
 )
 from clearwindow.client.requests import Deposit, Trade, TradeCorrection
 from clearwindow.client.sync.desk import AmountUnit, Desk, SigningMethod
@@ -245,6 +248,18 @@ class PartnerSettlements:
                 return
             page_number += 1
 
+    def list_transfers(
+        self, settlement_id: Id, **filters: Unpack[WholeSettlementFilters]
+    ) -> Pages[SettlementTransfer]:
+        """Lists all transfers of a settlement, sorted by connection. It can be exported."""
+        path = self._desk.path("/partners/settlements/{}/transfers", settlement_id)
+        return self._desk.pages(path, "settlementTransfers", SettlementTransfer, filters)
+
+    def net_orders(self, settlement_id: Id, **filters: Unpack[NetOrderFilters]) -> Pages[NetOrder]:
+        """Lists who pays whom how much of what in a settlement."""
+        path = self._desk.path("/partners/settlements/{}/net-orders", settlement_id)
+        return self._desk.pages(path, "netOrders", NetOrder, filters)
+
     def record_deposits(
         self, *, external_settlement_id: str, deposits: Sequence[Deposit], settlement_id: Id | None = None
     ) -> tuple[OnchainDeposit, ...]:
@@ -306,6 +321,11 @@ class ClientSettlements:
     def calendar(self, **filters: Unpack[CalendarFilters]) -> Pages[ClientDeadline]:
         """Lists when the windows of open settlements end, with what each takes from the client."""
         return self._desk.pages(self._desk.path("/clients/calendar"), "deadlines", ClientDeadline, filters)
+
+    def net_orders(self, settlement_id: Id, **filters: Unpack[NetOrderFilters]) -> Pages[NetOrder]:
+        """Lists what the client's connections pay and get in a settlement."""
+        path = self._desk.path("/clients/settlements/{}/net-orders", settlement_id)
+        return self._desk.pages(path, "netOrders", NetOrder, filters)
 
     def transfers(self, **filters: Unpack[ClientTransferFilters]) -> Pages[ClientTransfer]:
         """Lists the client's transfers of all settlements."""

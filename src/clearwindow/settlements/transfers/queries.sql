@@ -384,7 +384,7 @@ GROUP BY transfer.counterparty_connection_id, transfer.connection_id, transfer.c
 HAVING sum(transfer.quantity) <> 0
 ORDER BY transfer.counterparty_connection_id, transfer.connection_id, transfer.currency
 
--- name: list_transfers
+-- columns: transfers_of_settlement
 SELECT id, partner_id, settlement_id, dispute_closure_id, connection_id, network_account_id,
        counterparty_connection_id, counterparty_account_id, currency, quantity, status, created_at, updated_at,
        tx_ids
@@ -400,9 +400,15 @@ WHERE settlement_id = %(settlement_id)s
   AND (%(counterparty_account_ids)s::uuid[] IS NULL
        OR counterparty_account_id = ANY(%(counterparty_account_ids)s))
   AND (%(currencies)s::text[] IS NULL OR currency = ANY(%(currencies)s))
+
+-- name: list_transfers
+{transfers_of_settlement}
 -- A transfer's id is random, and says nothing to a reader: it decides only between transfers that are equal in all else.
 ORDER BY connection_id, currency, counterparty_connection_id NULLS FIRST, dispute_closure_id NULLS FIRST, quantity, id
 LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: list_whole_settlement
+{transfers_of_settlement}
 
 -- name: count_transfers
 SELECT count(*) FROM settlement_transfer

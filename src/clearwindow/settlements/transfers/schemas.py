@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from clearwindow.api.filters import Many, Page, Texts, Uuids
+from clearwindow.api.filters import CursorPage, Many, Page, Texts, Uuids
 from clearwindow.api.schema import WireModel
 from clearwindow.core.clock import wire_time
 from clearwindow.core.ids import NIL, parse_go_account_id
@@ -119,6 +119,29 @@ class MaskedTransferOutput(WireModel):
     settlement_notes: str | None = None
 
 
+class WholeSettlementFilters(CursorPage):
+    """Filters of all transfers of one settlement, sorted by connection."""
+
+    currencies: Texts = None
+    source_network_account_ids: Uuids = None
+    source_trading_account_ids: TradingAccountIds = None
+    destination_network_account_ids: Uuids = None
+    destination_trading_account_ids: TradingAccountIds = None
+
+    def to_model(self) -> WantedTransfers:
+        return WantedTransfers(
+            source_network_account_ids=self.source_network_account_ids,
+            destination_network_account_ids=self.destination_network_account_ids,
+            source_trading_account_ids=self.source_trading_account_ids,
+            destination_trading_account_ids=self.destination_trading_account_ids,
+            currencies=our_currencies(self.currencies),
+        )
+
+
+class SettlementTransfersAnswer(WireModel):
+    settlement_transfers: list[SettlementTransferOutput]
+
+
 class MaskedTransfersAnswer(WireModel):
     settlement_transfers: list[MaskedTransferOutput]
 
@@ -137,6 +160,14 @@ def settlement_transfer(transfer: Transfer, accounts: TradingAccounts) -> Settle
             tx_ids=transfer.tx_ids,
             status=transfer.status.value,
         )
+    )
+
+
+def settlement_transfers_answer(
+    transfers: Sequence[Transfer], accounts: TradingAccounts
+) -> SettlementTransfersAnswer:
+    return SettlementTransfersAnswer(
+        settlement_transfers=[settlement_transfer(transfer, accounts) for transfer in transfers]
     )
 
 

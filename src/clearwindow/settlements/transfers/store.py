@@ -15,7 +15,7 @@ from uuid import UUID
 
 from clearwindow.core.ids import time_ordered_prefix
 from clearwindow.postgres.asking import Later
-from clearwindow.postgres.paging import Listing, Order, keyset_page
+from clearwindow.postgres.paging import Listing, Order, Slice, keyset_page
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries, Relation
 from clearwindow.settlements.transfers.models import (
@@ -35,6 +35,7 @@ from clearwindow.settlements.transfers.models import (
 )
 
 sql: Final = Queries("clearwindow.settlements.transfers")
+_BY_CONNECTION: Final = Order({"connection_id": UUID, "id": UUID}, descending=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +354,20 @@ def final_amounts(tx: Transaction, settlement_id: UUID) -> list[FinalAmount]:
 
 def list_transfers(tx: Transaction, settlement_id: UUID, wanted: TransferFilter) -> tuple[list[Transfer], int]:
     """Returns one page of a settlement's transfers, and how many there are in all."""
-    filters = {
+    filters = _filters(settlement_id, wanted)
+    page = tx.all(Transfer, sql["list_transfers"], **filters, limit=wanted.limit, offset=wanted.offset)
+    return page, tx.scalars(int, sql["count_transfers"], **filters)[0]
+
+
+def list_whole(tx: Transaction, settlement_id: UUID, wanted: TransferFilter, part: Slice) -> Listing[Transfer]:
+    """Returns one part of a settlement's transfers, sorted by connection."""
+    return keyset_page(
+        tx, Transfer, sql["list_whole_settlement"], _filters(settlement_id, wanted), _BY_CONNECTION, part
+    )
+
+
+def _filters(settlement_id: UUID, wanted: TransferFilter) -> dict[str, object]:
+    return {
         "settlement_id": settlement_id,
         "own_connection_ids": _array(wanted.own_connection_ids),
         "connection_ids": _array(wanted.connection_ids),
@@ -363,8 +377,6 @@ def list_transfers(tx: Transaction, settlement_id: UUID, wanted: TransferFilter)
         "counterparty_account_ids": _array(wanted.counterparty_account_ids),
         "currencies": _array(wanted.currencies),
     }
-    page = tx.all(Transfer, sql["list_transfers"], **filters, limit=wanted.limit, offset=wanted.offset)
-    return page, tx.scalars(int, sql["count_transfers"], **filters)[0]
 
 
 def search(tx: Transaction, wanted: TransferSearch) -> Listing[Transfer]:
