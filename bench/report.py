@@ -9,7 +9,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.rounds import PARTS, PRODUCT, Measurement
+from bench.costs import Cost
+from bench.rounds import ASKED, PARTS, PRODUCT, Measurement
 
 MEBIBYTE: Final = 1024 * 1024
 FLOOR: Final = "bare, primary key"
@@ -37,6 +38,7 @@ def print_report(measurement: Measurement, console: Console) -> None:
         )
     console.print(table)
     console.print(_costs(measurement))
+    console.print(_asked(measurement))
     console.print(f"peak memory of the server's process: {measurement.peak_bytes / MEBIBYTE:.0f} MiB")
 
 
@@ -66,6 +68,31 @@ def _costs(measurement: Measurement) -> Table:
             _ratio(median(processor) / max(0.01, median(cost.database for cost in floor))),
         )
     return table
+
+
+def _asked(measurement: Measurement) -> Table:
+    table = Table(
+        title="a preview beside the request that stages the same amounts",
+        caption="medians of the rounds; processor: of PostgreSQL and of the server together",
+    )
+    table.add_column("what")
+    for title in ("ms", "ratio", "processor s", "ratio", "log MB"):
+        table.add_column(title, justify="right")
+    staged = measurement.asked[ASKED[-1]]
+    for name, costs in measurement.asked.items():
+        table.add_row(
+            name,
+            f"{1000 * median(cost.seconds for cost in costs):.0f}",
+            _ratio(median(cost.seconds for cost in costs) / median(cost.seconds for cost in staged)),
+            f"{_processor(costs):.2f}",
+            _ratio(_processor(costs) / max(0.01, _processor(staged))),
+            f"{median(cost.log_bytes for cost in costs) / 1e6:.1f}",
+        )
+    return table
+
+
+def _processor(costs: list[Cost]) -> float:
+    return median(cost.database + cost.server for cost in costs)
 
 
 _COST_PARTS: Final = ("seconds", "log_bytes", "database")

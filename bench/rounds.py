@@ -27,6 +27,7 @@ from tests.support.databases import migrate_as_owner
 PRODUCT: Final = "product"
 SAME_ROWS: Final = "psql, same rows"
 PARTS: Final = ("preview", "decode", "verify", "stage", "request", "finalise", "execute")
+ASKED: Final = ("preview", "request")
 Say = Callable[[str], None]
 
 
@@ -35,6 +36,7 @@ class Measurement:
     """The seconds of each part, one number for each round; ``baseline`` are those of psql.
 
     ``costs`` are those of a whole settlement: the product's, psql's with the same rows, and of the bare floors.
+    ``asked`` are those of a preview and of the request that then stages the same amounts.
     """
 
     connections: int
@@ -47,6 +49,7 @@ class Measurement:
     costs: dict[str, list[Cost]] = field(
         default_factory=lambda: {name: [] for name in (PRODUCT, SAME_ROWS, *FLOORS)}
     )
+    asked: dict[str, list[Cost]] = field(default_factory=lambda: {name: [] for name in ASKED})
 
     def ratio(self, part: str, of: Callable[[list[float]], float] = median) -> float | None:
         """Returns a part's time divided by the baseline's, or None if the part has no baseline."""
@@ -107,6 +110,8 @@ class _Bench:
             self._add(measurement.product, product[0])
             self._add(measurement.baseline, same_rows[0])
             measurement.costs[PRODUCT].append(product[1])
+            for name, cost in zip(ASKED, product[2], strict=True):
+                measurement.asked[name].append(cost)
             measurement.costs[SAME_ROWS].append(same_rows[1])
             for floor in FLOORS:
                 cost = self.bare.settle(floor, self.psql, self.meter, lambda: _clean_up(self.connection))
@@ -116,9 +121,11 @@ class _Bench:
 
     def _product(
         self, body: bytes, exported_to: list[BaselineSettlement] | None = None
-    ) -> tuple[dict[str, float], Cost]:
-        times = {"preview": self.server.preview(body)}
-        staged, total = self.meter.measure(lambda: self.server.stage(body))
+    ) -> tuple[dict[str, float], Cost, tuple[Cost, Cost]]:
+        seconds, previewed = self.meter.measure(lambda: self.server.preview(body))
+        times = {"preview": seconds}
+        staged, requested = self.meter.measure(lambda: self.server.stage(body))
+        total = requested
         times |= {name: getattr(staged, name) for name in ("request", "decode", "verify", "stage")}
         self._export("stage", staged.settlement_id, exported_to)
         for step in ("finalise", "execute"):
@@ -128,7 +135,7 @@ class _Bench:
             self._export(step, staged.settlement_id, exported_to)
         self._require_completed(staged.settlement_id)
         _clean_up(self.connection)
-        return times, total
+        return times, total, (previewed, requested)
 
     def _baseline(self, baseline: BaselineSettlement) -> tuple[dict[str, float], Cost]:
         times, total = {}, Cost()

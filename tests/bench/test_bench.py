@@ -35,6 +35,8 @@ def test_every_part_is_measured_in_every_round() -> None:
         *("product", "psql, same rows"),
         *("bare, no index", "bare, primary key", "bare, two commits"),
     }
+    assert set(measured["asked"]) == {"preview", "request"}
+    assert [cost["log_bytes"] > 0 for cost in measured["asked"]["request"]] == [True, True]
     for costs in measured["costs"].values():
         assert [cost["log_bytes"] > 0 and cost["seconds"] > 0 for cost in costs] == [True, True]
 
@@ -69,6 +71,7 @@ def test_result_is_printed_as_table() -> None:
     assert "20 connections x 2 currencies = 40 transfers" in printed
     assert "peak memory of the server's process" in printed
     assert "a whole settlement: request, finalise, execute" in printed
+    assert "a preview beside the request that stages the same amounts" in printed
 
 
 def test_check_of_the_books_is_measured_for_each_invariant() -> None:
