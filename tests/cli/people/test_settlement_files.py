@@ -131,7 +131,7 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_hostile_texts_are_made_harmless() -> None:
     assert harmless("a\x1b[2Jb\r\u202ec\n") == "a\ufffd[2Jb\ufffd\ufffdc\ufffd"
-    for text in ("=1+1", "+a", "-a", "@a", "\t=1", "\uff1d1"):
+    for text in ("=1+1", "+a", "-a", "@a", "\t=1", "\uff1d1", "-1 BTC|'x'!A0", "-1+1", "-1 A1 B2"):
         assert harmless_cell(text).startswith("'")
-    for text in ("-1.5", "12", "a=b", "1.5 BTC"):
+    for text in ("-1.5", "12", "a=b", "1.5 BTC", "-0.5 BTC", "-5 base BTC"):
         assert harmless_cell(text) == text

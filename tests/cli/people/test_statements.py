@@ -31,8 +31,8 @@ def test_statement_has_opening_entries_closing_and_what_is_held(persons: Persons
     assert [line.split(",")[1:3] for line in entries[1:]] == [
         ["2 BTC", "0 BTC"],
         ["1 BTC", "0 BTC"],
-        # Begins like a formula.
-        ["'-0.5 BTC", "0.5 BTC"],
+        # No formula, though it begins like one.
+        ["-0.5 BTC", "0.5 BTC"],
     ]
     first = persons.run("statement", "robin", "--limit", "1", "--csv", "--profile", "robin")
     assert (len(first.stdout.splitlines()), "first 1 entries" in first.stderr) == (2, True)

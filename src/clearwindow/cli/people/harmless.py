@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 _FORMULA: Final = re.compile("[\\s]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_AMOUNT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?( base)?( [A-Za-z][A-Za-z0-9]*)?")
+"""A number, with or without its unit: no spreadsheet calculates that."""
 
 
 def harmless(text: object) -> str:
@@ -15,6 +16,6 @@ def harmless(text: object) -> str:
 
 
 def harmless_cell(text: object) -> str:
-    """Returns a cell that no spreadsheet takes for a formula. Numbers stay numbers."""
+    """Returns a cell that no spreadsheet takes for a formula. Amounts stay as they are."""
     shown = harmless(text)
-    return f"'{shown}" if _FORMULA.match(str(text)) and not _NUMBER.fullmatch(shown) else shown
+    return f"'{shown}" if _FORMULA.match(str(text)) and not _AMOUNT.fullmatch(shown) else shown
