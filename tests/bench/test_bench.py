@@ -67,7 +67,8 @@ def test_due_settlements_of_many_partners_complete() -> None:
 
 
 def test_result_is_printed_as_table() -> None:
-    printed = run_bench("--rounds", "1")
+    # A title may be longer than its table is wide.
+    printed = " ".join(run_bench("--rounds", "1").split())
     assert "20 connections x 2 currencies = 40 transfers" in printed
     assert "peak memory of the server's process" in printed
     assert "a whole settlement: request, finalise, execute" in printed

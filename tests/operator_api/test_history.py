@@ -84,7 +84,7 @@ def test_filters_may_come_as_a_body(operator: OperatorClient, accounts: tuple[st
         assert (twice.status_code, twice.json()["name"]) == (400, "filter_twice")
 
 
-WITHOUT_BODY = {"confirm", "withhold", "release", "reset", "approve", "collect", "second-factor"}
+WITHOUT_BODY = {"confirm", "withhold", "release", "reset", "approve", "collect", "second-factor", "test"}
 
 
 def test_api_description_is_complete(base_url: str) -> None:
