@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -95,38 +95,36 @@ def test_other_parties_are_not_named(scenario: Scenario) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        ({"currencies": "ofcbtc"}, [PENDING, FAILED, COMPLETED[0]]),
-        ({"currencies": "btc,eth"}, [PENDING, REJECTED, FAILED, COMPLETED[0]]),
-        ({"currencies": ["ofcxyz"]}, []),
-        ({"initiatedBy": "user-of-two"}, [PENDING]),
-        ({"initiatedBy": ["user-of-two", "nobody"]}, [PENDING]),
-        ({"initiatedBy": "user-of-ann"}, []),
-        ({"partnerIds": UNKNOWN}, []),
-        ({"settlementIds": UNKNOWN}, []),
-        ({"settlementStatuses": "pending"}, [PENDING]),
-        ({"settlementStatuses": "failed,rejected"}, [REJECTED, FAILED]),
-        ({"settlementTransferStatuses": "completed"}, COMPLETED),
-        ({"settlementTransferStatuses": ["pending", "rejected"]}, [PENDING, REJECTED]),
-        ({"settlementTransferStatuses": "pending_settlement_assignment,onchain_failed"}, []),
-        ({"settlementUpdatedBefore": "2026-01-05T12:01:00.000Z"}, COMPLETED),
-        ({"settlementUpdatedBefore": "2026-01-05T12:01:00.001Z"}, [FAILED, *COMPLETED]),
-        ({"settlementUpdatedOnOrAfter": "2026-01-05T12:02:00.000Z"}, [PENDING, REJECTED]),
-        ({"settlementUpdatedOnOrAfter": "2026-01-05T12:02:00.001Z"}, [PENDING]),
-        ({"sortField": "updatedAt", "sortDirection": "DESC"}, [PENDING, REJECTED, FAILED, *COMPLETED]),
-        ({"sortDirection": "ASC"}, [*COMPLETED, FAILED, REJECTED, PENDING]),
-        ({"sortDirection": "ASC", "pageSize": "2"}, COMPLETED),
-        ({"sortDirection": "ASC", "pageSize": "2", "pageNumber": "1"}, [FAILED, REJECTED]),
-        ({"sortDirection": "ASC", "pageSize": "2", "pageNumber": "3"}, []),
-        ({"currencies": "btc", "settlementStatuses": "completed"}, [COMPLETED[0]]),
-    ],
-)
-def test_filters_of_the_transfers(
-    scenario: Scenario, filters: dict[str, Any], expected: list[tuple[str, str]]
-) -> None:
-    assert scenario.listed(**filters) == expected
+FILTERS: Final[list[tuple[dict[str, Any], list[tuple[str, str]]]]] = [
+    ({"currencies": "ofcbtc"}, [PENDING, FAILED, COMPLETED[0]]),
+    ({"currencies": "btc,eth"}, [PENDING, REJECTED, FAILED, COMPLETED[0]]),
+    ({"currencies": ["ofcxyz"]}, []),
+    ({"initiatedBy": "user-of-two"}, [PENDING]),
+    ({"initiatedBy": ["user-of-two", "nobody"]}, [PENDING]),
+    ({"initiatedBy": "user-of-ann"}, []),
+    ({"partnerIds": UNKNOWN}, []),
+    ({"settlementIds": UNKNOWN}, []),
+    ({"settlementStatuses": "pending"}, [PENDING]),
+    ({"settlementStatuses": "failed,rejected"}, [REJECTED, FAILED]),
+    ({"settlementTransferStatuses": "completed"}, COMPLETED),
+    ({"settlementTransferStatuses": ["pending", "rejected"]}, [PENDING, REJECTED]),
+    ({"settlementTransferStatuses": "pending_settlement_assignment,onchain_failed"}, []),
+    ({"settlementUpdatedBefore": "2026-01-05T12:01:00.000Z"}, COMPLETED),
+    ({"settlementUpdatedBefore": "2026-01-05T12:01:00.001Z"}, [FAILED, *COMPLETED]),
+    ({"settlementUpdatedOnOrAfter": "2026-01-05T12:02:00.000Z"}, [PENDING, REJECTED]),
+    ({"settlementUpdatedOnOrAfter": "2026-01-05T12:02:00.001Z"}, [PENDING]),
+    ({"sortField": "updatedAt", "sortDirection": "DESC"}, [PENDING, REJECTED, FAILED, *COMPLETED]),
+    ({"sortDirection": "ASC"}, [*COMPLETED, FAILED, REJECTED, PENDING]),
+    ({"sortDirection": "ASC", "pageSize": "2"}, COMPLETED),
+    ({"sortDirection": "ASC", "pageSize": "2", "pageNumber": "1"}, [FAILED, REJECTED]),
+    ({"sortDirection": "ASC", "pageSize": "2", "pageNumber": "3"}, []),
+    ({"currencies": "btc", "settlementStatuses": "completed"}, [COMPLETED[0]]),
+]
+
+
+def test_filters_of_the_transfers(scenario: Scenario) -> None:
+    for filters, expected in FILTERS:
+        assert scenario.listed(**filters) == expected, filters
 
 
 def test_filters_by_partner_and_by_settlement(scenario: Scenario) -> None:
