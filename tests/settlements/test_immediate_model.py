@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from tests.settlements.test_model import ALLOCATED, CURRENCIES, NAMES, QUANTITIES, isolated_testbed
 from tests.support.databases import TestCluster
 from tests.support.networks import ConnectionHandle, Json, ok
-from tests.support.settlements import fields_at_once, fields_of, post
+from tests.support.settlements import STEPS_PER_PROOF, fields_at_once, fields_of, post
 
 Key = tuple[str, str]
 """A connection and our currency name. The partner's own account is the connection ""."""
@@ -50,6 +50,7 @@ class ImmediateMachine(RuleBasedStateMachine):
     """Random immediate settlements, repeats, retries, rejections, allocations, deposits and staged settlements."""
 
     environment: tuple[TestCluster, FastAPI, str]
+    steps = 0
 
     @initialize()
     def build(self) -> None:
@@ -69,6 +70,7 @@ class ImmediateMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "stack"):
             with self.stack:
+                self.testbed.assert_proven()
                 self.testbed.assert_signed()
 
     def _allocate(self, connection: ConnectionHandle, currency: str, quantity: int) -> None:
@@ -163,7 +165,9 @@ class ImmediateMachine(RuleBasedStateMachine):
     def balances_and_states_agree(self) -> None:
         if not hasattr(self, "asked"):
             return
-        self.testbed.assert_proven()
+        self.steps += 1
+        if self.steps % STEPS_PER_PROOF == 0:
+            self.testbed.assert_proven()
         for connection in self.connections:
             actual = connection.balances()
             for currency in NAMES:

@@ -29,6 +29,7 @@ from tests.support.networks import ConnectionHandle, Json, Network, ok
 from tests.support.operators import OperatorClient
 from tests.support.runtimes import open_runtime
 from tests.support.settlements import (
+    STEPS_PER_PROOF,
     Amounts,
     Testbed,
     change_dispute,
@@ -64,6 +65,7 @@ class NetworkMachine(RuleBasedStateMachine):
     """Random allocations, settlements, disputes, closures, deposits and times."""
 
     environment: tuple[TestCluster, FastAPI, str]
+    steps = 0
     broker = False
 
     @initialize()
@@ -85,6 +87,7 @@ class NetworkMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "stack"):
             with self.stack:
+                self.testbed.assert_proven()
                 self.testbed.assert_signed()
 
     def _allocate(self, connection: ConnectionHandle, currency: str, quantity: int) -> None:
@@ -332,7 +335,9 @@ class NetworkMachine(RuleBasedStateMachine):
     def balances_and_states_agree(self) -> None:
         if not hasattr(self, "model"):
             return
-        self.testbed.assert_proven()
+        self.steps += 1
+        if self.steps % STEPS_PER_PROOF == 0:
+            self.testbed.assert_proven()
         for connection in self.connections:
             actual = connection.balances()
             for currency in NAMES:

@@ -18,6 +18,8 @@ from tests.support.networks import ConnectionHandle, Json, Network, PartnerHandl
 from tests.support.operators import OperatorClient
 
 CUTOFF = "2026-01-05T11:59:00.000Z"
+STEPS_PER_PROOF = 3
+"""How often a random run proves the whole books, which takes longer than a step. Each ends with a proof, too."""
 Amounts = Mapping[str, Mapping[str, object]]
 
 
