@@ -5,7 +5,7 @@ The edge notes these values in the request's scope; guards, routes and error han
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TypeAlias
 
@@ -23,6 +23,7 @@ _SIGNER: Final = "signer_token_sha256"
 _VISIT: Final = "visit"
 _HEAD: Final = "head"
 _GUARD: Final = "guard"
+_CALLER: Final = "caller"
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -87,6 +88,18 @@ def guard_of(request: Request) -> Callable[[], object]:
     """Returns what admitted the caller. It raises if it would not admit the same request now."""
     guard: Callable[[], object] = request.scope["state"][_GUARD]
     return guard
+
+
+def note_caller(scope: Scope, **known: str | None) -> None:
+    """Notes more about the caller, once it has shown that it is one: ids and its role, for the log."""
+    noted = scope.setdefault("state", {}).setdefault(_CALLER, {})
+    noted.update({name: value for name, value in known.items() if value is not None})
+
+
+def caller_in(scope: Scope) -> Mapping[str, str]:
+    """Returns what was noted of the caller. Nothing, if none was admitted."""
+    noted: Mapping[str, str] = scope.get("state", {}).get(_CALLER, {})
+    return noted
 
 
 def address_of(request: Request) -> Address | None:

@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from clearwindow.api.capacity import in_thread
 from clearwindow.api.request import (
     address_of,
+    note_caller,
     note_guard,
     operation_of,
     request_id_of,
@@ -112,6 +113,7 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
 def _admitted(
     request: Request, operator_id: UUID, name: str, role: OperatorRole, token_made_by: UUID | None = None
 ) -> Operator:
+    note_caller(request.scope, operator_id=str(operator_id), role=str(role))
     roles.require_operator_role(role, operation_of(request))
     return Operator(operator_id, name, request_id_of(request), role, token_made_by)
 
@@ -126,6 +128,7 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
     if token.user_id is None or token.member_role is None:
         raise LookupError("a token of an enterprise has a user, who is its member")
     role = roles.narrowed(token.member_role, None if token.role is None else MemberRole(token.role))
+    note_caller(request.scope, role=str(role))
     roles.require_member_role(role, operation_of(request))
     header = request.headers.get("enterprise-id")
     if header is not None and header != enterprise_id:
@@ -170,7 +173,19 @@ def _usable(request: Request, token: Token | None, now: datetime) -> Token:
         if visit is not None:
             visit.forget()
         raise
+    _note(request, usable)
     return usable
+
+
+def _note(request: Request, token: Token) -> None:
+    """Tells the log whose token it is. Only after its holder has proved to have it: before, anybody may name it."""
+    note_caller(
+        request.scope,
+        token_id=str(token.id),
+        enterprise_id=token.enterprise_id,
+        user_id=token.user_id,
+        operator_id=None if token.operator_id is None else str(token.operator_id),
+    )
 
 
 CallingMember = Annotated[Member, Depends(calling_member)]

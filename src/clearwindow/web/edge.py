@@ -23,7 +23,7 @@ from clearwindow.api.limits import CallerLimits, caller_address
 from clearwindow.api.lookups import Find
 from clearwindow.api.problems import answer_to
 from clearwindow.api.rates import Rates, Visit
-from clearwindow.api.request import address_of, note_head, note_request_id, note_visit
+from clearwindow.api.request import address_of, caller_in, note_head, note_request_id, note_visit
 from clearwindow.core.errors import RequestError
 from clearwindow.core.work import Purpose, working_for
 from clearwindow.identity.presented import presented_in, signer_in
@@ -163,7 +163,8 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     # An address that is no route's may hold anything, and is not repeated in the log.
     path = _UNMATCHED if route == _UNMATCHED else scope["path"]
     write = log.debug if route in _QUIET_ROUTES else log.info
-    write("request", method=method, path=path, route=route, status=status, milliseconds=round(seconds * 1000, 1))
+    took = {"status": status, "milliseconds": round(seconds * 1000, 1)}
+    write("request", method=method, path=path, route=route, **took, **caller_in(scope))
 
 
 def _template(scope: Scope) -> str:

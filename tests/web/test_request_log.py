@@ -1,0 +1,128 @@
+"""The log's line of a request names its caller, and nothing that the caller sent."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import pytest
+import structlog
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from tests.conftest import OPERATOR_TOKEN
+from tests.support.http import loopback_client
+from tests.support.networks import Network
+from tests.support.operators import READ, OperatorClient
+from tests.support.signed_calls import SignedCaller
+
+PARTNERS = "/api/network/v1/enterprises/acme/partners"
+CALLER = ("enterprise_id", "user_id", "operator_id", "token_id", "role")
+Line = EventDict
+
+
+@contextmanager
+def logged() -> Iterator[list[Line]]:
+    with capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        yield lines
+
+
+def caller_of(line: Line) -> dict[str, Any]:
+    return {name: line[name] for name in CALLER if name in line}
+
+
+def ask(base_url: str, token: str, path: str, method: str = "GET") -> tuple[httpx2.Response, Line]:
+    """Returns the answer, and what the log says of the request."""
+    with logged() as lines, loopback_client(base_url=base_url, timeout=60) as client:
+        answer = client.request(method, path, headers={"Authorization": f"Bearer {token}"})
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+    return answer, line
+
+
+def test_line_names_the_member(base_url: str, operator: OperatorClient) -> None:
+    operator.enterprise("acme")
+    operator.user("acme", "ada")
+    token = operator.token("acme", "ada", role="viewer")
+    ada = {"enterprise_id": "acme", "user_id": "ada", "token_id": token["id"]}
+    answer, line = ask(base_url, token["value"], PARTNERS)
+    assert answer.status_code == 200
+    assert caller_of(line) == {**ada, "role": "viewer"}
+    # What is refused names the caller, too.
+    answer, line = ask(base_url, token["value"], "/api/network/v1/enterprises/acme/clients", "POST")
+    assert (answer.status_code, caller_of(line)) == (403, {**ada, "role": "viewer"})
+    answer, line = ask(base_url, token["value"], PARTNERS.replace("acme", "beta"))
+    assert (answer.status_code, caller_of(line)) == (401, ada)
+    answer, line = ask(base_url, token["value"], "/api/network/v1/whoami")
+    # Every role may ask who it is, so that its role is not looked at.
+    assert (answer.status_code, caller_of(line)) == (200, ada)
+
+
+def test_line_names_the_operator(base_url: str, operator: OperatorClient) -> None:
+    made = operator.operator("grace", role="viewer")
+    value = operator.operator_token(made["id"])
+    answer, line = ask(base_url, value, "/api/operator/v1/currencies")
+    assert answer.status_code == 200
+    tokens = operator.get("/tokens").json()["tokens"]
+    (token_id,) = [token["id"] for token in tokens if token.get("operatorId") == made["id"]]
+    assert caller_of(line) == {"operator_id": made["id"], "token_id": token_id, "role": "viewer"}
+    # The token of the settings has no id.
+    answer, line = ask(base_url, OPERATOR_TOKEN, "/api/operator/v1/currencies")
+    assert (answer.status_code, line["role"], "token_id" in line) == (200, "administrator", False)
+
+
+def test_line_of_a_signed_call_names_the_caller_only_if_the_code_is_right(
+    base_url: str, operator: OperatorClient
+) -> None:
+    operator.enterprise("acme")
+    operator.user("acme", "ada")
+    token = operator.token("acme", "ada", kind="v2x")
+    signed = SignedCaller(base_url, token["value"])
+    with logged() as lines:
+        assert signed.get(PARTNERS).status_code == 200
+        assert signed.send("GET", PARTNERS, changed={"HMAC": "0" * 64}).status_code == 401
+    right, wrong = [line for line in lines if line["event"] == "request"]
+    assert (right["token_id"], right["enterprise_id"], right["user_id"]) == (token["id"], "acme", "ada")
+    assert caller_of(wrong) == {}
+
+
+def test_unknown_token_is_nobodys(base_url: str) -> None:
+    answer, line = ask(base_url, "cwt_unknown", PARTNERS)
+    assert (answer.status_code, caller_of(line)) == (401, {})
+
+
+def test_log_has_no_secret_of_header_query_or_body(
+    base_url: str, network: Network, operator: OperatorClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "hunter2-is-secret"
+    caplog.set_level(logging.DEBUG)
+    partner = network.partner()
+    operator.enterprise("acme")
+    token = operator.user_token("acme", scopes=[READ])
+    with logged() as lines:
+        headers = {"Authorization": f"Bearer {token}", "Cookie": secret, "X-Signature": secret}
+        with loopback_client(base_url=base_url, timeout=60) as client:
+            for method, query, content in (
+                ("GET", f"?names={secret}", b""),
+                ("GET", f"?{secret}={token}", b""),
+                ("GET", f"?cursor={secret}", b""),
+                ("POST", "", json.dumps({"payload": secret, "signature": secret}).encode()),
+                ("POST", f"?signature={secret}", f"{{{secret}".encode()),
+            ):
+                answer = client.request(method, PARTNERS + query, headers=headers, content=content)
+                assert answer.status_code < 500, answer.text
+            client.get(PARTNERS, headers={"Authorization": f"Bearer {secret}"})
+            client.get(f"/{secret}", headers={"Authorization": secret})
+        # A body with a signature, of a member who may send it.
+        body = {"payload": secret, "signature": secret, "externalId": secret}
+        assert partner.api.post("/partners/settlements", body, version=2).status_code == 400
+    # The client of this test logs what it sends. The web server's own access log is off in a server.
+    ours = [record for record in caplog.records if not record.name.startswith(("http", "uvicorn.access"))]
+    written = json.dumps(lines, default=str) + "\n".join(record.getMessage() for record in ours)
+    assert sum(line["event"] == "request" for line in lines) == 8
+    assert secret not in written
+    assert token not in written
