@@ -55,8 +55,8 @@ def participants(served: Running) -> Iterator[Participants]:
     participants.close()
 
 
-def check(data: Path) -> tuple[int, dict[str, object]]:
-    checked = command("check", "--data", str(data), "--json")
+def check(data: Path, *options: str) -> tuple[int, dict[str, object]]:
+    checked = command("check", "--data", str(data), "--json", *options)
     return checked.returncode, json.loads(checked.stdout)
 
 
@@ -95,17 +95,26 @@ def test_separate_worker_does_the_due_work_of_a_server_without_one(
     assert seconds < 60
 
 
-def test_check_finds_a_ledger_that_was_tampered_with(participants: Participants, data: Path) -> None:
+def test_check_finds_a_ledger_that_was_tampered_with(
+    served: Running, participants: Participants, data: Path
+) -> None:
     account = "(SELECT id FROM account WHERE kind = 'go' ORDER BY id LIMIT 1)"
     change = f"UPDATE balance SET available = available + %s WHERE currency = 'ofcbtc' AND account_id = {account}"  # noqa: S608 - no input
     dsn = start_embedded(data, share_running=True).dsn
     with psycopg.connect(dsn) as connection:
         connection.execute(change, [1])
     code, found = check(data)
+    findings = found["findings"]
+    assert isinstance(findings, list)
     with psycopg.connect(dsn) as connection:
         connection.execute(change, [-1])
     assert code == 1
     assert found["ok"] is False
-    assert "balance_equals_its_postings" in json.dumps(found["findings"])
-    assert check(data)[0] == 0
+    assert "balance_equals_its_postings" in json.dumps(findings)
+    recorded = 'clearwindow_check_violated{kind="%s"} %.1f'
+    assert recorded % ("books", len(findings)) in served.get("/metrics").text
+    assert check(data, "--signatures")[0] == 0
+    text = served.get("/metrics").text
+    assert recorded % ("books", 0) in text
+    assert recorded % ("signatures", 0) in text
     assert participants.ada.get(f"{OPERATOR_API}/ledger/check")["ok"] is True

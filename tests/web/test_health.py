@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from clearwindow import bootstrap
 from clearwindow.core.clock import ManualClock
 from clearwindow.jobs.backlog import Waiting
+from clearwindow.ledger.check.outcomes import CheckKind, Outcome, record
 from clearwindow.postgres.migrations import all_migrations
 from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
@@ -24,10 +26,12 @@ from clearwindow.web.app import create_app
 from clearwindow.web.docs_page import CONTENT_SECURITY_POLICY
 from clearwindow.web.health import health_router
 from clearwindow.web.routers import ROUTERS
+from tests.support.databases import as_application, as_superuser
 from tests.support.http import loopback_client
 from tests.support.networks import ok
 from tests.support.server import serving
 from tests.support.settlements import Testbed, close_dispute, dispute, stage
+from tests.support.unavailable import becomes
 from tests.webhooks.support import hooks_of
 
 LAG_LIMIT_SECONDS = 60
@@ -173,6 +177,53 @@ def test_metrics_have_what_is_open_waits_or_is_late(testbed: Testbed, client: ht
     assert value_of(text, 'clearwindow_settlements_late_seconds{stage="dispute_window"}') == 0
     assert value_of(text, "clearwindow_disputes_open") == 0
     assert value_of(text, "clearwindow_dispute_closures_pending") == 1
+
+
+def test_metrics_have_the_last_check_of_the_books(testbed: Testbed, client: httpx2.Client) -> None:
+    assert "clearwindow_check_age_seconds{" not in client.get("/metrics").text
+    assert testbed.operator.check() == []
+    testbed.clock.advance(minutes=90)
+    text = client.get("/metrics").text
+    assert value_of(text, 'clearwindow_check_age_seconds{kind="books"}') == 5_400
+    assert value_of(text, 'clearwindow_check_violated{kind="books"}') == 0
+    assert 0 < value_of(text, 'clearwindow_check_duration_seconds{kind="books"}') < 60
+    assert 'kind="signatures"' not in text
+
+    testbed.network.client(deposits={"ofcbtc": 5})
+    with psycopg.connect(as_superuser(testbed.runtime.database.dsn)) as connection:
+        connection.execute("UPDATE balance SET available = available + 1 WHERE available > 0")
+    violated = len(testbed.operator.check())
+    assert violated > 0
+    text = client.get("/metrics").text
+    assert value_of(text, 'clearwindow_check_age_seconds{kind="books"}') == 0
+    assert value_of(text, 'clearwindow_check_violated{kind="books"}') == violated
+
+
+def test_check_that_ends_late_does_not_hide_a_newer_one(runtime: Runtime, clock: ManualClock) -> None:
+    newer = Outcome(CheckKind.BOOKS, clock.now(), 1, violated=2)
+    record(runtime.database, newer)
+    record(runtime.database, replace(newer, checked_at=clock.now() - timedelta(minutes=5), violated=0))
+    with runtime.transaction() as tx:
+        assert tx.scalars(int, "SELECT violated FROM book_check") == [2]
+
+
+def test_metrics_have_who_waits_for_a_lock(client: httpx2.Client, dsn: str) -> None:
+    text = client.get("/metrics").text
+    assert (value_of(text, "clearwindow_lock_waits"), value_of(text, "clearwindow_lock_waits_longest_seconds")) == (
+        0,
+        0,
+    )
+    with (
+        psycopg.connect(as_application(dsn)) as holder,
+        psycopg.connect(as_application(dsn)) as waiter,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        holder.execute("SELECT pg_advisory_xact_lock(1)")
+        waiting = pool.submit(waiter.execute, "SELECT pg_advisory_xact_lock(1)")
+        becomes(lambda: value_of(client.get("/metrics").text, "clearwindow_lock_waits") == 1, seconds=30)
+        assert value_of(client.get("/metrics").text, "clearwindow_lock_waits_longest_seconds") > 0
+        holder.rollback()
+        waiting.result()
 
 
 def test_reference_page_has_every_metric(client: httpx2.Client) -> None:

@@ -6,9 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Final
 
+import psycopg
 import typer
 
 from clearwindow.cli.failures import FAILED, CommandError
@@ -16,6 +18,7 @@ from clearwindow.cli.options import DatabaseUrlOption, DataOption, JsonOption, r
 from clearwindow.cli.terminal import echo_json
 
 if TYPE_CHECKING:
+    from clearwindow.ledger.check.outcomes import Outcome
     from clearwindow.ledger.check.service import Checked, Finding
     from clearwindow.ledger.check.signatures.models import SignatureReport
     from clearwindow.postgres.pool import Database
@@ -63,6 +66,7 @@ def check(
     from clearwindow import bootstrap  # noqa: PLC0415 - the web framework takes a while to import
     from clearwindow.ledger.check import service as proof  # noqa: PLC0415
     from clearwindow.ledger.check.invariants import INVARIANTS  # noqa: PLC0415
+    from clearwindow.ledger.check.outcomes import CheckKind, Outcome  # noqa: PLC0415
     from clearwindow.ledger.check.signatures.service import SIGNATURE_INVARIANTS  # noqa: PLC0415
     from clearwindow.ledger.schemas import check_answer  # noqa: PLC0415
     from clearwindow.postgres.migrations import pending_on  # noqa: PLC0415
@@ -74,10 +78,17 @@ def check(
         with opened.database.transaction() as tx:
             if pending_on(tx.connection):
                 raise CommandError("The database has another version: run clearwindow migrate first.")
+        began_at = monotonic()
         with opened.database.transaction() as tx, _progress() as on_checked:
             findings = proof.check_whole_ledger(tx, on_checked)
             checked_at = tx.now()
-        report = _signatures(settings, opened.database) if signatures else None
+        _record(opened.database, Outcome(CheckKind.BOOKS, checked_at, monotonic() - began_at, len(findings)))
+        report = None
+        if signatures:
+            began_at = monotonic()
+            report, verified_at = _signatures(settings, opened.database)
+            seconds = monotonic() - began_at
+            _record(opened.database, Outcome(CheckKind.SIGNATURES, verified_at, seconds, len(report.findings)))
     findings += report.findings if report else []
     if as_json:
         answer = check_answer(findings, checked_at).model_dump(by_alias=True, mode="json")
@@ -119,7 +130,19 @@ def _progress() -> Iterator[Callable[[Checked], None]]:
     yield say
 
 
-def _signatures(settings: Settings, database: Database) -> SignatureReport:
+def _record(database: Database, outcome: Outcome) -> None:
+    """Records the outcome for the metrics. A standby takes no writes, and is checked all the same."""
+    from clearwindow.ledger.check import outcomes  # noqa: PLC0415 - see above
+    from clearwindow.postgres.failures import first_line  # noqa: PLC0415
+
+    try:
+        outcomes.record(database, outcome)
+    except psycopg.Error as error:
+        why = first_line(error)
+        typer.echo(f"The outcome is not recorded, so that no metric shows this check: {why}", err=True)
+
+
+def _signatures(settings: Settings, database: Database) -> tuple[SignatureReport, datetime]:
     from clearwindow import bootstrap  # noqa: PLC0415 - see above
     from clearwindow.ledger.check.signatures.service import check_signatures  # noqa: PLC0415
 
@@ -133,7 +156,7 @@ def _signatures(settings: Settings, database: Database) -> SignatureReport:
 
     vault = bootstrap.vault_of(settings)
     with database.transaction() as tx:
-        return check_signatures(tx, vault, progress)
+        return check_signatures(tx, vault, progress), tx.now()
 
 
 def _counts(report: SignatureReport) -> list[str]:

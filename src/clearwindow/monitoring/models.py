@@ -39,6 +39,31 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class LastCheck:
+    """The last check of one kind.
+
+    Attributes:
+        kind: of the books, or of the signatures.
+        age_seconds: how long ago it was made.
+        seconds: how long it took.
+        violated: how many invariants it found violated.
+    """
+
+    kind: str
+    age_seconds: float
+    seconds: float
+    violated: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockWaits:
+    """The sessions of this database that wait for a lock now, and for how long the longest of them does."""
+
+    count: int
+    longest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """What waits for people, and what does not work.
 
@@ -63,4 +88,6 @@ class NetworkState:
 
     settlements: Sequence[OpenSettlements]
     waiting: Waiting
+    checks: Sequence[LastCheck]
+    lock_waits: LockWaits
     archive: Archive | None

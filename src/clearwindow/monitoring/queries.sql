@@ -24,6 +24,17 @@ SELECT (SELECT count(*) FROM dispute
        (SELECT count(*) FROM webhook_endpoint WHERE status = 'disabled' AND deleted_at IS NULL)
            AS webhook_endpoints_disabled
 
+-- name: checks
+SELECT kind, greatest(extract(epoch FROM %(now)s - checked_at), 0)::float8 AS age_seconds, seconds, violated
+FROM book_check ORDER BY kind
+
+-- name: lock_waits
+-- Other roles' sessions do not show what they wait for. All of ours have one role.
+SELECT count(*) AS count,
+       coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8 AS longest_seconds
+FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+
 -- name: archive
 SELECT failed_count AS failed, coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing,
        extract(epoch FROM clock_timestamp() - last_archived_time)::float8 AS last_archived_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from clearwindow.monitoring.models import Archive, NetworkState, OpenSettlements, Waiting
+from clearwindow.monitoring.models import Archive, LastCheck, LockWaits, NetworkState, OpenSettlements, Waiting
 from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries
 
@@ -16,5 +16,7 @@ def network_state(tx: Transaction) -> NetworkState:
     with tx.together():
         settlements = tx.ask.all(OpenSettlements, sql["open_settlements"], now=now)
         waiting = tx.ask.one(Waiting, sql["waiting"], now=now)
+        checks = tx.ask.all(LastCheck, sql["checks"], now=now)
+        lock_waits = tx.ask.one(LockWaits, sql["lock_waits"])
         archive = tx.ask.first(Archive, sql["archive"])
-    return NetworkState(settlements(), waiting(), archive())
+    return NetworkState(settlements(), waiting(), checks(), lock_waits(), archive())

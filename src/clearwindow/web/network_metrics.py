@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from clearwindow.monitoring import store
-from clearwindow.monitoring.models import Archive, NetworkState
+from clearwindow.monitoring.models import Archive, LastCheck, LockWaits, NetworkState
 from clearwindow.runtime import Runtime
 from clearwindow.settlements.models import SettlementState
 
@@ -20,7 +20,13 @@ def network_metrics(runtime: Runtime) -> list[Metric]:
     """Returns the metrics of one snapshot."""
     with runtime.transaction() as tx:
         found = store.network_state(tx)
-    return [*_settlements(found), *_waiting(found), *_archive(found.archive)]
+    return [
+        *_settlements(found),
+        *_waiting(found),
+        *_checks(found.checks),
+        *_lock_waits(found.lock_waits),
+        *_archive(found.archive),
+    ]
 
 
 def _settlements(found: NetworkState) -> Iterator[Metric]:
@@ -53,6 +59,35 @@ def _waiting(found: NetworkState) -> Iterator[Metric]:
         ("webhook_endpoints_disabled", "Endpoints that get no messages.", waiting.webhook_endpoints_disabled),
     ):
         yield GaugeMetricFamily(f"clearwindow_{name}", text, value)
+
+
+def _checks(checks: Sequence[LastCheck]) -> Iterator[Metric]:
+    """Yields no sample for a kind of check that was never recorded."""
+    age = GaugeMetricFamily(
+        "clearwindow_check_age_seconds",
+        "How long ago the books, or the signatures, were checked. Nothing if they never were.",
+        labels=["kind"],
+    )
+    seconds = GaugeMetricFamily(
+        "clearwindow_check_duration_seconds", "How long the last check took.", labels=["kind"]
+    )
+    violated = GaugeMetricFamily(
+        "clearwindow_check_violated", "How many invariants the last check found violated.", labels=["kind"]
+    )
+    for check in checks:
+        age.add_metric([check.kind], check.age_seconds)
+        seconds.add_metric([check.kind], check.seconds)
+        violated.add_metric([check.kind], check.violated)
+    yield from (age, seconds, violated)
+
+
+def _lock_waits(waits: LockWaits) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "clearwindow_lock_waits", "Sessions of the database that wait for a lock now.", waits.count
+    )
+    yield GaugeMetricFamily(
+        "clearwindow_lock_waits_longest_seconds", "How long the longest of them has waited.", waits.longest_seconds
+    )
 
 
 def _archive(archive: Archive | None) -> Iterator[Metric]:
