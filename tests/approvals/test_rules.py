@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearwindow.approvals import rules
-from clearwindow.approvals.models import Approval, ApprovalKind, ApprovalStatus, Change, RequestedApproval
+from clearwindow.approvals.models import Approval, ApprovalKind, ApprovalStatus, Change, Exceeded, RequestedApproval
 from clearwindow.core.errors import ConflictError, PermissionDeniedError
 from clearwindow.core.ids import NIL
 from tests.support.databases import TestCluster
@@ -63,6 +64,101 @@ def test_change_needs_the_threshold_of_its_request() -> None:
     for threshold in (None, 9, 11):
         with pytest.raises(ConflictError):
             rules.require_unchanged(waiting(), threshold)
+
+
+def test_request_becomes_a_pending_approval() -> None:
+    request = RequestedApproval(ApprovalKind.ALLOCATION, "ofcbtc", 20, 10, UUID(int=2), UUID(int=3), 30)
+    assert rules.requested(UUID(int=1), request, "e", "anna", NOW) == Approval(
+        id=UUID(int=1),
+        enterprise_id="e",
+        partner_id=UUID(int=2),
+        kind=ApprovalKind.ALLOCATION,
+        allocation_id=UUID(int=3),
+        currency="ofcbtc",
+        quantity=20,
+        threshold=10,
+        status=ApprovalStatus.PENDING,
+        initiated_by="anna",
+        decided_by=None,
+        decided_at=None,
+        notes=None,
+        created_at=NOW,
+        updated_at=NOW,
+        day_quantity=30,
+    )
+
+
+@pytest.mark.parametrize(
+    ("quantity", "day_quantity", "expected"),
+    [
+        (10, 30, None),
+        (11, 30, Exceeded(10)),
+        (11, 31, Exceeded(10)),
+        (10, 31, Exceeded(30, 31)),
+    ],
+)
+def test_threshold_that_is_exceeded(quantity: int, day_quantity: int, expected: Exceeded | None) -> None:
+    assert rules.exceeded(quantity, 10, day_quantity=day_quantity, daily_threshold=30) == expected
+    assert rules.exceeded(quantity, None, day_quantity=day_quantity, daily_threshold=None) is None
+
+
+@pytest.mark.parametrize(
+    ("threshold", "wanted", "change"),
+    [
+        (None, None, Change.NONE),
+        (5, 5, Change.NONE),
+        (None, 5, Change.AT_ONCE),
+        (5, 4, Change.AT_ONCE),
+        (5, 6, Change.AFTER_APPROVAL),
+        (5, None, Change.AFTER_APPROVAL),
+    ],
+)
+def test_when_a_threshold_takes_effect(threshold: int | None, wanted: int | None, change: Change) -> None:
+    assert rules.change_of(threshold, wanted) is change
+
+
+def test_only_the_same_decision_of_the_same_user_is_a_repeat() -> None:
+    decided = replace(waiting(), decided_by="berta", status=ApprovalStatus.APPROVED, notes="fine")
+    assert rules.is_repeat(decided, "berta", ApprovalStatus.APPROVED, "fine")
+    assert not rules.is_repeat(decided, "anna", ApprovalStatus.APPROVED, "fine")
+    assert not rules.is_repeat(decided, "berta", ApprovalStatus.REJECTED, "fine")
+    assert not rules.is_repeat(decided, "berta", ApprovalStatus.APPROVED, None)
+
+
+@pytest.mark.parametrize("status", [ApprovalStatus.APPROVED, ApprovalStatus.REJECTED])
+@pytest.mark.parametrize("decision", [ApprovalStatus.APPROVED, ApprovalStatus.REJECTED])
+def test_approval_is_decided_once(status: ApprovalStatus, decision: ApprovalStatus) -> None:
+    with pytest.raises(ConflictError, match=f"the approval is already {status}") as error:
+        rules.require_decidable(replace(waiting(), status=status), "berta", decision)
+    assert error.value.name == "approval_decided"
+
+
+def test_own_request_is_refused_by_name() -> None:
+    with pytest.raises(PermissionDeniedError) as error:
+        rules.require_decidable(waiting(), "anna", ApprovalStatus.APPROVED)
+    assert error.value.name == "own_approval"
+
+
+@pytest.mark.parametrize(("threshold", "text"), [(None, None), (9, "9")])
+def test_changed_threshold_is_told(threshold: int | None, text: str | None) -> None:
+    with pytest.raises(
+        ConflictError, match=f"the threshold of ofcbtc is now {text or 'none'}, but was 10"
+    ) as error:
+        rules.require_unchanged(waiting(), threshold)
+    assert (error.value.name, error.value.details) == ("threshold_changed", {"threshold": text})
+
+
+@pytest.mark.parametrize(("quantity", "threshold"), [(21, 10), (20, 11), (None, 10)])
+def test_second_change_while_one_waits_is_the_same_one(quantity: int | None, threshold: int) -> None:
+    rules.require_same_change(waiting(), RequestedApproval(ApprovalKind.THRESHOLD, "ofcbtc", 20, 10))
+    with pytest.raises(
+        ConflictError, match=f"change of the threshold of ofcbtc is pending, {UUID(int=1)}"
+    ) as error:
+        rules.require_same_change(
+            waiting(), RequestedApproval(ApprovalKind.THRESHOLD, "ofcbtc", quantity, threshold)
+        )
+    assert error.value.name == "threshold_change_waiting"
+    assert error.value.details == {"pendingApprovalId": str(UUID(int=1))}
 
 
 @pytest.fixture(scope="module")

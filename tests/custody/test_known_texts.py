@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from clearwindow.core.errors import InvalidRequestError, PermissionDeniedError, RequestError, UnprocessableError
 from clearwindow.core.money import AmountUnit
 from clearwindow.core.strict_json import parse_json
+from clearwindow.custody.models import GoAccountKey
 from clearwindow.custody.wallets import rules, texts
 from clearwindow.custody.wallets.models import DaySum, KnownText, Names, PartnerCurrency, TextAmount
 from clearwindow.signing.intent import ALWAYS_INTENDED
 from clearwindow.signing.models import Operation
+from tests.support.prototypes import NOW, an_id
 
 ID: Final = "7b4f2d1e-93a5-4c86-b0d7-1f6e8a2c5d39"
 AMOUNT: Final = {"currency": "btc", "quantity": "5"}
@@ -241,3 +244,52 @@ def test_hostile_amounts_are_refused_or_counted_and_never_a_defect(operation: st
         recognise(TEXTS[operation] | {name: field.draw(_VALUES)})
     except RequestError:
         return
+
+
+def key(number: int, *, own: bool = True, custodian: bool = False, revoked: bool = False) -> GoAccountKey:
+    at = NOW + timedelta(minutes=number)
+    return GoAccountKey(
+        an_id(number), "pub", b"key", "sealed" if own else None, at, NOW if revoked else None, NOW, custodian
+    )
+
+
+def test_client_tries_its_own_key_first_and_the_custodians_last() -> None:
+    keys = [key(1, custodian=True), key(2, own=False), key(4), key(3), key(0, revoked=True)]
+    assert [each.id for each in rules.keys_to_try(keys)] == [an_id(3), an_id(4), an_id(2), an_id(1)]
+
+
+def test_sums_count_every_amount_of_a_currency() -> None:
+    amounts = [
+        TextAmount(Names.OURS, "btc", "5"),
+        TextAmount(Names.PARTNERS, "BTC", "1.5"),
+        TextAmount(Names.PARTNERS_IN_BASE_UNITS, "BTC", "7"),
+    ]
+    assert rules.quantities(amounts, ["ofcbtc"], {"BTC": BTC}) == {"ofcbtc": 150_000_012}
+
+
+@pytest.mark.parametrize(
+    ("amount", "name", "told"),
+    [
+        (TextAmount(Names.OURS, "doge", "5"), "currency_unknown", "the network does not know doge"),
+        (TextAmount(Names.PARTNERS, "DOGE", "5"), "currency_unmapped", "your configuration maps no DOGE"),
+        (
+            TextAmount(Names.PARTNERS, "BTC", "0.000000001"),
+            "amount_unfit",
+            "0.000000001 cannot be an amount of BTC",
+        ),
+    ],
+)
+def test_refused_amount_is_named(amount: TextAmount, name: str, told: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^payload: {told}") as error:
+        rules.quantities([amount], ["ofcbtc"], {"BTC": BTC})
+    assert error.value.name == name
+
+
+def test_limit_that_is_exceeded_says_what_was_signed() -> None:
+    rules.require_within_limits([DaySum("ofcbtc", 9, None), DaySum("ofceth", 9, 9)], {"ofceth": 4})
+    with pytest.raises(
+        UnprocessableError, match="would have signed 9 of ofcbtc today, and your limit is 8"
+    ) as error:
+        rules.require_within_limits([DaySum("ofceth", 1, 1), DaySum("ofcbtc", 9, 8)], {"ofcbtc": 4})
+    assert error.value.name == "custodian_limit_exceeded"
+    assert error.value.details == {"currency": "ofcbtc", "limit": "8", "signedToday": "5", "quantity": "4"}

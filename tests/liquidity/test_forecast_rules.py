@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, combinations
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearwindow.liquidity.forecasts.models import Outcome, Pending, Stake, Target
-from clearwindow.liquidity.forecasts.rules import follow, foresee, most_needed
-from clearwindow.settlements.models import SettlementState
+from clearwindow.liquidity.forecasts.models import Outcome, Pending, Stake, StakeAfter, Target
+from clearwindow.liquidity.forecasts.rules import follow, foresee, has_steps, most_needed, steps_for_client
+from clearwindow.settlements.models import FundingGap, Settlement, SettlementState, SettlementType
+from tests.support.prototypes import NOW, SETTLEMENT
 
 QUANTITIES = st.integers(-50, 50)
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -114,3 +116,96 @@ def test_closures_of_a_rejected_settlement_run_once_they_are_funded() -> None:
 def test_what_is_overdue_happens_now() -> None:
     late = replace(pending(1, {}), state=SettlementState.TOP_UP_WINDOW, due_at=minute(-5))
     assert steps([late], {}) == [(START, COMPLETES)]
+
+
+def known(settlement: Settlement, minutes: int = 0) -> list[tuple[datetime, Outcome, SettlementState]]:
+    found = steps_for_client(settlement, NOW + timedelta(minutes=minutes))
+    assert not any(step.available or step.gaps or step.top_ups for step in found)
+    return [(step.at, step.outcome, step.state) for step in found]
+
+
+def test_client_knows_the_steps_that_the_deadlines_bring() -> None:
+    final = (SETTLEMENT.dispute_deadline_at, FINAL, SettlementState.TOP_UP_WINDOW)
+    done = (SETTLEMENT.top_up_deadline_at, Outcome.COMPLETES_IF_FUNDED, SettlementState.COMPLETED)
+    in_top_up = replace(SETTLEMENT, state=SettlementState.TOP_UP_WINDOW)
+    assert known(SETTLEMENT) == [final, done]
+    assert known(in_top_up) == [done]
+    overdue = NOW + timedelta(minutes=60)
+    assert known(SETTLEMENT, 60) == [(overdue, *final[1:]), (overdue, *done[1:])]
+    failed = replace(SETTLEMENT, state=SettlementState.FAILED)
+    assert known(failed, 1) == [(NOW + timedelta(minutes=1), WAITS, SettlementState.FAILED)]
+
+
+def test_client_knows_that_a_pause_or_a_rejection_changes_the_end() -> None:
+    final = (SETTLEMENT.dispute_deadline_at, FINAL, SettlementState.TOP_UP_WINDOW)
+    at = SETTLEMENT.top_up_deadline_at
+    paused = replace(SETTLEMENT, paused_since=NOW)
+    assert known(paused) == [final, (at, Outcome.WAITS_FOR_RESUME, SettlementState.TOP_UP_WINDOW)]
+    rejected = replace(SETTLEMENT, state=SettlementState.REJECTED, closures_wait=True)
+    assert known(rejected) == [(at, Outcome.CLOSURES_RUN, SettlementState.REJECTED)]
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        replace(SETTLEMENT, state=SettlementState.COMPLETED),
+        replace(SETTLEMENT, state=SettlementState.REJECTED),
+        replace(SETTLEMENT, immediate=True),
+        replace(SETTLEMENT, settlement_type=SettlementType.ONCHAIN, state=SettlementState.ONCHAIN),
+    ],
+)
+def test_settlement_that_time_does_not_take_on_has_no_steps(ended: Settlement) -> None:
+    assert not has_steps(ended)
+    assert known(ended) == []
+
+
+def stake(quantity: int, held: int, targets: list[Target], held_for_closures: int = 0) -> Stake:
+    return Stake(SETTLEMENT.id, SETTLEMENT.id, "ofcbtc", quantity, held, targets, held_for_closures)
+
+
+def test_stake_after_each_step() -> None:
+    of = stake(quantity=-4, held=10, targets=[Target(quantity=3, held=1)], held_for_closures=2)
+    assert follow(of, [FINAL, WAITS, COMPLETES]) == [
+        StakeAfter(moves=0, available=0, held=13, held_for_disputes=6),
+        StakeAfter(moves=0, available=0, held=13, held_for_disputes=6),
+        StakeAfter(moves=-4, available=3, held=6, held_for_disputes=6),
+    ]
+
+
+@pytest.mark.parametrize("moving", [COMPLETES, Outcome.COMPLETES_IF_FUNDED, Outcome.CLOSURES_RUN])
+def test_every_end_moves_the_stake(moving: Outcome) -> None:
+    of = stake(quantity=9, held=0, targets=[Target(quantity=5, held=2), Target(quantity=1, held=4)])
+    assert follow(of, [moving]) == [StakeAfter(moves=9, available=6, held=9, held_for_disputes=9)]
+
+
+def test_second_end_holds_nothing_for_the_settlement() -> None:
+    first, second = follow(stake(quantity=-4, held=10, targets=[]), [COMPLETES, WAITS])
+    assert first == StakeAfter(moves=-4, available=6, held=0, held_for_disputes=0)
+    assert second == StakeAfter(moves=0, available=0, held=0, held_for_disputes=0)
+
+
+def test_steps_say_what_the_account_has_and_lacks() -> None:
+    (final, fails) = foresee([pending(1, {"ofcusd": -7, "ofcbtc": 2})], {"ofcusd": 5}, START, UUID(int=1))
+    assert final.state is SettlementState.TOP_UP_WINDOW
+    assert final.available == fails.available == {"ofcusd": 5, "ofcbtc": 0}
+    assert final.gaps == ()
+    assert list(fails.gaps) == [FundingGap("ofcusd", 7, 5)]
+    assert fails.state is SettlementState.FAILED
+
+
+def test_later_settlement_finds_what_the_earlier_one_left() -> None:
+    one, two = pending(1, {"ofcusd": -3, "ofcbtc": 2}), pending(2, {"ofcusd": -1, "ofcbtc": -1})
+    *_, done = foresee([two, one], {"ofcusd": 5}, START, UUID(int=2))
+    assert (done.outcome, done.state) == (COMPLETES, SettlementState.COMPLETED)
+    assert done.available == {"ofcusd": 2, "ofcbtc": 2}
+
+
+def test_settlement_that_waits_keeps_its_state_and_says_what_it_lacks() -> None:
+    gap = [FundingGap("ofcusd", 7, 5)]
+    eager = replace(pending(1, {"ofcusd": -7}), execute_when_funded=True)
+    _, waits, fails = foresee([eager], {"ofcusd": 5}, START, UUID(int=1))
+    assert (waits.outcome, waits.state, list(waits.gaps)) == (WAITS, SettlementState.TOP_UP_WINDOW, gap)
+    assert (fails.outcome, list(fails.gaps)) == (FAILS, gap)
+    rejected = replace(eager, state=SettlementState.REJECTED, closures_wait=True)
+    (waits,) = foresee([rejected], {"ofcusd": 5}, START, UUID(int=1))
+    assert (waits.outcome, waits.state, list(waits.gaps)) == (WAITS, SettlementState.REJECTED, gap)

@@ -229,3 +229,12 @@ def test_bip32_key_of_another_length_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(base58check, "decode", lambda _: bytes(77))
     with pytest.raises(KeyFormatError, match="77 bytes instead of BIP32's 78"):
         parse_public_key("xpub")
+
+
+def test_base58_text_may_have_200_characters() -> None:
+    # Each leading zero byte is one character.
+    payload = bytes(200 - len(base58check.encode(b"\xff" * 100))) + b"\xff" * 100
+    assert len(base58check.encode(payload)) == 200
+    assert base58check.decode(base58check.encode(payload)) == payload
+    with pytest.raises(ValueError, match="longer than 200 characters"):
+        base58check.decode(base58check.encode(b"\0" + payload))

@@ -5,6 +5,7 @@ from btclib_secp256k1 import dsa, recovery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearwindow.signing.keys import PublicKey
 from clearwindow.signing.message import SignatureFormatError, sign_message, verify_message
 from tests.signing.samples import CURVE_ORDER, PAYLOAD, SIGNATURE, other_key, vector_key
 
@@ -150,3 +151,13 @@ def test_half_of_a_surrogate_pair_cannot_be_signed() -> None:
     assert verify_message([PUBLIC], "\ud800", SIGNATURE) is None
     with pytest.raises(UnicodeEncodeError):
         sign_message(KEY, "\ud800")
+
+
+def test_highest_low_s_is_accepted_and_the_next_one_is_not() -> None:
+    # Any s belongs to some key, which recovery finds.
+    size = bytes([len(PAYLOAD.encode())])
+    for s, is_accepted in ((CURVE_ORDER // 2, True), (CURVE_ORDER // 2 + 1, False)):
+        signature = SIGNATURE[:66] + f"{s:064x}"
+        raw = bytes.fromhex(signature)
+        signer = PublicKey(recovery.recover(digest(PAYLOAD.encode(), size), raw[1:], raw[0] - 31))
+        assert (verify_message([signer], PAYLOAD, signature) == signer) is is_accepted

@@ -273,10 +273,28 @@ def test_text_that_is_no_json_number_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0", 0), ("-0", 0), ("7", 7), ("-7.0", -7), ("1.5e1", 15), ("9223372036854775807", 2**63 - 1)],
+    [
+        ("0", 0),
+        ("-0", 0),
+        ("7", 7),
+        ("-7.0", -7),
+        ("1.5e1", 15),
+        ("12e3", 12_000),
+        ("-9223372036854775808", -(2**63)),
+        ("9223372036854775807", 2**63 - 1),
+    ],
 )
 def test_whole_numbers_become_int(text: str, expected: int) -> None:
     assert JsonNumber(text).as_int() == expected
+
+
+def test_number_that_does_not_become_int_is_quoted() -> None:
+    with pytest.raises(JsonError) as fraction:
+        JsonNumber("0.5").as_int()
+    assert fraction.value.message == '"0.5" is not a whole number.'
+    with pytest.raises(JsonError) as large:
+        JsonNumber("11").as_int(low=-1, high=10)
+    assert large.value.message == '"11" must be from -1 to 10.'
 
 
 def test_fractions_do_not_become_int() -> None:

@@ -149,3 +149,64 @@ def test_custodian_signs_only_complete_texts_of_the_enterprise(operation: Operat
         with pytest.raises(InvalidRequestError) as refused:
             require_signable({key: value for key, value in whole.items() if key != name}, "aster", NOW)
         assert refused.value.name == "intent_missing"
+
+
+def message(payload: dict[str, object], *, unit: AmountUnit | None = AmountUnit.BASE) -> str:
+    with pytest.raises(InvalidRequestError) as refused:
+        check(payload, unit=unit)
+    assert refused.value.details is None
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (
+            {"operation": "deallocation"},
+            'operation: is "deallocation" in the payload, but this request is "allocation"',
+        ),
+        ({"operation": 5}, 'operation: is no text in the payload, but this request is "allocation"'),
+        ({"amountUnit": "coins"}, 'amountUnit: is "coins" in the payload, but it must be "base" or "decimal"'),
+        (
+            {"amountUnit": "decimal"},
+            'amountUnit: is "decimal" in the payload, but the amounts of this request are read as "base"',
+        ),
+        (
+            {"expiresAt": "tomorrow"},
+            'expiresAt: is "tomorrow" in the payload, but it must be a date and time with its zone in RFC 3339',
+        ),
+    ],
+)
+def test_wrong_member_is_shown_beside_what_it_must_be(members: dict[str, object], told: str) -> None:
+    assert message({**FIELDS, **members}) == told
+
+
+def test_expired_text_says_until_when_it_was_valid() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^expiresAt: .* until 2026-01-05T12:00:00\.000Z") as refused:
+        check(with_intent(FIELDS, Operation.ALLOCATION, IDS, NOW))
+    moment = "2026-01-05T12:00:00.000Z"
+    assert (refused.value.name, refused.value.details) == ("intent_expired", {"expiresAt": moment, "now": moment})
+
+
+def test_own_end_of_a_text_stays() -> None:
+    own = {**FIELDS, "expiresAt": "2026-01-05T13:00:00.000Z"}
+    assert with_intent(own, Operation.ALLOCATION, IDS, NOW)["expiresAt"] == own["expiresAt"]
+
+
+@pytest.mark.parametrize("operation", [None, 5, [], "stage"])
+def test_custodian_does_not_sign_for_an_operation_that_is_none(operation: object) -> None:
+    said = with_intent(FIELDS, Operation.CONNECTION_CREATE, {"enterpriseId": "aster"}, NOW + timedelta(minutes=1))
+    text = parse_json(payload_text({**said, "operation": operation}))
+    assert isinstance(text, dict)
+    with pytest.raises(InvalidRequestError) as refused:
+        require_signable(text, "aster", NOW)
+    assert refused.value.name == "intent_missing"
+
+
+def test_custodian_names_the_wallets_enterprise() -> None:
+    said = with_intent(FIELDS, Operation.CONNECTION_CREATE, {"enterpriseId": "aster"}, NOW + timedelta(minutes=1))
+    text = parse_json(payload_text(said))
+    assert isinstance(text, dict)
+    with pytest.raises(InvalidRequestError) as refused:
+        require_signable(text, "birch", NOW)
+    assert refused.value.message == 'enterpriseId: is "aster" in the payload, but the wallet is of "birch"'
