@@ -102,7 +102,7 @@ class ForecastMachine(NetworkMachine):
             for funds in step["partnerAccount"]:
                 currency = funds["currency"]
                 assert funds["shortfall"] == "0"
-                account[currency] = account.get(currency, 0) + int(funds["change"])
+                account[currency] = account.get(currency, 0) + int(funds["change"]) + int(funds["topUp"])
 
     def _assert_held(self, forecasts: dict[str, Json]) -> None:
         """Compares what is held after the last step with what the model says of the same settlement."""

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -23,6 +22,7 @@ from clearwindow.core.clock import ManualClock
 from clearwindow.core.ids import NIL
 from clearwindow.identity.operators import ensure_bootstrap_operator
 from tests.conftest import OPERATOR_TOKEN, START
+from tests.settlements.standing_rules import StandingRules
 from tests.support.databases import TestCluster
 from tests.support.model import Model, ModelDispute, ModelSettlement, Move
 from tests.support.networks import ConnectionHandle, Json, Network, ok
@@ -61,8 +61,8 @@ def isolated_testbed(cluster: TestCluster, app: FastAPI, base_url: str) -> Itera
         yield Testbed(stack.enter_context(Network(operator)), clock, runtime), second
 
 
-class NetworkMachine(RuleBasedStateMachine):
-    """Random allocations, settlements, disputes, closures, deposits and times."""
+class NetworkMachine(StandingRules):
+    """Random allocations, settlements, disputes, closures, deposits, standing top-ups and times."""
 
     environment: tuple[TestCluster, FastAPI, str]
     steps = 0
@@ -74,6 +74,7 @@ class NetworkMachine(RuleBasedStateMachine):
         self.testbed, self.second = self.stack.enter_context(isolated_testbed(*self.environment))
         self.model = Model()
         self.partner = self.testbed.network.partner(currencies=CURRENCIES, broker=self.broker)
+        self.open_spare()
         self.connections: list[ConnectionHandle] = []
         for name in ("ann", "bob", "cid"):
             client = self.testbed.network.client(name, deposits=dict.fromkeys(NAMES, 10 * ALLOCATED))
@@ -111,8 +112,25 @@ class NetworkMachine(RuleBasedStateMachine):
     def fund_partner(self, currency: str, quantity: int) -> None:
         self.testbed.operator.deposit(self.partner.enterprise.account.id, currency, quantity)
         self.model.fund(currency, quantity)
-        self.testbed.run_due()
-        self.model.advance(0)
+        self.run_now()
+
+    # A broker settles between its connections, and its own account gives nothing.
+    @precondition(lambda self: not self.broker)
+    @rule(
+        who=st.integers(0, 2),
+        name=st.sampled_from(sorted(CURRENCIES)),
+        missing=st.integers(1, 60),
+        spare=st.integers(1, 60),
+        per_settlement=st.integers(1, 60),
+    )
+    def settle_more_than_there_is(self, who: int, name: str, missing: int, spare: int, per_settlement: int) -> None:
+        """A client gains more than the partner has: a standing top-up covers it, or the settlement fails."""
+        currency = CURRENCIES[name]
+        self.instruct_anew(currency, per_settlement)
+        self.fund_spare(currency, spare)
+        connection, quantity = self.connections[who].id, self.model.partner[currency] + missing
+        self._stage([Move(connection, None, currency, quantity)], {connection: {name: str(quantity)}})
+        self._pass(21.0)
 
     @rule(
         amounts=st.dictionaries(
@@ -419,7 +437,7 @@ def test_network_agrees_with_the_model(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=15,
+            max_examples=12,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

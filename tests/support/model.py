@@ -159,6 +159,8 @@ class Model:
     def __init__(self) -> None:
         self.now = 0.0
         self.partner: defaultdict[str, int] = defaultdict(int)
+        self.spare: defaultdict[str, int] = defaultdict(int)
+        self.standing: dict[str, int] = {}
         self.accounts: defaultdict[Key, Account] = defaultdict(Account)
         self.settlements: list[ModelSettlement] = []
         self.disputes: list[ModelDispute] = []
@@ -214,6 +216,16 @@ class Model:
 
     def fund(self, currency: str, quantity: int) -> None:
         self.partner[currency] += quantity
+        self._wake()
+
+    def fund_spare(self, currency: str, quantity: int) -> None:
+        """Pays into the account from which standing top-ups come."""
+        self.spare[currency] += quantity
+        if self.standing:
+            self._wake()
+
+    def instruct(self, currency: str, per_settlement: int) -> None:
+        self.standing[currency] = per_settlement
         self._wake()
 
     def original(self, dispute: ModelDispute) -> dict[str, int]:
@@ -350,7 +362,12 @@ class Model:
         for move in final:
             if move.source is None:
                 change[move.currency] -= move.quantity
-        if any(self.partner[currency] + quantity < 0 for currency, quantity in change.items()):
+        short = {
+            currency: -(self.partner[currency] + quantity)
+            for currency, quantity in change.items()
+            if self.partner[currency] + quantity < 0
+        }
+        if not self._topped_up(short):
             settlement.due_at = None
             if not settlement.closures_wait:
                 settlement.state = "failed"
@@ -374,6 +391,16 @@ class Model:
         settlement.closures_wait = False
         if any(quantity > 0 for quantity in change.values()):
             self._wake()
+
+    def _topped_up(self, short: Mapping[str, int]) -> bool:
+        """Brings exactly what is short of every currency, or nothing and returns False."""
+        for currency, quantity in short.items():
+            if quantity > self.standing.get(currency, 0) or quantity > self.spare[currency]:
+                return False
+        for currency, quantity in short.items():
+            self.spare[currency] -= quantity
+            self.partner[currency] += quantity
+        return True
 
     def retry(self, settlement: ModelSettlement) -> None:
         """Makes a failed settlement pending. All that have failed are tried, oldest first."""
