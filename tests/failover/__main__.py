@@ -271,11 +271,11 @@ def main(arguments: Sequence[str]) -> int:
         with temporary_folder("failover") as folder, opened(folder, programs, console, strict=asked.strict) as run:
             for scene in SCENES:
                 if asked.only in scene.name:
+                    since = time.monotonic()
                     result = run.play(scene)
                     results.append(result)
-                    console.print(
-                        f"  {scene.name}: {'; '.join(result.missed) or 'as it should be'}", highlight=False
-                    )
+                    said = "; ".join(result.missed) or "as it should be"
+                    console.print(f"  {scene.name}: {said}, in {time.monotonic() - since:.0f} s", highlight=False)
     except MissingError as error:
         console.print(str(error))
         return 2

@@ -125,7 +125,8 @@ def test_read_only_database_is_refused_in_one_line_at_the_start(dsn: str) -> Non
 
 def test_address_gets_what_it_leaves_out_and_keeps_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     added = conninfo_to_dict(address("postgresql://a,b/name"))
-    assert (added["target_session_attrs"], added["connect_timeout"]) == ("read-write", "3")
+    assert (added["target_session_attrs"], added["connect_timeout"]) == ("read-write", "2")
+    assert conninfo_to_dict(address("postgresql://a/name"))["connect_timeout"] == "3"
     kept = conninfo_to_dict(address("host=a target_session_attrs=any connect_timeout=30 keepalives_idle=1"))
     assert (kept["target_session_attrs"], kept["connect_timeout"], kept["keepalives_idle"]) == ("any", "30", "1")
     assert not takes_standby("host=a")

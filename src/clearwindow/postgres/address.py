@@ -27,7 +27,6 @@ IDLE_IN_TRANSACTION_TIMEOUT_SECONDS: Final = 60
 _ADDED: Final[Mapping[str, tuple[str, str | None]]] = {
     # With several hosts, a standby may come first. It takes no writes.
     "target_session_attrs": ("read-write", "PGTARGETSESSIONATTRS"),
-    # Of each host in turn: one that is frozen must not keep us long from the next.
     "connect_timeout": ("3", "PGCONNECT_TIMEOUT"),
     # A server that vanished without a word is noticed within seconds, and not after a quarter of an hour. Sessions
     # of the pool notice it themselves, and a server that is frozen, too.
@@ -37,6 +36,8 @@ _ADDED: Final[Mapping[str, tuple[str, str | None]]] = {
     "tcp_user_timeout": ("10000", None),
 }
 """What an address gets that does not say it, nor does the environment variable."""
+_OF_SEVERAL_HOSTS: Final = {"connect_timeout": "2"}
+"""The least that libpq takes, of each host in turn: one that is frozen must not keep us long from the next."""
 
 RELIED_ON: Final[Mapping[str, str]] = {
     "DateStyle": "ISO, MDY",
@@ -86,8 +87,9 @@ def address(dsn: str) -> str:
         psycopg.ProgrammingError: it is malformed.
     """
     given = conninfo_to_dict(dsn)
+    has_several = "," in str(given.get("host") or given.get("hostaddr"))
     added = {
-        name: value
+        name: _OF_SEVERAL_HOSTS.get(name, value) if has_several else value
         for name, (value, variable) in _ADDED.items()
         if name not in given and not (variable and os.environ.get(variable))
     }
