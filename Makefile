@@ -8,7 +8,7 @@ PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript attack simulate clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript site attack simulate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo 'make errors          make docs/reference/errors.md from the registry of errors'
 	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
 	@echo 'make typescript      the package of the TypeScript client, with types of our OpenAPI document (dist/)'
+	@echo 'make site            the documentation as a site with search, links checked (dist/site)'
 	@echo 'make sbom            the CycloneDX list of all that the lock installs, and its licences (dist/)'
 	@echo 'make format          format the code and mend what the linter can mend'
 	@echo 'make lock            bring requirements.lock up to date'
@@ -142,6 +143,11 @@ sbom: install
 # dist/clearwindow-client-….tgz. Needs node and npm; the lock of npm fixes what builds it.
 typescript: install
 	@$(BIN)/python -m tools.typescript
+
+# dist/site, for any web server; to look at it: python3 -m http.server --bind 127.0.0.1 -d dist/site. Fails on a link that
+# leads nowhere.
+site: install
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build && echo dist/site/index.html
 
 # Modules, packages and changes of file that a request goes through; DOORS=--list names the modules.
 doors: install

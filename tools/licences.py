@@ -23,12 +23,12 @@ class Choices:
 
     allowed: frozenset[str]
     spdx: Mapping[str, str]
-    of_other_systems: Mapping[str, str]
+    looked_up: Mapping[str, str]
 
 
 def choices() -> Choices:
     read = tomllib.loads(CHOICES.read_text(encoding="utf-8"))
-    return Choices(frozenset(read["allowed"]), read["spdx"], read["of_other_systems"])
+    return Choices(frozenset(read["allowed"]), read["spdx"], read["looked_up"])
 
 
 def licence_of(name: str, chosen: Choices) -> str | None:
@@ -36,8 +36,8 @@ def licence_of(name: str, chosen: Choices) -> str | None:
     try:
         found = metadata(name)
     except PackageNotFoundError:
-        return chosen.of_other_systems.get(name)
-    return next((text for text in _stated(found, chosen.spdx) if text), None)
+        return chosen.looked_up.get(name)
+    return next((text for text in _stated(found, chosen.spdx) if text), chosen.looked_up.get(name))
 
 
 def is_allowed(expression: str | None, chosen: Choices) -> bool:
