@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import datetime
 from functools import partial
 
 import httpx2
+import pytest
 
 from tests.support.networks import ConnectionHandle, Json, ok
 from tests.support.pauses import pause
@@ -294,6 +296,33 @@ def test_one_of_many_withdrawals_at_once_withdraws(testbed: Testbed) -> None:
     assert desk.connection.balances() == {"ofcbtc": (1_000, 0)}
     testbed.assert_proven()
     testbed.assert_signed()
+
+
+def test_withdrawal_in_the_last_milliseconds_is_accepted_or_too_late(
+    testbed: Testbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock goes on between any two looks at it, as a real one does."""
+    desk, clock = staging(testbed), testbed.clock
+    held = clock.now
+
+    def go_on() -> datetime:
+        clock.advance(minutes=1 / 60_000)
+        return held()
+
+    statuses: set[int] = set()
+    for left in range(40, 0, -1):
+        settlement_id = stage(desk.partner, {desk.connection.id: {"BTC": "-7"}})["id"]
+        body = withdrawal(desk.partner, settlement_id)
+        # The request looks at the clock some times before it decides. Somewhere in between, the window ends.
+        clock.advance(minutes=10 - left / 60_000)
+        with monkeypatch.context() as ticking:
+            ticking.setattr(clock, "now", go_on)
+            statuses.add(post_withdrawal(desk.partner, settlement_id, body).status_code)
+        testbed.pass_minutes(20)
+        if len(statuses) > 1:
+            break
+    assert statuses == {200, 422}
+    testbed.assert_proven()
 
 
 def test_withdrawal_races_with_disputes_rejection_and_the_end_of_the_window(testbed: Testbed) -> None:

@@ -219,6 +219,15 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Why and by whom a settlement is taken back, and the time at which it was decided that it may be."""
+
+    reason: str
+    user_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FundingGap:
     """What a settlement needs of one currency and what is available for it, in base units."""
 

@@ -23,6 +23,7 @@ from clearwindow.settlements.models import (
     SettlementFilter,
     SettlementState,
     SettlementType,
+    Withdrawal,
     WorkFilter,
 )
 
@@ -182,12 +183,12 @@ def change_states(
     ]
 
 
-def set_withdrawn(tx: Transaction, settlement: Settlement, reason: str, user_id: str) -> Settlement:
+def set_withdrawn(tx: Transaction, settlement: Settlement, how: Withdrawal) -> Settlement:
     """Records that the partner has taken a locked settlement back. Its own transfers run no more."""
-    now = tx.now()
-    if tx.run(sql["set_withdrawn"], id=settlement.id, reason=reason, user_id=user_id, now=now) != 1:
+    values = {"reason": how.reason, "user_id": how.user_id, "now": how.at}
+    if tx.run(sql["set_withdrawn"], id=settlement.id, **values) != 1:
         raise AssertionError("a locked settlement was withdrawn or changed its state")
-    return replace(settlement, withdrawn_at=now, withdrawn_reason=reason, updated_at=now)
+    return replace(settlement, withdrawn_at=how.at, withdrawn_reason=how.reason, updated_at=how.at)
 
 
 def require_of_partner(tx: Transaction, partner_id: UUID, settlement_id: UUID | None) -> Settlement:

@@ -20,7 +20,7 @@ from clearwindow.postgres.pool import Transaction
 from clearwindow.runtime import Runtime
 from clearwindow.settlements import events, execution, rejection, rules, store
 from clearwindow.settlements.disputes import store as disputes
-from clearwindow.settlements.models import Settlement, SettlementState
+from clearwindow.settlements.models import Settlement, SettlementState, Withdrawal
 from clearwindow.settlements.transfers import store as transfers
 from clearwindow.signing import nonces
 from clearwindow.signing.models import SignedRequest
@@ -66,8 +66,10 @@ def withdraw(
         transfers.lock_parties(tx, settlement.id)
         if not nonces.use(tx, member.enterprise_id, verified, ConflictError, settlement.id):
             raise AssertionError("a request that was accepted before has withdrawn its settlement")
-        rules.require_withdrawable(settlement, tx.now())
-        done = _withdraw(tx, partner, settlement, reason, member.user_id)
+        # Read once: the table refuses a withdrawal with a time after the window in which it was allowed.
+        now = tx.now()
+        rules.require_withdrawable(settlement, now)
+        done = _withdraw(tx, partner, settlement, Withdrawal(reason, member.user_id, now))
         audit.record(tx, member, "settlement.withdraw", settlement.id, reason=reason)
         return Withdrawn(done, disputes.is_disputed(tx, done.id), replayed=False)
 
@@ -76,11 +78,11 @@ def _replay(tx: Transaction, settlement: Settlement) -> Withdrawn:
     return Withdrawn(settlement, disputes.is_disputed(tx, settlement.id), replayed=True)
 
 
-def _withdraw(tx: Transaction, partner: Partner, settlement: Settlement, reason: str, user_id: str) -> Settlement:
+def _withdraw(tx: Transaction, partner: Partner, settlement: Settlement, how: Withdrawal) -> Settlement:
     rejection.release_own(tx, partner, settlement)
-    done = store.set_withdrawn(tx, settlement, reason, user_id)
+    done = store.set_withdrawn(tx, settlement, how)
     if transfers.count_running_closures(tx, settlement.id) == 0:
         rejected = SettlementState.REJECTED
-        done = store.change_state(tx, done, rejected, due_at=None, reason=reason, finalized_at=tx.now())
+        done = store.change_state(tx, done, rejected, due_at=None, reason=how.reason, finalized_at=how.at)
     events.notify_all(tx, EventType.SETTLEMENT_WITHDRAWN, partner, done, balances_changed=True)
     return done
