@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
+from uuid import UUID
 
 import pytest
 
 from clearwindow.jobs.worker import Worker
+from clearwindow.ledger import store
+from clearwindow.ledger.models import Balance
+from clearwindow.postgres.pool import Transaction
 from clearwindow.settlements import batches
 from clearwindow.settlements.jobs import SettlementWork
 from tests.support.networks import Json, new_nonce, ok
@@ -90,6 +95,45 @@ def test_concurrent_deallocations_and_settlements_never_spend_a_balance_twice(te
     settled = sum(answer.status_code == 200 for answer in answers[::2])
     assert desk.connection.balances() == {"ofcbtc": (0, 100 * settled)}
     assert desk.connection.go_balances() == {"ofcbtc": (1_000 - 100 * settled, 0)}
+    testbed.assert_proven()
+
+
+def test_staging_that_waited_for_a_deallocation_says_what_is_left(testbed: Testbed) -> None:
+    desk = staging(testbed)
+    gate = Gate(testbed.runtime)
+    with ExitStack() as threads, gate.closed("allocation"):
+        # The deallocation has changed the balance and waits to be written. Before it, everything was covered.
+        threads.enter_context(in_background(partial(desk.connection.deallocate, "ofcbtc", 995)))
+        gate.wait_for(1)
+        staged = threads.enter_context(
+            in_background(partial(try_stage, desk.partner, {desk.connection.id: {"BTC": "-10"}}))
+        )
+        gate.wait_for(2)
+    refused = staged.result()
+    assert refused.status_code == 422, refused.text
+    (short,) = refused.json()["details"]["shortfalls"]
+    assert (short["liability"], short["available"], short["shortfall"]) == ("10", "5", "5")
+    testbed.assert_proven()
+
+
+def test_staging_whose_lack_is_gone_before_it_is_told_may_be_sent_again(
+    testbed: Testbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = staging(testbed)
+    body = desk.signed(settlementAmounts={desk.connection.id: {"BTC": "-1001"}})
+
+    def allocated_meanwhile(tx: Transaction, account_ids: Iterable[UUID]) -> dict[UUID, dict[str, Balance]]:
+        ok(desk.connection.allocate("ofcbtc", 1))
+        return balances_of(tx, account_ids)
+
+    balances_of = store.balances_of
+    testbed.operator.deposit(desk.connection.client.enterprise.account.id, "ofcbtc", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "balances_of", allocated_meanwhile)
+        refused = desk.send(body)
+    assert (refused.status_code, refused.json()["details"]["reason"]) == (503, "database_busy")
+    assert desk.connection.balances() == {"ofcbtc": (1_001, 0)}
+    ok(desk.send(body))
     testbed.assert_proven()
 
 

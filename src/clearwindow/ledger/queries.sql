@@ -183,7 +183,9 @@ LEFT JOIN balance ON (balance.account_id, balance.currency) = (wanted.account_id
 
 -- name: hold_liabilities
 -- Holds the amounts of `liability` for one cause, in place of the holds of former causes. Returns the liabilities that
--- the balance does not cover. If there is one, the caller must roll the transaction back.
+-- the balance does not cover. If there is one, the caller must roll the transaction back. The update waits for others
+-- who change a balance, and compares it with what they leave. So what is available is read in a statement of its own:
+-- this one would still show what was there before it waited.
 -- Sums bring the rows of one balance together, here and below, because the planner knows little of rows that this
 -- transaction has written: from a wrong guess a sum stays linear, and a join of two such queries does not.
 WITH wanted AS (
@@ -215,11 +217,7 @@ WITH wanted AS (
     ) AS part
     GROUP BY account_id, currency HAVING sum(side) > 0
 )
-SELECT short.account_id, short.currency, short.needed AS liability,
-       coalesce(balance.available, 0) + short.already AS available
-FROM short
-LEFT JOIN balance ON (balance.account_id, balance.currency) = (short.account_id, short.currency)
-ORDER BY short.account_id, short.currency
+SELECT account_id, currency, needed AS liability, already FROM short ORDER BY account_id, currency
 
 -- name: replace_holds
 -- Makes what a settlement holds equal to `liability`, and ends the holds of the given disputes. Returns the liabilities
@@ -266,11 +264,7 @@ WITH wanted AS (
     ) AS part
     GROUP BY account_id, currency HAVING sum(side) > 0
 )
-SELECT short.account_id, short.currency, short.needed AS liability,
-       coalesce(balance.available, 0) + short.already AS available
-FROM short
-LEFT JOIN balance ON (balance.account_id, balance.currency) = (short.account_id, short.currency)
-ORDER BY short.account_id, short.currency
+SELECT account_id, currency, needed AS liability, already FROM short ORDER BY account_id, currency
 
 -- name: hand_holds_to_disputes
 -- Moves holds of a settlement to the disputes in `dispute_target`: to each up to its quantity, lowest rank first. The

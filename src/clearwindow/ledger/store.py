@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from clearwindow.core.errors import UnavailableError
 from clearwindow.ledger.models import (
     AccountKind,
     Balance,
@@ -34,6 +35,20 @@ from clearwindow.postgres.pool import Transaction
 from clearwindow.postgres.queries import Queries, Relation
 
 sql: Final = Queries("clearwindow.ledger")
+_CHANGED_MEANWHILE: Final = (
+    "balances changed while your request was carried out, and nothing was written: send exactly the same request"
+    " again"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncovered:
+    """A liability that its balance did not cover. ``already``: what former causes held of it."""
+
+    account_id: UUID
+    currency: str
+    liability: int
+    already: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +206,8 @@ def hold_liabilities(
         The liabilities that are not covered. If there is one, the caller must roll the transaction back.
     """
     insert_entry(tx, entry)
-    return tx.ask.all(
-        Shortfall,
+    uncovered = tx.ask.all(
+        _Uncovered,
         sql.over("hold_liabilities", liability=liability),
         **liability.values,
         partner_id=entry.partner_id,
@@ -201,6 +216,7 @@ def hold_liabilities(
         cause_kind=HoldCause.SETTLEMENT,
         former_cause_ids=list(former_cause_ids),
     )
+    return uncovered.then(lambda short: _shortfalls(tx, short))
 
 
 def coverage(liability: Relation, former_cause_ids: Sequence[UUID] = ()) -> Relation:
@@ -225,8 +241,8 @@ def replace_holds(
         The liabilities that are not covered. If there is one, the caller must roll the transaction back.
     """
     insert_entry(tx, entry)
-    return tx.all(
-        Shortfall,
+    uncovered = tx.all(
+        _Uncovered,
         sql.over("replace_holds", liability=liability),
         **liability.values,
         partner_id=entry.partner_id,
@@ -235,6 +251,27 @@ def replace_holds(
         cause_kind=HoldCause.SETTLEMENT,
         ended_cause_ids=list(ended_cause_ids),
     )
+    return _shortfalls(tx, uncovered)
+
+
+def _shortfalls(tx: Transaction, uncovered: Sequence[_Uncovered]) -> list[Shortfall]:
+    """Returns what is short by what the balances have now.
+
+    Raises:
+        UnavailableError: money has come since, so that nothing is short any more.
+    """
+    if not uncovered:
+        return []
+    left = balances_of(tx, {one.account_id for one in uncovered})
+    found = []
+    for one in uncovered:
+        balance = left[one.account_id].get(one.currency)
+        available = one.already + (balance.available if balance else 0)
+        found.append(Shortfall(one.account_id, one.currency, one.liability, available))
+    short = [one for one in found if one.shortfall > 0]
+    if not short:
+        raise UnavailableError("database_busy", _CHANGED_MEANWHILE)
+    return short
 
 
 def hand_holds_to_disputes(tx: Transaction, partner_id: UUID, settlement_id: UUID, targets: Relation) -> None:
