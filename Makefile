@@ -8,7 +8,7 @@ PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript site attack simulate clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript site attack races simulate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make door            attacks a server of our own, and measures what strangers notice'
 	@echo 'make attack          tries what a caller, a member or one operator must not be able to do, and counts it'
 	@echo 'make simulate        random steps on a real server, which dies and changes meanwhile, beside a model (SEED=, STEPS=)'
+	@echo 'make races           10 000 random rounds of two or three actors at the same instant (SEED=, ROUNDS=)'
 	@echo 'make crash           SIGKILL at every step of a settlement, then 50 rounds at random moments'
 	@echo 'make failover        PostgreSQL under Patroni on three hosts, and eleven things that go wrong (root; INSTALL=1)'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
@@ -135,6 +136,11 @@ attack: install
 STEPS ?= 5000
 simulate: install
 	@$(BIN)/python -m tests.simulate --steps $(STEPS) $(if $(SEED),--seed $(SEED)) $(SIMULATE)
+
+# Prints its seed. One race: make races RACES='--only "dispute at"'
+ROUNDS ?= 10000
+races: install
+	@$(BIN)/python -m tests.races --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(RACES)
 
 # dist/clearwindow.cdx.json, and which licences it holds. Fails on a licence that tools/licences.toml does not allow.
 sbom: install

@@ -15,9 +15,8 @@ import httpx2
 from clearwindow.signing.keys import PrivateKey
 from clearwindow.signing.message import sign_message
 from clearwindow.signing.payload import payload_text
-from tests.support.exchanges import check_response
 from tests.support.http import loopback_client
-from tests.support.operators import GoAccountHandle, OperatorClient
+from tests.support.operators import CHECKED, GoAccountHandle, Hooks, OperatorClient
 
 TIMEOUT_SECONDS = 60
 CURRENCIES = {"BTC": "ofcbtc", "ETH": "ofceth", "USD": "ofcusd"}
@@ -44,13 +43,13 @@ def ok(response: httpx2.Response) -> Json:
 class NetworkClient:
     """The calls of one member. Paths are relative to the enterprise."""
 
-    def __init__(self, base_url: str, token: str, enterprise_id: str) -> None:
+    def __init__(self, base_url: str, token: str, enterprise_id: str, *, hooks: Hooks = CHECKED) -> None:
         self.enterprise_id = enterprise_id
         self._http = loopback_client(
             base_url=f"{base_url}/api/network",
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
-            event_hooks={"response": [check_response]},
+            event_hooks={"response": list(hooks)},
         )
 
     def __enter__(self) -> Self:
@@ -177,7 +176,8 @@ class Network:
         return EnterpriseHandle(name, account, self.member(name))
 
     def member(self, enterprise_id: str, **terms: Any) -> NetworkClient:  # noqa: ANN401 - what a token takes
-        api = NetworkClient(self.operator.base_url, self.operator.user_token(enterprise_id, **terms), enterprise_id)
+        token = self.operator.user_token(enterprise_id, **terms)
+        api = NetworkClient(self.operator.base_url, token, enterprise_id, hooks=self.operator.hooks)
         self._apis.append(api)
         return api
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx2
 
@@ -16,6 +16,9 @@ PREFIX = "/api/operator/v1"
 READ, WRITE = "settlement_network_read", "settlement_network_write"
 TIMEOUT_SECONDS = 60
 Json = dict[str, Any]
+Hooks = Sequence[Callable[[httpx2.Response], None]]
+"""What each answer goes through."""
+CHECKED: Final[Hooks] = (check_response,)
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,14 @@ def make_key(number: int = 0) -> PrivateKey:
 class OperatorClient:
     """Typed helpers return what they made, or fail. ``post``, ``get`` and so on return any answer."""
 
-    def __init__(self, base_url: str, token: str) -> None:
+    def __init__(self, base_url: str, token: str, *, hooks: Hooks = CHECKED) -> None:
         self.base_url = base_url
+        self.hooks = hooks
         self._http = loopback_client(
             base_url=base_url + PREFIX,
             headers={"Authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
-            event_hooks={"response": [check_response]},
+            event_hooks={"response": list(hooks)},
         )
         self._made = 0
 
@@ -81,7 +85,8 @@ class OperatorClient:
 
     def another(self, name: str = "second") -> OperatorClient:
         """Makes another operator, for reviews."""
-        return OperatorClient(self.base_url, self.operator_token(self.operator(name)["id"]))
+        token = self.operator_token(self.operator(name)["id"])
+        return OperatorClient(self.base_url, token, hooks=self.hooks)
 
     def enterprise(self, enterprise_id: str | None = None, *, licensed: bool = True, **more: object) -> Json:
         body: Json = {"name": enterprise_id or "an enterprise", "licensed": licensed, **more}
