@@ -6,7 +6,7 @@ import signal
 from random import Random
 
 from tests.simulate.moving import move
-from tests.simulate.world import CLIENTS, DECIMALS, INSTANT, World, agree, answered
+from tests.simulate.world import CLIENTS, DECIMALS, INSTANT, MARGIN_MINUTES, World, agree, answered
 from tests.support.networks import ok
 from tests.support.pauses import pause, resume
 
@@ -14,11 +14,21 @@ from tests.support.pauses import pause, resume
 def pass_time(world: World, random: Random) -> str:
     minutes = random.choice([1, 3, 5, 10, 21])
     world.pass_minutes(minutes)
-    for client in CLIENTS:
-        world.compare_client(client)
-    for exchange in world.exchanges.values():
-        world.compare_exchange(exchange)
+    world.compare()
     return f"{minutes} minutes"
+
+
+def pass_to_an_end(world: World, random: Random) -> str:
+    """The clock goes to the end of the next window, just before it or just after it."""
+    moments = [exchange.books.next_moment() for exchange in world.exchanges.values()]
+    ends = [each for each in moments if each is not None]
+    if not ends:
+        return "no window is open"
+    before = random.choice([INSTANT, -2 * MARGIN_MINUTES])
+    if min(ends) + before > world.minutes:
+        world.pass_to(min(ends) + before)
+    world.compare()
+    return "just after" if before > 0 else "a little before"
 
 
 def restart_server(world: World, random: Random) -> str:
@@ -47,10 +57,7 @@ def pause_everything(world: World, random: Random) -> str:
     resume(world.operator, world.second, made["id"])
     world.catch_up()
     world.pass_minutes(INSTANT)
-    for each in CLIENTS:
-        world.compare_client(each)
-    for one in world.exchanges.values():
-        world.compare_exchange(one)
+    world.compare()
     return f"for {minutes} minutes"
 
 
@@ -68,7 +75,7 @@ def pause_one(world: World, random: Random) -> str:
             continue
         body = world.sign(client, connection.allocation_fields(currency, 1))
         answered(connection.client.api.post(f"{connection.path}/{what}", body), 422)
-    world.compare_client(client)
+    world.compare()
     resume(world.operator, world.second, made["id"])
     # What became due meanwhile is done now.
     world.pass_minutes(INSTANT)
@@ -88,7 +95,7 @@ def turn_key(world: World, random: Random) -> str:
         body = world.sign(enterprise, connection.allocation_fields("ofcbtc", 1), former)
         if world.exchanges["flat"].active and enterprise not in world.exchanges["flat"].inactive_connections:
             answered(connection.client.api.post(f"{connection.path}/allocations", body), 401, "signature_invalid")
-        world.compare_client(enterprise)
+        world.compare()
     return f"of {enterprise}"
 
 

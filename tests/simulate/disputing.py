@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from typing import Final
 
 from tests.simulate.books import Kind
 from tests.simulate.world import CLIENTS, DECIMALS, INSTANT, Exchange, Sent, World, agree, answered
 from tests.support.model import ModelDispute, ModelSettlement
 from tests.support.networks import ConnectionHandle, Json
+
+_NEVER: Final = "2090-01-01T00:00:00Z"
 
 
 def raise_dispute(world: World, random: Random) -> str:
@@ -35,13 +38,11 @@ def _raise(world: World, exchange: Exchange, settlement: ModelSettlement, client
     if known is not None:
         agree("the dispute that was raised", answered(answer, 200)["dispute"]["id"], known.id)
         return f"{said}: again"
-    if world.minutes >= settlement.dispute_deadline or settlement.state == "rejected":
+    if world.minutes >= settlement.dispute_deadline or settlement.without_new:
         answered(answer, 422)
         return f"{said}: too late"
     made = answered(answer, 200)["dispute"]["id"]
     exchange.books.raise_dispute(settlement, connection.id, made)
-    # Disputes are ordered by their time, which has milliseconds.
-    world.pass_minutes(INSTANT)
     world.sent.append(
         Sent(
             said,
@@ -65,7 +66,7 @@ def change_dispute(world: World, random: Random) -> str:
     body = world.sign(client, {"connectionId": connection.id, "retracted": retracted})
     answer = connection.client.api.put(f"/clients/settlements/disputes/{chosen.id}", body)
     said = f"{client} {'retracts' if retracted else 'raises again'} {chosen.id}"
-    if world.minutes >= chosen.settlement.dispute_deadline or chosen.settlement.state == "rejected":
+    if world.minutes >= chosen.settlement.dispute_deadline or chosen.settlement.without_new:
         answered(answer, 422)
         return f"{said}: too late"
     if chosen.retracted == retracted:
@@ -95,7 +96,7 @@ def close_as_client(world: World, random: Random) -> str:
     if chosen.closed_by == "client" and chosen.closure_status in {"pending_review", "approved"}:
         agree("its closure", answered(answer, 200)["disputeClosure"]["id"], chosen.closure_id)
         return f"{said}: again"
-    answered(answer, 422 if chosen.settlement.state == "rejected" else 409)
+    answered(answer, 422 if chosen.settlement.without_new else 409)
     return f"{said}: may not be closed"
 
 
@@ -111,7 +112,7 @@ def close_as_operator(world: World, random: Random) -> str:
     answer = world.operator.post(f"/disputes/{chosen.id}/close", body)
     said = f"an operator closes {chosen.id} with {adjusted}"
     if not _closable(chosen):
-        answered(answer, 422 if chosen.settlement.state == "rejected" else 409)
+        answered(answer, 422 if chosen.settlement.without_new else 409)
         return f"{said}: may not be closed"
     if _out_of_reach(world, exchange, chosen, adjusted):
         answered(answer, 422, "adjustment_out_of_reach")
@@ -135,7 +136,7 @@ def review(world: World, random: Random) -> str:
         answered(answer, 200)
         chosen.closure_id = chosen.closure_status = None
         return said
-    if chosen.settlement.state == "rejected":
+    if chosen.settlement.without_new:
         answered(answer, 422, "settlement_rejected")
         return f"{said}: its settlement was rejected"
     if chosen.closed_by == "admin" and _out_of_reach(world, exchange, chosen, chosen.adjusted):
@@ -145,8 +146,7 @@ def review(world: World, random: Random) -> str:
         answered(answer, 422)
         return f"{said}: not covered"
     agree("the closure", answered(answer, 200)["disputeClosure"]["status"], "approved")
-    for client in CLIENTS:
-        world.compare_client(client)
+    world.compare()
     return said
 
 
@@ -170,7 +170,40 @@ def reject_settlement(world: World, random: Random) -> str:
         world.catch_up()
         books.reject(chosen)
     agree("its status", answered(answer, 200)["settlement"]["status"], "rejected")
-    _settle(world, exchange)
+    _settle(world)
+    return said
+
+
+def take_back(world: World, random: Random) -> str:
+    """A partner withdraws its settlement, inside its window or too late."""
+    exchange = _one_with(world, random, lambda each: bool(each.books.settlements))
+    if exchange is None:
+        return "there is no settlement"
+    books = exchange.books
+    chosen = random.choice(books.settlements[-4:])
+    said_for = {"operation": "settlement.withdraw", "enterpriseId": exchange.name, "settlementId": chosen.id}
+    fields = {"reason": "the wrong day", **said_for, "expiresAt": _NEVER}
+    send = partial(
+        exchange.handle.api.post,
+        f"/partners/settlements/{chosen.id}/withdraw",
+        world.sign(exchange.name, fields),
+    )
+    answer = send()
+    said = f"{exchange.name} withdraws {chosen.id}"
+    if chosen.withdrawn:
+        agree("a repeat says that it is one", answer.headers.get("Idempotent-Replayed"), "true")
+        answered(answer, 200)
+        return f"{said}: again"
+    if chosen.state == "rejected":
+        answered(answer, 409)
+        return f"{said}: was rejected"
+    if world.minutes >= chosen.dispute_deadline:
+        answered(answer, 422, "withdrawal_window_over")
+        return f"{said}: too late"
+    books.withdraw(chosen)
+    status = "pending" if chosen.pulled else "rejected"
+    agree("its status", answered(answer, 200)["settlement"]["status"], status)
+    _settle(world)
     return said
 
 
@@ -196,7 +229,7 @@ def cancel_closure(world: World, random: Random) -> str:
         answered(answer, 422, "cancellation_not_covered")
     else:
         assert "cancelledAt" in answered(answer, 200)["disputeClosure"]
-    _settle(world, exchange)
+    _settle(world)
     return said
 
 
@@ -209,16 +242,14 @@ def retry_failed(world: World, random: Random) -> str:
     answered(world.operator.post(f"/settlements/{chosen.id}/retry"), 200)
     world.catch_up()
     exchange.books.retry(chosen)
-    _settle(world, exchange)
+    _settle(world)
     return f"retry {chosen.id}: {chosen.state}"
 
 
-def _settle(world: World, exchange: Exchange) -> None:
+def _settle(world: World) -> None:
     """Waits for what is due at once, and compares."""
     world.pass_minutes(INSTANT)
-    for client in CLIENTS:
-        world.compare_client(client)
-    world.compare_exchange(exchange)
+    world.compare()
 
 
 def _one_with(world: World, random: Random, wanted: Callable[[Exchange], bool]) -> Exchange | None:
@@ -240,7 +271,7 @@ def _pending(exchange: Exchange) -> list[ModelDispute]:
 
 
 def _closable(chosen: ModelDispute) -> bool:
-    over = chosen.settlement.state not in ("dispute_window", "rejected")
+    over = chosen.settlement.state != "dispute_window" and not chosen.settlement.without_new
     return over and not chosen.retracted and chosen.closure_status is None
 
 

@@ -12,9 +12,9 @@ from random import Random
 from typing import Final
 
 from clearwindow.simulator.server import temporary_folder
-from tests.simulate import changing, disputing, moving
+from tests.simulate import chain, changing, disputing, moving, topping
 from tests.simulate.server import Processes
-from tests.simulate.world import World
+from tests.simulate.world import World, agree
 from tests.support.databases import TestCluster
 
 CHECK_EVERY: Final = 500
@@ -31,25 +31,33 @@ WEIGHTS: Final[dict[Step, int]] = {
     moving.deposit: 80,
     moving.withdraw: 40,
     moving.end_at_once: 20,
-    moving.settle_on_chain: 4,
-    moving.send_while_the_server_dies: 2,
+    moving.decide_reserved: 30,
+    moving.send_while_the_server_dies: 1,
+    chain.begin_on_chain: 25,
+    chain.pay_on_chain: 20,
+    chain.fund_on_chain: 25,
+    chain.end_on_chain: 12,
     disputing.raise_dispute: 130,
     disputing.change_dispute: 30,
     disputing.close_as_client: 40,
     disputing.close_as_operator: 50,
     disputing.review: 90,
     disputing.reject_settlement: 20,
+    disputing.take_back: 20,
     disputing.cancel_closure: 20,
     disputing.retry_failed: 20,
-    changing.pass_time: 110,
+    topping.fund_spare: 25,
+    topping.instruct: 20,
+    changing.pass_time: 90,
+    changing.pass_to_an_end: 40,
     changing.turn_key: 12,
     changing.rename_currency: 12,
     changing.stop_or_start_partner: 12,
     changing.stop_or_start_connection: 12,
     changing.pause_everything: 8,
     changing.pause_one: 12,
-    changing.restart_server: 3,
-    changing.restart_worker: 3,
+    changing.restart_server: 1,
+    changing.restart_worker: 1,
 }
 """How often each step is taken, in relation to the others."""
 
@@ -135,7 +143,7 @@ def run(
             noted(outcome)
             if outcome.failure is not None:
                 return outcome
-        outcome.failure = _compared(world, outcome, number)
+        outcome.failure = _compared(world, outcome, number, signatures=True)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -145,16 +153,20 @@ def _take(world: World, outcome: Outcome, seed: int, number: int, step: Step, ch
     try:
         world.come_near()
         said = step(world, Random(f"{seed}/{number}"))  # noqa: S311 - as above
+        world.catch_up()
+        world.compare()
         outcome.log[-1] = number, f"{step.__name__}: {said}"
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run and is reported
         return Failure(number, step.__name__, _text(error))
     return _compared(world, outcome, number) if outcome.steps % check_every == 0 else None
 
 
-def _compared(world: World, outcome: Outcome, number: int) -> Failure | None:
+def _compared(world: World, outcome: Outcome, number: int, *, signatures: bool = False) -> Failure | None:
     try:
         world.come_near()
         world.compare_everything()
+        if signatures:
+            agree("the evidence of signed requests", world.processes.check_signatures(), "")
         outcome.checks += 1
     except Exception as error:  # noqa: BLE001 - as above
         return Failure(number, "compare_everything", _text(error))

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from clearwindow.simulator.programs import Program
+from clearwindow.simulator.programs import Program, run_to_end
 from clearwindow.simulator.server import START_SECONDS
 from tests.support.ports import reserved_port
 from tests.support.processes import START_TOKEN, environment
 
 _LOOK_SECONDS: Final = 0.02
+_CHECK_SECONDS: Final = 900
 _SECRET_KEY: Final = base64.b64encode(bytes(range(32))).decode()
 """Keys of a simulation are no secrets."""
 
@@ -26,11 +27,13 @@ class Processes:
     """The server and the worker. The server's address is the same after every start.
 
     Attributes:
+        dsn: the address of the database.
         approvals_needed: by operators' acts, since the last start of the server.
     """
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self.approvals_needed = 0
+        self.dsn = dsn
         self._port = reserved_port()
         serve = ["serve", "--port", str(self._port), "--no-worker"]
         self._servers = [
@@ -73,6 +76,11 @@ class Processes:
         finally:
             killer.join()
             self._start_server()
+
+    def check_signatures(self) -> str:
+        """Verifies the evidence of all signed requests. Returns what is wrong, and nothing if all is right."""
+        checked = run_to_end(["check", "--signatures"], _environment(self.dsn, 0), _CHECK_SECONDS)
+        return "" if checked.returncode == 0 else checked.stdout + checked.stderr
 
     def stop(self) -> None:
         self._server.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from tests.simulate import changing, disputing, moving
+from tests.simulate import chain, changing, disputing, moving
 from tests.simulate.run import WEIGHTS, plan, run
 from tests.simulate.shorten import shortened
 from tests.simulate.world import World
@@ -25,7 +25,8 @@ def forget(world: World, random: Random) -> str:  # noqa: ARG001 - a step has bo
 def test_server_agrees_with_the_model_until_the_model_is_wrong(cluster: TestCluster) -> None:
     money = [moving.stage, moving.settle_at_once, disputing.raise_dispute, changing.pass_time, moving.repeat]
     terms = [changing.turn_key, changing.rename_currency, changing.pause_everything, changing.pause_one]
-    kinds = [*money, *terms]
+    later = [chain.begin_on_chain, chain.fund_on_chain, moving.decide_reserved, disputing.take_back]
+    kinds = [*money, *terms, *later]
     outcome = run(cluster, _SEED, [*kinds, *plan(_SEED, _STEPS), forget], check_every=_STEPS)
     assert outcome.failure is not None
     said = (outcome.failure.step, outcome.failure.number, outcome.checks)
@@ -36,7 +37,7 @@ def test_server_agrees_with_the_model_until_the_model_is_wrong(cluster: TestClus
 def test_same_seed_gives_the_same_steps_and_a_longer_plan_begins_like_a_shorter() -> None:
     assert plan(1, 50) == plan(1, 80)[:50]
     assert plan(1, 50) != plan(2, 50)
-    assert set(plan(1, 5_000)) == set(WEIGHTS)
+    assert set(plan(1, 20_000)) == set(WEIGHTS)
 
 
 def test_run_that_fails_is_made_as_short_as_it_can_be() -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from random import Random
+from typing import Any, Final, LiteralString
+from uuid import UUID
 
 import httpx2
+import psycopg
 
 from clearwindow.signing.keys import PrivateKey
 from tests.simulate.books import Books, Custody, Kind
+from tests.simulate.hooks import Hooks, Steps
 from tests.simulate.server import Processes
 from tests.support.model import Account
 from tests.support.networks import (
@@ -28,7 +32,9 @@ from tests.support.networks import (
     sign_body,
 )
 from tests.support.operators import OperatorClient, make_key
+from tests.support.partners import fake_partner
 from tests.support.processes import START_TOKEN
+from tests.support.receivers import receiving
 
 CURRENCIES: Final = {"BTC": "ofcbtc", "USD": "ofcusd"}
 DECIMALS: Final = {"ofcbtc": 8, "ofcusd": 2}
@@ -38,6 +44,11 @@ DEPOSITED: Final = 20_000
 MARGIN_MINUTES: Final = 0.75
 """A window that ends so soon is passed first: a step must not meet its end by the time that it takes itself."""
 _PAGE: Final = 100
+_PATIENCE_SECONDS: Final = 20
+"""A worker looks at payments on chain every ten seconds, and again after this time if it was just looking."""
+_LOOK_SECONDS: Final = 0.02
+OVER_HTTP_EVERY: Final = 40
+"""After so many comparisons the same is read over HTTP, too."""
 INSTANT: Final = 0.02
 """Long enough for what is due at once to be done: moving the clock waits for it. In minutes."""
 
@@ -76,11 +87,24 @@ class Exchange:
     connections: dict[str, ConnectionHandle]
     books: Books = field(default_factory=Books)
     decimal: bool = False
+    asked: bool = False
+    """It is called: about allocations, and with the final amounts of settlements."""
+    settings: Json = field(default_factory=dict)
+    """Of its configuration, and never changed."""
     names: dict[str, str] = field(default_factory=lambda: dict(CURRENCIES))
     active: bool = True
     inactive_connections: set[str] = field(default_factory=set)
+    spare: str = ""
+    """Another Go Account of it, on which its settlements may draw, if it has one."""
+    instructions: dict[str, str] = field(default_factory=dict)
+    """Its standing top-ups by currency."""
     parties: dict[str, frozenset[str]] = field(default_factory=dict)
     """The connections that each settlement had when it was staged. A cancelled closure does not take one out."""
+
+    @property
+    def decides_later(self) -> bool:
+        """Whether it decides about allocations with requests of its own."""
+        return bool(self.settings.get("asyncAllocations"))
 
     def amount(self, name: str, quantity: int) -> str:
         """Returns a quantity of base units as this exchange writes it."""
@@ -90,7 +114,7 @@ class Exchange:
 
     def configuration(self) -> Json:
         unit = "decimal" if self.decimal else "base"
-        return {"currencies": self.names, "amountUnit": unit, "onchainEnabled": self.kind is Kind.ON_CHAIN}
+        return {"currencies": self.names, "amountUnit": unit, **self.settings}
 
 
 @dataclass(frozen=True)
@@ -112,6 +136,11 @@ class World:
         self.operator = stack.enter_context(OperatorClient(processes.url, START_TOKEN))
         self.second = stack.enter_context(self.operator.another())
         self.network = stack.enter_context(Network(self.operator))
+        self.partner_server = stack.enter_context(fake_partner(processes.url))
+        self._database = stack.enter_context(psycopg.connect(processes.dsn, autocommit=True))
+        self._comparisons = 0
+        self._finalised: set[str] = set()
+        self._hooks = Hooks(stack.enter_context(receiving()))
         self.custody = Custody()
         self.sent: list[Sent] = []
         self.statuses: Counter[int] = Counter()
@@ -119,11 +148,17 @@ class World:
         self._now, self._moved_at = self._read_clock(), time.monotonic()
         self._began = self._now
         self.exchanges = {each.name: each for each in self._exchanges()}
+        self.network_accounts = dict(self.rows("SELECT id::text, network_account_id::text FROM connection"))
+        self._accounts = {each.id: each.account.id for each in self._enterprises()}
         self.keys: dict[str, PrivateKey] = {}
         self.key_ids: dict[str, str] = {}
         for enterprise in self._enterprises():
             self.keys[enterprise.id] = enterprise.account.key
             self.key_ids[enterprise.id] = enterprise.account.key_id
+
+        for enterprise in self._enterprises():
+            if enterprise.id in (*CLIENTS, "flat", "broker"):
+                self._hooks.register(enterprise)
 
     # Time
 
@@ -168,7 +203,21 @@ class World:
             self.pass_to(max(soon) + INSTANT)
         self.catch_up()
 
+    def finish_due(self) -> None:
+        """Waits for settlements that money has just made due."""
+        if any(exchange.books.is_due for exchange in self.exchanges.values()):
+            self.pass_minutes(INSTANT)
+
     # Requests
+
+    def rows(self, statement: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        """Returns what the database has."""
+        return self._database.execute(statement, values).fetchall()
+
+    def amounts(self, exchange: Exchange, random: Random) -> dict[str, int]:
+        """Returns amounts by the exchange's names of currencies."""
+        names = random.sample(sorted(exchange.names), random.randint(1, len(exchange.names)))
+        return {name: random.choice((-1, 1)) * random.randint(1, 300) for name in names}
 
     def sign(self, enterprise_id: str, fields: Mapping[str, object], key: PrivateKey | None = None) -> Json:
         return sign_body({"nonce": new_nonce(), **fields}, key or self.keys[enterprise_id])
@@ -190,8 +239,66 @@ class World:
 
     # What agrees
 
+    def eventually(self, check: Callable[[], None]) -> None:
+        """Checks again and again, while the worker may still be in the middle of a step."""
+        give_up_at = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return check()
+            except DifferenceError:
+                if time.monotonic() > give_up_at:
+                    raise
+            time.sleep(_LOOK_SECONDS)
+
+    def compare(self) -> None:
+        """Compares every balance, and the newest settlements of each exchange, in one look at the database.
+
+        Now and then the same is read over HTTP, too, where each enterprise sees its own.
+        """
+        self._comparisons += 1
+        self._compare_balances()
+        self._compare_newest()
+        if self._comparisons % OVER_HTTP_EVERY == 0:
+            for client in CLIENTS:
+                self.compare_client(client)
+            for exchange in self.exchanges.values():
+                self.compare_exchange(exchange)
+
+    def _compare_balances(self) -> None:
+        expected: dict[tuple[str, str], tuple[str, tuple[int, int]]] = {}
+        for currency in DECIMALS:
+            for client in CLIENTS:
+                own = _both(self.custody.accounts[client, currency])
+                expected[_uuid(self.account_of(client)), currency] = f"{client}'s Go Account", own
+            for exchange in self.exchanges.values():
+                theirs = exchange.books.partner[currency], exchange.books.partner_held[currency]
+                expected[_uuid(exchange.handle.enterprise.account.id), currency] = (
+                    f"{exchange.name}'s account",
+                    theirs,
+                )
+                if exchange.spare:
+                    kept = exchange.books.spare[currency], 0
+                    expected[_uuid(exchange.spare), currency] = f"{exchange.name}'s other account", kept
+                for client, connection in exchange.connections.items():
+                    there = _both(exchange.books.accounts[connection.id, currency])
+                    expected[self.network_accounts[connection.id], currency] = f"{client} at {exchange.name}", there
+        statement = "SELECT account_id::text, currency, available, held FROM balance WHERE account_id = ANY(%s)"
+        rows = self.rows(statement, [account for account, _ in expected])
+        seen = {(account, currency): (int(free), int(held)) for account, currency, free, held in rows}
+        for key, (whose, amounts) in expected.items():
+            agree(f"{whose}, {key[1]}", seen.get(key, (0, 0)), amounts)
+
+    def _compare_newest(self) -> None:
+        expected: dict[str, str] = {}
+        for exchange in self.exchanges.values():
+            expected |= {one.id: one.state for one in exchange.books.settlements[-6:]}
+            expected |= {one.id: one.state for one in exchange.books.at_once[-3:]}
+            expected |= {one.id: one.state for one in exchange.books.on_chain}
+        found = self.rows("SELECT id::text, state FROM settlement WHERE id = ANY(%s)", list(expected))
+        agree("the newest settlements", dict(found), expected)
+
     def compare_client(self, client: str) -> None:
-        """Compares every balance of a client."""
+        """Compares every balance of a client, as it sees them."""
         handle = self.exchanges["flat"].connections[client].client
         seen = ok(handle.api.get("/clients/balances", pageSize=500))
         for currency in DECIMALS:
@@ -215,7 +322,7 @@ class World:
             agree(
                 f"{exchange.name}'s account, {currency}",
                 balances.get(currency, (0, 0)),
-                (exchange.books.partner[currency], 0),
+                (exchange.books.partner[currency], exchange.books.partner_held[currency]),
             )
         if exchange.kind in (Kind.WINDOW, Kind.BROKER) and exchange.books.settlements:
             newest = exchange.books.settlements[-6:]
@@ -235,8 +342,43 @@ class World:
         for exchange in self.exchanges.values():
             self.compare_exchange(exchange)
             self._compare_states(exchange)
+            self._compare_calls(exchange)
             exchange.books.forget_ended()
+        self._compare_told()
+        agree("signatures that the partner refused", self.partner_server.complaints, [])
         self.sent = self.sent[-300:]
+
+    def _compare_calls(self, exchange: Exchange) -> None:
+        """Compares of which settlements a partner was told the final amounts, once or more often."""
+        if exchange.asked and exchange.kind is Kind.WINDOW:
+            while self.partner_server.seen:
+                call = self.partner_server.seen.pop(0)
+                if call.path.endswith("/finalize"):
+                    self._finalised.add(call.body["settlementId"])
+            finalised = {one for one, steps in exchange.books.told.items() if "finalizing" in steps}
+            agree("the settlements with final amounts", self._finalised, finalised)
+
+    def _compare_told(self) -> None:
+        """Compares what each enterprise was told about settlements, of each settlement in order."""
+        self.pass_minutes(INSTANT)
+        others = set().union(*(exchange.books.others for exchange in self.exchanges.values()))
+        for client in CLIENTS:
+            expected = {
+                settlement: steps
+                for exchange in self.exchanges.values()
+                for settlement, steps in exchange.books.told.items()
+                if exchange.connections[client].id in exchange.parties[settlement]
+            }
+            self._compare_steps(client, others, expected)
+        for exchange in self.exchanges.values():
+            if exchange.kind in (Kind.WINDOW, Kind.BROKER):
+                self._compare_steps(exchange.name, others, exchange.books.told)
+
+    def _compare_steps(self, enterprise_id: str, others: Collection[str], expected: Steps) -> None:
+        told = {one: steps for one, steps in self._hooks.told(enterprise_id).items() if one not in others}
+        for settlement in {*told, *expected}:
+            said = f"what {enterprise_id} was told of {settlement}"
+            agree(said, told.get(settlement), expected.get(settlement))
 
     def _compare_states(self, exchange: Exchange) -> None:
         states = {one.id: one.state for one in exchange.books.settlements}
@@ -255,12 +397,15 @@ class World:
             for currency in DECIMALS:
                 self.custody.accounts[name, currency].available = DEPOSITED
         made = []
-        for name, kind in (
-            ("flat", Kind.WINDOW),
-            ("broker", Kind.BROKER),
-            ("instant", Kind.AT_ONCE),
-            ("chain", Kind.ON_CHAIN),
-        ):
+        called: Json = {"callbackUrl": self.partner_server.url}
+        terms: list[tuple[str, Kind, Json]] = [
+            ("flat", Kind.WINDOW, called),
+            ("broker", Kind.BROKER, {}),
+            ("instant", Kind.AT_ONCE, {}),
+            ("chain", Kind.ON_CHAIN, {"onchainEnabled": True}),
+            ("asked", Kind.AT_ONCE, called),
+        ]
+        for name, kind, settings in terms:
             window = 10 if kind in (Kind.WINDOW, Kind.BROKER) else None
             handle = self.network.partner(
                 name,
@@ -268,17 +413,31 @@ class World:
                 top_up_window=window,
                 broker=kind is Kind.BROKER,
                 currencies=CURRENCIES,
-                onchainEnabled=kind is Kind.ON_CHAIN,
                 amountUnit="decimal" if kind is Kind.AT_ONCE else "base",
+                **settings,
             )
             connections = {who: self.network.connect(client, handle) for who, client in clients.items()}
-            exchange = Exchange(name, kind, handle, connections, decimal=kind is Kind.AT_ONCE)
+            exchange = Exchange(
+                name,
+                kind,
+                handle,
+                connections,
+                decimal=kind is Kind.AT_ONCE,
+                asked="callbackUrl" in settings,
+                settings=settings,
+            )
+            if window is not None:
+                owner = handle.enterprise
+                exchange.spare = self.operator.go_account(owner.id, owner.account.key).id
             for who, connection in connections.items():
                 for currency in DECIMALS:
                     ok(connection.allocate(currency, ALLOCATED))
                     self.custody.accounts[who, currency].available -= ALLOCATED
                     exchange.books.accounts[connection.id, currency].available = ALLOCATED
             made.append(exchange)
+        # From now on it decides later.
+        made[-1].settings = {**called, "asyncAllocations": True}
+        self.network.configure(made[-1].name, **made[-1].configuration())
         return made
 
     def _enterprises(self) -> list[EnterpriseHandle]:
@@ -289,7 +448,7 @@ class World:
         ]
 
     def account_of(self, enterprise_id: str) -> str:
-        return next(each.account.id for each in self._enterprises() if each.id == enterprise_id)
+        return self._accounts[enterprise_id]
 
     def new_key(self) -> PrivateKey:
         self.references += 1
@@ -300,6 +459,11 @@ class World:
 
 
 _ENDED: Final = {"approve": "carried_out", "reject": "rejected", "withdraw": "withdrawn"}
+
+
+def _uuid(text: str) -> str:
+    """Returns an id as the database writes it: on the wire, some have no dashes."""
+    return str(UUID(text))
 
 
 def _pair(balances: Mapping[str, Mapping[str, str]], currency: str) -> tuple[int, int]:
