@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Final
 from uuid import UUID
 
 import psycopg
+from openapi_schema_validator import OAS31Validator
 
 from clearwindow.events import catalogue
+from clearwindow.events.data_schemas import data_schema
 from clearwindow.events.models import EventType
 
 _OWNERS: Final = """
@@ -34,4 +38,25 @@ def assert_events_documented(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         recorded = connection.execute("SELECT type, payload FROM event").fetchall()
     found = {problem for kind, payload in recorded for problem in catalogue.problems(EventType(kind), payload)}
+    for kind, payload in _samples(recorded):
+        found.update(_wrong_values(EventType(kind), payload))
     assert not found, sorted(found)
+
+
+def _samples(recorded: Sequence[tuple[str, dict[str, object]]]) -> Iterable[tuple[str, dict[str, object]]]:
+    """Returns an event of each type and shape: tests record thousands that differ in nothing but ids."""
+    shapes = {
+        (kind, tuple((name, type(value).__name__) for name, value in payload.items())): (kind, payload)
+        for kind, payload in recorded
+    }
+    return shapes.values()
+
+
+@cache
+def _validator(kind: EventType) -> OAS31Validator:
+    return OAS31Validator(data_schema(kind), format_checker=OAS31Validator.FORMAT_CHECKER)
+
+
+def _wrong_values(kind: EventType, payload: dict[str, object]) -> Iterator[str]:
+    for error in _validator(kind).iter_errors(payload):
+        yield f"{kind}: {'.'.join(map(str, error.path))}: {error.message}"

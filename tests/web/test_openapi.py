@@ -10,6 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 
 from clearwindow import bootstrap
+from clearwindow.events.models import EventType
 from clearwindow.web.app import create_app
 from clearwindow.web.openapi import NETWORK_PREFIX, operations
 from tests.support.descriptions import CONTRACT
@@ -191,6 +192,21 @@ def test_operation_is_described(operation_id: str) -> None:
     if path.startswith(NETWORK_PREFIX):
         assert operation["description"]
         assert operation["security"] == [{"bearer": []}]
+
+
+def test_each_event_is_described_as_a_message_to_endpoints() -> None:
+    assert set(OURS["webhooks"]) == {str(kind) for kind in EventType}
+    schemas = {name: message["post"]["requestBody"] for name, message in OURS["webhooks"].items()}
+    for name, body in schemas.items():
+        schema = body["content"]["application/json"]["schema"]
+        OAS31Validator.check_schema(schema)
+        assert schema["properties"]["type"] == {"const": name}
+    data = schemas["settlement.initiated"]["content"]["application/json"]["schema"]["properties"]["data"]
+    assert set(data["required"]) == {"settlementId", "partnerId", "externalId", "status"}
+    assert data["properties"]["disputeDeadlineAt"]["format"] == "date-time"
+    assert data["properties"]["connectionIds"]["type"] == "array"
+    closed = schemas["dispute.closed"]["content"]["application/json"]["schema"]["properties"]["data"]
+    assert closed["properties"]["closedBy"]["enum"] == ["client", "admin"]
 
 
 @pytest.mark.parametrize("operation_id", BUILT)

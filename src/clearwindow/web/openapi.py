@@ -22,6 +22,7 @@ from clearwindow.api.exports import MEDIA_TYPES
 from clearwindow.api.filters import AT_LEAST, LINK_HEADER, TOTAL_COUNT_HEADER, TOTAL_KIND_HEADER
 from clearwindow.api.schema import REPLAY_HEADER, WARNING_HEADER
 from clearwindow.core.error_registry import ErrorCode, documentation_of, error_codes
+from clearwindow.web import openapi_webhooks
 from clearwindow.web.common_errors import common_errors, statuses_of
 from clearwindow.web.edge import LIMIT_HEADER, LIMITED_PREFIX, REMAINING_HEADER, RESET_HEADER
 
@@ -61,6 +62,7 @@ TAGS: Final = {
     "operator: settlements": "All settlements and disputes, reviews, and due work.",
     "operator: history": "The audit trail, the journal, the events, and the check of the ledger.",
     "operator: sandbox": "The clock of a sandbox, and its reset.",
+    openapi_webhooks.TAG: "What endpoints of members get, one for each type of event.",
     "health": "For load balancers and monitoring. Open to anybody and never limited.",
 }
 _STATUSES: Final = {
@@ -144,6 +146,7 @@ def _document(app: FastAPI) -> Json:
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         separate_input_output_schemas=False,
     )
+    document["webhooks"] = openapi_webhooks.webhooks()
     document["paths"] = {_camel_path(path): methods for path, methods in document["paths"].items()}
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema(by_alias=True)
