@@ -86,6 +86,13 @@ class CapacitySettings(BaseSettings):
         description="How long a request waits while others use all of a capacity, in seconds. After that, the "
         "answer is `unavailable`.",
     )
+    capacity_line_seconds: float = Field(
+        default=_CAPACITY.line_seconds,
+        gt=0,
+        le=60,
+        description="A request that would wait longer than this for a thread, behind requests of others, is "
+        "`unavailable` at once, in seconds. It is reckoned from how many wait and how long their work takes.",
+    )
     threads_reading: int = Field(
         default=_CAPACITY.threads[Work.ORDINARY],
         ge=2,
@@ -154,6 +161,7 @@ class CapacitySettings(BaseSettings):
             large_bodies=self.large_bodies_at_once,
             share=self.capacity_share,
             wait_seconds=self.capacity_wait_seconds,
+            line_seconds=self.capacity_line_seconds,
             requests_at_once=self.concurrent_requests_limit
             or share_of(self.database_connections, self.capacity_share),
             own_wait_seconds=self.concurrent_requests_wait_seconds,

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from clearwindow.api.capacity import Capacity
 from clearwindow.core.errors import TooManyRequestsError, UnavailableError
+from clearwindow.core.pace import Pace
 from clearwindow.core.places import Bound, Places, Ticket, enter_and_wait, share_of
 from clearwindow.core.work import CapacityTerms, Purpose, Work, working_for
 
@@ -135,6 +136,29 @@ def test_full_class_is_refused_and_own_share_is_told_apart() -> None:
     assert places.use().refused == 2
 
 
+def test_only_those_who_wait_for_others_make_a_line_long() -> None:
+    places = Places(2, 1)
+    places.enter("acme", lambda: None)
+    places.enter("acme", lambda: None)
+    assert places.waiting_for_others() == 0, "a place is free, but not for acme"
+    places.enter("beta", lambda: None)
+    assert places.waiting_for_others() == 0, "acme waits for itself"
+    places.enter("gamma", lambda: None)
+    assert places.waiting_for_others() == 1
+
+
+def test_line_takes_as_long_as_the_work_before_it() -> None:
+    pace = Pace(4)
+    assert pace.wait_seconds(100) == 0
+    for _ in range(100):
+        pace.note(0.2)
+    assert pace.wait_seconds(0) == 0
+    assert pace.wait_seconds(8) == pytest.approx(0.4, rel=0.01)
+    for _ in range(100):
+        pace.note(0.1)
+    assert pace.wait_seconds(8) == pytest.approx(0.2, rel=0.01)
+
+
 async def _until(done: threading.Event) -> None:
     assert await asyncio.to_thread(done.wait, PATIENCE_SECONDS)
 
@@ -165,6 +189,35 @@ def test_request_that_is_cancelled_while_it_waits_frees_its_place() -> None:
         assert (await first, await third) == ("stayed", "third")
         use = capacity.uses()["threads_writing"]
         assert (use.in_use, use.waiting) == (0, 0)
+
+    asyncio.run(run())
+
+
+def test_request_behind_a_long_line_is_refused_at_once() -> None:
+    async def run() -> None:
+        terms = CapacityTerms(dict.fromkeys(Work, 1), wait_seconds=PATIENCE_SECONDS, line_seconds=1e-9)
+        capacity = Capacity(terms)
+        began, let_go = threading.Event(), threading.Event()
+
+        def stay() -> str:
+            began.set()
+            let_go.wait(PATIENCE_SECONDS)
+            return "stayed"
+
+        assert await capacity.in_thread(Work.WRITING, lambda: "shows the pace") == "shows the pace"
+        first = asyncio.create_task(capacity.in_thread(Work.WRITING, stay))
+        await _until(began)
+        assert capacity.long_lines() == set(), "nobody waits"
+        second = asyncio.create_task(capacity.in_thread(Work.WRITING, lambda: "second"))
+        await asyncio.sleep(0)
+        assert capacity.long_lines() == {Work.WRITING}
+        with pytest.raises(UnavailableError, match="as many requests of this kind as it can"):
+            await capacity.in_thread(Work.WRITING, lambda: "third")
+        assert capacity.uses()["threads_writing"].refused == 1
+        assert await capacity.in_thread(Work.ORDINARY, lambda: "another kind") == "another kind"
+        let_go.set()
+        assert (await first, await second) == ("stayed", "second")
+        assert capacity.long_lines() == set()
 
     asyncio.run(run())
 

@@ -67,6 +67,7 @@ WRONG = [
     ("WORKER_LOCK_WAIT_SECONDS", "101", "must be a number, more than 0 and at most 100"),
     ("CAPACITY_SHARE", "25%", "must be a number, more than 0 and at most 1"),
     ("CAPACITY_WAIT_SECONDS", "61", "must be a number, more than 0 and at most 60"),
+    ("CAPACITY_LINE_SECONDS", "0", "must be a number, more than 0 and at most 60"),
     ("THREADS_READING", "1", "must be a whole number from 2 to 1000"),
     ("THREADS_WRITING", "0", "must be a whole number from 1 to 1000"),
     ("THREADS_LARGE_BODIES", "0", "must be a whole number from 1 to 1000"),

@@ -102,6 +102,8 @@ class Recording:
     def __init__(self, app: ASGIApp, recorder: Recorder = RECORDER) -> None:
         self._app = app
         self._recorder = recorder
+        # The product's server looks there for what stands before the application.
+        self.state = getattr(app, "state", None)
         # Compile them now, not while the first request waits.
         contract()
         own()

@@ -43,7 +43,7 @@ from tests.support.unavailable import assert_unavailable
 
 PATIENCE_SECONDS: Final = 60
 LONG_SECONDS: Final = 100
-PATIENT: Final = CapacityTerms(share=1, wait_seconds=PATIENCE_SECONDS)
+PATIENT: Final = CapacityTerms(share=1, wait_seconds=PATIENCE_SECONDS, line_seconds=PATIENCE_SECONDS)
 
 
 class Stayed(WireModel):
@@ -278,6 +278,36 @@ def test_full_class_of_work_is_503_early_and_health_answers(dsn: str) -> None:
             assert {http.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")} == {200}
         busy.let_go.set()
         until(lambda: read().status_code == 200)
+
+
+@pytest.mark.usefixtures("_fresh_busy")
+def test_request_behind_a_long_line_is_refused_before_its_token_is_looked_at(dsn: str) -> None:
+    terms = replace(PATIENT, threads={**PATIENT.threads, Work.ORDINARY: 1}, line_seconds=1e-9)
+    with (
+        small_server(dsn, terms=terms) as server,
+        ExitStack() as stack,
+        loopback_client(base_url=server.url, timeout=PATIENCE_SECONDS) as stranger,
+    ):
+        names = ("acme", "beta")
+        tokens = {name: server.operator.user_token(server.network.client(name).enterprise.id) for name in names}
+
+        def ask(name: str) -> int:
+            headers = {"Authorization": f"Bearer {tokens[name]}"}
+            with loopback_client(base_url=server.url, timeout=PATIENCE_SECONDS, headers=headers) as http:
+                return http.get(f"/api/probe/{name}/busy").status_code
+
+        asked = [stack.enter_context(in_background(partial(ask, "acme")))]
+        assert busy.began.acquire(timeout=PATIENCE_SECONDS)
+        asked.append(stack.enter_context(in_background(partial(ask, "beta"))))
+        until(lambda: server.use("threads_ordinary").waiting == 1)
+        assert_unavailable(stranger.get("/api/probe/acme/busy"), 503, "server_busy")
+        assert server.use("threads_ordinary").refused == 1
+        assert stranger.get("/api/probe/nobody/nothing").status_code == 404, "what is no work needs no room"
+        assert {stranger.get(path).status_code for path in ("/healthz", "/readyz", "/metrics")} == {200}
+        busy.let_go.set()
+        assert [each.result() for each in asked] == [200, 200]
+        until(lambda: server.use("threads_ordinary").in_use == 0)
+        assert stranger.get("/api/probe/acme/busy").status_code == 401
 
 
 def get_busy(server: Server, enterprise_id: str) -> int:

@@ -1,8 +1,10 @@
 """How much of the server one kind of work, and one caller, may use at once. Protocol §2, decision 12.
 
 Each kind of work has threads of its own. Who finds no thread waits without one: for less than a second if others
-have them all, longer if the caller's own requests do. What a thread may then have of the database and of calls to
-partners is bounded there (``postgres/budget.py``, ``outbound/waits.py``).
+have them all, longer if the caller's own requests do. Who would wait too long behind others is refused at once,
+before anything is done for it: a server that works on what it must refuse has no time for the others. What a
+thread may then have of the database and of calls to partners is bounded there (``postgres/budget.py``,
+``outbound/waits.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Final, TypeVar
@@ -18,6 +21,7 @@ from typing import Final, TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from clearwindow.core.errors import TooManyRequestsError, UnavailableError
+from clearwindow.core.pace import Pace
 from clearwindow.core.places import WITHOUT_BOUND, Bound, Places, Ticket, Use, share_of
 from clearwindow.core.work import CapacityTerms, Work, working
 
@@ -32,6 +36,7 @@ class Capacity:
     def __init__(self, terms: CapacityTerms) -> None:
         self._terms = terms
         self._threads = {work: Places(size, share_of(size, terms.share)) for work, size in terms.threads.items()}
+        self._paces = {work: Pace(size) for work, size in terms.threads.items()}
         self._requests = Places(WITHOUT_BOUND, terms.requests_at_once or WITHOUT_BOUND)
         self._large_bodies = Places(terms.large_bodies, share_of(terms.large_bodies, terms.share))
 
@@ -69,6 +74,15 @@ class Capacity:
         if not of_body:
             of_body.append(await self._entered(self._large_bodies, working().holder, self._terms.wait_seconds))
 
+    def long_lines(self) -> Collection[Work]:
+        """Returns the kinds of work for which a request would wait too long behind others."""
+        return {work for work, places in self._threads.items() if self._is_line_long(work, places)}
+
+    def refusal(self, work: Work) -> UnavailableError:
+        """Counts a refusal of a request that would wait too long, and returns it."""
+        self._threads[work].count_refusal()
+        return _no_capacity()
+
     async def in_thread(self, work: Work, function: Callable[[], T]) -> T:
         """Runs the function in a thread of this kind.
 
@@ -76,17 +90,22 @@ class Capacity:
             UnavailableError: all threads of the kind stayed busy.
             TooManyRequestsError: the caller's own requests kept all that it may have.
         """
-        places = self._threads[work]
-        ticket = await self._entered(places, working().holder, self._terms.wait_seconds)
+        places, pace, holder = self._threads[work], self._paces[work], working().holder
+        # Others may have come while this one was read.
+        if places.missing(holder) and self._is_line_long(work, places):
+            raise self.refusal(work)
+        ticket = await self._entered(places, holder, self._terms.wait_seconds)
         # A request that is cancelled leaves its thread behind: the place is the thread's until it ends.
         first = threading.Lock()
 
         def run() -> T:
             if not first.acquire(blocking=False):
                 raise LookupError("the request was cancelled before its thread began")
+            began = time.monotonic()
             try:
                 return function()
             finally:
+                pace.note(time.monotonic() - began)
                 places.leave(ticket)
 
         try:
@@ -95,6 +114,9 @@ class Capacity:
         finally:
             if first.acquire(blocking=False):
                 places.leave(ticket)
+
+    def _is_line_long(self, work: Work, places: Places) -> bool:
+        return self._paces[work].wait_seconds(places.waiting_for_others()) > self._terms.line_seconds
 
     async def _entered(self, places: Places, holder: str | None, seconds: float) -> Ticket:
         loop = asyncio.get_running_loop()

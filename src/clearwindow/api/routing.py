@@ -112,7 +112,11 @@ def works_on(work: Work) -> Callable[[E], E]:
 
 
 class Route(APIRoute):
-    """A route of the API. See the module's docstring."""
+    """A route of the API. See the module's docstring.
+
+    Attributes:
+        work: the kind of work that it does in its thread.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
         hints = get_type_hints(endpoint, include_extras=True)
@@ -129,7 +133,9 @@ class Route(APIRoute):
             options |= {"status_code": 204, "response_class": Response}
         elif (model := _answered_model(returned)) is not None:
             options["response_model"] = model
-        super().__init__(path, _in_thread(endpoint, parameters, _purpose(options["methods"]), returned), **options)
+        purpose = _purpose(options["methods"])
+        self.work: Work = getattr(endpoint, _WORK, Work.ORDINARY if purpose is Purpose.READING else Work.WRITING)
+        super().__init__(path, _in_thread(endpoint, parameters, self.work, purpose, returned), **options)
 
 
 def _dependency(annotation: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 - any annotation
@@ -200,11 +206,12 @@ def _purpose(methods: Collection[str] | None) -> Purpose:
 
 
 def _in_thread(
-    endpoint: Callable[..., Any], parameters: list[inspect.Parameter], purpose: Purpose, returned: object
+    endpoint: Callable[..., Any],
+    parameters: list[inspect.Parameter],
+    work: Work,
+    purpose: Purpose,
+    returned: object,
 ) -> Callable[..., Any]:
-    usual = Work.ORDINARY if purpose is Purpose.READING else Work.WRITING
-    work: Work = getattr(endpoint, _WORK, usual)
-
     answered = _answered_model(returned)
 
     async def run(**values: object) -> Response:

@@ -141,6 +141,18 @@ class Places:
             self._refused += 1
         self.leave(ticket)
 
+    def waiting_for_others(self) -> int:
+        """Returns how many wait because all places are taken, and not because of their own share."""
+        with self._lock:
+            if self._in_use < self.size:
+                return 0
+            return sum(self._missing(ticket.holder) is Bound.SIZE for ticket in self._line)
+
+    def count_refusal(self) -> None:
+        """Counts one that was refused before it took a ticket."""
+        with self._lock:
+            self._refused += 1
+
     def missing(self, holder: str | None) -> Bound | None:
         """Returns which bound keeps the holder from another place now, None if it could have one."""
         with self._lock:

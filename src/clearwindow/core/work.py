@@ -53,6 +53,7 @@ class CapacityTerms:
         large_bodies: how many large bodies are in memory at once, from their reading to the answer.
         share: what part of each one caller may have.
         wait_seconds: how long a request waits while all threads of its kind are taken.
+        line_seconds: a request that would wait longer than this behind others is refused at once.
         requests_at_once: how many requests of one caller are worked on at once. 0 means no limit.
         own_wait_seconds: how long a request waits while its caller has all that it may have.
     """
@@ -61,6 +62,7 @@ class CapacityTerms:
     large_bodies: int = 4
     share: float = 0.25
     wait_seconds: float = 0.8
+    line_seconds: float = 0.1
     requests_at_once: int = 0
     own_wait_seconds: float = 10
 

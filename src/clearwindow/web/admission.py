@@ -1,4 +1,8 @@
-"""How many requests the server works on at once, whoever sends them. Protocol §2."""
+"""How many requests the server works on at once, whoever sends them, and for which there is no room. Protocol §2.
+
+A server that is asked for four times what it can do refuses three of four. It has time for the fourth only if a
+refusal costs next to nothing. So it stands before everything else.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from clearwindow.api.problems import answer_of
 from clearwindow.core.errors import UnavailableError
 from clearwindow.web.edge import LIMITED_PREFIX
+from clearwindow.web.room import Room
 
 _ABSOLUTE: Final = ("http://", "https://")
 
@@ -17,9 +22,10 @@ _ABSOLUTE: Final = ("http://", "https://")
 class Admission:
     """Stands before the application. A request over the limit is answered at once, and may be sent again."""
 
-    def __init__(self, app: ASGIApp, at_once: int) -> None:
+    def __init__(self, app: ASGIApp, at_once: int, room: Room | None = None) -> None:
         self._app = app
         self._at_once = at_once
+        self._room = room
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -28,10 +34,8 @@ class Admission:
         if scope["type"] != "http" or not scope["path"].startswith(LIMITED_PREFIX):
             await self._app(scope, receive, send)
             return
-        if self._inside >= self._at_once:
-            error = UnavailableError(
-                "server_busy", f"the server works on {self._at_once} requests: send the same bytes again"
-            )
+        error = self._refusal(scope)
+        if error is not None:
             await answer_of(error, str(uuid4()), scope["path"])(scope, receive, send)
             return
         self._inside += 1
@@ -39,6 +43,13 @@ class Admission:
             await self._app(scope, receive, send)
         finally:
             self._inside -= 1
+
+    def _refusal(self, scope: Scope) -> UnavailableError | None:
+        if self._inside >= self._at_once:
+            return UnavailableError(
+                "server_busy", f"the server works on {self._at_once} requests: send the same bytes again"
+            )
+        return self._room.refusal(scope) if self._room else None
 
 
 def _use_origin_form(scope: Scope) -> None:

@@ -18,9 +18,10 @@ from clearwindow.identity.presented import find_known
 from clearwindow.runtime import Runtime
 from clearwindow.web import docs_page, errors_page, openapi
 from clearwindow.web.edge import Edge
+from clearwindow.web.room import Room
 
 _UNLIMITED: Final = CallerLimits()
-_PATIENT: Final = CapacityTerms(share=1, wait_seconds=60)
+_PATIENT: Final = CapacityTerms(share=1, wait_seconds=60, line_seconds=60)
 
 
 def create_app(
@@ -53,6 +54,7 @@ def create_app(
     for router in (docs_page.router, errors_page.router, *routers):
         app.include_router(router)
     app.state.capacity = Capacity(capacity)
+    app.state.room = Room(app.state.capacity, routers)
     app.add_middleware(
         Edge,
         limits=limits,
