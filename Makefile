@@ -8,7 +8,7 @@ PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript site attack races simulate clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript site attack races simulate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,10 +24,11 @@ help:
 	@echo 'make bench-check     the check of the books, invariant by invariant: seconds and memory'
 	@echo 'make bench-due       due settlements of one partner and of fifty, finished by one worker'
 	@echo 'make door            attacks a server of our own, and measures what strangers notice'
+	@echo 'make overload        four times what the server can take, and what becomes of it'
 	@echo 'make attack          tries what a caller, a member or one operator must not be able to do, and counts it'
 	@echo 'make simulate        random steps on a real server, which dies and changes meanwhile, beside a model (SEED=, STEPS=)'
 	@echo 'make races           10 000 random rounds of two or three actors at the same instant (SEED=, ROUNDS=)'
-	@echo 'make crash           SIGKILL at every step of a settlement, then 50 rounds at random moments'
+	@echo 'make crash           SIGKILL at every step of every kind of request, then 50 times at random moments under load'
 	@echo 'make failover        PostgreSQL under Patroni on three hosts, and eleven things that go wrong (root; INSTALL=1)'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
@@ -100,8 +101,9 @@ SANDBOX ?= 1
 serve: install
 	CLEARWINDOW_SANDBOX=$(SANDBOX) $(BIN)/clearwindow serve --host 127.0.0.1 --port "$(PORT)" --data "$(DATA)"
 
+# A part: make crash CRASH='--only on-chain --layout apart --rounds 0'. Only load: CRASH='--only none --rounds 500'
 crash: install
-	$(BIN)/python -m tests.crash
+	@$(BIN)/python -m tests.crash $(CRASH)
 
 # Three PostgreSQL under Patroni on hosts of their own, as root. INSTALL=1 installs what it needs: Debian's packages, and
 # Patroni where the hosts' user can read it. One scene: make failover FAILOVER='--only frozen'. FAILOVER=--strict
@@ -127,6 +129,10 @@ fuzz: install
 # One attack: make door DOOR='--only half-sent'. Its list: make door DOOR=--list
 door: install
 	@$(BIN)/python -m bench.door $(DOOR)
+
+# Shorter, to see that it works: make overload OVERLOAD='--small --report-only'
+overload: install
+	@$(BIN)/python -m bench.overload $(OVERLOAD)
 
 # One class: make attack ATTACK='--only signatures'. Its list: make attack ATTACK=--list
 attack: install

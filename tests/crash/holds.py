@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from tests.crash.networks import LargeNetwork
-from tests.crash.servers import Server, connected, wait_until
+from tests.crash.servers import AnyServer, connected, wait_until
 from tests.crash.steps import LOCK_SPACE, STEPS, Held, Step
 
 HOLD_SECONDS: Final = 30
@@ -28,7 +28,7 @@ _WAITING: Final = """
       AND CASE WHEN %s THEN wait_event = 'SyncRep' ELSE wait_event_type = 'Lock' END"""
 
 
-def install(server: Server, large_network: LargeNetwork) -> None:
+def install(server: AnyServer, large_network: LargeNetwork) -> None:
     """Creates the triggers. They stop nothing until a lock on a step's number is taken."""
     with connected(server.dsn) as connection:
         connection.execute(sql.SQL(_WAIT).format(space=sql.Literal(LOCK_SPACE)))
@@ -38,7 +38,7 @@ def install(server: Server, large_network: LargeNetwork) -> None:
 
 
 @contextmanager
-def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterator[int]:
+def step_held(server: AnyServer, step: Step, large_network: LargeNetwork) -> Iterator[int]:
     """Makes every transaction that reaches the step wait there until the block or PostgreSQL ends.
 
     Yields:
@@ -53,13 +53,7 @@ def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterat
                 connection.execute("BEGIN")
                 connection.execute(_filled(step.where, large_network))
             case Held.BY_STANDBY:
-                # The worker's commit of deliveries for an earlier step would be held in place of this step's.
-                wait_until(lambda: _is_delivered(connection), HOLD_SECONDS, "the deliveries were not made")
-                connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-                connection.execute("SELECT pg_reload_conf()")
-                # The next start must not find it in the file; the running server keeps the setting.
-                wait_until(lambda: _is_commit_held(server), HOLD_SECONDS, "the setting did not arrive")
-                connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                missing_standby(server, connection)
         yield connection.info.backend_pid
     finally:
         # The kill may have ended its session.
@@ -67,22 +61,38 @@ def step_held(server: Server, step: Step, large_network: LargeNetwork) -> Iterat
             connection.close()
 
 
-def release(server: Server, step: Step) -> None:
+def release(server: AnyServer, step: Step) -> None:
     """Removes the standby: a PostgreSQL that was not killed would wait for it for ever."""
     if step.held is Held.BY_STANDBY:
-
-        def reloaded() -> bool:
-            try:
-                with connected(server.dsn) as connection:
-                    connection.execute("SELECT pg_reload_conf()")
-            except psycopg.OperationalError:
-                return False
-            return True
-
-        wait_until(reloaded, HOLD_SECONDS, "PostgreSQL did not come back")
+        forget_standby(server)
 
 
-def wait_until_held(server: Server, step: Step) -> int:
+def missing_standby(server: AnyServer, connection: psycopg.Connection) -> None:
+    """Lets every commit wait for a standby server that does not exist."""
+    # The worker's commit of deliveries for an earlier step would be held in place of this step's.
+    wait_until(lambda: _is_delivered(connection), HOLD_SECONDS, "the deliveries were not made")
+    connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    connection.execute("SELECT pg_reload_conf()")
+    # The next start must not find it in the file; the running server keeps the setting.
+    wait_until(lambda: _is_commit_held(server), HOLD_SECONDS, "the setting did not arrive")
+    connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+
+
+def forget_standby(server: AnyServer) -> None:
+    """Lets commits end again, as soon as PostgreSQL answers."""
+
+    def reloaded() -> bool:
+        try:
+            with connected(server.dsn) as connection:
+                connection.execute("SELECT pg_reload_conf()")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    wait_until(reloaded, HOLD_SECONDS, "PostgreSQL did not come back")
+
+
+def wait_until_held(server: AnyServer, step: Step) -> int:
     """Returns the process of PostgreSQL that is in the middle of the step."""
     found: list[int] = []
     with connected(server.dsn) as watcher:
@@ -101,7 +111,7 @@ def _is_delivered(connection: psycopg.Connection) -> bool:
     return connection.execute("SELECT count(*) FROM event_to_deliver").fetchone() == (0,)
 
 
-def _is_commit_held(server: Server) -> bool:
+def _is_commit_held(server: AnyServer) -> bool:
     """Whether commits wait for the standby. Sessions see the setting before the checkpointer, which acts on it."""
     with closing(connected(server.dsn)) as trial, connected(server.dsn) as watcher:
         trial.execute("SET synchronous_commit = on")

@@ -1,4 +1,4 @@
-"""Partners that settle and clients that dispute without a pause, until a kill at a random moment."""
+"""Partners that settle, clients that dispute, and every other kind of request, until a kill at a random moment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -15,17 +15,24 @@ from uuid import UUID
 import httpx2
 import psycopg
 
+from tests.crash.facts import finish
 from tests.crash.kills import EVENT_TYPES, TIMEOUT_SECONDS
+from tests.crash.kinds import KINDS, Asked, ClosureReview, Kind, Scene, open_scene
 from tests.crash.networks import CURRENCIES, PATH, Amounts, Balances, LargeNetwork, build_large_network
-from tests.crash.servers import OPERATOR_TOKEN, Server, Target, connected, running_server, wait_until
+from tests.crash.servers import OPERATOR_TOKEN, AnyServer, Target, connected, wait_until
 from tests.support.events import events_of_settlement
-from tests.support.networks import Network, ok
-from tests.support.operators import OperatorClient
+from tests.support.networks import Json, ok
 
 PARTNERS: Final = 3
 CONNECTIONS: Final = 40
 WINDOW_MINUTES: Final = 0.003
-_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.2, 2.0
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.05, 0.8
+CALLERS: Final = 3
+"""How many threads send the other kinds of requests."""
+
+# It waits until all due work has ended, which never happens under load. Traders close disputes.
+LOADED_KINDS: Final = tuple(kind for kind in KINDS if kind is not ClosureReview)
+_BREAKING: Final = frozenset({500, 502, 503})
 
 
 @dataclass
@@ -66,7 +73,7 @@ class Trader:
         self.sent.append(sent)
         answer = self.large_network.partner.api.post_raw(PATH, sent.content, version=2)
         if answer.status_code != 200:
-            assert answer.status_code == 500, answer.text
+            assert answer.status_code in _BREAKING, answer.text
             return False
         sent.answer = answer.json()
         connection = self.rng.choice(self.large_network.clients)
@@ -88,42 +95,92 @@ class Trader:
 
 
 @dataclass
+class Caller:
+    """Sends requests of several kinds in a thread.
+
+    Attributes:
+        sent: each request, with its last answer if it came.
+    """
+
+    kinds: Sequence[Kind]
+    rng: random.Random
+    sent: list[tuple[Asked, Json | None]] = field(default_factory=list)
+    defect: BaseException | None = None
+
+    def call(self, stop: threading.Event) -> None:
+        """Sends until it is told to stop or the server is gone."""
+        try:
+            while not stop.is_set() and self._ask():
+                pass
+        except httpx2.HTTPError:
+            return
+        except BaseException as error:  # noqa: BLE001 - the main thread reports it
+            # What a request needs before it may have met the kill, and says so as a failed assertion.
+            if not (stop.is_set() and isinstance(error, AssertionError)):
+                self.defect = error
+
+    def _ask(self) -> bool:
+        asked = self.rng.choice(self.kinds).prepare()
+        self.sent.append((asked, None))
+        answer = asked.send()
+        if answer.status_code not in asked.last:
+            assert answer.status_code in _BREAKING, answer.text
+            assert "internal_error" not in answer.text, answer.text
+            return False
+        self.sent[-1] = (asked, answer.json())
+        return True
+
+
+@dataclass
 class LoadedServer:
     """A server under load."""
 
-    server: Server
-    operator: OperatorClient
+    server: AnyServer
+    scene: Scene
     traders: Sequence[Trader]
+    callers: Sequence[Caller]
     rng: random.Random
 
-    def round(self, target: Target) -> Counter[str]:
+    def round(self, target: Target, *, thorough: bool) -> Counter[str]:
         """Loads, kills, recovers and checks; returns how many requests were sent and acknowledged."""
-        for trader in self.traders:
-            trader.sent.clear()
+        senders: list[Trader | Caller] = [*self.traders, *self.callers]
+        for each in senders:
+            each.sent.clear()
         stop = threading.Event()
-        threads = [threading.Thread(target=trader.trade, args=[stop]) for trader in self.traders]
+        jobs = [*(trader.trade for trader in self.traders), *(caller.call for caller in self.callers)]
+        threads = [threading.Thread(target=job, args=[stop]) for job in jobs]
         for thread in threads:
             thread.start()
         time.sleep(self.rng.uniform(_SHORTEST_SECONDS, _LONGEST_SECONDS))
-        self.server.kill(target, self._some_backend())
+        backend = self._some_backend()
         stop.set()
+        self.server.kill(target, backend)
         for thread in threads:
             thread.join(TIMEOUT_SECONDS)
             assert not thread.is_alive(), "a request was not answered, and its connection is still open"
         self.server.recover(target)
-        self.server.check()
+        self._check(thorough=thorough)
+        for each in senders:
+            if each.defect is not None:
+                raise each.defect
         for trader in self.traders:
-            if trader.defect is not None:
-                raise trader.defect
             self._send_again(trader)
+        for caller in self.callers:
+            _call_again(caller)
+        finish(self.server.dsn)
         with connected(self.server.dsn) as connection:
-            self._assert_all_ended(connection)
             for trader in self.traders:
+                self._assert_all_ended(connection, trader)
                 _assert_in_order(connection, trader)
-        self.server.check()
-        sent = [sent for trader in self.traders for sent in trader.sent]
-        acknowledged = sum(one.answer is not None for one in sent)
-        return Counter(sent=len(sent), acknowledged=acknowledged)
+        self._check(thorough=thorough)
+        answers = [one.answer for trader in self.traders for one in trader.sent]
+        answers += [answer for caller in self.callers for _, answer in caller.sent]
+        return Counter(sent=len(answers), acknowledged=sum(answer is not None for answer in answers))
+
+    def _check(self, *, thorough: bool) -> None:
+        if thorough:
+            self.server.check()
+        assert self.scene.operator.check() == []
 
     def _some_backend(self) -> int:
         with connected(self.server.dsn) as connection:
@@ -138,12 +195,24 @@ class LoadedServer:
             assert sent.answer in (None, again), "an acknowledged request gets another answer after the kill"
 
     @staticmethod
-    def _assert_all_ended(connection: psycopg.Connection) -> None:
-        def ended() -> bool:
-            states = connection.execute("SELECT DISTINCT state FROM settlement").fetchall()
-            return states in ([], [("completed",)])
+    def _assert_all_ended(connection: psycopg.Connection, trader: Trader) -> None:
+        partner_id = trader.large_network.partner.id
+        states = "SELECT DISTINCT state FROM settlement WHERE partner_id = %s"
+        assert connection.execute(states, [partner_id]).fetchall() in ([], [("completed",)])
 
-        wait_until(ended, TIMEOUT_SECONDS, "a settlement did not complete")
+
+def _call_again(caller: Caller) -> None:
+    """Sends each request again, until it gets its last answer; an acknowledged one gets the same as before."""
+    for asked, answer in caller.sent:
+        again: list[httpx2.Response] = []
+
+        def answered(asked: Asked = asked, again: list[httpx2.Response] = again) -> bool:
+            again.append(asked.send())
+            return again[-1].status_code in asked.last
+
+        wait_until(answered, TIMEOUT_SECONDS, "the same request was never answered")
+        if answer is not None and asked.repeats:
+            assert again[-1].json() == answer, "an acknowledged request gets another answer after the kill"
 
 
 def _assert_in_order(connection: psycopg.Connection, trader: Trader) -> None:
@@ -183,16 +252,13 @@ def _assert_single_events(connection: psycopg.Connection, settlement_id: UUID, l
 
 
 @contextmanager
-def open_loaded_server(seed: int) -> Iterator[LoadedServer]:
-    """Starts a server with partners that are ready to trade."""
-    with ExitStack() as stack:
-        server = stack.enter_context(running_server())
-        operator = stack.enter_context(OperatorClient(server.url, OPERATOR_TOKEN))
-        network = stack.enter_context(Network(operator))
+def open_loaded_server(server: AnyServer, seed: int) -> Iterator[LoadedServer]:
+    """Prepares a running server for load: partners that are ready to trade, and a network of each kind."""
+    with open_scene(server.url, server.dsn, OPERATOR_TOKEN) as scene:
         traders = []
         for number in range(PARTNERS):
             large_network = build_large_network(
-                network,
+                scene.network,
                 server.dsn,
                 name=f"exchange-{number}",
                 clients=4,
@@ -202,4 +268,9 @@ def open_loaded_server(seed: int) -> Iterator[LoadedServer]:
             with connected(server.dsn) as connection:
                 initial = large_network.balances(connection)
             traders.append(Trader(large_network, random.Random(f"{seed} {number}"), initial))  # noqa: S311 - no secret
-        yield LoadedServer(server, operator, traders, random.Random(seed))  # noqa: S311 - the same
+        kinds = [kind(scene) for kind in LOADED_KINDS]
+        callers = [
+            Caller(kinds[number::CALLERS], random.Random(f"{seed} caller {number}"))  # noqa: S311 - the same
+            for number in range(CALLERS)
+        ]
+        yield LoadedServer(server, scene, traders, callers, random.Random(seed))  # noqa: S311 - the same

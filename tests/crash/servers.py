@@ -6,11 +6,12 @@ import http.client
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -32,10 +33,44 @@ class Target(StrEnum):
     EVERYTHING = "everything"
     BACKEND = "backend"
     POSTMASTER = "postmaster"
+    API = "api"
+    WORKER = "worker"
 
 
 SERVER_SURVIVES: Final = (Target.BACKEND, Target.POSTMASTER)
 """Targets that do not kill the server: it must recover by itself."""
+
+EMBEDDED_TARGETS: Final = (Target.SERVER, Target.EVERYTHING, *SERVER_SURVIVES)
+APART_TARGETS: Final = (Target.API, Target.WORKER, *SERVER_SURVIVES)
+"""Those of a server and a worker as processes of their own, with a database that neither owns."""
+
+
+class AnyServer(Protocol):
+    """A server at one address, and the ways to kill it."""
+
+    url: str
+
+    @property
+    def dsn(self) -> str:
+        """Of the database, for its superuser."""
+
+    @property
+    def targets(self) -> Sequence[Target]:
+        """What can be killed."""
+
+    def kill(self, target: Target, backend: int) -> None:
+        """Kills the target at once, and returns when it is dead.
+
+        Args:
+            target: what to kill.
+            backend: the process of PostgreSQL that runs the held transaction.
+        """
+
+    def recover(self, target: Target) -> None:
+        """Starts again what was killed, or waits until what survived recovers by itself."""
+
+    def check(self) -> None:
+        """Runs ``clearwindow check`` as an operator would."""
 
 
 class Server:
@@ -43,14 +78,15 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.data = data_folder(folder)
-        self._port = reserved_port()
-        arguments = ["serve", "--port", str(self._port), "--data", str(self.data)]
+        port = reserved_port()
+        self.url = f"http://127.0.0.1:{port}"
+        arguments = ["serve", "--port", str(port), "--data", str(self.data)]
         self._program = Program("server", arguments, folder, self._environment())
         self._dsn: str | None = None
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+    def targets(self) -> Sequence[Target]:
+        return EMBEDDED_TARGETS
 
     @property
     def dsn(self) -> str:
@@ -74,30 +110,21 @@ class Server:
         self._program.stop()
 
     def kill(self, target: Target, backend: int) -> None:
-        """Kills the target at once, and returns when it is dead.
-
-        Args:
-            target: what to kill.
-            backend: the process of PostgreSQL that runs the held transaction.
-        """
         process = self._program.process
         victims = [process.pid]
         if target is Target.EVERYTHING:
             # The server last: at its end PostgreSQL would be told to shut down in order.
             victims = [*_descendants(process.pid), process.pid]
         elif target in SERVER_SURVIVES:
-            victims = [backend if target is Target.BACKEND else _parent(backend)]
-        for victim in victims:
-            with suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+            victims = [backend if target is Target.BACKEND else parent(backend)]
+        kill_all(victims)
         if target not in SERVER_SURVIVES:
             process.wait(START_SECONDS)
         # PostgreSQL ends with the server. The step stays held until then: if released, it would still commit.
         victims.append(backend)
-        wait_until(lambda: not any(map(_is_alive, victims)), START_SECONDS, "a killed process is still running")
+        wait_until_dead(victims)
 
     def recover(self, target: Target) -> None:
-        """Starts the server again, or waits until the surviving server recovers by itself."""
         if target in SERVER_SURVIVES:
             wait_until(
                 self._ready, RECOVERY_SECONDS, f"the server did not recover by itself: see {self._program.log}"
@@ -108,36 +135,14 @@ class Server:
             self.start()
 
     def check(self) -> None:
-        """Runs ``clearwindow check`` as an operator would."""
-        done = run_to_end(["check", "--data", str(self.data), "--json"], self._environment(), CHECK_SECONDS)
-        assert done.returncode == 0, f"check failed: {done.stdout}{done.stderr}"
+        check("--data", str(self.data), given=self._environment())
 
     def _environment(self) -> dict[str, str]:
-        settings = {
-            **ALONE,
-            "CLEARWINDOW_OPERATOR_TOKEN": OPERATOR_TOKEN,
-            # These tests send more than a partner sends.
-            "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",
-            "CLEARWINDOW_WORKER_POLL_SECONDS": "0.05",
-            "CLEARWINDOW_LOG_LEVEL": "warning",
-            # Compiled once, so that a restart takes as long as that of an installed server.
-            "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(self.data.with_name("compiled"))),
-        }
-        given = environment(settings)
-        given.pop("PYTHONDONTWRITEBYTECODE", None)
-        return given
+        return settings_of(self.data.with_name("compiled"))
 
     def _ready(self) -> bool:
         self._program.require_running()
-        # Called often: a client that prepares for TLS would take longer than the server's start.
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return is_ready(self.url)
 
 
 @contextmanager
@@ -150,6 +155,58 @@ def running_server() -> Iterator[Server]:
             yield server
         finally:
             server.stop()
+
+
+def settings_of(compiled: Path, **more: str) -> dict[str, str]:
+    """Returns the environment of a server or a worker.
+
+    Args:
+        compiled: where its modules are kept, compiled once, so that a restart takes as long as that of an installed
+            server.
+        more: further settings, by their whole names.
+    """
+    settings = {
+        **ALONE,
+        "CLEARWINDOW_OPERATOR_TOKEN": OPERATOR_TOKEN,
+        # These tests send more than a partner sends.
+        "CLEARWINDOW_RATE_LIMIT_PER_MINUTE": "0",
+        "CLEARWINDOW_WORKER_POLL_SECONDS": "0.05",
+        "CLEARWINDOW_LOG_LEVEL": "warning",
+        # Partners and receivers of webhooks are on loopback.
+        "CLEARWINDOW_ALLOW_PRIVATE_ADDRESSES": "true",
+        "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(compiled)),
+    }
+    given = environment(settings | more)
+    given.pop("PYTHONDONTWRITEBYTECODE", None)
+    return given
+
+
+def check(*arguments: str, given: Mapping[str, str]) -> None:
+    """Runs ``clearwindow check``, which must find nothing."""
+    done = run_to_end(["check", *arguments, "--json"], given, CHECK_SECONDS)
+    assert done.returncode == 0, f"check failed: {done.stdout}{done.stderr}"
+
+
+def is_ready(url: str) -> bool:
+    # Called often: a client that prepares for TLS would take longer than the server's start.
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def kill_all(victims: Sequence[int]) -> None:
+    for victim in victims:
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+
+
+def wait_until_dead(victims: Sequence[int]) -> None:
+    wait_until(lambda: not any(map(is_alive, victims)), START_SECONDS, "a killed process is still running")
 
 
 @contextmanager
@@ -195,11 +252,11 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _parent(pid: int) -> int:
+def parent(pid: int) -> int:
     return int(_stat(pid)[1])
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         # An ended process stays in the list until its parent asks for it.
         return _stat(pid)[0] != "Z"

@@ -1,23 +1,61 @@
-"""Kills at every step of a settlement lose and double nothing. ``make crash`` kills more often."""
+"""Kills lose and double nothing. ``make crash`` kills at every step of every kind of request, and more often.
+
+Here every fourth step of a large settlement is met, and one or two moments of each other kind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
 import pytest
 
+from tests.crash import kinds
+from tests.crash.anywhere import Anywhere, open_anywhere
+from tests.crash.apart import running_apart
 from tests.crash.kills import CrashRun, open_crash_run
-from tests.crash.servers import Target
+from tests.crash.kinds import Kind
+from tests.crash.moments import COMMIT, DURABLE
+from tests.crash.servers import AnyServer, Target, running_server
 from tests.crash.steps import STEPS, Step
 
-WHOLE_STEPS: Final = ("staging: move of the liabilities", "staging: committed, not answered")
-OTHER_KILLS: Final = [
-    *((Target.EVERYTHING, step) for step in (*WHOLE_STEPS, "execution: move of the balances")),
-    *((Target.BACKEND, step) for step in (*WHOLE_STEPS, "finalisation: committed, not noticed")),
-    *((Target.POSTMASTER, step) for step in (*WHOLE_STEPS, "execution: completion")),
-]
+SERVER_STEPS: Final = STEPS[::4]
+OTHER_KILLS: Final = (
+    (Target.EVERYTHING, "staging: move of the liabilities"),
+    (Target.EVERYTHING, "execution: move of the balances"),
+    (Target.BACKEND, "staging: committed, not answered"),
+    (Target.BACKEND, "finalisation: committed, not noticed"),
+    (Target.POSTMASTER, "execution: completion"),
+)
+
+EMBEDDED_KILLS: Final = (
+    (kinds.SmallSettlement, "insert entry_posting, 2", Target.SERVER),
+    (kinds.AtOnce, "update balance", Target.EVERYTHING),
+    (kinds.AtOnce, DURABLE, Target.SERVER),
+    (kinds.OnChain, "insert chain_transaction", Target.SERVER),
+    (kinds.OnChain, COMMIT, Target.POSTMASTER),
+    (kinds.Withdrawal, "delete hold", Target.BACKEND),
+    (kinds.StandingTopUp, "insert top_up", Target.SERVER),
+    (kinds.ClosureReview, COMMIT, Target.EVERYTHING),
+    (kinds.Proposal, "update settlement", Target.SERVER),
+    (kinds.Allocation, "insert ledger_entry, 2", Target.SERVER),
+    (kinds.Deallocation, DURABLE, Target.EVERYTHING),
+    (kinds.RefusedDeallocation, "update partner_call", Target.BACKEND),
+    (kinds.Deposit, "insert webhook_delivery", Target.SERVER),
+    (kinds.CustodyWithdrawal, "insert custody_movement", Target.BACKEND),
+)
+APART_KILLS: Final = (
+    (kinds.SmallSettlement, "insert hold", Target.API),
+    (kinds.AtOnce, COMMIT, Target.API),
+    (kinds.OnChain, "insert chain_transaction", Target.WORKER),
+    (kinds.OnChain, "insert ledger_entry, 3", Target.API),
+    (kinds.StandingTopUp, "update balance", Target.WORKER),
+    (kinds.Proposal, DURABLE, Target.API),
+    (kinds.Allocation, "insert partner_call", Target.API),
+    (kinds.RefusedDeallocation, DURABLE, Target.BACKEND),
+    (kinds.Deposit, "insert webhook_attempt", Target.WORKER),
+)
 
 
 class CrashRuns:
@@ -41,6 +79,30 @@ class CrashRuns:
         self._open.close()
 
 
+class KindRuns:
+    """The same for kinds of requests."""
+
+    def __init__(self, running: Callable[[], AbstractContextManager[AnyServer]]) -> None:
+        self._running = running
+        self._open = ExitStack()
+        self._anywhere: Anywhere | None = None
+
+    def crash(self, kind: type[Kind], what: str, target: Target) -> None:
+        if self._anywhere is None:
+            self._open.close()
+            server = self._open.enter_context(self._running())
+            self._anywhere = self._open.enter_context(open_anywhere(server, thorough=False))
+        anywhere, self._anywhere = self._anywhere, None
+        watched = anywhere.watch(kind)
+        anywhere.crash(watched, next(one for one in watched.moments if str(one) == what), target)
+        self._anywhere = anywhere
+
+    def close(self) -> None:
+        if self._anywhere is not None:
+            self._anywhere.server.check()
+        self._open.close()
+
+
 @pytest.fixture(scope="session")
 def crash_runs() -> Iterator[CrashRuns]:
     crash_runs = CrashRuns()
@@ -48,7 +110,21 @@ def crash_runs() -> Iterator[CrashRuns]:
     crash_runs.close()
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.id)
+@pytest.fixture(scope="session")
+def embedded_kinds() -> Iterator[KindRuns]:
+    runs = KindRuns(running_server)
+    yield runs
+    runs.close()
+
+
+@pytest.fixture(scope="session")
+def apart_kinds() -> Iterator[KindRuns]:
+    runs = KindRuns(running_apart)
+    yield runs
+    runs.close()
+
+
+@pytest.mark.parametrize("step", SERVER_STEPS, ids=lambda step: step.id)
 def test_killed_server_loses_and_doubles_nothing(crash_runs: CrashRuns, step: Step) -> None:
     crash_runs.crash(step, Target.SERVER)
 
@@ -56,3 +132,17 @@ def test_killed_server_loses_and_doubles_nothing(crash_runs: CrashRuns, step: St
 @pytest.mark.parametrize(("target", "step"), OTHER_KILLS)
 def test_killed_database_loses_and_doubles_nothing(crash_runs: CrashRuns, target: Target, step: str) -> None:
     crash_runs.crash(next(one for one in STEPS if one.id == step), target)
+
+
+@pytest.mark.parametrize(("kind", "what", "target"), EMBEDDED_KILLS)
+def test_kill_of_a_server_with_its_database_leaves_no_trace(
+    embedded_kinds: KindRuns, kind: type[Kind], what: str, target: Target
+) -> None:
+    embedded_kinds.crash(kind, what, target)
+
+
+@pytest.mark.parametrize(("kind", "what", "target"), APART_KILLS)
+def test_kill_beside_a_database_of_its_own_leaves_no_trace(
+    apart_kinds: KindRuns, kind: type[Kind], what: str, target: Target
+) -> None:
+    apart_kinds.crash(kind, what, target)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, Protocol, TypeVar
 
 import jwt
 
 from tests.support.http import loopback_client
+from tests.support.receivers import ForgivingServer
 
 HEADER: Final = "X-BitGo-Signature"
 _HUGE_CHUNK: Final = b"x" * 65_536
@@ -146,8 +147,7 @@ def fake_partner(network_url: str) -> Iterator[FakePartner]:
 @contextmanager
 def answering(at: Callable[[str], P]) -> Iterator[P]:
     """Serves an object that reacts like a partner until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = ForgivingServer(("127.0.0.1", 0), _Handler)
     partner = at(f"http://127.0.0.1:{server.server_address[1]}")
     server.partner = partner  # type: ignore[attr-defined]  # read by its handlers
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

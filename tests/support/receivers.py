@@ -58,7 +58,7 @@ class Receiver:
         return [message.type for message in self.received]
 
 
-class _Server(ThreadingHTTPServer):
+class ForgivingServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the library's own types
@@ -86,7 +86,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             """Logs nothing."""
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = ForgivingServer(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
