@@ -66,7 +66,7 @@ python:
 	touch $@
 
 lock: | python $(filter .uv/bin/uv,$(UV))
-	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --extra server --extra shared-limits --group dev \
+	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --extra server --extra shared-limits --extra telemetry --group dev \
 	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
 	echo uv==$(UV_VERSION) | $(UV) pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" - --output-file requirements-uv.lock

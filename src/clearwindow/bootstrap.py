@@ -201,6 +201,26 @@ def opened_runtime(
         yield runtime
 
 
+@contextmanager
+def traced(settings: Settings, service: str) -> Iterator[None]:
+    """Hands traces of this process to the settings' collector, if there is one, until the block ends.
+
+    Raises:
+        SettingsError: the extra for it is not installed.
+    """
+    if settings.telemetry_endpoint is None:
+        yield
+        return
+    try:
+        # An extra, which only processes with this setting need.
+        from clearwindow.telemetry import exporting  # noqa: PLC0415
+    except ImportError:
+        problem = "needs the extra `telemetry`: install clearwindow[server,telemetry]"
+        raise SettingsError(f"{ENV_PREFIX}TELEMETRY_ENDPOINT: {problem}") from None
+    with exporting(settings.telemetry_endpoint, service, tells_others=settings.telemetry_tells_others):
+        yield
+
+
 def vault_of(settings: Settings) -> Vault:
     """Returns what encrypts and decrypts stored secrets.
 

@@ -21,6 +21,7 @@ from clearwindow.core.setting_values import (
     OperatorToken,
     Secret,
     Text,
+    WebAddress,
     without_tilde,
 )
 from clearwindow.core.settings_file import read_settings_file
@@ -224,6 +225,18 @@ class Settings(ServerSettings, CapacitySettings, NotificationSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The lowest level that is logged."
+    )
+
+    telemetry_endpoint: WebAddress | None = Field(
+        default=None,
+        description="The OpenTelemetry collector that gets traces of requests, jobs, calls to partners and "
+        "webhooks over OTLP/HTTP, such as `http://127.0.0.1:4318`. It needs the extra `telemetry`. Without it, "
+        "nothing is traced. The variables `OTEL_…` of OpenTelemetry count too, such as `OTEL_TRACES_SAMPLER`.",
+    )
+    telemetry_tells_others: bool = Field(
+        default=False,
+        description="Sends the trace's id to partners and webhook endpoints, as the header `traceparent`. "
+        "Enterprises can then see that messages to them come of one request.",
     )
 
     def oversight(self, *, sandbox: bool) -> Oversight:

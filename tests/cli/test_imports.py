@@ -1,4 +1,4 @@
-"""Only `serve` waits for the web framework: importing it takes longer than most commands."""
+"""Only `serve` waits for the web framework, and nothing for what traces: importing them takes long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 _IMPORT = """
 import sys
 import clearwindow.bootstrap, clearwindow.ledger.schemas, clearwindow.cli.token_issue
-print(*sorted({"fastapi", "uvicorn"} & set(sys.modules)))
+print(*sorted({"fastapi", "uvicorn", "opentelemetry.sdk"} & set(sys.modules)))
 """
 
 

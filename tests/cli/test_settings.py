@@ -100,6 +100,8 @@ WRONG = [
     ("WEBHOOK_TIMEOUT_SECONDS", "0", "must be a number, more than 0 and at most 60"),
     ("WEBHOOK_ATTEMPTS_KEPT_DAYS", "1.5", "must be a whole number from 1 to 3650"),
     ("SHUTDOWN_SECONDS", "0", "must be a number, more than 0 and at most 86400"),
+    ("TELEMETRY_ENDPOINT", "127.0.0.1:4318", "must be an address such as http://127.0.0.1:4318, without a user"),
+    ("TELEMETRY_TELLS_OTHERS", "maybe", "must be true or false"),
     ("LOG_LEVEL", "loud", "must be 'debug', 'info', 'warning' or 'error'"),
     ("SMTP_HOST", " ", "must not be empty"),
     ("SMTP_PORT", "0", "must be a whole number from 1 to 65535"),

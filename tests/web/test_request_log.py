@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ Line = EventDict
 
 
 @contextmanager
-def logged() -> Iterator[list[Line]]:
+def logged() -> Iterator[Sequence[Line]]:
     with capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         yield lines
 

@@ -71,6 +71,7 @@ def serve(  # noqa: PLR0913 - one for each option
     on_stop(leave)
     with (
         bound(settings.host, settings.port) as listener,
+        bootstrap.traced(settings, "clearwindow"),
         bootstrap.opened_runtime(settings, share_running=False, serves=True) as runtime,
     ):
         bootstrap.tell_of_ownership(runtime)

@@ -48,6 +48,7 @@ def worker(
     on_stop(leave)
     with (
         _listening(settings) as listener,
+        bootstrap.traced(settings, "clearwindow-worker"),
         bootstrap.opened_runtime(settings, share_running=True) as runtime,
         _probes(settings, runtime, listener),
     ):

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -74,10 +75,18 @@ def _proxies(text: str) -> str:
     return text
 
 
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise ValueError("must be an address such as http://127.0.0.1:4318, without a user")
+    return text
+
+
 Folder = Annotated[Path, AfterValidator(without_tilde), AfterValidator(_one_line)]
 Text = Annotated[str, AfterValidator(_not_blank)]
 EmailAddress = Annotated[str, AfterValidator(_email_address)]
 Secret = Annotated[SecretStr, AfterValidator(_not_blank_secret)]
+WebAddress = Annotated[str, AfterValidator(_not_blank), AfterValidator(_web_address)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Proxies = Annotated[str, AfterValidator(_proxies)]
 OperatorToken = Annotated[SecretStr, Field(min_length=MIN_OPERATOR_TOKEN_CHARACTERS)]

@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter
 from psycopg.errors import LockNotAvailable
 
+from clearwindow.core import tracing
 from clearwindow.jobs.backlog import Waiting
 from clearwindow.jobs.watch import Watch
 from clearwindow.postgres.failures import failure_of
@@ -163,7 +164,8 @@ class Worker:
 
     def _run_one(self, kind: DueWork, job: object) -> int:
         try:
-            performed = kind.perform(self._runtime, job)
+            with tracing.span(f"job {kind.name}", tracing.Kind.JOB, parent=getattr(job, "traceparent", None)):
+                performed = kind.perform(self._runtime, job)
         except LockNotAvailable:
             # Nothing is wrong with the job. It stays due, and the next look finds it.
             log.warning("work_waits_for_lock", kind=kind.name, job=str(job))

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 
+from clearwindow.core import tracing
 from clearwindow.core.work import Purpose, working
 from clearwindow.outbound.client import INLINE
 from clearwindow.outbound.models import NoAnswerError, Reply, Request
@@ -257,15 +258,20 @@ def _send(
         runtime.calls.signature_header: keys.sign(prepared.key, runtime, signed),
     }
     seconds = max(0.0, give_up_at - time.monotonic())
-    try:
-        return runtime.outgoing.send(
-            Request(method, url, headers, prepared.body),
-            lane=str(call.partner_id),
-            timeout_seconds=seconds,
-            wait=prepared.wait,
-        )
-    except NoAnswerError as error:
-        return Silent(str(error), tried=error.tried, cut_short=error.cut_short)
+    with tracing.span(f"partner {call.operation}", tracing.Kind.CLIENT) as span:
+        span.tell({"http.request.method": method, "partner_id": str(call.partner_id)})
+        try:
+            reply = runtime.outgoing.send(
+                Request(method, url, {**headers, **tracing.headers_for_others()}, prepared.body),
+                lane=str(call.partner_id),
+                timeout_seconds=seconds,
+                wait=prepared.wait,
+            )
+        except NoAnswerError as error:
+            span.fail("no answer")
+            return Silent(str(error), tried=error.tried, cut_short=error.cut_short)
+        span.tell({"http.response.status_code": reply.status})
+        return reply
 
 
 def _update_circuit(runtime: Runtime, call: OwedCall, answer: Answer) -> None:

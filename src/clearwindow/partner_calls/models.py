@@ -95,6 +95,7 @@ class OwedCall:
     operation: Operation
     subject_id: UUID
     attempts: int
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ VALUES (%(id)s, %(partner_id)s, %(enterprise_id)s, %(operation)s, %(subject_id)s
         %(now)s, %(leased_until)s)
 
 -- name: find_owed_call
-SELECT id, partner_id, enterprise_id, operation, subject_id, attempts
+SELECT id, partner_id, enterprise_id, operation, subject_id, attempts, traceparent
 FROM partner_call
 WHERE subject_id = %(subject_id)s AND operation = ANY(%(operations)s) AND due_at IS NOT NULL
 
@@ -114,9 +114,10 @@ WHERE id = %(id)s AND due_at <= coalesce(%(due_by)s::timestamptz, due_at)
 -- name: list_due_calls
 -- Takes the calls of all partners in turn, so that a partner with many calls does not delay the others. Questions about
 -- allocations that are still reserved wait for the end of a pause.
-SELECT id, partner_id, enterprise_id, operation, subject_id, attempts
+SELECT id, partner_id, enterprise_id, operation, subject_id, attempts, traceparent
 FROM (
-    SELECT call.id, call.partner_id, call.enterprise_id, call.operation, call.subject_id, call.attempts, call.due_at,
+    SELECT call.id, call.partner_id, call.enterprise_id, call.operation, call.subject_id, call.attempts,
+           call.traceparent, call.due_at,
            row_number() OVER (PARTITION BY call.partner_id ORDER BY call.due_at, call.id) AS place
     FROM partner_call AS call
     LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = call.partner_id

@@ -10,11 +10,14 @@ from typing import Final, LiteralString, TypeVar
 from uuid import UUID
 
 from psycopg import Connection, Error
+from psycopg.sql import SQL, Literal
 
+from clearwindow.core import tracing
 from clearwindow.core.clock import Clock
 from clearwindow.core.ids import Ids, RandomIds
 from clearwindow.core.places import Use
 from clearwindow.core.vault import Vault
+from clearwindow.core.work import Purpose, working
 from clearwindow.postgres.address import CONNECTION_WAIT_SECONDS
 from clearwindow.postgres.asking import Asking
 from clearwindow.postgres.budget import Budget, LockWaits
@@ -27,6 +30,8 @@ _IDS: Final = RandomIds()
 _LOCK_WAITS: Final = LockWaits()
 
 _LOCK_TIMEOUT: Final = "SELECT current_setting('lock_timeout')"
+_SET_TRACE: Final = SQL("SET LOCAL clearwindow.traceparent = {}")
+_WRITES: Final = frozenset({Purpose.WRITING, Purpose.BACKGROUND})
 _SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %(timeout)s, true)"
 
 
@@ -181,5 +186,14 @@ class Database:
     ) -> Iterator[Transaction]:
         """Commits at the end of the block, rolls back if it raises. Waits ``timeout_seconds`` for a connection."""
         with self._sessions.transaction(timeout_seconds) as connection:
+            if working().purpose in _WRITES:
+                _tell_trace(connection)
             clock = self._shared_clock.within(connection) if self._shared_clock else self._clock
             yield Transaction(connection, clock, ids, vault, call_seconds)
+
+
+def _tell_trace(connection: Connection) -> None:
+    """Lets the rows that this transaction inserts name their trace. It has no statement if nothing is traced."""
+    present = tracing.traceparent()
+    if present is not None:
+        connection.execute(_SET_TRACE.format(Literal(present)))

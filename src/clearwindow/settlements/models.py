@@ -197,6 +197,7 @@ class DueSettlement:
 
     id: UUID
     partner_id: UUID
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,8 @@ WHERE partner_id = ANY(%(partner_ids)s) AND settlement_type = 'offchain' AND NOT
        OR (closures_wait AND due_at IS NULL))
 
 -- name: list_due
-SELECT id, partner_id FROM (
-    SELECT DISTINCT ON (partner_id) id, partner_id, due_at FROM settlement
+SELECT id, partner_id, traceparent FROM (
+    SELECT DISTINCT ON (partner_id) id, partner_id, due_at, traceparent FROM settlement
     WHERE due_at <= %(now)s AND settlement_type = %(settlement_type)s
       AND NOT EXISTS (SELECT FROM paused_step AS paused WHERE paused.settlement_id = settlement.id)
     ORDER BY partner_id, due_at, created_at, id

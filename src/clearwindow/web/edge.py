@@ -7,6 +7,7 @@ puts the headers that all answers have. Prometheus reads the counts at /metrics.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
@@ -24,6 +25,7 @@ from clearwindow.api.lookups import Find
 from clearwindow.api.problems import answer_to
 from clearwindow.api.rates import Rates, Visit
 from clearwindow.api.request import address_of, caller_in, note_head, note_request_id, note_visit
+from clearwindow.core import tracing
 from clearwindow.core.errors import RequestError
 from clearwindow.core.work import Purpose, working_for
 from clearwindow.identity.presented import presented_in, signer_in
@@ -44,6 +46,7 @@ SECURITY_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control":
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _UNMATCHED: Final = "unmatched"
+_FAILED: Final = 500
 _BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 requests_total: Final = Counter(
@@ -100,11 +103,11 @@ class Edge:
         passage = _Passage(scope, send)
         note_request_id(scope, passage.request_id)
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=passage.request_id):
+        with structlog.contextvars.bound_contextvars(request_id=passage.request_id), _traced(scope) as span:
             try:
                 await self._admit(passage, receive)
             finally:
-                _count(scope, passage.status, time.perf_counter() - started)
+                _count(passage, span, time.perf_counter() - started)
 
     async def _admit(self, passage: _Passage, receive: Receive) -> None:
         """Hands the request on when the limits of its caller allow it."""
@@ -154,8 +157,15 @@ class _HeadAsGet:
             scope.update({name: as_get[name] for name in ("route", "path_params") if name in as_get})
 
 
-def _count(scope: Scope, status: int, seconds: float) -> None:
+def _traced(scope: Scope) -> AbstractContextManager[tracing.Span]:
+    """Begins a trace of the request. A trace that a caller names is not continued: nobody else fills ours."""
+    is_api = scope["path"].startswith(LIMITED_PREFIX)
+    return tracing.span("request", tracing.Kind.SERVER) if is_api else tracing.no_span()
+
+
+def _count(passage: _Passage, span: tracing.Span, seconds: float) -> None:
     """Counts, times and logs the request under its route's template, since addresses are endlessly many."""
+    scope, status = passage.scope, passage.status
     method = scope["method"] if scope["method"] in _METHODS else "other"
     route = _template(scope)
     requests_total.labels(method, route, status).inc()
@@ -165,6 +175,11 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     write = log.debug if route in _QUIET_ROUTES else log.info
     took = {"status": status, "milliseconds": round(seconds * 1000, 1)}
     write("request", method=method, path=path, route=route, **took, **caller_in(scope))
+    span.call(f"{method} {route}")
+    span.tell({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    span.tell({"request_id": passage.request_id, **caller_in(scope)})
+    if status >= _FAILED:
+        span.fail(f"status {status}")
 
 
 def _template(scope: Scope) -> str:

@@ -131,6 +131,7 @@ class OwedMessage:
     type: str
     payload: str
     created_at: datetime
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from prometheus_client import Counter
 
+from clearwindow.core import tracing
 from clearwindow.runtime import Runtime
 from clearwindow.webhooks import deliveries, fan_out
 from clearwindow.webhooks.jobs import WebhookBacklog
-from clearwindow.webhooks.models import Answer, Claim
+from clearwindow.webhooks.models import Answer, Claim, OwedMessage
 
 if TYPE_CHECKING:
     from clearwindow.webhooks.post import Poster
+    from clearwindow.webhooks.signatures import Signer
 
 log = structlog.get_logger(__name__)
 
@@ -133,9 +135,7 @@ class DeliveryPump:
             for message in claimed.messages:
                 if self._stopping.is_set() or loop.time() > last_start:
                     break
-                text = deliveries.body(message)
-                headers = signer.headers(str(message.event_id), self._runtime.calls.wall.now(), text)
-                answers.append(await poster.post(claimed.endpoint.url, headers, text))
+                answers.append(await self._post(poster, claimed, signer, message))
                 _outcome[answers[-1].succeeded].inc()
                 if not answers[-1].succeeded:
                     break
@@ -146,6 +146,18 @@ class DeliveryPump:
             if not self._runtime.database.tell(error, "deliveries of webhooks"):
                 log.exception("webhook_delivery_interrupted", endpoint=str(claimed.endpoint.id))
         return sum(answer.succeeded for answer in answers)
+
+    async def _post(self, poster: Poster, claimed: Claim, signer: Signer, message: OwedMessage) -> Answer:
+        text = deliveries.body(message)
+        with tracing.span("webhook", tracing.Kind.CLIENT, parent=message.traceparent) as span:
+            span.tell({"event_type": message.type, "endpoint_id": str(claimed.endpoint.id)})
+            headers = signer.headers(str(message.event_id), self._runtime.calls.wall.now(), text)
+            answer = await poster.post(claimed.endpoint.url, {**headers, **tracing.headers_for_others()}, text)
+            if answer.status_code is not None:
+                span.tell({"http.response.status_code": answer.status_code})
+            if not answer.succeeded:
+                span.fail("not accepted")
+        return answer
 
 
 def _room(serving: Mapping[asyncio.Task[int], int]) -> int:

@@ -232,7 +232,7 @@ WHERE endpoint_id = ANY(%(endpoint_ids)s) AND status = 'owed' AND owed_since < %
 -- payload is returned as the text that is sent.
 SELECT owed.endpoint_id, owed.position, owed.attempts, {seen_event_id} AS event_id, event.type,
        event_payload(event.payload, event.subject_id, delivery.enterprise_id, delivery.as_client)::text AS payload,
-       event.created_at
+       event.created_at, event.traceparent
 FROM unnest(%(endpoint_ids)s::uuid[]) AS claimed (id)
 CROSS JOIN LATERAL (
     SELECT first.*, sum(first.bytes) OVER (ORDER BY first.position) AS bytes_so_far

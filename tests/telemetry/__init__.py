@@ -1,0 +1,1 @@
+"""Traces, handed to a collector of the tests."""
