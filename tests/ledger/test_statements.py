@@ -1,0 +1,224 @@
+"""The ledger's statements move and hold what they are given, and leave everything beside it as it was.
+
+Each test has other causes, accounts and currencies beside those that it names: a statement with a condition too few
+would change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+
+from clearwindow.core.clock import ManualClock
+from clearwindow.ledger import store
+from clearwindow.ledger.models import (
+    AccountKind,
+    Balance,
+    BalanceKey,
+    Entry,
+    EntryKind,
+    Hold,
+    HoldCause,
+    Movement,
+    Shortfall,
+)
+from clearwindow.postgres.pool import Database, Transaction
+from clearwindow.postgres.queries import Relation
+from tests.conftest import START
+from tests.support.databases import TestCluster
+
+ANN, BOB, PARTNER, FIRST, SECOND, THIRD = (uuid4() for _ in range(6))
+ANN_BTC, ANN_ETH, BOB_BTC, BOB_ETH = (BalanceKey(of, name) for of in (ANN, BOB) for name in ("ofcbtc", "ofceth"))
+KEYS = (ANN_BTC, ANN_ETH, BOB_BTC, BOB_ETH)
+Holds = dict[tuple[UUID, BalanceKey], int]
+
+
+@pytest.fixture(scope="module")
+def database(cluster: TestCluster) -> Iterator[Database]:
+    with cluster.fresh_database() as dsn:
+        database = Database(dsn, ManualClock(START))
+        database.open()
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def tx(database: Database) -> Iterator[Transaction]:
+    """A transaction that is rolled back, with 100 available and 50 held of each balance."""
+    with database.transaction() as tx:
+        # Without foreign keys, so that the partner and the causes need not exist.
+        tx.connection.execute("SET LOCAL session_replication_role = replica")
+        for account in (ANN, BOB):
+            store.insert_account(tx, account, AccountKind.NETWORK, PARTNER)
+        store.lock_balances(tx, KEYS)
+        tx.connection.execute("UPDATE balance SET available = 100, held = 50")
+        yield tx
+        tx.connection.rollback()
+
+
+def put(tx: Transaction, holds: Mapping[tuple[UUID, BalanceKey], int]) -> None:
+    store.put_holds(
+        tx, [Hold(HoldCause.SETTLEMENT, cause, PARTNER, key, quantity) for (cause, key), quantity in holds.items()]
+    )
+
+
+def held(tx: Transaction) -> Holds:
+    found = store.holds_of(tx, [FIRST, SECOND, THIRD])
+    return {(cause, key): quantity for cause, held in found.items() for key, quantity in held.items()}
+
+
+def moved(tx: Transaction) -> dict[BalanceKey, tuple[int, int]]:
+    """Returns how much each balance has changed, available and held."""
+    balances = store.balances_of(tx, [ANN, BOB])
+    changes = {key: balances[key.account_id][key.currency] for key in KEYS}
+    found = {key: (balance.available - 100, balance.held - 50) for key, balance in changes.items()}
+    return {key: change for key, change in found.items() if change != (0, 0)}
+
+
+def posted(tx: Transaction, entry: Entry) -> dict[BalanceKey, tuple[int, int]]:
+    rows = tx.connection.execute(
+        "SELECT account.id, currency.name, posting.available, posting.held, posting.of_settlement"
+        " FROM ledger_entry JOIN entry_posting AS posting ON entry_number = ledger_entry.number"
+        " JOIN account ON account.number = account_number JOIN currency ON currency.number = currency_number"
+        " WHERE ledger_entry.id = %s",
+        [entry.id],
+    ).fetchall()
+    assert all(of_settlement is (entry.kind is not EntryKind.DEPOSIT) for *_, of_settlement in rows)
+    return {BalanceKey(account, name): (int(available), int(held)) for account, name, available, held, _ in rows}
+
+
+def entry(kind: EntryKind = EntryKind.SETTLEMENT_HELD, cause: UUID = FIRST) -> Entry:
+    return Entry(uuid4(), kind, cause, PARTNER)
+
+
+def needs(quantities: Mapping[BalanceKey, int]) -> Relation:
+    return Relation(
+        "SELECT account_id, currency, needed FROM unnest(%(of)s::uuid[], %(names)s::text[], %(needs)s::numeric[])"
+        " AS given (account_id, currency, needed)",
+        {
+            "of": [key.account_id for key in quantities],
+            "names": [key.currency for key in quantities],
+            "needs": [Decimal(quantity) for quantity in quantities.values()],
+        },
+    )
+
+
+BESIDE: Holds = {(SECOND, ANN_BTC): 7, (SECOND, BOB_ETH): 8}
+
+
+def test_locked_balances_are_those_that_are_named(tx: Transaction) -> None:
+    other = BalanceKey(ANN, "ofcusd")
+    found = store.lock_balances(tx, [ANN_ETH, BOB_BTC, other])
+    assert found == {ANN_ETH: Balance(100, 50), BOB_BTC: Balance(100, 50), other: Balance(0, 0)}
+
+
+def test_entry_moves_the_balances_that_it_names(tx: Transaction) -> None:
+    one = entry(EntryKind.DEPOSIT)
+    parts = [Movement(ANN_BTC, 5, -2), Movement(ANN_BTC, -1, 0), Movement(BOB_BTC, -4, 2), Movement(BOB_ETH, 0, 0)]
+    store.post(tx, one, parts)
+    assert moved(tx) == posted(tx, one) == {ANN_BTC: (4, -2), BOB_BTC: (-4, 2)}
+    missing = BalanceKey(ANN, "ofcusd")
+    with pytest.raises(LookupError):
+        store.post(tx, entry(EntryKind.DEPOSIT), [Movement(missing, 1, 0), Movement(missing, -1, 0)])
+
+
+def test_hold_is_set_or_removed(tx: Transaction) -> None:
+    put(tx, BESIDE | {(FIRST, ANN_BTC): 5, (FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 2})
+    put(tx, {(FIRST, ANN_BTC): 0, (FIRST, BOB_BTC): 9, (THIRD, ANN_BTC): 0, (THIRD, BOB_ETH): 1})
+    assert held(tx) == BESIDE | {(FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 9, (THIRD, BOB_ETH): 1}
+    assert moved(tx) == {}
+
+
+def test_holds_of_causes_and_of_accounts(tx: Transaction) -> None:
+    put(tx, BESIDE | {(FIRST, ANN_BTC): 5, (FIRST, BOB_BTC): 2})
+    assert store.holds_of(tx, [FIRST, THIRD]) == {FIRST: {ANN_BTC: 5, BOB_BTC: 2}, THIRD: {}}
+    assert store.holds_on(tx, [FIRST, THIRD], [BOB]) == {FIRST: {BOB_BTC: 2}, THIRD: {}}
+    store.drop_holds(tx, [FIRST, THIRD])
+    assert held(tx) == BESIDE
+
+
+def test_hold_is_reduced_or_ended(tx: Transaction) -> None:
+    put(tx, BESIDE | {(FIRST, ANN_BTC): 7, (FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 2, (FIRST, BOB_ETH): 4})
+    store.reduce_holds(tx, FIRST, {ANN_BTC: 7, BOB_BTC: 1})
+    assert held(tx) == BESIDE | {(FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 1, (FIRST, BOB_ETH): 4}
+    with pytest.raises(AssertionError):
+        store.reduce_holds(tx, FIRST, {ANN_ETH: 4})
+
+
+def test_release_returns_what_one_cause_held(tx: Transaction) -> None:
+    put(tx, BESIDE | {(FIRST, ANN_BTC): 5, (FIRST, BOB_BTC): 2})
+    one = entry(EntryKind.SETTLEMENT_REJECTED)
+    store.release_holds(tx, one)
+    assert held(tx) == BESIDE
+    assert moved(tx) == posted(tx, one) == {ANN_BTC: (5, -5), BOB_BTC: (2, -2)}
+
+
+def test_liabilities_are_held_in_place_of_former_holds(tx: Transaction) -> None:
+    put(tx, BESIDE | {(THIRD, ANN_BTC): 5, (THIRD, ANN_ETH): 3, (THIRD, BOB_BTC): 2})
+    one = entry()
+    short = store.hold_liabilities(tx, one, needs({ANN_BTC: 105, BOB_BTC: 2, BOB_ETH: 6}), [THIRD])()
+    assert short == []
+    assert held(tx) == BESIDE | {(FIRST, ANN_BTC): 105, (FIRST, BOB_BTC): 2, (FIRST, BOB_ETH): 6}
+    assert moved(tx) == posted(tx, one) == {ANN_BTC: (-100, 100), ANN_ETH: (3, -3), BOB_ETH: (-6, 6)}
+
+
+def test_liabilities_that_are_not_covered_are_named(tx: Transaction) -> None:
+    put(tx, {(THIRD, ANN_BTC): 5})
+    liability = needs({ANN_BTC: 106, ANN_ETH: 100, BOB_BTC: 101})
+    wanted = [Shortfall(ANN, "ofcbtc", 106, 105), Shortfall(BOB, "ofcbtc", 101, 100)]
+    covered = store.coverage(liability, [THIRD])
+    rows = tx.connection.execute(covered.query, dict(covered.values)).fetchall()
+    assert {BalanceKey(*row[:2]): tuple(map(int, row[2:])) for row in rows} == {
+        ANN_BTC: (106, 105, 1),
+        ANN_ETH: (100, 100, 0),
+        BOB_BTC: (101, 100, 1),
+    }
+    assert sorted(store.hold_liabilities(tx, entry(), liability, [THIRD])(), key=str) == sorted(wanted, key=str)
+
+
+def test_holds_of_a_settlement_become_what_it_needs_now(tx: Transaction) -> None:
+    put(tx, BESIDE | {(FIRST, ANN_BTC): 5, (FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 2, (THIRD, BOB_BTC): 4})
+    one = entry(cause=SECOND)
+    assert store.replace_holds(tx, one, FIRST, needs({ANN_BTC: 105, BOB_BTC: 1, BOB_ETH: 6}), [THIRD]) == []
+    assert held(tx) == BESIDE | {(FIRST, ANN_BTC): 105, (FIRST, BOB_BTC): 1, (FIRST, BOB_ETH): 6}
+    assert (
+        moved(tx)
+        == posted(tx, one)
+        == {
+            ANN_BTC: (-100, 100),
+            ANN_ETH: (3, -3),
+            BOB_BTC: (5, -5),
+            BOB_ETH: (-6, 6),
+        }
+    )
+    short = store.replace_holds(tx, entry(cause=SECOND), FIRST, needs({ANN_BTC: 106, BOB_ETH: 6}))
+    assert short == [Shortfall(ANN, "ofcbtc", 106, 105)]
+
+
+def test_disputes_take_holds_over_in_their_order(tx: Transaction) -> None:
+    put(tx, {(FIRST, ANN_BTC): 10, (FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 4, (FIRST, BOB_ETH): 5})
+    targets = Relation(
+        "SELECT dispute_id, rank, account_id, currency, quantity FROM unnest("
+        "%(disputes)s::uuid[], %(ranks)s::bigint[], %(of)s::uuid[], %(names)s::text[], %(quantities)s::numeric[])"
+        " AS given (dispute_id, rank, account_id, currency, quantity)",
+        {
+            "disputes": [THIRD, SECOND, THIRD, SECOND, SECOND],
+            "ranks": [2, 1, 2, 1, 1],
+            "of": [ANN, ANN, ANN, BOB, BOB],
+            "names": ["ofcbtc", "ofcbtc", "ofceth", "ofcbtc", "ofceth"],
+            "quantities": list(map(Decimal, [9, 6, 2, 4, 9])),
+        },
+    )
+    store.hand_holds_to_disputes(tx, PARTNER, FIRST, targets)
+    assert held(tx) == {
+        (SECOND, ANN_BTC): 6,
+        (THIRD, ANN_BTC): 4,
+        (FIRST, ANN_ETH): 1,
+        (THIRD, ANN_ETH): 2,
+        (SECOND, BOB_BTC): 4,
+        (SECOND, BOB_ETH): 5,
+    }
+    assert moved(tx) == {}
