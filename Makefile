@@ -8,7 +8,7 @@ PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors sbom typescript site attack races simulate clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site attack races simulate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
 	@echo 'make examples        record anew what /openapi.json shows as examples'
 	@echo 'make doors           through how many modules, packages and changes of file a request goes'
+	@echo 'make screenshots     records the pages of the console into docs/images, from the demo network (chromium)'
 	@echo 'make errors          make docs/reference/errors.md from the registry of errors'
 	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
 	@echo 'make typescript      the package of the TypeScript client, with types of our OpenAPI document (dist/)'
@@ -168,6 +169,10 @@ doors: install
 # docs/reference/errors.md, made from the registry of errors.
 errors: install
 	$(BIN)/python -m tools.errors_page
+
+# Every page of the console, light, dark and as on a phone. Needs Debian's package chromium.
+screenshots: install
+	@$(BIN)/python -m tools.screenshots
 
 examples: install
 	$(BIN)/pytest --record-examples $$($(BIN)/python -m tools.operations_page --tests)

@@ -192,6 +192,7 @@ def opened_runtime(
             settings.oversight(sandbox=isinstance(opened.clock, SharedClock)),
             SecondFactorTerms(required=settings.second_factor_required),
             _notifications(settings),
+            settings.console(),
         )
         if token is not None:
             try:

@@ -127,6 +127,16 @@ class SecondFactorTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleTerms:
+    """How long a session of the console lasts. All but ``wall`` are settings."""
+
+    idle: timedelta = timedelta(minutes=30)
+    longest: timedelta = timedelta(hours=12)
+    wall: Clock = field(default_factory=SystemClock)
+    """The clock for sessions: people sit before a sandbox in real time, wherever its clock is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Oversight:
     """How operators watch over one another. Every term is a setting."""
 
@@ -188,6 +198,7 @@ class Runtime:
     oversight: Oversight = field(default_factory=Oversight)
     second_factor: SecondFactorTerms = field(default_factory=SecondFactorTerms)
     notifications: NotificationTerms = field(default_factory=NotificationTerms)
+    console: ConsoleTerms = field(default_factory=ConsoleTerms)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
@@ -9,10 +10,11 @@ from pydantic_settings import BaseSettings
 
 from clearwindow.capacity_settings import ENV_PREFIX, LONGEST_SECONDS
 from clearwindow.core.setting_values import Folder, Proxies, Secret, Text
-from clearwindow.runtime import Limits, ServerLimits
+from clearwindow.runtime import ConsoleTerms, Limits, ServerLimits
 
 _DEFAULT: Final = Limits()
 _SERVER: Final = ServerLimits()
+_CONSOLE: Final = ConsoleTerms()
 _LARGEST_PAYLOAD_BYTES: Final = 64 * 1024
 """The table of the evidence has the same limit."""
 
@@ -184,6 +186,25 @@ class ServerSettings(BaseSettings):
         "needs the extra `shared-limits`. While the store does not answer, each process counts its own requests, "
         "and logs `rate_limit_store_away` once a minute.",
     )
+
+    console_idle_minutes: int = Field(
+        default=_CONSOLE.idle // timedelta(minutes=1),
+        ge=1,
+        le=1440,
+        description="After how many minutes without a page or an act of its user a session of the console ends. "
+        "Pages that only keep themselves up to date do not count.",
+    )
+    console_session_hours: float = Field(
+        default=_CONSOLE.longest / timedelta(hours=1),
+        gt=0,
+        le=168,
+        description="After how many hours a session of the console ends, whatever its user does.",
+    )
+
+    def console(self) -> ConsoleTerms:
+        return ConsoleTerms(
+            idle=timedelta(minutes=self.console_idle_minutes), longest=timedelta(hours=self.console_session_hours)
+        )
 
     def limits(self) -> Limits:
         return Limits(

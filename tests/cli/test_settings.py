@@ -38,6 +38,8 @@ WRONG = [
     ("APPROVALS_NEEDED", "-1", "must be a whole number from 0 to 10"),
     ("PROPOSAL_DAYS", "0", "must be a number, more than 0 and at most 365"),
     ("KEY_COOL_OFF_HOURS", "-1", "must be a whole number from 0 to 8760"),
+    ("CONSOLE_IDLE_MINUTES", "0", "must be a whole number from 1 to 1440"),
+    ("CONSOLE_SESSION_HOURS", "0", "must be a number, more than 0 and at most 168"),
     ("PORT", "hunter2", "must be a whole number from 0 to 65535"),
     ("PORT", "65536", "must be a whole number from 0 to 65535"),
     ("TLS_CERTIFICATE", "~nobody-has-this-name/c.pem", "begins with ~, and the home folder it means is not known"),

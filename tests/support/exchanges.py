@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clearwindow.web.openapi import NETWORK_PREFIX
 from tests.support.descriptions import Answer, Tally, contract, contract_problems, own, own_problems
 
-_NOT_OF_THE_API: Final = ("/docs", "/openapi.json", "/probe", "/api/probe", "/bench")
+_NOT_OF_THE_API: Final = ("/docs", "/console", "/openapi.json", "/probe", "/api/probe", "/bench")
 _EXAMPLE_CHARACTERS: Final = 6_000
 
 

@@ -23,11 +23,13 @@ class Presented:
         token_sha256: the token's hash, as it is stored.
         signed: the request names only the hash, and must prove with an HMAC that its sender has the token.
         address: where the request comes from; None if it is not known.
+        of_console: it is the value of a session of the console, and no token.
     """
 
     token_sha256: bytes
     signed: bool
     address: IPv4Address | IPv6Address | None = None
+    of_console: bool = False
 
 
 @dataclass(frozen=True, slots=True)

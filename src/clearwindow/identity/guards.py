@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Final, TypeVar
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -28,7 +26,8 @@ from clearwindow.api.routing import Route
 from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError
 from clearwindow.core.work import Work
 from clearwindow.identity import programs, roles, rules, store
-from clearwindow.identity.models import Member, MemberRole, Operator, OperatorRole, Token
+from clearwindow.identity.callers import member_of, operator_of
+from clearwindow.identity.models import Member, Operator, Token
 
 T = TypeVar("T")
 _bearer: Final = HTTPBearer(auto_error=False, scheme_name="bearer", description="A token made by the operator.")
@@ -98,24 +97,17 @@ def _operator(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
         if bootstrap and hmac.compare_digest(bootstrap, presented):
             record = store.find_bootstrap_operator(tx)
             if record is not None:
-                return _admitted(request, record.id, record.name, record.role)
+                return _admitted(request, Operator(record.id, record.name, request_id_of(request), record.role))
         token = _usable(request, store.find_token(tx, presented), tx.now())
-    if token.operator_id is None or token.operator_name is None or token.operator_role is None:
-        raise NotAuthenticatedError("not_an_operator", "this API needs an operator's token")
+    operator = operator_of(token, request_id_of(request))
     programs.require_use(token, operation_of(request))
-    own = None if token.role is None else OperatorRole(token.role)
-    role = roles.narrowed(token.operator_role, own)
-    admitted = _admitted(request, token.operator_id, token.operator_name, role, token.made_by)
-    approved = token.id if token.deposits_proposal_id is not None else None
-    return replace(admitted, program=token.program, deposit_token_id=approved)
+    return _admitted(request, operator)
 
 
-def _admitted(
-    request: Request, operator_id: UUID, name: str, role: OperatorRole, token_made_by: UUID | None = None
-) -> Operator:
-    note_caller(request.scope, operator_id=str(operator_id), role=str(role))
-    roles.require_operator_role(role, operation_of(request))
-    return Operator(operator_id, name, request_id_of(request), role, token_made_by)
+def _admitted(request: Request, operator: Operator) -> Operator:
+    note_caller(request.scope, operator_id=str(operator.operator_id), role=str(operator.role))
+    roles.require_operator_role(operator.role, operation_of(request))
+    return operator
 
 
 def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCredentials | None) -> Member:
@@ -125,21 +117,16 @@ def _member(request: Request, named: str | None, bearer: HTTPAuthorizationCreden
     token = _usable(request, token, now)
     enterprise_id = rules.require_member(token, named)
     rules.require_permission(token, rules.needed_scopes(request.method))
-    if token.user_id is None or token.member_role is None:
-        raise LookupError("a token of an enterprise has a user, who is its member")
-    role = roles.narrowed(token.member_role, None if token.role is None else MemberRole(token.role))
-    note_caller(request.scope, role=str(role))
-    roles.require_member_role(role, operation_of(request))
+    member = member_of(token, enterprise_id, request_id_of(request))
+    note_caller(request.scope, role=str(member.role))
+    roles.require_member_role(member.role, operation_of(request))
     header = request.headers.get("enterprise-id")
     if header is not None and header != enterprise_id:
         raise InvalidRequestError(
             "enterprise_header_differs",
             "the enterprise-id header names another enterprise than the path or the token",
         )
-    may_use, made_by = token.may_use_custodian_key, token.made_by
-    return Member(
-        enterprise_id, token.user_id, request_id_of(request), role, may_use, made_by, program=token.program
-    )
+    return member
 
 
 def _token(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Token | None:
@@ -173,11 +160,11 @@ def _usable(request: Request, token: Token | None, now: datetime) -> Token:
         if visit is not None:
             visit.forget()
         raise
-    _note(request, usable)
+    note_token(request, usable)
     return usable
 
 
-def _note(request: Request, token: Token) -> None:
+def note_token(request: Request, token: Token) -> None:
     """Tells the log whose token it is. Only after its holder has proved to have it: before, anybody may name it."""
     note_caller(
         request.scope,

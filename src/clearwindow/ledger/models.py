@@ -97,6 +97,15 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldTotal:
+    """How much one cause holds of a currency, in how many holds."""
+
+    currency: str
+    quantity: int
+    holds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """An amount, in base units, that an account holds for one open cause."""
 

@@ -98,6 +98,10 @@ DELETE FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 -- name: list_holds
 SELECT cause_id, account_id, currency, quantity FROM hold WHERE cause_id = ANY(%(cause_ids)s)
 
+-- name: held_totals
+SELECT currency, sum(quantity) AS quantity, count(*) AS holds FROM hold
+WHERE cause_id = %(cause_id)s GROUP BY currency ORDER BY currency
+
 -- name: list_holds_on
 SELECT cause_id, account_id, currency, quantity FROM hold
 WHERE cause_id = ANY(%(cause_ids)s) AND account_id = ANY(%(account_ids)s)

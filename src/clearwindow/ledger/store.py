@@ -23,6 +23,7 @@ from clearwindow.ledger.models import (
     Balances,
     Entry,
     EntryFilter,
+    HeldTotal,
     Hold,
     HoldCause,
     JournalEntry,
@@ -180,6 +181,11 @@ def holds_of(tx: Transaction, cause_ids: Iterable[UUID]) -> dict[UUID, dict[Bala
     for row in tx.all(_HoldRow, sql["list_holds"], cause_ids=causes):
         held[row.cause_id][BalanceKey(row.account_id, row.currency)] = row.quantity
     return held
+
+
+def held_totals(tx: Transaction, cause_id: UUID) -> list[HeldTotal]:
+    """Returns how much a cause holds of each currency."""
+    return tx.all(HeldTotal, sql["held_totals"], cause_id=cause_id)
 
 
 def holds_on(

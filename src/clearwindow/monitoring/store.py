@@ -20,3 +20,8 @@ def network_state(tx: Transaction) -> NetworkState:
         lock_waits = tx.ask.one(LockWaits, sql["lock_waits"])
         archive = tx.ask.first(Archive, sql["archive"])
     return NetworkState(settlements(), waiting(), checks(), lock_waits(), archive())
+
+
+def last_checks(tx: Transaction) -> list[LastCheck]:
+    """Returns the last check of each kind."""
+    return tx.all(LastCheck, sql["checks"], now=tx.now())

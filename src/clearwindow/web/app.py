@@ -13,6 +13,9 @@ from pydantic.alias_generators import to_camel
 from clearwindow.api import problems
 from clearwindow.api.capacity import Capacity
 from clearwindow.api.limits import CallerLimits
+from clearwindow.api.lookups import Known, Presented
+from clearwindow.console.router import console_router
+from clearwindow.console.sessions import find_known as find_sessions
 from clearwindow.core.work import CapacityTerms
 from clearwindow.identity.presented import find_known
 from clearwindow.runtime import Runtime
@@ -51,7 +54,7 @@ def create_app(
     app.state.runtime = runtime
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     problems.register(app)
-    for router in (docs_page.router, errors_page.router, *routers):
+    for router in (docs_page.router, errors_page.router, *routers, console_router()):
         app.include_router(router)
     app.state.capacity = Capacity(capacity)
     app.state.room = Room(app.state.capacity, routers)
@@ -59,6 +62,15 @@ def create_app(
         Edge,
         limits=limits,
         capacity=app.state.capacity,
-        find=lambda presented: find_known(app.state.runtime, presented),
+        find=lambda presented: _find(app.state.runtime, presented),
     )
     return app
+
+
+def _find(runtime: Runtime, presented: Sequence[Presented]) -> Sequence[Known | None]:
+    """Returns which of the tokens and of the console's sessions are in force. One statement for each of the two."""
+    tokens = [each for each in presented if not each.of_console]
+    sessions = [each for each in presented if each.of_console]
+    of_tokens = iter(find_known(runtime, tokens) if tokens else ())
+    of_sessions = iter(find_sessions(runtime, sessions) if sessions else ())
+    return [next(of_sessions if each.of_console else of_tokens) for each in presented]

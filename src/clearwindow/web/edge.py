@@ -25,6 +25,9 @@ from clearwindow.api.lookups import Find
 from clearwindow.api.problems import answer_to
 from clearwindow.api.rates import Rates, Visit
 from clearwindow.api.request import address_of, caller_in, note_head, note_request_id, note_visit
+from clearwindow.console.assets import ASSETS_PATH
+from clearwindow.console.error_pages import page_of
+from clearwindow.console.presented import is_of_console, session_in
 from clearwindow.core import tracing
 from clearwindow.core.errors import RequestError
 from clearwindow.core.work import Purpose, working_for
@@ -35,7 +38,8 @@ log = structlog.get_logger(__name__)
 
 LIMITED_PREFIX: Final = "/api/"
 """Health, metrics and the reference are never limited: they answer just when a server is busy. A signed call there
-is limited like others, because its HMAC is verified with the database."""
+is limited like others, because its HMAC is verified with the database. Pages of the console are limited, too; its
+own files are not."""
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 LIMIT_HEADER: Final = "RateLimit-Limit"
@@ -116,22 +120,26 @@ class Edge:
         address = caller_address(request.client.host if request.client else None)
         is_signed = signer_in(request.headers) is not None
         use_capacity(self._capacity)
-        if not scope["path"].startswith(LIMITED_PREFIX) and not is_signed:
+        path: str = scope["path"]
+        of_console = is_of_console(path)
+        if not _is_limited(path) and not is_signed:
             with working_for(f"address {address}", Purpose.READING):
                 await self._app(scope, receive, passage.answer)
             return
         try:
-            visit = await self._rates.enter(presented_in(request.headers, address_of(request)), address)
+            presented = session_in(request) if of_console else presented_in(request.headers, address_of(request))
+            visit = await self._rates.enter(presented, address)
             passage.visit = visit
             note_visit(scope, visit)
             with working_for(visit.owner, Purpose.READING):
-                if is_signed:
+                if is_signed and not of_console:
                     await self._signed_calls(scope, receive, passage.answer)
                     return
                 async with self._capacity.request(visit.owner):
                     await self._app(scope, receive, passage.answer)
         except (RequestError, psycopg.Error) as error:
-            await (await answer_to(request, error))(scope, receive, passage.answer)
+            answer = await answer_to(request, error)
+            await (page_of(answer) if of_console else answer)(scope, receive, passage.answer)
 
 
 class _HeadAsGet:
@@ -155,6 +163,10 @@ class _HeadAsGet:
             await self._app(as_get, receive, send_without_body)
         finally:
             scope.update({name: as_get[name] for name in ("route", "path_params") if name in as_get})
+
+
+def _is_limited(path: str) -> bool:
+    return path.startswith(LIMITED_PREFIX) or (is_of_console(path) and not path.startswith(ASSETS_PATH))
 
 
 def _traced(scope: Scope) -> AbstractContextManager[tracing.Span]:

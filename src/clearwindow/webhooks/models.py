@@ -41,6 +41,15 @@ class DeliveryStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """What became of the messages about one event: how many have this status."""
+
+    event_id: UUID
+    status: DeliveryStatus
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where an enterprise receives events. ``event_types`` is None for all types that are not opt-in."""
 

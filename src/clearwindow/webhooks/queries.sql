@@ -179,6 +179,10 @@ WHERE delivery.endpoint_id = %(endpoint_id)s
   AND (%(created_on_or_after)s::timestamptz IS NULL OR delivery.owed_since >= %(created_on_or_after)s)
   AND (%(created_before)s::timestamptz IS NULL OR delivery.owed_since < %(created_before)s)
 
+-- name: outcomes
+SELECT event_id, status, count(*) AS messages FROM webhook_delivery
+WHERE event_id = ANY(%(event_ids)s) GROUP BY event_id, status
+
 -- name: list_attempts
 SELECT attempt.position, attempt.number, {seen_event_id} AS event_id, event.type AS event_type, attempt.started_at,
        attempt.duration_milliseconds, attempt.succeeded, attempt.status_code, attempt.problem

@@ -26,6 +26,7 @@ from clearwindow.webhooks.models import (
     Endpoint,
     EndpointFilter,
     EndpointStatus,
+    EventOutcome,
     OwedMessage,
     Secret,
     SeenEvent,
@@ -165,6 +166,11 @@ def replay_range(
 def list_deliveries(tx: Transaction, endpoint: Endpoint, wanted: DeliveryFilter, part: Slice) -> Listing[Delivery]:
     values = asdict(wanted) | _of_endpoint(tx, endpoint, wanted.event_ids)
     return keyset_page(tx, Delivery, sql["list_deliveries"], values, _LAST_POSITION_FIRST, part)
+
+
+def outcomes(tx: Transaction, event_ids: Collection[UUID]) -> list[EventOutcome]:
+    """Returns what became of the messages about these events, replayed ones included."""
+    return tx.all(EventOutcome, sql["outcomes"], event_ids=list(event_ids))
 
 
 def list_attempts(tx: Transaction, endpoint: Endpoint, wanted: AttemptFilter, part: Slice) -> Listing[Attempt]:

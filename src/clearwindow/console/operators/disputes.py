@@ -1,0 +1,171 @@
+"""Disputes: those that stand, and one with what was settled, what is expected and what is adjusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from fastapi import Response
+
+from clearwindow.console.operations import Desk
+from clearwindow.console.operators import names
+from clearwindow.console.routing import Pages, Visit
+from clearwindow.console.rules import PREFIX
+from clearwindow.core.errors import InvalidRequestError, NotFoundError
+from clearwindow.core.money import AmountUnit, from_partner_amount
+from clearwindow.custody.operator_routes import list_currencies
+from clearwindow.network.operator_routes import get_connection
+from clearwindow.settlements.disputes.schemas import DisputeWithClosureOutput
+from clearwindow.settlements.operator_routes import (
+    cancel_closure,
+    close_dispute,
+    get_settlement,
+    list_closures,
+    list_disputes,
+    list_settlement_transfers,
+    review_closure,
+)
+from clearwindow.settlements.transfers.schemas import SettlementTransferOutput
+
+pages: Final = Pages(for_operators=True)
+
+_AMOUNT: Final = "amount-"
+_MOST: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One currency of a dispute, in base units as the client sees them. None: it is not named."""
+
+    currency: str
+    settled: int
+    expected: int
+    adjusted: int | None
+
+    @property
+    def difference(self) -> int:
+        return self.expected - self.settled
+
+
+@pages.shows("/disputes")
+def disputes(visit: Visit) -> Response:
+    wanted = visit.filters("closed", "retracted", "partnerIds", "settlementIds")
+    if not visit.request.query_params:
+        wanted |= {"closed": "false", "retracted": "false"}
+    found = visit.desk.listed(list_disputes, wanted)
+    sides = names.sides(visit.desk, (each.connection_id for each in found.body.disputes))
+    return visit.show("operators/disputes.html", found=found, sides=sides, wanted=wanted)
+
+
+@pages.shows("/disputes/{dispute_id}")
+def dispute(visit: Visit) -> Response:
+    desk, found = visit.desk, _found(visit)
+    settlement = desk.listed(get_settlement, {"pageSize": "1"}, settlement_id=found.disputed_settlement_id)
+    side = names.sides(desk, [found.connection_id]).get(found.connection_id)
+    closures = desk.listed(list_closures, {"disputeIds": found.id})
+    shown = settlement.body.settlement
+    return visit.show(
+        "operators/dispute.html",
+        dispute=found,
+        rows=rows_of(found, _settled(visit, found)),
+        settlement=shown,
+        side=side,
+        closures=closures.body.dispute_closures,
+        partner=names.partners(desk, [shown.partner_id]).get(shown.partner_id, shown.partner_id),
+        operators=names.operators(
+            desk, (each.reviewed_by for each in closures.body.dispute_closures if each.reviewed_by)
+        ),
+        code_needed=visit.needs_code(),
+    )
+
+
+@pages.does("/disputes/{dispute_id}/close", dispute)
+def close(visit: Visit) -> Response:
+    dispute_id = visit.path_ids["dispute_id"]
+    fields = {"adjustedTransfers": _amounts(visit), **visit.given("notes")}
+    visit.desk.act(close_dispute, fields, dispute_id=dispute_id)
+    return visit.go_to(f"{PREFIX}/disputes/{dispute_id}", "dispute_closed")
+
+
+@pages.does("/disputes/{dispute_id}/closures/{closure_id}/review", dispute)
+def review(visit: Visit) -> Response:
+    dispute_id, closure_id = visit.path_ids["dispute_id"], visit.path_ids["closure_id"]
+    fields = visit.given("decision", "notes")
+    visit.desk.act(review_closure, fields, closure_id=closure_id)
+    done = "closure_approved" if fields.get("decision") == "approved" else "closure_rejected"
+    return visit.go_to(f"{PREFIX}/disputes/{dispute_id}", done)
+
+
+@pages.does("/disputes/{dispute_id}/closures/{closure_id}/cancel", dispute)
+def cancel(visit: Visit) -> Response:
+    dispute_id, closure_id = visit.path_ids["dispute_id"], visit.path_ids["closure_id"]
+    answer = visit.desk.act(cancel_closure, visit.given("reason"), closure_id=closure_id)
+    return visit.go_to(f"{PREFIX}/disputes/{dispute_id}", visit.outcome(answer, "closure_cancelled"))
+
+
+def rows_of(dispute: DisputeWithClosureOutput, settled: Mapping[str, int]) -> list[Row]:
+    """Returns the currencies of a dispute side by side: settled, expected, adjusted."""
+    closure = dispute.dispute_closure
+    expected = {name: int(amount) for name, amount in dispute.expected_transfers.items()}
+    adjusted = {name: int(amount) for name, amount in closure.adjusted_transfers.items()} if closure else {}
+    return [
+        Row(name, settled.get(name, 0), expected.get(name, 0), adjusted.get(name, 0) if closure else None)
+        for name in sorted({*settled, *expected, *adjusted})
+    ]
+
+
+def _found(visit: Visit) -> DisputeWithClosureOutput:
+    wanted = {"disputeIds": visit.path_ids["dispute_id"]}
+    found = visit.desk.listed(list_disputes, wanted).body.disputes
+    if not found:
+        raise NotFoundError("dispute_not_found", "there is no dispute with this id")
+    return found[0]
+
+
+def _settled(visit: Visit, dispute: DisputeWithClosureOutput) -> Mapping[str, int]:
+    """Returns what the settlement moves on the connection, by currency. A gain of the client is positive."""
+    connection = visit.desk.read(get_connection, connection_id=dispute.connection_id).connection
+    account = connection.network_account_id
+    sums: dict[str, int] = {}
+    for sign, side in ((1, "destinationNetworkAccountIds"), (-1, "sourceNetworkAccountIds")):
+        for each in _transfers(visit.desk, dispute.disputed_settlement_id, {side: account}):
+            if each.dispute_closure_id is None:
+                sums[each.currency] = sums.get(each.currency, 0) + sign * int(each.quantity)
+    return sums
+
+
+def _transfers(desk: Desk, settlement_id: str, wanted: Mapping[str, str]) -> Iterator[SettlementTransferOutput]:
+    """Gives all transfers of one side: a broker's connection may have more than a page."""
+    size = min(_MOST, desk.runtime.limits.page_size)
+    for number in count():
+        part = {"pageSize": str(size), "pageNumber": str(number)}
+        found = desk.listed(list_settlement_transfers, {**wanted, **part}, settlement_id=settlement_id).body
+        yield from found.settlement_transfers
+        if len(found.settlement_transfers) < size:
+            return
+
+
+def _amounts(visit: Visit) -> dict[str, str]:
+    """Returns the amounts of the form, which are in coins, in base units. Empty fields and zeros are left out."""
+    decimals = {each.name: each.decimals for each in visit.desk.read(list_currencies, "currencies").currencies}
+    given = {
+        name.removeprefix(_AMOUNT): text.strip() for name, text in visit.form.items() if name.startswith(_AMOUNT)
+    }
+    return {name: text for name, raw in given.items() if (text := _base_units(name, raw, decimals)) != "0"}
+
+
+def _base_units(name: str, raw: str, decimals: Mapping[str, int]) -> str:
+    text = raw.replace("\u202f", "").replace("\u2212", "-").removeprefix("+")
+    if not text:
+        return "0"
+    digits = text.removeprefix("-")
+    fits = digits.replace(".", "", 1).isdecimal() and digits.isascii() and not digits.startswith(".")
+    number = from_partner_amount(digits, AmountUnit.DECIMAL, decimals.get(name, 0)) if fits else None
+    if number is None:
+        raise InvalidRequestError(
+            "request_invalid",
+            f"{name}: enter an amount in coins with at most {decimals.get(name, 0)} decimals, such as -1.5",
+        )
+    return str(-number if text.startswith("-") else number)
