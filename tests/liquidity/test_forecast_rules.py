@@ -120,7 +120,7 @@ def test_what_is_overdue_happens_now() -> None:
 
 def known(settlement: Settlement, minutes: int = 0) -> list[tuple[datetime, Outcome, SettlementState]]:
     found = steps_for_client(settlement, NOW + timedelta(minutes=minutes))
-    assert not any(step.available or step.gaps or step.top_ups for step in found)
+    assert all(step.available == {} and not step.gaps and not step.top_ups for step in found)
     return [(step.at, step.outcome, step.state) for step in found]
 
 

@@ -77,6 +77,20 @@ def test_adjustments_that_nobody_can_pay_are_all_named() -> None:
         rules.require_carriable({"ofcbtc": -8}, {"ofcbtc": 3}, PAYING)
 
 
+def test_adjustment_of_one_unit_is_paid_by_custody() -> None:
+    rules.require_carriable({"ofcbtc": 1}, {}, {"ofcbtc": Paying(custody=1, connection=0)})
+    with pytest.raises(UnprocessableError, match=r"^ofcbtc: 1 is more than there is in custody \(0\)") as error:
+        rules.require_carriable({"ofcbtc": 1}, {}, {"ofcbtc": Paying(custody=0, connection=5)})
+    refused = {
+        "currency": "ofcbtc",
+        "adjusted": "1",
+        "account": "custody",
+        "balance": "0",
+        "settlementAmounts": "0",
+    }
+    assert error.value.details == {"adjustments": [refused]}
+
+
 def test_only_a_closure_that_was_taken_and_has_not_run_is_cancelled() -> None:
     taken = replace(DISPUTE, settled_in_settlement_id=SETTLEMENT.id)
     rules.require_cancellable(APPROVED, taken, ran=False)
