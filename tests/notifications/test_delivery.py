@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
 from clearwindow.core.clock import ManualClock
 from clearwindow.events import outbox
-from clearwindow.events.catalogue import CATALOGUE
+from clearwindow.events.data_schemas import data_schema
 from clearwindow.events.models import Event, EventType
 from clearwindow.notifications import rules, telling
 from clearwindow.notifications.senders import Senders
@@ -34,9 +35,16 @@ def trader(network: Network) -> ClientHandle:
 
 def happens(post: Post, *names: str, kind: EventType = EventType.DISPUTE_CREATED, to: str = "fund") -> None:
     """Records one event for each name, which its message tells."""
-    others = dict.fromkeys(CATALOGUE[kind].fields, "x")
+    described = data_schema(kind)
+    others = {name: example(described["properties"][name]) for name in described["required"]}
     with post.runtime.transaction() as tx:
         outbox.record(tx, [Event(kind, to, tx.new_id(), others | {NAMED[kind]: name}) for name in names])
+
+
+def example(schema: dict[str, Any]) -> object:
+    """Returns a value of this kind, for a field that the test does not look at."""
+    values = {"boolean": True, "array": [], "object": {}, "string": "2026-01-05T12:00:00.000Z"}
+    return schema["enum"][0] if "enum" in schema else values[schema["type"]]
 
 
 def told(post: Post, address: str = ADDRESS) -> list[str]:
