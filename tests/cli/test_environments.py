@@ -144,14 +144,9 @@ def test_every_command_works_or_ends_in_one_line(ground: Ground, name: str) -> N
     member = ["--enterprise", "é…", "--token-file", str(ground.token), "--key-file", str(ground.key)]
     hidden = 1 in (*place.closed, *place.unread, *place.full)
     works = not (place.full or place.unread)
-    everywhere: dict[tuple[str, ...], bool] = {
-        ("check", *at): works,
-        ("token", "create", "--operator", "ada", "--json", *at): works,
-        ("exchange", "--url", "nonsense", *member): False,
-    }
+    everywhere: dict[tuple[str, ...], bool] = {("check", *at): works}
     # Every command writes in the same way, and these write all that there is to write.
     of_streams = {
-        ("sandbox", "seed", "--help"): works,
         ("keys", "generate", "--json"): works,
         ("sign", "--key-file", str(ground.key), "--payload-file", str(ground.payload)): works,
         ("sandbox", "reset", *at): False,
@@ -159,7 +154,8 @@ def test_every_command_works_or_ends_in_one_line(ground: Ground, name: str) -> N
     }
     # These look for other servers, files and folders.
     of_surroundings = {
-        ("sandbox", "clock", *at): works,
+        ("token", "create", "--operator", "ada", "--json", *at): works,
+        ("exchange", "--url", "nonsense", *member): False,
         ("sandbox", "seed", "--url", ELSEWHERE, "--operator-token", "x" * 20, "--out", "/nowhere/n.json"): False,
         ("trader", "--url", "nonsense", *member, "--port", "0"): False,
         # A whole rehearsal takes longer than all of these; tests/simulator/rehearsal runs one.
@@ -188,8 +184,8 @@ BYTES: Final = os.fsdecode(b"\xff")
 
 @pytest.mark.parametrize(
     ("name", "variables"),
-    [(ODD, {}), (ODD, ASCII), ("a,b", {}), ("t" * 120, {}), (BYTES, {}), (BYTES, ASCII), (" x ", ASCII)],
-    ids=["odd", "odd-ASCII", "comma", "long", "bytes", "bytes-ASCII", "spaces-ASCII"],
+    [(ODD, ASCII), ("a,b", {}), ("t" * 120, {}), (BYTES, ASCII), (" x ", ASCII)],
+    ids=["odd", "comma", "long", "bytes", "spaces"],
 )
 def test_server_works_in_any_place(name: str, variables: dict[str, str]) -> None:
     with temporary_folder("place") as folder:
@@ -200,9 +196,8 @@ def test_server_works_in_any_place(name: str, variables: dict[str, str]) -> None
         data = folder / name / "data"
         at = ("--data", os.fsencode(data))
         with _serving(data, place) as url:
-            for arguments in (["check"], ["token", "create", "--operator", "ada"], ["sandbox", "clock"]):
-                # Another TMPDIR than the server's.
-                assert run([*arguments, *at], Place(variables), folder / "x").code == 0
+            # Another TMPDIR than the server's.
+            assert run(["token", "create", "--operator", "ada", *at], Place(variables), folder / "x").code == 0
             with loopback_client(base_url=url) as client:
                 assert client.get("/readyz").status_code == 200
         assert run(["check", *at], place, folder / "x").code == 0

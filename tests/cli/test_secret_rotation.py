@@ -37,6 +37,10 @@ FORMER: Final = SECRET_KEY.hex()
 NEW: Final = "5a" * 32
 NOT_SEALED: Final = {
     "access_token.token_sha256",
+    "console_link.settings_proof",
+    "console_link.value_sha256",
+    "console_session.settings_proof",
+    "console_session.value_sha256",
     "custodian_signature.payload_sha256",
     "go_account_key.public_key",
     "key_set.public_keys",
