@@ -131,8 +131,16 @@ class Run:
         )
 
     def _ask(self, question: str, *values: object) -> tuple[int]:
-        with psycopg.connect(self._looking, autocommit=True) as connection:
-            return connection.execute(question.encode(), values).fetchone() or (0,)
+        """Asks the server that takes writes, again and again: after a scene, Patroni may restart it once more."""
+        give_up_at = time.monotonic() + _RECOVERED_SECONDS
+        while True:
+            try:
+                with psycopg.connect(self._looking, autocommit=True) as connection:
+                    return connection.execute(question.encode(), values).fetchone() or (0,)
+            except psycopg.OperationalError:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.2)
 
     def _wait_until_all_write(self) -> None:
         """Returns when the bare client and each desk have written once more, at most a minute later."""
@@ -157,8 +165,9 @@ class Run:
 
         def look() -> None:
             while not stop.wait(0.2):
-                with suppress(psycopg.Error):
-                    most[0] = max(most[0], self._ask(_EARLY)[0])
+                with suppress(psycopg.Error), psycopg.connect(self._looking, autocommit=True) as connection:
+                    (found,) = connection.execute(_EARLY.encode()).fetchone() or (0,)
+                    most[0] = max(most[0], found)
 
         thread = threading.Thread(target=look)
         thread.start()
