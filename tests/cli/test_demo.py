@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from clearwindow.simulator.server import temporary_folder
 from tests.support.processes import command
 
 LINES = (
@@ -26,9 +29,15 @@ LINES = (
 )
 
 
-def test_the_demo_runs_to_balanced_books() -> None:
-    # The user's settings must not lead the demo to a database that is in use.
-    played = command("demo", database_url="postgresql://nobody@nowhere.invalid/nothing", data_dir="/nowhere")
+def test_the_demo_runs_to_balanced_books_on_a_poor_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with temporary_folder("demo") as folder:
+        temporary = folder / ("t" * 100) / 'ü, "x"'
+        temporary.mkdir(parents=True)
+        surroundings = {"TMPDIR": str(temporary), "ALL_PROXY": "socks5://127.0.0.1:1", "SSL_CERT_FILE": "/nowhere"}
+        for name, value in surroundings.items():
+            monkeypatch.setenv(name, value)
+        # The user's settings must not lead the demo to a database that is in use.
+        played = command("demo", database_url="postgresql://nobody@nowhere.invalid/nothing", data_dir="/nowhere")
     assert played.returncode == 0, played.stdout + played.stderr
     assert played.stderr == ""
     at = 0

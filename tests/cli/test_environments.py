@@ -236,16 +236,6 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("the server did not start")
 
 
-def test_demo_runs_on_a_poor_machine() -> None:
-    with temporary_folder("demo") as folder:
-        temporary = folder / ("t" * 100) / 'ü, "x"'
-        temporary.mkdir(parents=True)
-        proxies = {"ALL_PROXY": "socks5://127.0.0.1:1", "SSL_CERT_FILE": "/nowhere"}
-        ended = run(["demo"], Place(ASCII | proxies | {"TMPDIR": str(temporary)}), folder / "x")
-    assert ended.code == 0, ended
-    assert ended.out.isascii()
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -45,7 +45,6 @@ EMBEDDED_KILLS: Final = (
 )
 APART_KILLS: Final = (
     (kinds.SmallSettlement, "insert hold", Target.API),
-    (kinds.OnChain, "insert ledger_entry, 3", Target.API),
     (kinds.StandingTopUp, "update balance", Target.WORKER),
     (kinds.Proposal, DURABLE, Target.API),
     (kinds.Deposit, "insert webhook_attempt", Target.WORKER),
