@@ -173,7 +173,11 @@ def test_dispute_is_closed_and_reviewed_by_two(
     assert ada.id in {actor for _, actor in audited(scene.testbed.operator, closure["id"])}
 
 
-@pytest.mark.parametrize("amount", ["1e3", "0.000000001", "--1", "-", "1,5", "\u0663", "NaN"])
+@pytest.mark.parametrize(
+    "amount",
+    ["1e3", "0.000000001", "--1", "+-5", "-", "1,5", "\u0663", "NaN", "9" * 5_000],
+    ids=lambda text: text[:12],
+)
 def test_amount_that_is_none_is_refused_and_stays_in_the_form(visitor: Visitor, scene: Scene, amount: str) -> None:
     visitor.sign_in(OPERATOR_TOKEN)
     page = visitor.get(f"/console/disputes/{scene.dispute_id}")

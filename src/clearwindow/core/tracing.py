@@ -90,9 +90,8 @@ def traceparent() -> str | None:
 def headers_for_others() -> Mapping[str, str]:
     """Returns what a request to a partner or a webhook endpoint says of its trace: mostly nothing.
 
-    A setting decides.
-    Messages to several enterprises can come of one
-    request, and the id of its trace would show them that.
+    A setting decides. One request can lead to messages to several enterprises, and the id of its trace would show
+    them that.
     """
     if _tracer is None or not _tracer.tells_others:
         return {}

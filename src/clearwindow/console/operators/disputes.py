@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -33,6 +34,8 @@ pages: Final = Pages(for_operators=True)
 
 _AMOUNT: Final = "amount-"
 _MOST: Final = 500
+_COINS: Final = re.compile(r"[+-]?([0-9]{1,78}(?:\.[0-9]{0,78})?)")
+"""An amount in coins, as long as any can be: Python refuses to read much longer numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +160,11 @@ def _amounts(visit: Visit) -> dict[str, str]:
 
 
 def _base_units(name: str, raw: str, decimals: Mapping[str, int]) -> str:
-    text = raw.replace("\u202f", "").replace("\u2212", "-").removeprefix("+")
+    text = raw.replace("\u202f", "").replace("\u2212", "-")
     if not text:
         return "0"
-    digits = text.removeprefix("-")
-    fits = digits.replace(".", "", 1).isdecimal() and digits.isascii() and not digits.startswith(".")
-    number = from_partner_amount(digits, AmountUnit.DECIMAL, decimals.get(name, 0)) if fits else None
+    fits = _COINS.fullmatch(text)
+    number = from_partner_amount(fits[1], AmountUnit.DECIMAL, decimals.get(name, 0)) if fits else None
     if number is None:
         raise InvalidRequestError(
             "request_invalid",
