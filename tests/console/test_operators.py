@@ -69,6 +69,18 @@ def test_first_page_says_what_needs_an_operator(visitor: Visitor, scene: Scene) 
     assert f"/console/settlements/{scene.open_id}" in page.links
 
 
+def test_every_partner_whose_endpoint_fails_is_on_the_first_page(visitor: Visitor, testbed: Testbed) -> None:
+    for number in range(10):
+        testbed.network.partner(f"exchange-{number}", callbackUrl="https://exchange.example")
+    with testbed.runtime.transaction() as tx:
+        tx.run(
+            "INSERT INTO partner_circuit (partner_id, failures, last_error) SELECT id, 3, 'refused' FROM partner"
+            " ON CONFLICT (partner_id) DO UPDATE SET failures = 3"
+        )
+    visitor.sign_in(OPERATOR_TOKEN)
+    assert visitor.get("/console").text.count("3 failures") == 10
+
+
 def test_failed_settlement_is_on_the_first_page_until_it_is_tried_again(visitor: Visitor, testbed: Testbed) -> None:
     partner = testbed.network.partner("poor")
     client = testbed.network.funded(partner, {"ofcbtc": 10})

@@ -29,9 +29,11 @@ def now(visit: Visit) -> Response:
     disputes = desk.listed(list_disputes, {"closed": "false", "retracted": "false", **_FEW})
     closures = desk.listed(list_closures, {"statuses": "pending_review", **_FEW})
     proposals = desk.listed(list_proposals, {"statuses": "pending", **_FEW})
-    endpoints = desk.listed(list_endpoints, _FEW, "listPartnerEndpoints")
+    # The worst of them may be the last ones, and no filter finds them.
+    many = {"pageSize": str(desk.runtime.limits.page_size)}
+    endpoints = desk.listed(list_endpoints, many, "listPartnerEndpoints")
     owed = desk.listed(list_calls, {"owed": "true", **_FEW}, "listPartnerCalls")
-    webhooks = desk.listed(list_webhook_endpoints, {"enabled": "false", **_FEW})
+    webhooks = desk.listed(list_webhook_endpoints, {"enabled": "false", **many})
     pauses = desk.listed(list_pauses, {"standing": "true", **_FEW})
     with visit.runtime.transaction() as tx:
         checks = last_checks(tx)
@@ -44,6 +46,7 @@ def now(visit: Visit) -> Response:
         proposals=proposals,
         troubled=[each for each in endpoints.body.partner_endpoints if each.circuit != "closed" or each.failures],
         owed=owed,
+        endpoints=endpoints,
         webhooks=webhooks,
         silent=[each for each in webhooks.body.webhook_endpoints if each.disabled_reason != _BY_CHOICE],
         pauses=pauses,
