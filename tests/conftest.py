@@ -21,6 +21,7 @@ from clearwindow.web.app import create_app
 from tests.support.databases import TestCluster, running_cluster
 from tests.support.events import assert_events_documented
 from tests.support.exchanges import checked_exchanges
+from tests.support.logs import own_logging
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner, fake_partner
@@ -52,7 +53,7 @@ START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _checked(request: pytest.FixtureRequest) -> Iterator[None]:
-    with checked_exchanges(shown_in(request.node.nodeid)):
+    with checked_exchanges(shown_in(request.node.nodeid)), own_logging():
         yield
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,8 +27,7 @@ def command(
     monkeypatch.setenv("CLEARWINDOW_DATABASE_URL", dsn)
     monkeypatch.setenv("CLEARWINDOW_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("CLEARWINDOW_SECRET_KEY", "ab" * 32)
-    root = logging.getLogger()
-    level, handlers = root.level, {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["clearwindow", *arguments])
@@ -41,6 +39,3 @@ def command(
     yield call
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    # A server or worker that ran here logs to what pytest has closed by now, in the next test's output.
-    root.handlers = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
-    root.setLevel(level)

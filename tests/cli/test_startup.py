@@ -7,17 +7,18 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from clearwindow import bootstrap, secret_key
-from clearwindow.core.logs import configure_logging
+from clearwindow.core import logs
 from clearwindow.settings import Settings, SettingsError, load_settings
+from tests.support.logs import own_logging
 from tools.settings_page import PAGE, page
 
 HEX_KEY = "ab" * 32
@@ -114,15 +115,22 @@ def test_database_by_url_needs_a_given_key(tmp_path: Path, dsn: str) -> None:
 
 
 @pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    before = structlog.get_config()
+def logged() -> io.StringIO:
     stream = io.StringIO()
-    configure_logging("info", stream)
-    yield stream
-    root.handlers, root.level = handlers, level
-    structlog.configure(**before)
+    logs.configure_logging("info", stream)
+    return stream
+
+
+def test_test_leaves_no_logger_to_the_next_one_that_writes_elsewhere() -> None:
+    log, stream = structlog.get_logger("anybody"), io.StringIO()
+    with own_logging():
+        logs.configure_logging("info", stream)
+        log.info("inside")
+    with capture_logs() as lines:
+        log.info("outside")
+    assert [line["event"] for line in lines] == ["outside"]
+    assert "inside" in stream.getvalue()
+    assert "outside" not in stream.getvalue()
 
 
 def test_log_line_has_the_request_id_and_nothing_that_a_caller_sent(logged: io.StringIO, dsn: str) -> None:
