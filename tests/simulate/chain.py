@@ -61,6 +61,12 @@ def pay_on_chain(world: World, random: Random) -> str:
     return "the chain has no payment" if made is None else _pay(world, random, exchange, made)
 
 
+def pay_everything(world: World, random: Random) -> None:
+    """The chain ends all payments that it has. While it has any, a moved clock stops every ten seconds."""
+    while any(one.under_way for one in world.exchanges["chain"].books.on_chain):
+        pay_on_chain(world, random)
+
+
 def fund_on_chain(world: World, random: Random) -> str:
     """The partner sends what the gains of a settlement need of a currency, or more."""
     exchange = world.exchanges["chain"]
@@ -111,7 +117,7 @@ def end_on_chain(world: World, random: Random) -> str:
 
 
 def _perhaps_pay(world: World, random: Random, exchange: Exchange, made: OnChain) -> str:
-    # Most are paid in the same step: while the chain has payments, a moved clock stops every ten seconds.
+    # Most are paid in the same step, as in `pay_everything`.
     if not made.under_way:
         return made.phase
     return _pay(world, random, exchange, made) if random.random() < 0.85 else "its payments wait"

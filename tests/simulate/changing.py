@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import signal
 from random import Random
+from typing import Final
 
+from tests.simulate.chain import pay_everything
 from tests.simulate.moving import move
 from tests.simulate.world import CLIENTS, DECIMALS, INSTANT, MARGIN_MINUTES, World, agree, answered
 from tests.support.networks import ok
 from tests.support.pauses import pause, resume
 
+_SHORT_WAY: Final = 0.9
+"""How often the chain has nothing under way while time passes, which takes a twentieth of the time."""
+
 
 def pass_time(world: World, random: Random) -> str:
     minutes = random.choice([1, 3, 5, 10, 21])
+    if random.random() < _SHORT_WAY:
+        pay_everything(world, random)
     world.pass_minutes(minutes)
     world.compare()
     return f"{minutes} minutes"

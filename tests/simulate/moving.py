@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx2
 
+from clearwindow.signing.keys import PrivateKey
 from tests.simulate.books import AtOnce, Kind, Reserved
 from tests.simulate.world import CLIENTS, DECIMALS, Exchange, Sent, World, agree, answered
 from tests.support.model import Account, Move
@@ -220,10 +221,10 @@ def post_staged(world: World, exchange: Exchange, moves: list[Move], body: Json,
     made = books.stage(first["settlement"]["id"], moves)
     exchange.parties[made.id] = frozenset(connection for connection, _ in made.touched())
     world.catch_up()
-    owner, key = exchange.name, world.keys[exchange.name]
+    owner, key, wire = exchange.name, world.keys[exchange.name], body["settlementAmounts"]
 
     def again(repeat: httpx2.Response) -> None:
-        acts = made.state == "failed" and exchange.active and world.keys[owner] == key
+        acts = made.state == "failed" and _is_let_through(world, exchange, wire, key)
         changed = {"updatedAt"} if acts else set()
         seen, expected_again = answered(repeat, 200)["settlement"], first["settlement"]
         agree("a repeat's answer", _without(seen, changed), _without(expected_again, changed))
@@ -261,7 +262,7 @@ def settle_at_once(world: World, random: Random) -> str:
     owner, key = exchange.name, world.keys[exchange.name]
 
     def again(repeat: httpx2.Response) -> None:
-        if made.state == "failed" and exchange.active and world.keys[owner] == key:
+        if made.state == "failed" and _is_let_through(world, exchange, wire, key):
             _tried(exchange, made, repeat)
             return
         settlement = answered(repeat, 200 if made.state == "completed" else 401)["settlement"]
@@ -317,6 +318,11 @@ def _send_to_the_dying(world: World, send: Callable[[], httpx2.Response], after:
     if answer.status_code in (0, 500, 503):
         answer = send()
     return answer
+
+
+def _is_let_through(world: World, exchange: Exchange, wire: Json, key: PrivateKey) -> bool:
+    """Whether a repeat passes what a new request must pass, so that it may act (§2)."""
+    return exchange.active and world.keys[exchange.name] == key and exchange.reads(wire)
 
 
 def _without(values: Json, names: Collection[str]) -> Json:

@@ -112,6 +112,19 @@ class Exchange:
             return str(quantity)
         return f"{Decimal(quantity).scaleb(-DECIMALS[self.names[name]]):f}"
 
+    def reads(self, wire: Json) -> bool:
+        """Whether amounts as they were once sent still mean something under its names and in its unit (§2).
+
+        A repeat acts only if a new request with the same amounts would be let through.
+        """
+        for name, given in wire.items():
+            if isinstance(given, dict):
+                if not self.reads(given):
+                    return False
+            elif name not in self.names or _places(given) > (DECIMALS[self.names[name]] if self.decimal else 0):
+                return False
+        return True
+
     def configuration(self) -> Json:
         unit = "decimal" if self.decimal else "base"
         return {"currencies": self.names, "amountUnit": unit, **self.settings}
@@ -459,6 +472,11 @@ class World:
 
 
 _ENDED: Final = {"approve": "carried_out", "reject": "rejected", "withdraw": "withdrawn"}
+
+
+def _places(amount: str) -> int:
+    """Returns how many decimals an amount is written with. All that the exchanges write count, also zeros."""
+    return len(amount.partition(".")[2])
 
 
 def _uuid(text: str) -> str:
