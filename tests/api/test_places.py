@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack
 from typing import Final
 
 import hypothesis.strategies as st
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from clearwindow.api.capacity import Capacity
+from clearwindow.api.capacity import Capacity, body_arriving
+from clearwindow.core.arrivals import Arrival, Arrivals
 from clearwindow.core.errors import TooManyRequestsError, UnavailableError
 from clearwindow.core.pace import Pace
 from clearwindow.core.places import Bound, Places, Ticket, enter_and_wait, share_of
@@ -207,19 +209,90 @@ def test_request_behind_a_long_line_is_refused_at_once() -> None:
         assert await capacity.in_thread(Work.WRITING, lambda: "shows the pace") == "shows the pace"
         first = asyncio.create_task(capacity.in_thread(Work.WRITING, stay))
         await _until(began)
-        assert capacity.long_lines() == set(), "nobody waits"
+        with capacity.let_in(Work.WRITING):
+            """Nobody waits."""
         second = asyncio.create_task(capacity.in_thread(Work.WRITING, lambda: "second"))
         await asyncio.sleep(0)
-        assert capacity.long_lines() == {Work.WRITING}
+        with pytest.raises(UnavailableError, match="as many requests of this kind as it can"):
+            capacity.let_in(Work.WRITING)
+        with capacity.let_in(Work.ORDINARY):
+            """Another kind of work has a line of its own."""
         with pytest.raises(UnavailableError, match="as many requests of this kind as it can"):
             await capacity.in_thread(Work.WRITING, lambda: "third")
-        assert capacity.uses()["threads_writing"].refused == 1
+        assert capacity.uses()["threads_writing"].refused == 2
         assert await capacity.in_thread(Work.ORDINARY, lambda: "another kind") == "another kind"
         let_go.set()
         assert (await first, await second) == ("stayed", "second")
-        assert capacity.long_lines() == set()
+        with capacity.let_in(Work.WRITING):
+            """The line is gone."""
 
     asyncio.run(run())
+
+
+def test_request_that_was_let_in_is_ahead_of_others_before_it_has_a_thread() -> None:
+    async def run() -> None:
+        terms = CapacityTerms(dict.fromkeys(Work, 2), share=0.5, requests_at_once=10, line_seconds=1e-9)
+        capacity = Capacity(terms)
+        assert await capacity.in_thread(Work.WRITING, lambda: "shows the pace") == "shows the pace"
+        with ExitStack() as inside:
+            inside.enter_context(capacity.let_in(Work.WRITING))
+            async with AsyncExitStack() as known:
+                for _ in range(3):
+                    # All the same caller's: one of them is ahead of others.
+                    inside.enter_context(capacity.let_in(Work.WRITING))
+                    await known.enter_async_context(capacity.request("acme"))
+                inside.enter_context(capacity.let_in(Work.WRITING))
+                await known.enter_async_context(capacity.request("beta"))
+                with body_arriving(), capacity.let_in(Work.WRITING):
+                    """The body of the last is still on its way: it is ahead of nobody."""
+                with pytest.raises(UnavailableError):
+                    capacity.let_in(Work.WRITING)
+        with capacity.let_in(Work.WRITING):
+            """All have been answered."""
+
+    asyncio.run(run())
+
+
+class AnyArrivals(RuleBasedStateMachine):
+    """The count is that of the definition, whatever comes and goes in whatever order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrivals = Arrivals(3, 2)
+        self.inside: list[Arrival] = []
+
+    @rule()
+    def enter(self) -> None:
+        self.inside.append(self.arrivals.enter())
+
+    @precondition(lambda self: self.inside)
+    @rule(data=st.data(), holder=st.sampled_from(["acme", "beta", "gamma"]))
+    def belongs_to(self, data: st.DataObject, holder: str) -> None:
+        self.arrivals.belongs_to(data.draw(st.sampled_from(self.inside)), holder)
+
+    @precondition(lambda self: self.inside)
+    @rule(data=st.data(), aside=st.booleans())
+    def step(self, data: st.DataObject, *, aside: bool) -> None:
+        chosen = data.draw(st.sampled_from(self.inside))
+        (self.arrivals.step_aside if aside else self.arrivals.step_in)(chosen)
+
+    @precondition(lambda self: self.inside)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.sampled_from(self.inside))
+        self.arrivals.leave(chosen)
+        self.arrivals.leave(chosen)
+        self.inside.remove(chosen)
+
+    @invariant()
+    def counts_what_is_ahead(self) -> None:
+        ahead = Counter(each.holder for each in self.inside if each.counts)
+        unknown = min(ahead.pop(None, 0), 3)
+        assert self.arrivals.beyond_size() == max(0, unknown + sum(min(each, 2) for each in ahead.values()) - 3)
+
+
+TestAnyArrivals = AnyArrivals.TestCase
+TestAnyArrivals.settings = settings(max_examples=30, stateful_step_count=20)
 
 
 def test_work_in_a_thread_keeps_its_place_until_the_thread_ends() -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
-from clearwindow.api.capacity import hold_large_body
+from clearwindow.api.capacity import body_arriving, hold_large_body
 from clearwindow.core.errors import InvalidRequestError, TooLargeError, TooSlowError, UnsupportedMediaError
 from clearwindow.core.field_errors import field_problem
 from clearwindow.core.json_structure import TooDeepError, TooManyEntriesError, check_structure
@@ -57,20 +57,12 @@ async def read_bytes(request: Request, limit_bytes: int, limit_seconds: float) -
         )
     declared = request.headers.get("content-length", "")
     size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS else 0
-    # One buffer, and no list of chunks: a chunk may be a single byte.
     body = bytearray()
     if size <= limit_bytes:
-        if size > LARGE_BODY_BYTES:
-            await hold_large_body()
         try:
             async with asyncio.timeout(limit_seconds):
-                async for chunk in request.stream():
-                    size = len(body) + len(chunk)
-                    if size > limit_bytes:
-                        break
-                    if size > LARGE_BODY_BYTES:
-                        await hold_large_body()
-                    body += chunk
+                with body_arriving():
+                    body, size = await _received(request, size, limit_bytes)
         except TimeoutError:
             raise TooSlowError(
                 "body_too_slow",
@@ -86,6 +78,22 @@ async def read_bytes(request: Request, limit_bytes: int, limit_seconds: float) -
             {"limitBytes": limit_bytes},
         )
     return bytes(body)
+
+
+async def _received(request: Request, size: int, limit_bytes: int) -> tuple[bytearray, int]:
+    """Returns the body, or its beginning if it is too large, and the number of bytes that were seen."""
+    # One buffer, and no list of chunks: a chunk may be a single byte.
+    body = bytearray()
+    if size > LARGE_BODY_BYTES:
+        await hold_large_body()
+    async for chunk in request.stream():
+        size = len(body) + len(chunk)
+        if size > limit_bytes:
+            break
+        if size > LARGE_BODY_BYTES:
+            await hold_large_body()
+        body += chunk
+    return body, size
 
 
 def parse_body(raw: bytes, model: type[M], limits: BodyLimits) -> Body[M]:

@@ -13,13 +13,15 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
+from clearwindow.core.arrivals import Arrival, Arrivals
 from clearwindow.core.errors import TooManyRequestsError, UnavailableError
 from clearwindow.core.pace import Pace
 from clearwindow.core.places import WITHOUT_BOUND, Bound, Places, Ticket, Use, share_of
@@ -36,6 +38,7 @@ class Capacity:
     def __init__(self, terms: CapacityTerms) -> None:
         self._terms = terms
         self._threads = {work: Places(size, share_of(size, terms.share)) for work, size in terms.threads.items()}
+        self._arrivals = {work: Arrivals(each.size, each.share) for work, each in self._threads.items()}
         self._paces = {work: Pace(size) for work, size in terms.threads.items()}
         self._requests = Places(WITHOUT_BOUND, terms.requests_at_once or WITHOUT_BOUND)
         self._large_bodies = Places(terms.large_bodies, share_of(terms.large_bodies, terms.share))
@@ -52,6 +55,9 @@ class Capacity:
         Raises:
             TooManyRequestsError: none ended in time, or too many wait already.
         """
+        let_in = _own.get()
+        if let_in is not None:
+            let_in.arrivals.belongs_to(let_in.arrival, owner)
         ticket = await self._entered(self._requests, owner, self._terms.own_wait_seconds)
         of_body: list[Ticket] = []
         outer = _of_body.set(of_body)
@@ -74,14 +80,16 @@ class Capacity:
         if not of_body:
             of_body.append(await self._entered(self._large_bodies, working().holder, self._terms.wait_seconds))
 
-    def long_lines(self) -> Collection[Work]:
-        """Returns the kinds of work for which a request would wait too long behind others."""
-        return {work for work, places in self._threads.items() if self._is_line_long(work, places)}
+    def let_in(self, work: Work) -> AbstractContextManager[None]:
+        """Lets a request for this kind of work in, until the block ends.
 
-    def refusal(self, work: Work) -> UnavailableError:
-        """Counts a refusal of a request that would wait too long, and returns it."""
-        self._threads[work].count_refusal()
-        return _no_capacity()
+        Raises:
+            UnavailableError: it would wait too long behind others.
+        """
+        arrivals = self._arrivals[work]
+        if self._is_long(work, max(arrivals.beyond_size(), self._threads[work].waiting_for_others())):
+            raise self._refusal(work)
+        return _among(arrivals)
 
     async def in_thread(self, work: Work, function: Callable[[], T]) -> T:
         """Runs the function in a thread of this kind.
@@ -92,8 +100,8 @@ class Capacity:
         """
         places, pace, holder = self._threads[work], self._paces[work], working().holder
         # Others may have come while this one was read.
-        if places.missing(holder) and self._is_line_long(work, places):
-            raise self.refusal(work)
+        if places.missing(holder) and self._is_long(work, places.waiting_for_others()):
+            raise self._refusal(work)
         ticket = await self._entered(places, holder, self._terms.wait_seconds)
         # A request that is cancelled leaves its thread behind: the place is the thread's until it ends.
         first = threading.Lock()
@@ -115,8 +123,12 @@ class Capacity:
             if first.acquire(blocking=False):
                 places.leave(ticket)
 
-    def _is_line_long(self, work: Work, places: Places) -> bool:
-        return self._paces[work].wait_seconds(places.waiting_for_others()) > self._terms.line_seconds
+    def _is_long(self, work: Work, waiting: int) -> bool:
+        return self._paces[work].wait_seconds(waiting) > self._terms.line_seconds
+
+    def _refusal(self, work: Work) -> UnavailableError:
+        self._threads[work].count_refusal()
+        return _no_capacity()
 
     async def _entered(self, places: Places, holder: str | None, seconds: float) -> Ticket:
         loop = asyncio.get_running_loop()
@@ -145,6 +157,17 @@ class Capacity:
         raise _too_many_at_once(places.share) if bound is Bound.SHARE else _no_capacity()
 
 
+@contextmanager
+def _among(arrivals: Arrivals) -> Iterator[None]:
+    let_in = _LetIn(arrivals, arrivals.enter())
+    outer = _own.set(let_in)
+    try:
+        yield
+    finally:
+        _own.reset(outer)
+        arrivals.leave(let_in.arrival)
+
+
 async def _within(free: asyncio.Event, ticket: Ticket, seconds: float) -> None:
     if seconds <= 0 or not ticket.waits:
         return
@@ -155,6 +178,16 @@ async def _within(free: asyncio.Event, ticket: Ticket, seconds: float) -> None:
         return
 
 
+@dataclass(frozen=True, slots=True)
+class _LetIn:
+    """A request that was let in, among those of its kind of work."""
+
+    arrivals: Arrivals
+    arrival: Arrival
+
+
+_own: Final[ContextVar[_LetIn | None]] = ContextVar("clearwindow_let_in", default=None)
+"""This request, if it was let in as one of its kind."""
 _current: Final[ContextVar[Capacity | None]] = ContextVar("clearwindow_capacity", default=None)
 _of_body: Final[ContextVar[list[Ticket]]] = ContextVar("clearwindow_large_body")
 """The place of this request's large body, if it has one."""
@@ -172,6 +205,20 @@ async def in_thread(work: Work, function: Callable[[], T]) -> T:
         UnavailableError, TooManyRequestsError: see ``Capacity.in_thread``.
     """
     return await _capacity().in_thread(work, function)
+
+
+@contextmanager
+def body_arriving() -> Iterator[None]:
+    """While a request waits for its own caller to send the body, it is ahead of nobody else's."""
+    let_in = _own.get()
+    if let_in is None:
+        yield
+        return
+    let_in.arrivals.step_aside(let_in.arrival)
+    try:
+        yield
+    finally:
+        let_in.arrivals.step_in(let_in.arrival)
 
 
 async def hold_large_body() -> None:

@@ -6,6 +6,7 @@ refusal costs next to nothing. So it stands before everything else.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 from uuid import uuid4
 
@@ -34,22 +35,24 @@ class Admission:
         if scope["type"] != "http" or not scope["path"].startswith(LIMITED_PREFIX):
             await self._app(scope, receive, send)
             return
-        error = self._refusal(scope)
-        if error is not None:
+        try:
+            let_in = self._let_in(scope)
+        except UnavailableError as error:
             await answer_of(error, str(uuid4()), scope["path"])(scope, receive, send)
             return
         self._inside += 1
         try:
-            await self._app(scope, receive, send)
+            with let_in:
+                await self._app(scope, receive, send)
         finally:
             self._inside -= 1
 
-    def _refusal(self, scope: Scope) -> UnavailableError | None:
+    def _let_in(self, scope: Scope) -> AbstractContextManager[None]:
         if self._inside >= self._at_once:
-            return UnavailableError(
+            raise UnavailableError(
                 "server_busy", f"the server works on {self._at_once} requests: send the same bytes again"
             )
-        return self._room.refusal(scope) if self._room else None
+        return self._room.let_in(scope) if self._room else nullcontext()
 
 
 def _use_origin_form(scope: Scope) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
@@ -10,7 +12,7 @@ from starlette.types import Scope
 
 from clearwindow.api.capacity import Capacity
 from clearwindow.api.routing import Route
-from clearwindow.core.errors import UnavailableError
+from clearwindow.core.work import Work
 
 
 class Room:
@@ -22,18 +24,32 @@ class Room:
 
     def __init__(self, capacity: Capacity, routers: Sequence[APIRouter]) -> None:
         self._capacity = capacity
-        self._routes = [route for router in routers for route in _routes_of(router.routes)]
+        self._routes: defaultdict[tuple[str, int], list[Route]] = defaultdict(list)
+        for router in routers:
+            for route in _routes_of(router.routes):
+                for method in route.methods or ():
+                    self._routes[method, _parts(route.path)].append(route)
 
-    def refusal(self, scope: Scope) -> UnavailableError | None:
-        """Returns why the request is refused; None if there is room for the kind of work that it is."""
-        long = self._capacity.long_lines()
-        if not long:
-            return None
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        for route in self._routes:
-            if route.work in long and method in (route.methods or ()) and route.path_regex.match(scope["path"]):
-                return self._capacity.refusal(route.work)
+    def let_in(self, scope: Scope) -> AbstractContextManager[None]:
+        """Lets a request in, until the block ends. What has no route needs no room.
+
+        Raises:
+            UnavailableError: it would wait too long.
+        """
+        work = self._work_of(scope)
+        return nullcontext() if work is None else self._capacity.let_in(work)
+
+    def _work_of(self, scope: Scope) -> Work | None:
+        method, path = "GET" if scope["method"] == "HEAD" else scope["method"], scope["path"]
+        # No parameter of a path has a slash in it.
+        for route in self._routes.get((method, _parts(path)), ()):
+            if route.path_regex.match(path):
+                return route.work
         return None
+
+
+def _parts(path: str) -> int:
+    return path.count("/")
 
 
 def _routes_of(routes: Sequence[BaseRoute]) -> Iterator[Route]:
