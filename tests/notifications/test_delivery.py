@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from clearwindow.notifications.senders import Senders
 from clearwindow.outbound.client import Outgoing
 from tests.notifications.support import Person, Post
 from tests.support.networks import ClientHandle, Network, ok
+from tests.support.races import Gate, in_background
 from tests.support.receivers import answering, receiving
 
 ADDRESS = "trader@fund.example"
@@ -92,6 +95,21 @@ def test_five_wrong_codes_void_a_code_and_codes_are_limited(
     last = post.code_for(ADDRESS)
     clock.advance(minutes=31)
     assert person.verify(last).json()["name"] == "notification_code_missing"
+
+
+def test_people_who_ask_together_send_no_more_codes_to_one_address(network: Network, post: Post) -> None:
+    network.client("fund")
+    people = [Person(network.member("fund", user_id=f"user-{number}")) for number in range(rules.CODES_PER_HOUR)]
+    first = Person(network.member("fund", user_id="first"))
+    ok(first.put(email=ADDRESS))
+    gate = Gate(post.runtime)
+    with ExitStack() as stack:
+        with gate.closed("notification"):
+            asked = [stack.enter_context(in_background(partial(person.put, email=ADDRESS))) for person in people]
+            gate.wait_for(len(people))
+        answers = [each.result() for each in asked]
+    refused = [answer.json()["name"] for answer in answers if answer.status_code != 200]
+    assert refused == ["too_many_notification_codes"]
 
 
 def test_messages_wait_for_the_mail_server_and_stay_in_order(

@@ -216,10 +216,12 @@ def post_staged(world: World, exchange: Exchange, moves: list[Move], body: Json,
         return f"{said}: not covered"
     first = answered(answer, 200)
     settling = {one["id"] for one in first["settlement"]["settlingDisputes"]}
-    agree("the disputes that it settles", settling, {one.id for one in books.waiting_disputes()})
+    waiting = books.waiting_disputes()
+    agree("the disputes that it settles", settling, {one.id for one in waiting})
     books.now = world.minutes_of(first["settlement"]["createdAt"])
     made = books.stage(first["settlement"]["id"], moves)
-    exchange.parties[made.id] = frozenset(connection for connection, _ in made.touched())
+    # A closure may move nothing, and its client is in the settlement that takes it.
+    exchange.parties[made.id] = frozenset(each for each, _ in made.touched()) | {one.connection for one in waiting}
     world.catch_up()
     owner, key, wire = exchange.name, world.keys[exchange.name], body["settlementAmounts"]
 

@@ -113,7 +113,8 @@ class OnChain:
         for key, quantity in self.change.items():
             accounts[key].available -= min(0, quantity)
             accounts[key].held += min(0, quantity)
-        for name, quantity in self.deposited.items():
+        # Once the gains are covered, the account holds what they need, and nothing has been paid.
+        for name, quantity in (self.gains if self.phase == "gains" else self.deposited).items():
             held[name] -= quantity
             available[name] += quantity
         self.deposited.clear()

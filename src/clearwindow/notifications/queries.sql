@@ -93,6 +93,10 @@ WHERE channel_id = ANY(%(channel_ids)s) AND status = 'owed' AND held_until IS NO
 INSERT INTO notification (channel_id, kind, status, owed_since)
 SELECT channel_id, %(kind)s, 'owed', %(now)s FROM unnest(%(channel_ids)s::uuid[]) AS given (channel_id)
 
+-- name: lock_address
+-- Several people may ask for codes to one address. Each has a recipient of its own, which locks nothing for the others.
+SELECT pg_advisory_xact_lock(hashtext('clearwindow.codes'), hashtext(%(address)s))
+
 -- name: codes_since
 SELECT count(*) FROM notification
 JOIN notification_channel AS channel ON channel.id = notification.channel_id

@@ -127,7 +127,8 @@ def owe(tx: Transaction, kind: NotificationKind, channel_ids: Sequence[UUID]) ->
 
 
 def codes_since(tx: Transaction, recipient_id: UUID, address: str, since: datetime) -> int:
-    """Returns how many codes were made for this person, or for this address."""
+    """Returns how many codes were made for this person, or for this address. Others wait until the commit."""
+    tx.run(sql["lock_address"], address=address)
     values = {"recipient_id": recipient_id, "address": address, "since": since}
     return tx.scalars(int, sql["codes_since"], **values)[0]
 
