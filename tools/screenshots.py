@@ -25,6 +25,8 @@ from tests.console.browser import chromium, context_of, sign_in
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 OPERATOR_API: Final = "/api/operator/v1"
 LONG_WINDOWS: Final = {"clientDisputeWindowMinutes": 90, "topUpWindowMinutes": 60}
+RETRACT: Final = "trader-sign"
+"""The page with a text to sign comes after the form of another page."""
 FOURTH_DAY: Final = {
     scenario.ASTER: {"BTC": "0.25", "USDC": "-13000"},
     scenario.BOREALIS: {"USDC": "13000"},
@@ -42,10 +44,12 @@ def main() -> None:
         starter = Caller(base_url, token)
         participants = scenario.set_up(Screen(), starter, base_url)
         pages = _stage(participants)
+        of_trader, token_of_trader = _of_trader(participants)
         IMAGES.mkdir(exist_ok=True)
         with chromium() as browser:
             for shape, options in SHAPES.items():
                 _record(browser, base_url, participants.ben.token, shape, options, pages)
+                _record(browser, base_url, token_of_trader, shape, options, of_trader)
         participants.close()
         starter.close()
 
@@ -86,6 +90,32 @@ def _stage(participants: Participants) -> dict[str, str]:
     }
 
 
+def _of_trader(participants: Participants) -> tuple[dict[str, str], str]:
+    """Returns the addresses of a trader's pages, and its token."""
+    trader = participants.traders[scenario.BOREALIS]
+    caller, path = trader.caller, trader.path
+    settlements = caller.get(path("/clients/settlements"))["settlements"]
+    opened = next(each["id"] for each in settlements if each["externalId"] == "day-3")
+    disputes = caller.get(path(f"/clients/settlement/disputes?settlementIds={opened}"))["disputes"]
+    allocations = caller.get(path("/clients/allocations"))["allocations"]
+    made = caller.post(path("/webhook-endpoints"), {"url": "https://hooks.borealis.example/clearwindow"})
+    endpoint = made.body["webhookEndpoint"]["id"]
+    caller.post(path(f"/webhook-endpoints/{endpoint}/test"), {})
+    return {
+        "trader-today": PREFIX,
+        "trader-money": f"{PREFIX}/trader/money",
+        "trader-settlements": f"{PREFIX}/trader/settlements",
+        "trader-settlement": f"{PREFIX}/trader/settlements/{opened}",
+        "trader-dispute": f"{PREFIX}/trader/disputes/{disputes[0]['id']}",
+        "trader-connection": f"{PREFIX}/trader/connections/{trader.connection_id}",
+        "trader-allocation": f"{PREFIX}/trader/allocations/{allocations[0]['id']}",
+        "trader-webhook": f"{PREFIX}/webhooks/{endpoint}",
+        "trader-tokens": f"{PREFIX}/tokens",
+        "trader-statement": f"{PREFIX}/statements/{trader.go_account_id}",
+        RETRACT: f"{PREFIX}/trader/disputes/{disputes[0]['id']}",
+    }, caller.token
+
+
 def _settle(participants: Participants, name: str, amounts: scenario.Amounts) -> str:
     sent = participants.exchange.caller.send(scenario.settlement_request(participants, name, amounts))
     return str(sent.body["settlement"]["id"])
@@ -98,10 +128,13 @@ def _record(
     with context_of(browser, base_url, **{**options, "locale": "en-GB", "timezone_id": "Europe/Berlin"}) as context:
         page = context.new_page()
         for name, path in pages.items():
-            if name == "now":
+            if path == PREFIX:
                 sign_in(page, token)
             else:
                 page.goto(path)
+            if name == RETRACT:
+                page.get_by_role("button", name="Go on to sign").click()
+                page.wait_for_selector("#text")
             page.screenshot(path=IMAGES / f"console-{name}-{shape}.png")
             sys.stdout.write(f"docs/images/console-{name}-{shape}.png\n")
 

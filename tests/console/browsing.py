@@ -33,6 +33,7 @@ class _Reader(HTMLParser):
         self.names: set[str] = set()
         self._open: Form | None = None
         self._area: str | None = None
+        self._choice: str | None = None
         self._silent = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -45,12 +46,22 @@ class _Reader(HTMLParser):
         if tag == "form":
             self._open = Form(given.get("action", ""), given.get("method", "get"))
             self.forms.append(self._open)
+        if tag == "option" and self._choice is not None:
+            self._offer(self._choice, given)
         if self._open is not None and "name" in given:
-            if tag == "input" and given.get("type") not in {"checkbox", "radio"}:
+            if tag == "input" and given.get("type") not in {"checkbox", "radio", "file"}:
                 self._open.fields[given["name"]] = given.get("value", "")
+            if tag == "select":
+                self._choice = given["name"]
             if tag == "textarea":
                 self._open.fields[given["name"]] = ""
                 self._area = given["name"]
+
+    def _offer(self, name: str, given: Mapping[str, str]) -> None:
+        """Chooses as a browser does: the first option, unless another one is selected."""
+        fields = {} if self._open is None else self._open.fields
+        if "value" in given and ("selected" in given or name not in fields):
+            fields[name] = given["value"]
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _SILENT:
@@ -59,6 +70,8 @@ class _Reader(HTMLParser):
             self._open = None
         if tag == "textarea":
             self._area = None
+        if tag == "select":
+            self._choice = None
 
     def handle_data(self, data: str) -> None:
         if self._area is not None and self._open is not None:
@@ -107,9 +120,12 @@ class Visitor:
     def get(self, path: str = "/console", **headers: str) -> Page:
         return Page(self.http.get(path, headers=headers, follow_redirects=True))
 
-    def post(self, path: str, fields: Mapping[str, str], **headers: str) -> Page:
+    def post(
+        self, path: str, fields: Mapping[str, str], files: Mapping[str, bytes] | None = None, **headers: str
+    ) -> Page:
         sent = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"} | headers
-        answer = self.http.post(path, data=dict(fields), headers=sent)
+        given = {name: (f"{name}.txt", content) for name, content in (files or {}).items()}
+        answer = self.http.post(path, data=dict(fields), files=given or None, headers=sent)
         if answer.status_code == httpx2.codes.SEE_OTHER:
             return self.get(urljoin(path, answer.headers["location"]))
         return Page(answer)

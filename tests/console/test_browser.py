@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from clearwindow.signing.message import sign_message
 from tests.conftest import OPERATOR_TOKEN
 from tests.console.browser import PHONE, BrowserMissingError, chromium, context_of, overflow, sign_in, violations
+from tests.console.members import token_of
 from tests.console.scenes import Scene, scene_of
 from tests.support.networks import ok
 from tests.support.operators import OperatorClient
-from tests.support.settlements import Testbed
+from tests.support.settlements import Testbed, stage
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,32 @@ def pages_of(scene: Scene) -> list[str]:
         f"/console/enterprises/{scene.aster.client.enterprise.id}",
         f"/console/accounts/{scene.aster.client.enterprise.account.id}",
         "/console/nowhere",
+    ]
+
+
+def pages_of_trader(scene: Scene) -> list[str]:
+    """Opens a settlement with a dispute, and an endpoint, so that no page is empty."""
+    opened = stage(scene.partner, {scene.aster.id: {"USD": "-40"}}, externalId="day-3")["id"]
+    api, account = scene.aster.client.api, scene.aster.client.enterprise.account.id
+    endpoint = ok(api.post("/webhook-endpoints", {"url": "https://hooks.example"}))["webhookEndpoint"]["id"]
+    allocation = ok(api.get("/clients/allocations"))["allocations"][0]["id"]
+    return [
+        "/console",
+        "/console/trader/money",
+        "/console/trader/settlements",
+        f"/console/trader/settlements/{opened}",
+        f"/console/trader/settlements/{scene.disputed_id}",
+        "/console/trader/disputes",
+        f"/console/trader/disputes/{scene.dispute_id}",
+        "/console/trader/connections",
+        f"/console/trader/connections/{scene.aster.id}",
+        "/console/trader/allocations",
+        f"/console/trader/allocations/{allocation}",
+        "/console/trader/approvals",
+        "/console/webhooks",
+        f"/console/webhooks/{endpoint}",
+        "/console/tokens",
+        f"/console/statements/{account}",
     ]
 
 
@@ -174,6 +202,46 @@ def test_keyboard_alone_is_enough(person: BrowserContext, scene: Scene) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**externalIds=day-2*")
     expect(page.get_by_role("region", name="Settlements").get_by_role("row")).to_have_count(2)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+def test_trader_signs_a_dispute_on_another_machine(
+    browser: Browser, base_url: str, scene: Scene, *, script: bool
+) -> None:
+    opened = stage(scene.partner, {scene.aster.id: {"USD": "-40"}}, externalId="day-3")["id"]
+    with context_of(browser, base_url, java_script_enabled=script) as person:
+        page = person.new_page()
+        sign_in(page, token_of(scene.testbed, scene.aster.client.enterprise.id))
+        page.get_by_role("link", name="day-3").first.click()
+        page.get_by_label("ofcusd what you expect").fill("-0.25")
+        page.get_by_label("Reason").fill("we sold less")
+        page.get_by_role("button", name="Go on to sign").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Dispute a settlement")
+        text = page.locator("#text").text_content() or ""
+        page.get_by_label("Signature").fill(sign_message(scene.aster.client.enterprise.account.key, text))
+        page.get_by_role("button", name="Send it").click()
+        expect(page.get_by_role("status")).to_contain_text("The dispute is raised")
+    found = ok(scene.aster.client.api.get("/clients/settlement/disputes", settlementIds=opened))["disputes"]
+    assert [each["expectedTransfers"] for each in found] == [{"ofcusd": "-25"}]
+
+
+def test_pages_of_a_trader_suit_axe_and_a_phone(browser: Browser, base_url: str, scene: Scene) -> None:
+    paths, token = pages_of_trader(scene), token_of(scene.testbed, scene.aster.client.enterprise.id)
+    with context_of(browser, base_url) as person, context_of(browser, base_url, viewport=PHONE) as phone:
+        wide, narrow = person.new_page(), phone.new_page()
+        sign_in(wide, token)
+        sign_in(narrow, token)
+        found = {}
+        for path in paths:
+            wide.goto(path)
+            found[path] = violations(wide)
+            narrow.goto(path)
+            assert overflow(narrow) <= 0, path
+        wide.goto(paths[3])
+        wide.get_by_label("Nothing should move").check()
+        wide.get_by_role("button", name="Go on to sign").click()
+        found["sign"] = violations(wide)
+        assert {path: each for path, each in found.items() if each} == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -24,6 +24,7 @@ from tests.support.operators import OperatorClient
 from tests.support.server import serving
 
 FOREIGN = "https://elsewhere.example"
+PART = b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n--x--\r\n"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,14 @@ def test_form_without_its_token_is_refused(visitor: Visitor, fields: dict[str, s
         (b"token=%00", "application/x-www-form-urlencoded", 400),
         (b"&".join(b"a=1" for _ in range(300)), "application/x-www-form-urlencoded", 400),
         (b"token=" + b"x" * 70_000, "application/x-www-form-urlencoded", 413),
-        (b"--x\r\n", "multipart/form-data; boundary=x", 415),
+        (b"--x\r\n", "multipart/form-data; boundary=x", 400),
+        (b"--x--\r\n", "multipart/form-data", 400),
+        (b"x" * 100, "multipart/form-data; boundary=x", 400),
+        (PART % (b'x; name="token"', b"\xff"), "multipart/form-data; boundary=x", 400),
+        (PART % (b'x; name="token"', b"a\0b"), "multipart/form-data; boundary=x", 400),
+        (PART % (b"x", b"nameless"), "multipart/form-data; boundary=x", 400),
+        ((PART % (b'x; name="a"', b"1"))[:-7] * 300, "multipart/form-data; boundary=x", 400),
+        (PART % (b'x; name="token"', b"x" * 70_000), "multipart/form-data; boundary=x", 413),
     ],
 )
 def test_body_that_is_no_form_of_ours_is_refused(

@@ -111,6 +111,12 @@ def works_on(work: Work) -> Callable[[E], E]:
     return mark
 
 
+def work_of(endpoint: Callable[..., object]) -> Work | None:
+    """Returns the kind of work that a route has said it does; None for the ordinary."""
+    found: Work | None = getattr(endpoint, _WORK, None)
+    return found
+
+
 class Route(APIRoute):
     """A route of the API. See the module's docstring.
 
@@ -134,7 +140,7 @@ class Route(APIRoute):
         elif (model := _answered_model(returned)) is not None:
             options["response_model"] = model
         purpose = _purpose(options["methods"])
-        self.work: Work = getattr(endpoint, _WORK, Work.ORDINARY if purpose is Purpose.READING else Work.WRITING)
+        self.work: Work = work_of(endpoint) or (Work.ORDINARY if purpose is Purpose.READING else Work.WRITING)
         super().__init__(path, _in_thread(endpoint, parameters, self.work, purpose, returned), **options)
 
 

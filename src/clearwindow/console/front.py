@@ -14,8 +14,9 @@ from clearwindow.api.capacity import in_thread
 from clearwindow.api.problems import answer_to
 from clearwindow.api.request import address_of, request_id_of, runtime_of
 from clearwindow.console import assets, error_pages, links, pages, rules, sessions
+from clearwindow.console.forms import read_form
 from clearwindow.console.models import Visitor
-from clearwindow.console.routing import FORM_TOKEN, answered, link_address, read_form, require_own_page, visitor_of
+from clearwindow.console.routing import FORM_TOKEN, answered, link_address, require_own_page, visitor_of
 from clearwindow.core.errors import NotAuthenticatedError, NotFoundError, RequestError
 from clearwindow.core.work import Purpose, Work, working, working_for
 
@@ -40,7 +41,7 @@ async def sign_in_page(request: Request) -> Response:
 async def sign_in(request: Request) -> Response:
     async def run() -> Response:
         require_own_page(request)
-        form = await read_form(request)
+        form = (await read_form(request)).fields
         begin = partial(
             sessions.sign_in,
             runtime_of(request),
@@ -76,7 +77,7 @@ async def give_code(request: Request) -> Response:
     async def run() -> Response:
         require_own_page(request)
         visitor = await in_thread(Work.ORDINARY, partial(visitor_of, request))
-        form = await read_form(request)
+        form = (await read_form(request)).fields
         rules.require_form_token(form.get(FORM_TOKEN, ""), visitor.value)
         check = partial(sessions.give_code, runtime_of(request), visitor, form.get("code", ""))
         try:
@@ -114,7 +115,7 @@ async def link_page(request: Request) -> Response:
 async def use_link(request: Request) -> Response:
     async def run() -> Response:
         require_own_page(request)
-        form = await read_form(request)
+        form = (await read_form(request)).fields
         use = partial(
             links.use, runtime_of(request), form.get("value", ""), address_of(request), request_id_of(request)
         )
@@ -135,7 +136,7 @@ async def sign_out(request: Request) -> Response:
     async def run() -> Response:
         require_own_page(request)
         visitor = await in_thread(Work.ORDINARY, partial(visitor_of, request))
-        form = await read_form(request)
+        form = (await read_form(request)).fields
         rules.require_form_token(form.get(FORM_TOKEN, ""), visitor.value)
         with working_for(working().holder, Purpose.WRITING):
             await in_thread(Work.WRITING, partial(sessions.sign_out, runtime_of(request), visitor))

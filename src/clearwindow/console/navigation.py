@@ -24,7 +24,20 @@ _OF_OPERATORS: Final = (
     Link(f"{PREFIX}/proposals", "Proposals", "p"),
     Link(f"{PREFIX}/enterprises", "Enterprises", "e"),
 )
-_OF_MEMBERS: Final = (Link(PREFIX, "Today", "t"), Link(f"{PREFIX}/session", "Your session", "y"))
+_TODAY: Final = Link(PREFIX, "Today", "t")
+_OF_TRADERS: Final = (
+    Link(f"{PREFIX}/trader/money", "Money", "m"),
+    Link(f"{PREFIX}/trader/settlements", "Settlements", "s"),
+    Link(f"{PREFIX}/trader/disputes", "Disputes", "d"),
+    Link(f"{PREFIX}/trader/connections", "Connections", "c"),
+    Link(f"{PREFIX}/trader/allocations", "Allocations", "a"),
+    Link(f"{PREFIX}/trader/approvals", "Approvals", "p"),
+)
+_OF_BOTH: Final = (
+    Link(f"{PREFIX}/webhooks", "Webhooks", "w"),
+    Link(f"{PREFIX}/tokens", "Tokens", "k"),
+    Link(f"{PREFIX}/session", "Your session", "y"),
+)
 
 MESSAGES: Final[Mapping[str, str]] = {
     "closure_approved": "The closure is approved. Its transfers run with the exchange's next settlement.",
@@ -37,9 +50,26 @@ MESSAGES: Final[Mapping[str, str]] = {
     "proposed": "Another operator must approve that first. It waits among the proposals.",
     "rejected": "The settlement is rejected.",
     "retried": "The settlement is tried again.",
+    "allocation_sent": "The request is sent. Its state is below.",
+    "approval_approved": "You have approved it.",
+    "approval_rejected": "You have rejected it.",
+    "connection_changed": "The connection is changed.",
+    "dispute_given_up": "The dispute is given up. What happens next is below.",
+    "dispute_raised": "The dispute is raised. Its transfers do not run with the settlement.",
+    "dispute_retracted": "The dispute is retracted: the settlement's own transfers stand.",
+    "dispute_stands_again": "The dispute stands again.",
+    "endpoint_changed": "The endpoint is changed.",
+    "endpoint_deleted": "The endpoint is deleted. It gets nothing any more.",
+    "events_replayed": "The events are sent again.",
+    "limits_changed": "The limits are set. Lower ones apply now, higher ones later.",
+    "test_sent": "A test event is on its way. Its delivery appears below.",
+    "token_revoked": "The token is revoked.",
 }
 """What a page says after an act, by its name in the query: another text in the address shows nothing."""
 
 
-def navigation_of(actor: Actor) -> tuple[Link, ...]:
-    return _OF_OPERATORS if isinstance(actor, Operator) else _OF_MEMBERS
+def navigation_of(actor: Actor, *, trades: bool) -> tuple[Link, ...]:
+    """Returns the links of a visitor's bar. ``trades``: whether its enterprise acts as a client."""
+    if isinstance(actor, Operator):
+        return _OF_OPERATORS
+    return (_TODAY, *(_OF_TRADERS if trades else ()), *_OF_BOTH)

@@ -6,7 +6,8 @@ console can do what the API can do for the same token, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from starlette.datastructures import QueryParams
 
-from clearwindow.api.bodies import Body, validate
+from clearwindow.api.bodies import Body, parse_body, validate
 from clearwindow.api.filters import (
     AT_LEAST,
     LINK_HEADER,
@@ -26,15 +27,18 @@ from clearwindow.api.filters import (
     Page,
     parse_filters,
 )
-from clearwindow.api.routing import Answer, NoContent, ServerRuntime
+from clearwindow.api.routing import Answer, NoContent, ServerRuntime, work_of
 from clearwindow.console.models import Visitor
 from clearwindow.core.errors import NotAuthenticatedError
+from clearwindow.core.work import Work
+from clearwindow.custody.wallets.routes import sign_payload
 from clearwindow.identity import roles
 from clearwindow.identity import rules as access
-from clearwindow.identity.guards import ActingOperator, CallingMember
+from clearwindow.identity.guards import ActingOperator, CallingMember, TokenHolder
 from clearwindow.identity.models import Operator
 from clearwindow.identity.second_factor.guard import ApprovingOperator
 from clearwindow.identity.second_factor.service import require_code
+from clearwindow.postgres.paging import Position
 from clearwindow.runtime import Runtime
 
 M = TypeVar("M", bound=BaseModel)
@@ -51,6 +55,16 @@ class Listed(Generic[M]):
     total: int = 0
     at_least: bool = False
     next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A list that is downloaded whole: the API's function, its name in the table of roles, filters and path."""
+
+    endpoint: Callable[..., Answer[Any]]
+    operation: str
+    filters: Mapping[str, object]
+    values: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +133,18 @@ class Desk:
             link[1 : link.index(">")] if link else None,
         )
 
+    def exported(self, wanted: Download, after: Position | None) -> Answer[BaseModel]:
+        """Returns the page of a download that begins after a place, as an export of the API reads it."""
+        for hint in _parameters(wanted.endpoint).values():
+            if (model := _model(hint, CursorPage)) is not None:
+                asked = parse_filters({**wanted.filters, "format": "csv"}, b"", model, self.runtime.limits)
+                asked.note(self.path, self.query, "text/csv")
+                size = self.runtime.limits.page_size
+                values = {**wanted.values, "filters": asked.of_export(after, size)}
+                answer: Answer[BaseModel] = self._answer(wanted.endpoint, wanted.operation, values, {}, None)
+                return answer
+        raise TypeError("only a list with cursors is downloaded")
+
     def act(
         self,
         endpoint: Callable[..., Answer[Any] | NoContent | BaseModel],
@@ -143,31 +169,63 @@ class Desk:
         filters: Mapping[str, object],
         fields: Mapping[str, object] | None,
     ) -> Any:  # noqa: ANN401 - what the operation answers
-        self._require(operation or to_camel(endpoint.__name__))
+        self.require(operation or to_camel(endpoint.__name__))
         given: dict[str, object] = dict(values)
         approving: str | None = None
         for name, hint in _parameters(endpoint).items():
             if name in given:
                 continue
-            if hint == ServerRuntime:
-                given[name] = self.runtime
-            elif hint in (ActingOperator, CallingMember):
-                given[name] = self.visitor.actor
-            elif hint == ApprovingOperator:
+            if hint == ApprovingOperator:
                 approving = name
-            elif (filter_model := _model(hint, Page)) is not None:
-                given[name] = self._filters(filter_model, filters)
+            elif name == "enterprise_id":
+                # The path of an operation of members names their own enterprise, never another.
+                given[name] = self.visitor.actor.enterprise_id
             elif (wanted := _wrapped(hint, Body)) is not None:
-                given[name] = Body(validate(fields or {}, wanted), {})
-            elif (query_model := _model(hint, BaseModel)) is not None:
-                given[name] = validate(filters, query_model)
+                given[name] = self._body(endpoint, fields or {}, wanted)
+            else:
+                for value in self._known(hint, filters):
+                    given[name] = value
         if approving is not None:
             # After the body, so that a malformed one uses no code up.
             require_code(self.runtime, self._operator(), self.code or None)
             given[approving] = self.visitor.actor
         return endpoint(**given)
 
-    def _require(self, operation: str) -> None:
+    def _known(self, hint: Any, filters: Mapping[str, object]) -> Iterator[object]:  # noqa: ANN401 - any annotation
+        """Gives what a parameter with this annotation gets, if it gets anything."""
+        if hint == ServerRuntime:
+            yield self.runtime
+        elif hint in (ActingOperator, CallingMember, TokenHolder):
+            yield self.visitor.actor
+        elif (filter_model := _model(hint, Page)) is not None:
+            yield self._filters(filter_model, filters)
+        elif (query_model := _model(hint, BaseModel)) is not None:
+            yield validate(filters, query_model)
+
+    def check(self, endpoint: Callable[..., Any], fields: Mapping[str, object]) -> None:
+        """Checks the shape of an operation's body before anything is signed for it.
+
+        Raises:
+            InvalidRequestError: the operation would not take these fields.
+        """
+        for hint in _parameters(endpoint).values():
+            if (wanted := _wrapped(hint, Body)) is not None:
+                self._body(endpoint, fields, wanted)
+
+    def _body(self, endpoint: Callable[..., Any], fields: Mapping[str, object], model: type[M]) -> Body[M]:
+        """Reads the fields as the API reads them. What is signed is compared with them value by value."""
+        limits = self.runtime.limits
+        is_large = work_of(endpoint) is Work.LARGE_BODY or endpoint is sign_payload
+        return parse_body(
+            json.dumps(fields).encode(), model, limits.settlement_body if is_large else limits.other_body
+        )
+
+    def require(self, operation: str) -> None:
+        """Requires that the visitor's role and token may carry out the operation.
+
+        Raises:
+            PermissionDeniedError: they may not.
+        """
         actor, token = self.visitor.actor, self.visitor.token
         if isinstance(actor, Operator):
             roles.require_operator_role(actor.role, operation)

@@ -38,7 +38,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(assets={name: asset.path for name, asset in assets().items()}, prefix=PREFIX)
-    made.filters.update(age=texts.duration, moment=texts.moment, short=texts.short, words=texts.words)
+    made.filters.update(
+        age=texts.duration, moment=texts.moment, short=texts.short, utc=texts.utc, words=texts.words
+    )
     return made
 
 

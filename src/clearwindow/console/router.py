@@ -6,9 +6,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from clearwindow.console import front, own
-from clearwindow.console.members import today
+from clearwindow.console import front, own, signed
+from clearwindow.console.members import statements, today, tokens, webhooks
 from clearwindow.console.operators import accounts, disputes, enterprises, now, proposals, settlements
+from clearwindow.console.traders import allocations, connections, money
+from clearwindow.console.traders import disputes as traders_disputes
+from clearwindow.console.traders import settlements as traders_settlements
 
 PARTS: Final = (
     own.pages,
@@ -19,6 +22,15 @@ PARTS: Final = (
     proposals.pages,
     enterprises.pages,
     accounts.pages,
+    money.pages,
+    traders_settlements.pages,
+    traders_disputes.pages,
+    connections.pages,
+    allocations.pages,
+    webhooks.pages,
+    tokens.pages,
+    statements.pages,
+    signed.pages,
 )
 
 

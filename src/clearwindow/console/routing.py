@@ -7,39 +7,39 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import psycopg
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
 
-from clearwindow.api.bodies import read_bytes
 from clearwindow.api.capacity import in_thread
+from clearwindow.api.exports import Part, Writer, exported, require_exportable
 from clearwindow.api.problems import answer_to
 from clearwindow.api.request import address_of, note_caller, request_id_of, runtime_of, visit_of
 from clearwindow.api.routing import Answer
-from clearwindow.console import error_pages, navigation, pages, rules, sessions, texts
+from clearwindow.api.tables import TableFormat
+from clearwindow.console import error_pages, navigation, pages, rules, sessions, sides, texts
+from clearwindow.console.forms import SMALL_BYTES, read_form
 from clearwindow.console.models import Visitor
-from clearwindow.console.operations import Desk
-from clearwindow.core.errors import InvalidRequestError, NotAuthenticatedError, RequestError, UnsupportedMediaError
+from clearwindow.console.operations import Desk, Download
+from clearwindow.core.errors import NotAuthenticatedError, RequestError
 from clearwindow.core.work import Purpose, Work, working, working_for
 from clearwindow.custody.operator_routes import list_currencies
-from clearwindow.custody.schemas import CurrenciesAnswer
+from clearwindow.custody.schemas import CurrenciesAnswer, CurrencyView
 from clearwindow.identity.guards import note_token
 from clearwindow.identity.models import Operator
 from clearwindow.identity.second_factor import service as second_factors
 from clearwindow.identity.second_factor.models import FactorStatus
+from clearwindow.network.routes import list_client_connections
+from clearwindow.postgres.paging import Position
 from clearwindow.runtime import Runtime
 
 FORM_TOKEN: Final = "form"  # noqa: S105 - the name of a field
 CODE: Final = "code"
 LIVE_HEADER: Final = "Clearwindow-Live"
-_FORM_TYPE: Final = "application/x-www-form-urlencoded"
-_FORM_BYTES: Final = 64 * 1024
-_FORM_FIELDS: Final = 200
 ACCEPTED: Final = 202
-
-Form = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Visit:
 
     Attributes:
         form: what was sent. Empty for a page that is only read.
+        files: the content of the files that were sent, by the names of their fields.
         problem: why the act of this form was refused; the page shows it.
     """
 
@@ -55,7 +56,8 @@ class Visit:
     runtime: Runtime
     visitor: Visitor
     desk: Desk
-    form: Form = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     problem: RequestError | None = None
 
     @property
@@ -97,12 +99,35 @@ class Visit:
         """Sends the browser to a page after an act, with what it says there."""
         return RedirectResponse(f"{path}?{urlencode({'done': done})}" if done else path, 303)
 
+    def currencies(self) -> list[CurrencyView]:
+        """Returns the network's currencies."""
+        found = list_currencies(self.runtime).body
+        return found.currencies if isinstance(found, CurrenciesAnswer) else []
+
+    def decimals(self) -> dict[str, int]:
+        """Returns the decimals of each currency."""
+        return {each.name: each.decimals for each in self.currencies()}
+
+    def amounts(self) -> texts.Amounts:
+        """Returns what writes amounts."""
+        return texts.amounts_of((each.name, each.backing, each.decimals) for each in self.currencies())
+
+    def sides(self) -> sides.Sides:
+        """Returns which sides of the network the visitor's enterprise is on."""
+        return sides.of(self.runtime, self.visitor)
+
+    def _links(self) -> tuple[navigation.Link, ...]:
+        own = self.sides()
+        if own.partner is None or own.client is None:
+            return navigation.navigation_of(self.visitor.actor, trades=own.client is not None)
+        # Every exchange is a client, too. Few of them trade.
+        found = self.desk.listed(list_client_connections, {"pageSize": "1"}, "v1ClientConnectionsGetRoute")
+        return navigation.navigation_of(self.visitor.actor, trades=bool(found.total))
+
     def _common(self) -> dict[str, object]:
         actor, now = self.visitor.actor, self.now()
-        found = list_currencies(self.runtime).body
-        listed = found.currencies if isinstance(found, CurrenciesAnswer) else []
         return {
-            "amount": texts.amounts_of((each.name, each.backing, each.decimals) for each in listed),
+            "amount": self.amounts(),
             "code_needed": False,
             "countdown": partial(texts.countdown, now=now),
             "done": self.request.query_params.get("done", ""),
@@ -110,7 +135,7 @@ class Visit:
             "form_token": rules.form_token(self.visitor.value),
             "may": self.desk.may,
             "messages": navigation.MESSAGES,
-            "navigation": navigation.navigation_of(actor),
+            "navigation": self._links(),
             "now": now,
             "of_operator": isinstance(actor, Operator),
             "path": self.request.url.path,
@@ -122,6 +147,16 @@ class Visit:
 
 
 Shown = Callable[[Visit], Response]
+Downloaded = Callable[[Visit], Download]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """What shows a form again, and what reading and doing it needs."""
+
+    page: Shown
+    work: Work
+    limit_bytes: int
 
 
 class Pages:
@@ -144,17 +179,61 @@ class Pages:
 
         return add
 
-    def does(self, path: str, page: Shown) -> Callable[[Shown], Shown]:
-        """Decorates a function that does what a form asks for. If it is refused, ``page`` says why."""
+    def does(
+        self, path: str, page: Shown, *, work: Work = Work.WRITING, limit_bytes: int = SMALL_BYTES
+    ) -> Callable[[Shown], Shown]:
+        """Decorates a function that does what a form asks for. If it is refused, ``page`` says why.
+
+        Args:
+            path: where the form is sent.
+            page: what shows the form again.
+            work: the kind of work, as that of the operation.
+            limit_bytes: how large the form may be.
+        """
+        how = _Doing(page, work, limit_bytes)
 
         def add(do: Shown) -> Shown:
             async def handle(request: Request) -> Response:
-                return await self._done(request, do, page)
+                return await self._done(request, do, how)
 
             self.router.add_api_route(rules.PREFIX + path, handle, methods=["POST"], name=do.__name__)
             return do
 
         return add
+
+    def downloads(self, path: str, answered: type[BaseModel]) -> Callable[[Downloaded], Downloaded]:
+        """Decorates a function that says which list, with answers of this model, is downloaded as CSV."""
+
+        def add(download: Downloaded) -> Downloaded:
+            async def handle(request: Request) -> Response:
+                return await self._downloaded(request, download, answered)
+
+            self.router.add_api_route(rules.PREFIX + path, handle, methods=["GET"], name=download.__name__)
+            return download
+
+        return add
+
+    async def _downloaded(self, request: Request, download: Downloaded, answered_with: type[BaseModel]) -> Response:
+        async def run() -> Response:
+            require_exportable(request)
+            visit = await self._visit(request)
+            writer = Writer(answered_with, TableFormat.CSV, byte_order_mark=True)
+
+            def page(after: Position | None) -> Part:
+                self._require_kind(visit)
+                # Before each page: the session, or its token, may have ended meanwhile.
+                desk = visit.desk if after is None else replace(visit.desk, visitor=visitor_of(request))
+                answer = desk.exported(download(visit), after)
+                if isinstance(answer.body, str):
+                    raise TypeError("a list answers with a model")
+                return Part(writer.rows(answer.body), answer.after)
+
+            async def read(after: Position | None) -> Part:
+                return await in_thread(Work.ORDINARY, partial(page, after))
+
+            return await exported(request, read, writer)
+
+        return await answered(request, run)
 
     async def _shown(self, request: Request, show: Shown) -> Response:
         async def run() -> Response:
@@ -169,16 +248,16 @@ class Pages:
             sessions.note_seen(visit.runtime, visit.visitor.session)
         return show(visit)
 
-    async def _done(self, request: Request, do: Shown, page: Shown) -> Response:
+    async def _done(self, request: Request, do: Shown, how: _Doing) -> Response:
         async def run() -> Response:
             require_own_page(request)
             visit = await self._visit(request)
-            form = await read_form(request)
-            rules.require_form_token(form.get(FORM_TOKEN, ""), visit.visitor.value)
-            desk = replace(visit.desk, method="POST", code=form.get(CODE) or None)
-            acting = replace(visit, form=form, desk=desk)
+            form = await read_form(request, how.limit_bytes)
+            rules.require_form_token(form.fields.get(FORM_TOKEN, ""), visit.visitor.value)
+            desk = replace(visit.desk, method="POST", code=form.fields.get(CODE) or None)
+            acting = replace(visit, form=form.fields, files=form.files, desk=desk)
             with working_for(working().holder, Purpose.WRITING):
-                return await in_thread(Work.WRITING, partial(self._act, acting, do, page))
+                return await in_thread(how.work, partial(self._act, acting, do, how.page))
 
         return await answered(request, run)
 
@@ -187,9 +266,8 @@ class Pages:
         sessions.note_seen(visit.runtime, visit.visitor.session)
         try:
             return do(visit)
-        except NotAuthenticatedError:
-            raise
         except RequestError as error:
+            # Among them are signatures that are not valid. They say nothing about the session.
             return page(replace(visit, problem=error, desk=replace(visit.desk, method="GET", code=None)))
 
     async def _visit(self, request: Request) -> Visit:
@@ -255,32 +333,6 @@ def require_own_page(request: Request) -> None:
 def link_address(request: Request, value: str) -> str:
     """Returns the address of a link that signs in once, on the server as the caller knows it."""
     return f"{str(request.base_url).rstrip('/')}{rules.PREFIX}/link?{urlencode({'value': value})}"
-
-
-async def read_form(request: Request) -> Form:
-    """Reads the fields of a form. The last one of a name counts.
-
-    Raises:
-        UnsupportedMediaError: the body is no form.
-        InvalidRequestError: it has too many fields or is no UTF-8.
-        TooLargeError, TooSlowError: it is larger than a form of ours can be, or did not arrive in time.
-    """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != _FORM_TYPE:
-        raise UnsupportedMediaError("form_unreadable", f"the body must be a form, as {_FORM_TYPE}")
-    raw = await read_bytes(request, _FORM_BYTES, runtime_of(request).limits.body_seconds)
-    try:
-        fields = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FORM_FIELDS
-        )
-    except ValueError:
-        raise InvalidRequestError(
-            "form_unreadable", "the form has too many fields, or text that is no UTF-8"
-        ) from None
-    if any("\0" in value for _, value in fields):
-        raise InvalidRequestError("form_unreadable", "the form has a NUL character")
-    # Browsers end lines of a text field with a carriage return.
-    return {name: value.replace("\r\n", "\n") for name, value in fields}
 
 
 async def answered(request: Request, run: Callable[[], Awaitable[Response]]) -> Response:

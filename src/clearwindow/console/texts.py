@@ -75,6 +75,12 @@ def moment(text: str | datetime | None) -> Markup:
     )
 
 
+def utc(text: str | None) -> str:
+    """Writes a moment of the wire in UTC, whatever the page's module shows beside it."""
+    at = parse_moment(text) if text else None
+    return "" if at is None else f"{at.astimezone(UTC):%H:%M} UTC"
+
+
 def countdown(text: str | None, now: datetime) -> Markup:
     """Writes how long it is until a moment, or since it. The page's module keeps it up to date."""
     at = parse_moment(text) if text else None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
 from fastapi import Response
 
+from clearwindow.console.coins import amounts_of
+from clearwindow.console.dispute_rows import rows_of
 from clearwindow.console.operations import Desk
 from clearwindow.console.operators import names
 from clearwindow.console.routing import Pages, Visit
 from clearwindow.console.rules import PREFIX
-from clearwindow.core.errors import InvalidRequestError, NotFoundError
-from clearwindow.core.money import AmountUnit, from_partner_amount
+from clearwindow.core.errors import NotFoundError
 from clearwindow.custody.operator_routes import list_currencies
 from clearwindow.network.operator_routes import get_connection
 from clearwindow.settlements.disputes.schemas import DisputeWithClosureOutput
@@ -32,24 +31,7 @@ from clearwindow.settlements.transfers.schemas import SettlementTransferOutput
 
 pages: Final = Pages(for_operators=True)
 
-_AMOUNT: Final = "amount-"
 _MOST: Final = 500
-_COINS: Final = re.compile(r"[+-]?([0-9]{1,78}(?:\.[0-9]{0,78})?)")
-"""An amount in coins, as long as any can be: Python refuses to read much longer numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One currency of a dispute, in base units as the client sees them. None: it is not named."""
-
-    currency: str
-    settled: int
-    expected: int
-    adjusted: int | None
-
-    @property
-    def difference(self) -> int:
-        return self.expected - self.settled
 
 
 @pages.shows("/disputes")
@@ -108,17 +90,6 @@ def cancel(visit: Visit) -> Response:
     return visit.go_to(f"{PREFIX}/disputes/{dispute_id}", visit.outcome(answer, "closure_cancelled"))
 
 
-def rows_of(dispute: DisputeWithClosureOutput, settled: Mapping[str, int]) -> list[Row]:
-    """Returns the currencies of a dispute side by side: settled, expected, adjusted."""
-    closure = dispute.dispute_closure
-    expected = {name: int(amount) for name, amount in dispute.expected_transfers.items()}
-    adjusted = {name: int(amount) for name, amount in closure.adjusted_transfers.items()} if closure else {}
-    return [
-        Row(name, settled.get(name, 0), expected.get(name, 0), adjusted.get(name, 0) if closure else None)
-        for name in sorted({*settled, *expected, *adjusted})
-    ]
-
-
 def _found(visit: Visit) -> DisputeWithClosureOutput:
     wanted = {"disputeIds": visit.path_ids["dispute_id"]}
     found = visit.desk.listed(list_disputes, wanted).body.disputes
@@ -151,23 +122,5 @@ def _transfers(desk: Desk, settlement_id: str, wanted: Mapping[str, str]) -> Ite
 
 
 def _amounts(visit: Visit) -> dict[str, str]:
-    """Returns the amounts of the form, which are in coins, in base units. Empty fields and zeros are left out."""
     decimals = {each.name: each.decimals for each in visit.desk.read(list_currencies, "currencies").currencies}
-    given = {
-        name.removeprefix(_AMOUNT): text.strip() for name, text in visit.form.items() if name.startswith(_AMOUNT)
-    }
-    return {name: text for name, raw in given.items() if (text := _base_units(name, raw, decimals)) != "0"}
-
-
-def _base_units(name: str, raw: str, decimals: Mapping[str, int]) -> str:
-    text = raw.replace("\u202f", "").replace("\u2212", "-")
-    if not text:
-        return "0"
-    fits = _COINS.fullmatch(text)
-    number = from_partner_amount(fits[1], AmountUnit.DECIMAL, decimals.get(name, 0)) if fits else None
-    if number is None:
-        raise InvalidRequestError(
-            "request_invalid",
-            f"{name}: enter an amount in coins with at most {decimals.get(name, 0)} decimals, such as -1.5",
-        )
-    return str(-number if text.startswith("-") else number)
+    return amounts_of(visit.form, decimals)

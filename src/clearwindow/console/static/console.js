@@ -10,6 +10,7 @@ const asLocal = new Intl.DateTimeFormat(undefined, {
 });
 
 function showLocalTimes(root) {
+  for (const zone of root.querySelectorAll(".utc[hidden]")) zone.hidden = false;
   for (const time of root.querySelectorAll("time:not([data-until]):not([data-local])")) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.getTime())) continue;

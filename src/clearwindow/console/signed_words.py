@@ -1,0 +1,135 @@
+"""What a text to sign means, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from markupsafe import Markup
+
+from clearwindow.console.texts import Amounts
+from clearwindow.signing.models import Operation
+
+MEANINGS: Final[Mapping[Operation, str]] = {
+    Operation.SETTLEMENT_STAGE: "Stage a settlement. What connections lose is held, and taken after its windows.",
+    Operation.SETTLEMENT_IMMEDIATE: "Settle at once: everything moves now, or nothing.",
+    Operation.SETTLEMENT_WITHDRAW: "Take a settlement back. None of its own transfers runs.",
+    Operation.ALLOCATION: "Move money from your Go Account to a connection. The exchange may settle against it.",
+    Operation.DEALLOCATION: "Take money back from a connection to your Go Account.",
+    Operation.ALLOCATION_DECIDE: "Decide about a client's allocation that waits for you.",
+    Operation.DEALLOCATION_DECIDE: "Decide about a client's deallocation that waits for you.",
+    Operation.DISPUTE_RAISE: (
+        "Dispute what a settlement does on one connection. Nothing of it moves there until the dispute is closed."
+    ),
+    Operation.DISPUTE_UPDATE: "Change a dispute of yours.",
+    Operation.DISPUTE_CLOSE: "Give a dispute up: the settlement's own transfers run after all.",
+    Operation.CONNECTION_UPDATE: "Change a connection of yours.",
+    Operation.LOSS_LIMITS_CHANGE: "Set how much settlements may take from a connection.",
+    Operation.WEBHOOK_ENDPOINT_CREATE: "Have events of your enterprise posted to an address.",
+    Operation.WEBHOOK_ENDPOINT_UPDATE: "Change an address that gets events of your enterprise.",
+    Operation.WEBHOOK_ENDPOINT_DELETE: "Remove an address that gets events of your enterprise.",
+    Operation.WEBHOOK_ENDPOINT_ROTATE_SECRET: "Replace the secret that signs the messages to an address.",
+}
+"""One sentence for each operation that the console has a page for."""
+
+_LABELS: Final[Mapping[str, str]] = {
+    "active": "New settlements and allocations",
+    "allocationId": "Allocation",
+    "clientExternalId": "Your reference",
+    "connectionId": "Connection",
+    "cutoffAt": "Trades up to",
+    "deallocationId": "Deallocation",
+    "disputeId": "Dispute",
+    "endpointId": "Endpoint",
+    "externalId": "Your id of it",
+    "rejectReason": "Because",
+    "settlementId": "Settlement",
+    "enterpriseId": "For",
+    "url": "Address",
+}
+_NOT_TOLD: Final = frozenset({"nonce"})
+
+
+class Fact(NamedTuple):
+    label: str
+    value: str | Markup
+
+
+def facts_of(operation: Operation, fields: Mapping[str, Any], amounts: Amounts) -> list[Fact]:
+    """Returns every field of a signed request in words. Nothing that is signed is left out but the nonce."""
+    return [Fact("It means", MEANINGS.get(operation, operation.value)), *_facts(fields, amounts)]
+
+
+def _facts(fields: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:
+    for name, value in fields.items():
+        if name == "amount" and _is_amount(value):
+            yield Fact("Amount", _amount(amounts, value["quantity"], value["currency"]))
+        elif name == "expectedTransfers" and isinstance(value, dict):
+            yield from _expected(value, amounts)
+        elif name == "lossLimits" and isinstance(value, dict):
+            yield from _limits(value, amounts)
+        elif name == "settlementAmounts" and isinstance(value, dict):
+            yield from _sums(value)
+        elif name == "active" and isinstance(value, bool):
+            yield Fact(_LABELS[name], "allowed" if value else "none until you allow them again")
+        elif name == "retracted" and isinstance(value, bool):
+            yield Fact("It is", "retracted: the settlement's own transfers stand" if value else "in force again")
+        elif name not in _NOT_TOLD:
+            yield Fact(_LABELS.get(name, _spaced(name)), _plain(value))
+
+
+def _expected(value: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:
+    if not value:
+        yield Fact("You expect", "that nothing moves")
+    for currency, quantity in value.items():
+        yield Fact("You expect", _amount(amounts, quantity, currency, signed=True))
+
+
+def _limits(value: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:
+    for currency, limits in value.items():
+        given = limits if isinstance(limits, dict) else {}
+        for label, name in (("one settlement takes", "perSettlement"), ("one day takes", "perDay")):
+            quantity = given.get(name)
+            most = "any amount" if quantity is None else _amount(amounts, quantity, currency)
+            yield Fact(f"At most {label}", Markup("{}: {}").format(currency, most))
+
+
+def _sums(value: Mapping[str, Any]) -> Iterator[Fact]:
+    """The sums of a settlement by currency, in the exchange's own unit."""
+    gained: dict[str, Decimal] = {}
+    count = 0
+    for currency, quantity in _leaves(value):
+        count += 1
+        gained[currency] = gained.get(currency, Decimal(0)) + max(Decimal(quantity), Decimal(0))
+    yield Fact("Amounts", f"{count} on {len(value)} connections")
+    for currency, together in gained.items():
+        yield Fact("They gain", f"{together:f} {currency}")
+
+
+def _leaves(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves(inner)
+        else:
+            yield name, str(inner)
+
+
+def _is_amount(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return isinstance(value, dict) and {"currency", "quantity"} <= value.keys()
+
+
+def _amount(amounts: Amounts, quantity: Any, currency: str, *, signed: bool = False) -> str | Markup:  # noqa: ANN401 - any JSON value
+    text = str(quantity)
+    return amounts(text, currency, signed=signed) if text.lstrip("-").isdigit() else f"{text} {currency}"
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)
+
+
+def _spaced(name: str) -> str:
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,1 @@
+"""The pages of clients, who allocate money to exchanges and trade there."""
