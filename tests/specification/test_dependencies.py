@@ -23,6 +23,7 @@ MODULES: Final = {
     "pydantic-settings": "pydantic_settings",
     "pyjwt": "jwt",
     "pynacl": "nacl",
+    "python-multipart": "python_multipart",
 }
 """Where the module's name is not the package's."""
 USED_BY_OTHERS: Final = {"tzdata": "zoneinfo", "uvloop": "uvicorn"}

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from clearwindow.console import front, own, signed
 from clearwindow.console.members import statements, today, tokens, webhooks
 from clearwindow.console.operators import accounts, disputes, enterprises, now, proposals, settlements
-from clearwindow.console.traders import allocations, connections, money
+from clearwindow.console.traders import allocations, compare, connections, money
 from clearwindow.console.traders import disputes as traders_disputes
 from clearwindow.console.traders import settlements as traders_settlements
 
@@ -25,6 +25,7 @@ PARTS: Final = (
     money.pages,
     traders_settlements.pages,
     traders_disputes.pages,
+    compare.pages,
     connections.pages,
     allocations.pages,
     webhooks.pages,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import count
 from typing import Final
 
 from fastapi import Response
@@ -12,17 +10,16 @@ from clearwindow.console import signing
 from clearwindow.console.dispute_rows import rows_of
 from clearwindow.console.members import names
 from clearwindow.console.routing import Pages, Visit
-from clearwindow.console.traders import acts
+from clearwindow.console.traders import acts, sums
 from clearwindow.core.clock import parse_moment
 from clearwindow.core.errors import NotFoundError
 from clearwindow.settlements.disputes.routes import list_for_client
 from clearwindow.settlements.disputes.schemas import DisputeWithClosureOutput
-from clearwindow.settlements.routes import get_for_client, list_transfers_for_client
+from clearwindow.settlements.routes import get_for_client
 
 pages: Final = Pages(for_operators=False)
 
 _FEW: Final = {"pageSize": "1"}
-_MOST: Final = 500
 
 
 @pages.shows("/trader/disputes")
@@ -45,6 +42,7 @@ def dispute(visit: Visit) -> Response:
         get_for_client, _FEW, "v1ClientSettlementGetRoute", settlement_id=found.disputed_settlement_id
     ).body.settlement
     connection = names.connections(desk, [found.connection_id])[found.connection_id]
+    settled = sums.of_settlement(visit, settlement.id)
     deadline = parse_moment(settlement.dispute_deadline_at) if settlement.dispute_deadline_at else None
     return visit.show(
         "traders/dispute.html",
@@ -52,7 +50,7 @@ def dispute(visit: Visit) -> Response:
         settlement=settlement,
         connection=connection,
         partner=names.partners(desk, [settlement.partner_id]).get(settlement.partner_id, settlement.partner_id),
-        rows=rows_of(found, _settled(visit, found, connection.network_account_id)),
+        rows=rows_of(found, settled.get(connection.network_account_id, {})),
         in_window=settlement.stage == "dispute_window" and deadline is not None and deadline > visit.now(),
     )
 
@@ -85,25 +83,3 @@ def _found(visit: Visit) -> DisputeWithClosureOutput:
     if not found:
         raise NotFoundError("dispute_not_found", "there is no dispute of yours with this id")
     return found[0]
-
-
-def _settled(visit: Visit, dispute: DisputeWithClosureOutput, account_id: str) -> Mapping[str, int]:
-    """Returns what the settlement moves on the connection, by currency. A gain of the client is positive."""
-    sums: dict[str, int] = {}
-    size = min(_MOST, visit.runtime.limits.page_size)
-    for number in count():
-        part = {"pageSize": str(size), "pageNumber": str(number)}
-        found = visit.desk.listed(
-            list_transfers_for_client,
-            {"settlementIds": dispute.disputed_settlement_id, **part},
-            "v1ClientSettlementTransfersGetRoute",
-        ).body.settlement_transfers
-        for each in found:
-            sign = (each.destination_network_account_id == account_id) - (
-                each.source_network_account_id == account_id
-            )
-            if each.dispute_closure_id is None and sign:
-                sums[each.currency] = sums.get(each.currency, 0) + sign * int(each.quantity)
-        if len(found) < size:
-            return sums
-    return sums

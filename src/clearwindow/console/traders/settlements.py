@@ -66,7 +66,6 @@ def settlement(visit: Visit) -> Response:
         stakes=stakes,
         steps=forecast.forecasts[0].steps if forecast.forecasts else [],
         transfers=transfers,
-        transfer_count=detail.total,
         connections=connections,
         partner=names.partners(desk, [found.partner_id]).get(found.partner_id, found.partner_id),
         disputes=detail.body.settlement_disputes,
