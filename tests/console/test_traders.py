@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.console.browsing import Visitor
 from tests.console.members import command_on, sign_and_send, text_on, token_of
 from tests.console.scenes import Scene, scene_of
 from tests.support.networks import ok
+from tests.support.processes import command
 from tests.support.settlements import Testbed, dispute, stage
 
 BTC = "ofcbtc"
@@ -179,18 +182,46 @@ def test_text_for_another_enterprise_or_operation_is_refused(visitor: Visitor, s
     assert not ok(scene.aster.client.api.get("/clients/settlement/disputes", settlementIds=opened))["disputes"]
 
 
-def test_command_of_the_page_is_for_the_same_request(visitor: Visitor, scene: Scene) -> None:
+def test_command_of_the_page_signs_and_sends_the_same_request_once(visitor: Visitor, scene: Scene) -> None:
+    enterprise = scene.aster.client.enterprise
     enter(visitor, scene)
     opened = open_settlement(scene)
-    shown = visitor.send(
-        visitor.get(f"/console/trader/settlements/{opened}"), "/dispute", nothing="yes", reason="it's $(wrong)"
-    )
+    path = f"/console/trader/settlements/{opened}"
+    shown = visitor.send(visitor.get(path), "/dispute", nothing="yes", reason="it's $(wrong)")
+    words = shlex.split(command_on(shown))
+    who = {"url": visitor.base_url, "enterprise": enterprise.id, "token": token_of(scene.testbed, enterprise.id)}
 
-    command = command_on(shown)
+    assert words[0] == "clearwindow"
+    done = command(*words[1:], xprv=enterprise.account.key.xprv, **who)
+    late = sign_and_send(visitor, shown, enterprise.account.key)
 
-    assert command.startswith("clearwindow call POST '/api/network/v1/enterprises/{me}/clients/settlements/")
-    assert "--sign" in command
-    assert """it'"'"'s $(wrong)""" in command
+    assert done.returncode == 0, done.stderr
+    found = ok(enterprise.api.get("/clients/settlement/disputes", settlementIds=opened))["disputes"]
+    assert [each["reason"] for each in found] == ["it's $(wrong)"]
+    assert late.path == f"/console/trader/disputes/{found[0]['id']}?done=dispute_raised"
+
+
+def test_custodians_key_signs_for_those_who_may_use_it(visitor: Visitor, second: Visitor, scene: Scene) -> None:
+    operator, enterprise = scene.testbed.operator, scene.aster.client.enterprise
+    ok(operator.post(f"/go-accounts/{enterprise.account.id}/keys", {"custodianKey": True}))
+    operator.user(enterprise.id, "eve", role="trader", mayUseCustodianKey=False)
+    opened = open_settlement(scene)
+    path = f"/console/trader/settlements/{opened}"
+    enter(visitor, scene)
+    second.sign_in(token_of(scene.testbed, enterprise.id, "eve", "trader"))
+
+    forbidden = second.send(second.get(path), "/dispute", nothing="yes")
+    assert "custodian holds a key" not in forbidden.text
+    refused = second.post("/console/signed", forbidden.form("/signed").fields | {"key": "custodian"})
+    assert refused.status == 403
+    assert "custodian_key_forbidden" in refused.text
+    shown = visitor.send(visitor.get(path), "/dispute", nothing="yes")
+    assert "custodian holds a key" in shown.text
+    raised = visitor.post("/console/signed", shown.form("/signed").fields)
+
+    assert "The dispute is raised" in raised.text
+    found = ok(enterprise.api.get("/clients/settlement/disputes", settlementIds=opened))["disputes"]
+    assert [each["userId"] for each in found] == ["bea"]
 
 
 def test_money_is_allocated_and_taken_back(visitor: Visitor, scene: Scene) -> None:
