@@ -134,7 +134,7 @@ def test_approval_is_decided_once(status: ApprovalStatus, decision: ApprovalStat
 
 
 def test_own_request_is_refused_by_name() -> None:
-    with pytest.raises(PermissionDeniedError) as error:
+    with pytest.raises(PermissionDeniedError, match="another user of the enterprise must approve it") as error:
         rules.require_decidable(waiting(), "anna", ApprovalStatus.APPROVED)
     assert error.value.name == "own_approval"
 

@@ -100,6 +100,21 @@ def test_paused_settlement_waits_after_its_window_also_when_money_comes() -> Non
     paused = replace(pending(1, {"ofcusd": -7}), paused=True)
     both = [paused, pending(2, {"ofcusd": 7})]
     assert steps(both, {"ofcusd": 7}) == [(minute(10), FINAL), (minute(21), Outcome.WAITS_FOR_RESUME)]
+    assert foresee(both, {}, START, UUID(int=1))[-1].state is SettlementState.TOP_UP_WINDOW
+
+
+@pytest.mark.parametrize(("brought", "later"), [(1, [COMPLETES]), (0, []), (-1, [])])
+def test_who_waits_is_tried_again_once_a_settlement_brings_anything(brought: int, later: list[Outcome]) -> None:
+    both = [pending(1, {"ofcusd": -1}), pending(2, {"ofcusd": brought, "ofcbtc": -1})]
+    found = [outcome for _, outcome in steps(both, {"ofcbtc": 1}, 1)]
+    assert found == [FINAL, FAILS, *later] if brought >= 0 else [FINAL, FAILS]
+
+
+def test_what_completed_early_does_not_stop_what_is_due_after_its_deadline() -> None:
+    early = replace(pending(5, {"ofcusd": -7}), execute_when_funded=True)
+    every = [early, pending(2, {"ofcusd": 7}), pending(7, {})]
+    assert steps(every, {}, 5)[-1] == (minute(22), COMPLETES)
+    assert steps(every, {}, 7) == [(minute(10), FINAL), (minute(27), COMPLETES)]
 
 
 def test_closures_of_a_rejected_settlement_run_once_they_are_funded() -> None:

@@ -110,6 +110,27 @@ def test_times_never_go_back_and_totals_are_sums(pending: list[Pending], availab
         ]
 
 
+@pytest.mark.parametrize(("due_at", "by"), [(minute(3), minute(3)), (None, START)])
+def test_closures_that_wait_are_topped_up_by_the_moment_at_which_they_run(
+    due_at: datetime | None, by: datetime
+) -> None:
+    rejected = Pending(
+        id=UUID(int=1),
+        external_id="1",
+        created_at=START,
+        state=SettlementState.REJECTED,
+        due_at=due_at,
+        top_up_deadline_at=minute(9),
+        execute_when_funded=False,
+        closures_wait=True,
+        paused=False,
+        change={"ofcusd": -7},
+    )
+    assert [one.by for one in needed([rejected], {}, START, {})] == [by]
+    waits = replace(rejected, state=SettlementState.TOP_UP_WINDOW, due_at=minute(5), closures_wait=False)
+    assert [one.by for one in needed([waits], {}, START, {})] == [minute(9)]
+
+
 class Scenario:
     """Two settlements that pay out 7 and 5 USD, and a partner with 4. The first also brings it 20 BTC."""
 

@@ -66,7 +66,7 @@ def test_only_approvers_and_administrators_decide(role: OperatorRole) -> None:
     if role in {OperatorRole.APPROVER, OperatorRole.ADMINISTRATOR}:
         rules.require_other_hands(PROPOSAL, operator(role=role))
         return
-    with pytest.raises(PermissionDeniedError) as error:
+    with pytest.raises(PermissionDeniedError, match="approver or administrator") as error:
         rules.require_other_hands(PROPOSAL, operator(role=role))
     assert refusal(error) == ("approver_needed", None)
 
@@ -87,7 +87,7 @@ def test_nobody_decides_about_its_own_proposal(made_by: UUID | None, decider: Op
 
 @pytest.mark.parametrize("standing", [approval(OTHER), approval(THIRD, OTHER)])
 def test_nobody_approves_twice_under_two_names(standing: ProposalApproval) -> None:
-    with pytest.raises(PermissionDeniedError) as error:
+    with pytest.raises(PermissionDeniedError, match="another operator must") as error:
         rules.require_other_hands(PROPOSAL, operator(OTHER), [approval(CLIENT), standing])
     assert refusal(error) == ("same_approver", None)
     rules.require_other_hands(PROPOSAL, operator(OTHER), [approval(CLIENT)])
@@ -114,7 +114,7 @@ def test_proposer_must_still_be_one_who_may_propose() -> None:
 
 def test_only_the_proposer_withdraws_and_collects() -> None:
     rules.require_proposer(PROPOSAL, operator(PROPOSER))
-    with pytest.raises(PermissionDeniedError) as error:
+    with pytest.raises(PermissionDeniedError, match="only the operator who made the proposal") as error:
         rules.require_proposer(PROPOSAL, operator(OTHER))
     assert refusal(error) == ("not_the_proposer", None)
 

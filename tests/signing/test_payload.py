@@ -5,8 +5,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from clearwindow.core.strict_json import JsonError, JsonNumber, JsonValue, parse_json
-from clearwindow.signing.payload import PayloadMismatchError, match_payload, payload_text
+from clearwindow.core.strict_json import JsonError, JsonNumber, JsonValue, Place, describe_place, parse_json
+from clearwindow.signing import payload
+from clearwindow.signing.payload import MAX_DIFFERENCES, PayloadMismatchError, match_payload, payload_text
 from tests.signing.samples import TEXTS, json_objects, json_values
 
 CONNECTION = "3f2b1c1e-0d6a-4c0e-9d5a-6a1b2c3d4e5f"
@@ -180,6 +181,19 @@ def test_at_most_five_differences_of_bounded_length_are_named() -> None:
     assert ids_too.endswith("; and more.")
 
 
+def test_comparison_ends_with_the_difference_that_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[Place] = []
+
+    def describe(place: Place) -> str:
+        named.append(place)
+        return describe_place(place)
+
+    monkeypatch.setattr(payload, "describe_place", describe)
+    body = json.dumps(dict.fromkeys(map(str, range(1000)), 1))
+    assert mismatch(body.replace(": 1", ": 2"), body).endswith("; and more.")
+    assert len(named) == MAX_DIFFERENCES + 1
+
+
 @pytest.mark.parametrize("name", ["connectionKey", "apiSecret", "connectionToken", "apiKey", "password"])
 def test_secrets_are_not_quoted(name: str) -> None:
     payload = f'{{"a":{{"{name}":"hidden1"}},"{name}":{{"x":["hidden1",{{}}]}}}}'
@@ -211,12 +225,21 @@ def test_text_to_sign_is_compact_and_in_the_given_order() -> None:
     assert text == '{"b":"é😀","a":[1,true,null,{"n":10,"m":0.5}]}'
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", JsonNumber("1e400"), {"\udfff": 1}])
-def test_value_that_a_payload_cannot_hold_is_refused(value: object) -> None:
-    with pytest.raises(JsonError):
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (float("nan"), "NaN or an infinite number"),
+        (float("inf"), "NaN or an infinite number"),
+        ("\ud800", "half of a surrogate pair"),
+        ({"\udfff": 1}, "half of a surrogate pair"),
+        (JsonNumber("1e400"), "not exactly representable"),
+    ],
+)
+def test_value_that_a_payload_cannot_hold_is_refused(value: object, why: str) -> None:
+    with pytest.raises(JsonError, match=why):
         payload_text({"a": value})
 
 
 def test_value_that_is_not_json_is_a_type_error() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="object is not a JSON value"):
         payload_text({"a": object()})

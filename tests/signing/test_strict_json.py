@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearwindow.core.json_structure import TooManyEntriesError
 from clearwindow.core.strict_json import (
     MAX_DEPTH,
     MAX_NUMBER_CHARACTERS,
     JsonError,
     JsonNumber,
     JsonValue,
+    Place,
+    describe_place,
     parse_json,
     quote,
     to_python,
@@ -198,9 +201,33 @@ def test_nesting_cannot_exhaust_a_small_stack() -> None:
         threading.stack_size(before)
 
 
-def test_message_names_the_document() -> None:
-    with pytest.raises(JsonError, match=r"^The payload is not valid JSON: "):
-        parse_json("{", what="payload")
+@pytest.mark.parametrize("padding", ["", " " * 300_000])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a":1 "b"', "The payload is not valid JSON: expecting ',' delimiter at line 1, column 8."),
+        ('"abc', "The payload is not valid JSON: unterminated string starting at line 1, column 1."),
+        ('["\ud800"]', "The payload is not valid UTF-8 at offset 2."),
+        (b'["\xff"]', "The payload is not valid UTF-8 at offset 2."),
+        ("\ufeff{}", "The payload starts with a byte order mark: send plain UTF-8 without it."),
+        ("[NaN]", "The payload is refused: NaN is not a JSON value."),
+        ('"\\u0000"', "The payload has a NUL character (\\u0000)."),
+        ("[" * 33 + "]" * 33, "The payload has more than 32 objects and lists inside one another."),
+        ("[" * 99 + "]" * 99, "The payload has more than 32 objects and lists inside one another."),
+    ],
+)
+def test_message_names_the_document_and_what_is_wrong(text: bytes | str, message: str, padding: str) -> None:
+    padded = text + padding if isinstance(text, str) else text + padding.encode()
+    with pytest.raises(JsonError) as caught:
+        parse_json(padded, what="payload")
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize("padding", [b"", b" " * 300_000])
+def test_entries_are_limited_whatever_the_size_of_the_document(padding: bytes) -> None:
+    assert parse_json(b"[1,2,3,4]" + padding, max_entries=4) == [JsonNumber(text) for text in "1234"]
+    with pytest.raises(TooManyEntriesError):
+        parse_json(b"[" + b"1," * 99 + b"1]" + padding, max_entries=4)
 
 
 def test_long_or_unprintable_key_is_cut_and_escaped_in_messages() -> None:
@@ -208,6 +235,32 @@ def test_long_or_unprintable_key_is_cut_and_escaped_in_messages() -> None:
     assert len(refusal(f"{{{key}:1,{key}:2}}")) < 400
     assert len(refusal(f"{{{key}:{{{key}:{{{key}:{{{key}:[1,NaN]}}}}}}}}")) < 600
     assert len(refusal(f'{{{key}:{{{key}:{{{key}:{{{key}:"\\u0000"}}}}}}}}')) < 600
+
+
+@pytest.mark.parametrize(
+    ("place", "described"),
+    [
+        (None, "the outermost level"),
+        ((None, 3), "[3]"),
+        (((None, "a"), "b"), "a.b"),
+        ((None, ""), '""'),
+        ((None, "a\n"), '"a\\n"'),
+        ((None, "k" * 100), "k" * 100),
+        ((None, "k" * 101), f'"{"k" * 99}…"'),
+        ((((None, "a" * 99), "b" * 99), "c" * 100), ".".join(["a" * 99, "b" * 99, "c" * 100])),
+        ((((None, "a" * 100), "b" * 99), "c" * 100), "…" + ".".join(["a" * 98, "b" * 99, "c" * 100])),
+    ],
+)
+def test_place_is_described_at_bounded_length(place: Place, described: str) -> None:
+    assert describe_place(place) == described
+    assert len(described) <= 300
+
+
+def test_text_is_quoted_as_it_is_if_it_is_short_and_can_be_read() -> None:
+    assert quote("é😀") == '"é😀"'
+    assert quote("a\n") == '"a\\n"'
+    assert quote("a" * 100) == f'"{"a" * 100}"'
+    assert quote("a" * 101) == f'"{"a" * 99}…"'
 
 
 @given(st.text(CHARACTERS))
@@ -267,8 +320,14 @@ def test_huge_exponents_are_compared_quickly() -> None:
     "text", ["", "+1", "01", ".5", "1.", "1e", "0x1", " 1", "1 ", "1\n", "\u0661", "NaN", "--1"]
 )
 def test_text_that_is_no_json_number_is_refused(text: str) -> None:
-    with pytest.raises(JsonError):
+    with pytest.raises(JsonError, match="is not a JSON number"):
         JsonNumber(text)
+
+
+def test_length_limit_of_numbers_is_exact() -> None:
+    assert JsonNumber("9" * MAX_NUMBER_CHARACTERS).as_int(high=10**MAX_NUMBER_CHARACTERS) > 0
+    with pytest.raises(JsonError, match="at most 1000 characters"):
+        JsonNumber("9" * (MAX_NUMBER_CHARACTERS + 1))
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,15 @@ def test_what_a_source_covers_need_not_be_topped_up() -> None:
     assert [(one.settlement_id.int, one.quantity) for one in found] == [(2, 7)]
     limited = {"ofcusd": replace(source("ofcusd", 9, 4))}
     assert [one.quantity for one in needed(both, {"ofcusd": 2}, START, limited)] == [5, 7]
+
+
+def test_source_covers_several_settlements_of_an_account_without_funds() -> None:
+    every = [pending(1, {"ofcusd": -7}), pending(2, {"ofcusd": -7}), pending(3, {"ofcusd": -1})]
+    sources = {"ofcusd": source("ofcusd", 14, 9)}
+    (second,) = foresee(every, {}, START, UUID(int=2), sources)
+    assert (second.outcome, dict(second.top_ups), dict(second.available)) == (
+        Outcome.COMPLETES,
+        {"ofcusd": 7},
+        {"ofcusd": 0},
+    )
+    assert [(one.settlement_id.int, one.quantity) for one in needed(every, {}, START, sources)] == [(3, 1)]

@@ -41,7 +41,7 @@ def format_decimal(quantity: int, decimals: int) -> str:
     """Returns base units as people read them: ``format_decimal(-150_000_000, 8) == "-1.5"``."""
     digits = str(abs(quantity)).rjust(decimals + 1, "0")
     whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
-    text = f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
+    text = f"{whole}.{fraction}".rstrip("0").rstrip(".")
     return f"-{text}" if quantity < 0 else text
 
 

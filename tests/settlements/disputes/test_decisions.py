@@ -159,7 +159,7 @@ def test_change_of_a_dispute_changes_something() -> None:
 
 def test_dispute_is_closed_once_after_its_window() -> None:
     rules.require_closable(DISPUTE, ENDED, None, minute(10))
-    with pytest.raises(ConflictError) as error:
+    with pytest.raises(ConflictError, match="nothing to close") as error:
         rules.require_closable(replace(DISPUTE, retracted=True), ENDED, None, minute(10))
     assert error.value.name == "dispute_retracted"
     with pytest.raises(ConflictError, match=f"the closure {CLOSURE.id}, which is pending_review") as error:
@@ -333,6 +333,7 @@ def test_dispute_that_has_not_got_all_keeps_what_it_has() -> None:
     assert smaller.changes() == {BTC}
     assert OtherDispute(an_id(83), {}, {BTC: 1}, {ETH: 1}).changes() == {BTC, ETH}
     assert OtherDispute(an_id(83), {}, {BTC: 0}, {}).changes() == set()
+    assert OtherDispute(an_id(83), {}, {}, {BTC: 0}).changes() == set()
     assert rules.adjust_holds(DISPUTE, {}, {}, [waits, smaller], {}) == HoldChange([], [], [])
 
 
