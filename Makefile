@@ -5,10 +5,12 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 UV_VERSION := 0.13.9
 # Patroni, for `make failover` alone: its hashes are in requirements-failover.lock.
 PATRONI_VERSION := 4.1.5
+# mutmut, for `make mutate` alone: its hashes are in requirements-mutmut.lock.
+MUTMUT_VERSION := 3.8.1
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site container release newest attack races simulate clean
+.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site container release newest attack races simulate mutate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +31,7 @@ help:
 	@echo 'make simulate        random steps on a real server, which dies and changes meanwhile, beside a model (SEED=, STEPS=)'
 	@echo 'make races           10 000 random rounds of two or three actors at the same instant (SEED=, ROUNDS=)'
 	@echo 'make crash           SIGKILL at every step of every kind of request, then 50 times at random moments under load'
+	@echo 'make mutate          small changes of the rules of money and signing, and whether a test notices each'
 	@echo 'make failover        PostgreSQL under Patroni on three hosts, and eleven things that go wrong (root; INSTALL=1)'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
@@ -84,6 +87,8 @@ lock: | python $(filter .uv/bin/uv,$(UV))
 	    --custom-compile-command "make lock" - --output-file requirements-uv.lock
 	echo 'patroni[etcd3]==$(PATRONI_VERSION) psycopg[binary]' | tr ' ' '\n' | $(UV) pip compile --quiet --python-version 3.11 --generate-hashes \
 	    --custom-compile-command "make lock" - --output-file requirements-failover.lock
+	echo mutmut==$(MUTMUT_VERSION) | $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --constraint requirements.lock \
+	    --custom-compile-command "make lock" - --output-file requirements-mutmut.lock
 
 format: install
 	$(BIN)/ruff format .
@@ -176,6 +181,15 @@ release: install .venv-release/.installed
 	$(UV) pip sync --quiet --python .venv-release/bin/python --require-hashes requirements-release.lock
 	touch $@
 
+# Mutants, with mutmut in a folder of its own, because nothing else needs what it needs.
+mutate: install .mutmut/.installed
+	@$(BIN)/python -m tests.mutants $(MUTATE)
+
+.mutmut/.installed: requirements-mutmut.lock | .venv/.installed $(filter .uv/bin/uv,$(UV))
+	rm -rf .mutmut
+	$(UV) pip install --quiet --python $(BIN)/python --target .mutmut --no-deps --require-hashes --requirement requirements-mutmut.lock
+	touch $@
+
 # dist/clearwindow.cdx.json, and which licences it holds. Fails on a licence that tools/licences.toml does not allow.
 sbom: install
 	@$(BIN)/python -m tools.sbom
@@ -239,4 +253,4 @@ bench-due: install
 	$(BIN)/python -m bench.due $(DUE)
 
 clean:
-	rm -rf .venv .venv-release .venv-newest .uv
+	rm -rf .venv .venv-release .venv-newest .uv .mutmut mutants

@@ -10,7 +10,18 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-SKIPPED: Final = {".venv", ".venv-release", ".venv-newest", ".uv", ".sdk", ".git", "dist", "node_modules"}
+SKIPPED: Final = {
+    ".venv",
+    ".venv-release",
+    ".venv-newest",
+    ".mutmut",
+    "mutants",
+    ".uv",
+    ".sdk",
+    ".git",
+    "dist",
+    "node_modules",
+}
 PAGES: Final = sorted(path for path in ROOT.rglob("*.md") if not SKIPPED.intersection(path.relative_to(ROOT).parts))
 CODE: Final = re.compile(r"^```.*?^```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 LINK: Final = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\[[^\]]+\]:\s+(\S+)", re.MULTILINE)
