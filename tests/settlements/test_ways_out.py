@@ -11,7 +11,7 @@ import pytest
 from tests.support.networks import ConnectionHandle, Json, PartnerHandle, ok
 from tests.support.operators import OperatorClient
 from tests.support.races import at_once
-from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, stage
+from tests.support.settlements import Testbed, change_dispute, close_dispute, dispute, stage, withdraw
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ class Desk:
 
     def approved(self, amount: int, adjusted: int) -> str:
         """Returns an approved closure."""
-        _, dispute_id = self.disputed(amount)
+        return self.closed(self.disputed(amount)[1], adjusted)
+
+    def closed(self, dispute_id: str, adjusted: int) -> str:
+        """Returns an approved closure of the dispute."""
         body = {"adjustedTransfers": {"ofcbtc": str(adjusted)}, "notes": "as the fills say"}
         closure_id = ok(self.first.post(f"/disputes/{dispute_id}/close", body))["disputeClosure"]["id"]
         ok(self.second.post(f"/dispute-closures/{closure_id}/review", {"decision": "approved"}))
@@ -101,6 +104,29 @@ def test_two_operators_reject_a_disputed_settlement(desk: Desk, minutes: int) ->
     assert desk.testbed.pass_minutes(30) == 0
     actions = [one["action"] for one in desk.first.audit_log()]
     assert {"proposal.made", "settlement.reject"} <= set(actions)
+    desk.testbed.assert_proven()
+
+
+@pytest.mark.parametrize("minutes", [0, 10, 20])
+def test_withdrawn_settlement_ends_with_its_last_closure(desk: Desk, minutes: int) -> None:
+    # The partner has nothing to pay the gain with, so that the settlement fails after both windows.
+    disputes = [desk.disputed(-100)[1] for _ in range(2)]
+    closures = [desk.closed(dispute_id, 100) for dispute_id in disputes]
+    settlement_id = desk.stage(-1)
+    ok(withdraw(desk.partner, settlement_id))
+    desk.testbed.pass_minutes(minutes)
+
+    for closure_id in closures:
+        assert desk.testbed.state(settlement_id) not in {"rejected", "completed"}
+        assert desk.cancel(closure_id, desk.first).status_code == 202
+        ok(desk.cancel(closure_id, desk.second))
+        desk.testbed.assert_proven()
+
+    shown = ok(desk.partner.api.get(f"/partners/settlements/{settlement_id}"))["settlement"]
+    assert (shown["status"], shown["reason"]) == ("rejected", "the wrong day")
+    assert desk.testbed.event_types(desk.partner.enterprise.id).count("settlement.rejected") == 1
+    desk.testbed.pass_minutes(30)
+    assert desk.testbed.state(settlement_id) == "rejected"
     desk.testbed.assert_proven()
 
 

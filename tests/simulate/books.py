@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from tests.simulate.on_chain import OnChain
-from tests.support.model import Account, Key, Model, ModelSettlement, Move
+from tests.support.model import Account, Key, Model, ModelDispute, ModelSettlement, Move
 
 Change = Mapping[Key, int]
 """What a settlement adds to each balance of a connection, and takes from the partner's account."""
@@ -140,6 +140,13 @@ class Books(Model):
     def withdraw(self, settlement: ModelSettlement) -> None:
         super().withdraw(settlement)
         self.told[settlement.id].append("withdrawn")
+
+    def cancel(self, dispute: ModelDispute) -> set[Key]:
+        short = super().cancel(dispute)
+        settlement = dispute.settled_in
+        if settlement is not None and settlement.withdrawn and settlement.state == "rejected":
+            self.told[settlement.id].append("rejected")
+        return short
 
     def _finalise(self, settlement: ModelSettlement) -> None:
         super()._finalise(settlement)

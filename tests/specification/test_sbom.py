@@ -75,5 +75,9 @@ def test_make_installs_only_pinned_files() -> None:
     locked = (ROOT / "requirements-uv.lock").read_text(encoding="utf-8")
     assert re.findall(r"^([^ #].*?) \\$", locked, re.MULTILINE) == [f"uv=={pinned}"]
     assert locked.count("--hash=sha256:") >= 10
-    for line in re.findall(r"^\t.*pip (?:install|sync) .*$", makefile, re.MULTILINE):
+    # What newest versions do is tried in an environment that nothing else uses.
+    trial = re.search(r"^newest:.*\n(?:\t.*\n)+", makefile, re.MULTILINE)
+    assert trial is not None
+    assert trial[0].count(".venv-newest/") == makefile.count(".venv-newest/")
+    for line in re.findall(r"^\t.*pip (?:install|sync) .*$", makefile.replace(trial[0], ""), re.MULTILINE):
         assert "--require-hashes" in line or "--no-deps --no-build-isolation --editable ." in line, line

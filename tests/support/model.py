@@ -320,6 +320,8 @@ class Model:
         self._rehold(settlement, keys)
         if settlement.closures_wait and not settlement.pulled:
             settlement.closures_wait, settlement.due_at = False, None
+        if settlement.withdrawn and settlement.is_open and not settlement.pulled:
+            settlement.state, settlement.due_at = "rejected", None
         self._wake()
         return set()
 

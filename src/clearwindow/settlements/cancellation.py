@@ -89,10 +89,20 @@ def _release(tx: Transaction, partner: Partner, settlement: Settlement, closure:
     short = ledger.replace_holds(tx, entry, settlement.id, remaining)
     if short:
         raise _not_covered(tx, partner, short)
-    if settlement.closures_wait and transfers.count_running_closures(tx, settlement.id) == 0:
-        store.end_closures(tx, settlement)
+    if transfers.count_running_closures(tx, settlement.id) == 0:
+        _end_with_the_last(tx, partner, settlement)
     # The settlement may need less of the partner now, or nothing.
     funding.wake_waiting(tx, [partner.id])
+
+
+def _end_with_the_last(tx: Transaction, partner: Partner, settlement: Settlement) -> None:
+    """Ends a settlement of which nothing but closures was left, and now nothing is."""
+    if settlement.closures_wait:
+        store.end_closures(tx, settlement)
+    elif settlement.withdrawn_at is not None:
+        reason, rejected = settlement.withdrawn_reason, SettlementState.REJECTED
+        ended = store.change_state(tx, settlement, rejected, due_at=None, reason=reason, finalized_at=tx.now())
+        events.notify_all(tx, EventType.SETTLEMENT_REJECTED, partner, ended, balances_changed=True)
 
 
 def _announce(tx: Transaction, partner: Partner, settlement: Settlement, closure: Closure) -> None:
