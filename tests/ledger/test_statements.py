@@ -7,6 +7,7 @@ would change them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -19,12 +20,15 @@ from clearwindow.ledger.models import (
     Balance,
     BalanceKey,
     Entry,
+    EntryFilter,
     EntryKind,
+    HeldTotal,
     Hold,
     HoldCause,
     Movement,
     Shortfall,
 )
+from clearwindow.postgres.paging import FIRST_PAGE
 from clearwindow.postgres.pool import Database, Transaction
 from clearwindow.postgres.queries import Relation
 from tests.conftest import START
@@ -140,6 +144,11 @@ def test_holds_of_causes_and_of_accounts(tx: Transaction) -> None:
     assert held(tx) == BESIDE
 
 
+def test_totals_are_of_what_one_cause_holds(tx: Transaction) -> None:
+    put(tx, BESIDE | {(FIRST, ANN_BTC): 5, (FIRST, BOB_BTC): 2, (FIRST, ANN_ETH): 3})
+    assert store.held_totals(tx, FIRST) == [HeldTotal("ofcbtc", 7, 2), HeldTotal("ofceth", 3, 1)]
+
+
 def test_hold_is_reduced_or_ended(tx: Transaction) -> None:
     put(tx, BESIDE | {(FIRST, ANN_BTC): 7, (FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 2, (FIRST, BOB_ETH): 4})
     store.reduce_holds(tx, FIRST, {ANN_BTC: 7, BOB_BTC: 1})
@@ -199,7 +208,8 @@ def test_holds_of_a_settlement_become_what_it_needs_now(tx: Transaction) -> None
 
 
 def test_disputes_take_holds_over_in_their_order(tx: Transaction) -> None:
-    put(tx, {(FIRST, ANN_BTC): 10, (FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 4, (FIRST, BOB_ETH): 5})
+    beside = {(uuid4(), key): 9 for key in KEYS}
+    put(tx, beside | {(FIRST, ANN_BTC): 10, (FIRST, ANN_ETH): 3, (FIRST, BOB_BTC): 4, (FIRST, BOB_ETH): 5})
     targets = Relation(
         "SELECT dispute_id, rank, account_id, currency, quantity FROM unnest("
         "%(disputes)s::uuid[], %(ranks)s::bigint[], %(of)s::uuid[], %(names)s::text[], %(quantities)s::numeric[])"
@@ -221,4 +231,156 @@ def test_disputes_take_holds_over_in_their_order(tx: Transaction) -> None:
         (SECOND, BOB_BTC): 4,
         (SECOND, BOB_ETH): 5,
     }
+    assert store.holds_of(tx, [cause for cause, _ in beside]) == {cause: {key: 9} for cause, key in beside}
     assert moved(tx) == {}
+
+
+def moves(quantities: Mapping[BalanceKey, int]) -> Relation:
+    return Relation(
+        "SELECT account_id, currency, quantity FROM unnest("
+        "%(run_of)s::uuid[], %(run_names)s::text[], %(run_quantities)s::numeric[])"
+        " AS given (account_id, currency, quantity)",
+        {
+            "run_of": [key.account_id for key in quantities],
+            "run_names": [key.currency for key in quantities],
+            "run_quantities": [Decimal(quantity) for quantity in quantities.values()],
+        },
+    )
+
+
+def targets(*rows: tuple[UUID, int, BalanceKey, int]) -> Relation:
+    return Relation(
+        "SELECT dispute_id, rank, account_id, currency, quantity FROM unnest("
+        "%(disputes)s::uuid[], %(ranks)s::bigint[], %(of)s::uuid[], %(names)s::text[], %(quantities)s::numeric[])"
+        " AS given (dispute_id, rank, account_id, currency, quantity)",
+        {
+            "disputes": [row[0] for row in rows],
+            "ranks": [row[1] for row in rows],
+            "of": [row[2].account_id for row in rows],
+            "names": [row[2].currency for row in rows],
+            "quantities": [Decimal(row[3]) for row in rows],
+        },
+    )
+
+
+def balance(tx: Transaction, key: BalanceKey) -> Balance:
+    return store.balances_of(tx, [key.account_id]).get(key.account_id, {}).get(key.currency, Balance(0, 0))
+
+
+def partner_with_funds(tx: Transaction) -> UUID:
+    """Returns an account with 100 available and 50 held of each currency."""
+    partner = uuid4()
+    store.insert_account(tx, partner, AccountKind.NETWORK, PARTNER)
+    store.lock_balances(tx, [BalanceKey(partner, name) for name in ("ofcbtc", "ofceth", "ofcusd")])
+    tx.connection.execute("UPDATE balance SET available = 100, held = 50 WHERE account_id = %s", [partner])
+    return partner
+
+
+def test_settlement_releases_what_it_held_and_moves_what_runs(tx: Transaction) -> None:
+    put(tx, BESIDE | {(FIRST, ANN_BTC): 5, (FIRST, BOB_BTC): 2})
+    partner, ann_usd = partner_with_funds(tx), BalanceKey(ANN, "ofcusd")
+    one = entry()
+    run = moves({ANN_BTC: -5, ANN_ETH: 3, BOB_BTC: 5, ann_usd: 9})
+    store.settle_run(tx, one, run, None, partner, {"ofceth": -3, "ofcusd": -9, "ofcbtc": 0})
+    assert held(tx) == BESIDE
+    assert moved(tx) == {ANN_BTC: (0, -5), ANN_ETH: (3, 0), BOB_BTC: (7, -2)}
+    assert balance(tx, ann_usd) == Balance(9, 0)
+    of_partner = {BalanceKey(partner, "ofceth"): (-3, 0), BalanceKey(partner, "ofcusd"): (-9, 0)}
+    assert posted(tx, one) == moved(tx) | {ann_usd: (9, 0)} | of_partner
+    for key, (available, _) in of_partner.items():
+        assert balance(tx, key) == Balance(100 + available, 50)
+
+
+def test_gains_fill_the_holds_of_disputes_in_their_order(tx: Transaction) -> None:
+    put(tx, {(SECOND, ANN_BTC): 4, (FIRST, BOB_BTC): 2, (SECOND, BOB_ETH): 1})
+    fourth = uuid4()
+    wanted = targets(
+        (THIRD, 2, ANN_BTC, 5),
+        (SECOND, 1, ANN_BTC, 10),
+        (fourth, 3, ANN_BTC, 5),
+        (SECOND, 1, BOB_ETH, 1),
+        (THIRD, 2, ANN_ETH, 2),
+        (SECOND, 1, ANN_ETH, 2),
+    )
+    one = entry()
+    store.settle_run(tx, one, moves({ANN_BTC: 8, ANN_ETH: 9, BOB_ETH: 7, BOB_BTC: -2}), wanted, PARTNER, {})
+    assert held(tx) == {
+        (SECOND, ANN_BTC): 10,
+        (THIRD, ANN_BTC): 2,
+        (SECOND, ANN_ETH): 2,
+        (THIRD, ANN_ETH): 2,
+        (SECOND, BOB_ETH): 1,
+    }
+    assert moved(tx) == posted(tx, one) == {ANN_BTC: (0, 8), ANN_ETH: (5, 4), BOB_ETH: (7, 0), BOB_BTC: (0, -2)}
+
+
+def test_many_settlements_move_each_by_its_entry(tx: Transaction) -> None:
+    put(tx, {(THIRD, ANN_BTC): 7, (FIRST, ANN_BTC): 5, (SECOND, ANN_BTC): 5, (SECOND, BOB_BTC): 2})
+    partner, bob_usd = partner_with_funds(tx), BalanceKey(BOB, "ofcusd")
+    run = Relation(
+        "SELECT settlement_id, account_id, currency, quantity FROM unnest("
+        "%(settlements)s::uuid[], %(of)s::uuid[], %(names)s::text[], %(quantities)s::numeric[])"
+        " AS given (settlement_id, account_id, currency, quantity)",
+        {
+            "settlements": [FIRST, SECOND, SECOND, SECOND],
+            "of": [ANN, ANN, BOB, BOB],
+            "names": ["ofcbtc", "ofcbtc", "ofcbtc", "ofcusd"],
+            "quantities": [Decimal(-5), Decimal(-5), Decimal(5), Decimal(9)],
+        },
+    )
+    entries = [entry(cause=FIRST), entry(cause=SECOND)]
+    store.settle_each(tx, PARTNER, entries, run, partner)
+    assert held(tx) == {(THIRD, ANN_BTC): 7}
+    assert moved(tx) == {ANN_BTC: (0, -10), BOB_BTC: (7, -2)}
+    assert balance(tx, bob_usd) == Balance(9, 0)
+    partners = {name: BalanceKey(partner, name) for name in ("ofcbtc", "ofcusd")}
+    assert posted(tx, entries[0]) == {ANN_BTC: (0, -5), partners["ofcbtc"]: (5, 0)}
+    assert posted(tx, entries[1]) == {
+        ANN_BTC: (0, -5),
+        BOB_BTC: (7, -2),
+        bob_usd: (9, 0),
+        partners["ofcusd"]: (-9, 0),
+    }
+    assert [balance(tx, key) for key in partners.values()] == [Balance(105, 50), Balance(91, 50)]
+
+
+def test_losses_are_uncovered_that_exceed_what_is_available(tx: Transaction) -> None:
+    usd = BalanceKey(ANN, "ofcusd")
+    found = store.uncovered_losses(tx, moves({ANN_BTC: -101, ANN_ETH: -100, BOB_BTC: 500, BOB_ETH: -300, usd: -1}))
+    assert sorted(found, key=str) == sorted(
+        [
+            Shortfall(ANN, "ofcbtc", 101, 100),
+            Shortfall(ANN, "ofcusd", 1, 0),
+            Shortfall(BOB, "ofceth", 300, 100),
+        ],
+        key=str,
+    )
+
+
+def test_liability_on_a_balance_that_does_not_exist_is_uncovered(tx: Transaction) -> None:
+    covered = store.coverage(needs({BalanceKey(ANN, "ofcusd"): 3, ANN_BTC: 3}))
+    rows = tx.connection.execute(covered.query, dict(covered.values)).fetchall()
+    assert {row[1]: tuple(map(int, row[2:])) for row in rows} == {"ofcusd": (3, 0, 3), "ofcbtc": (3, 100, 0)}
+
+
+def test_journal_has_the_entries_of_an_account_a_cause_and_a_time(tx: Transaction) -> None:
+    of_ann, of_bob = entry(EntryKind.DEPOSIT, FIRST), entry(EntryKind.DEPOSIT, SECOND)
+    partner = partner_with_funds(tx)
+    for one, key in ((of_ann, ANN_BTC), (of_bob, BOB_ETH)):
+        store.post(tx, one, [Movement(key, 5, 0), Movement(BalanceKey(partner, key.currency), -5, 0)])
+    everything: dict[str, object] = dict.fromkeys(
+        ("cause_id", "account_id", "created_on_or_after", "created_before")
+    )
+    later = START + timedelta(minutes=1)
+    for wanted, found in (
+        ({}, [of_ann, of_bob]),
+        ({"cause_id": SECOND}, [of_bob]),
+        ({"account_id": ANN}, [of_ann]),
+        ({"created_on_or_after": START}, [of_ann, of_bob]),
+        ({"created_on_or_after": later}, []),
+        ({"created_before": START}, []),
+        ({"created_before": later}, [of_ann, of_bob]),
+    ):
+        listed = store.list_entries(tx, EntryFilter(**everything | wanted), FIRST_PAGE)  # type: ignore[arg-type]
+        assert {each.id for each in listed.items} == {each.id for each in found}
+        assert all(len(each.postings) == 2 for each in listed.items)

@@ -1,0 +1,1 @@
+"""Single statements of settlements: each among rows that it must leave alone."""
