@@ -41,9 +41,8 @@ class Place:
 STREAMS: Final = {
     "ASCII": Place(ASCII),
     "ASCII terminal": Place({"PYTHONIOENCODING": "ascii", "FORCE_COLOR": "1", "TERM": "dumb"}),
-    "Latin-1": Place({"PYTHONIOENCODING": "latin-1"}),
     "no terminal's size and kind": Place({"TERM": None, "COLUMNS": "0", "LINES": "x", "HOME": None}),
-    "no standard input": Place(closed=(0,)),
+    "no standard input, Latin-1": Place({"PYTHONIOENCODING": "latin-1"}, closed=(0,)),
     "no streams": Place(closed=(0, 1, 2)),
     "nobody reads the output": Place(unread=(1,)),
     "nobody reads the errors": Place(unread=(2,)),
@@ -51,10 +50,17 @@ STREAMS: Final = {
 }
 """What a command reads and writes."""
 SURROUNDINGS: Final = {
-    "no home, no temporary folder": Place({"HOME": "/nowhere", "TMPDIR": "/nowhere", "TZ": "Nowhere/Never"}),
+    "no home, no temporary folder, no certificates": Place(
+        {
+            "HOME": "/nowhere",
+            "TMPDIR": "/nowhere",
+            "TZ": "Nowhere/Never",
+            "SSL_CERT_FILE": "/nowhere.pem",
+            "SSL_CERT_DIR": "/nowhere",
+        }
+    ),
     "SOCKS proxy": Place({"ALL_PROXY": "socks5://127.0.0.1:1", "HTTP_PROXY": "socks5h://127.0.0.1:1"}),
     "wrong proxy": Place({"ALL_PROXY": "hunter2://:x", "HTTP_PROXY": "::", "NO_PROXY": "[::1,*.x,,:99999"}),
-    "no certificates": Place({"SSL_CERT_FILE": "/nowhere.pem", "SSL_CERT_DIR": "/nowhere"}),
 }
 """What a command finds around it."""
 ENVIRONMENTS: Final = STREAMS | SURROUNDINGS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.console.browsing import Visitor
 from tests.console.members import command_on, sign_and_send, text_on, token_of
 from tests.console.scenes import Scene, scene_of
-from tests.support.networks import ok
+from tests.support.networks import Json, ok
 from tests.support.processes import command
 from tests.support.settlements import Testbed, dispute, stage
 
@@ -180,6 +181,30 @@ def test_text_for_another_enterprise_or_operation_is_refused(visitor: Visitor, s
     wrong_address = visitor.post("/console/signed/to-partner", fields | {"signature": "20" * 65})
     assert wrong_address.status == 400
     assert not ok(scene.aster.client.api.get("/clients/settlement/disputes", settlementIds=opened))["disputes"]
+
+
+def test_text_with_anything_in_it_is_refused_and_shown(visitor: Visitor, scene: Scene) -> None:
+    enter(visitor, scene)
+    form = visitor.get(f"/console/trader/settlements/{open_settlement(scene)}")
+    fields = visitor.send(form, "/dispute", nothing="yes").form("/signed").fields
+    hostile: list[Json] = [
+        {"settlementAmounts": {"x": {"BTC": "abc"}}},
+        {"amount": {"currency": ["ofcbtc"], "quantity": "1"}},
+        {"amount": {"currency": "ofcbtc", "quantity": "--1"}},
+        {"expectedTransfers": {"ofcbtc": "\N{SUPERSCRIPT TWO}"}},
+        {"expectedTransfers": {"ofcbtc": "9" * 5_000}},
+        {"expectedTransfers": {"ofcbtc": {"a": "b"}}},
+        {"expectedTransfers": ["<b>"]},
+        {"lossLimits": {"ofcbtc": {"perDay": "1" * 5_000}, "ofcusd": None}},
+        {"connectionId": {"a": ["b"]}},
+        {"expiresAt": "never"},
+        {"amountUnit": "\u202e'; rm -rf"},
+    ]
+    for more in hostile:
+        changed = json.dumps(json.loads(fields["payload"]) | more)
+        refused = visitor.post("/console/signed", fields | {"payload": changed, "signature": "20" * 65})
+        assert refused.status in {400, 401}, (more, refused.text)
+        assert text_on(refused) == changed
 
 
 def test_command_of_the_page_signs_and_sends_the_same_request_once(visitor: Visitor, scene: Scene) -> None:

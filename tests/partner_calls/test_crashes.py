@@ -100,7 +100,6 @@ class Crash:
 @pytest.mark.parametrize(
     ("what", "step"),
     [
-        ("allocation", "before_the_call"),
         ("deallocation", "during_the_call"),
         ("allocation", "before_the_answer_is_written"),
     ],

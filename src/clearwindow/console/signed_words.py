@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
@@ -12,13 +12,8 @@ from clearwindow.console.texts import Amounts
 from clearwindow.signing.models import Operation
 
 MEANINGS: Final[Mapping[Operation, str]] = {
-    Operation.SETTLEMENT_STAGE: "Stage a settlement. What connections lose is held, and taken after its windows.",
-    Operation.SETTLEMENT_IMMEDIATE: "Settle at once: everything moves now, or nothing.",
-    Operation.SETTLEMENT_WITHDRAW: "Take a settlement back. None of its own transfers runs.",
     Operation.ALLOCATION: "Move money from your Go Account to a connection. The exchange may settle against it.",
     Operation.DEALLOCATION: "Take money back from a connection to your Go Account.",
-    Operation.ALLOCATION_DECIDE: "Decide about a client's allocation that waits for you.",
-    Operation.DEALLOCATION_DECIDE: "Decide about a client's deallocation that waits for you.",
     Operation.DISPUTE_RAISE: (
         "Dispute what a settlement does on one connection. Nothing of it moves there until the dispute is closed."
     ),
@@ -35,19 +30,16 @@ MEANINGS: Final[Mapping[Operation, str]] = {
 
 _LABELS: Final[Mapping[str, str]] = {
     "active": "New settlements and allocations",
-    "allocationId": "Allocation",
     "clientExternalId": "Your reference",
     "connectionId": "Connection",
-    "cutoffAt": "Trades up to",
-    "deallocationId": "Deallocation",
     "disputeId": "Dispute",
     "endpointId": "Endpoint",
-    "externalId": "Your id of it",
-    "rejectReason": "Because",
     "settlementId": "Settlement",
     "enterpriseId": "For",
     "url": "Address",
 }
+_BASE_UNITS: Final = re.compile(r"-?[0-9]{1,78}")
+"""As long as any amount can be: Python refuses to read much longer numbers."""
 _NOT_TOLD: Final = frozenset({"nonce"})
 
 
@@ -69,8 +61,6 @@ def _facts(fields: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:
             yield from _expected(value, amounts)
         elif name == "lossLimits" and isinstance(value, dict):
             yield from _limits(value, amounts)
-        elif name == "settlementAmounts" and isinstance(value, dict):
-            yield from _sums(value)
         elif name == "active" and isinstance(value, bool):
             yield Fact(_LABELS[name], "allowed" if value else "none until you allow them again")
         elif name == "retracted" and isinstance(value, bool):
@@ -95,33 +85,15 @@ def _limits(value: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:
             yield Fact(f"At most {label}", Markup("{}: {}").format(currency, most))
 
 
-def _sums(value: Mapping[str, Any]) -> Iterator[Fact]:
-    """The sums of a settlement by currency, in the exchange's own unit."""
-    gained: dict[str, Decimal] = {}
-    count = 0
-    for currency, quantity in _leaves(value):
-        count += 1
-        gained[currency] = gained.get(currency, Decimal(0)) + max(Decimal(quantity), Decimal(0))
-    yield Fact("Amounts", f"{count} on {len(value)} connections")
-    for currency, together in gained.items():
-        yield Fact("They gain", f"{together:f} {currency}")
-
-
-def _leaves(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            yield from _leaves(inner)
-        else:
-            yield name, str(inner)
-
-
 def _is_amount(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return isinstance(value, dict) and {"currency", "quantity"} <= value.keys()
+    return isinstance(value, dict) and value.keys() == {"currency", "quantity"}
 
 
-def _amount(amounts: Amounts, quantity: Any, currency: str, *, signed: bool = False) -> str | Markup:  # noqa: ANN401 - any JSON value
-    text = str(quantity)
-    return amounts(text, currency, signed=signed) if text.lstrip("-").isdigit() else f"{text} {currency}"
+def _amount(amounts: Amounts, quantity: Any, currency: Any, *, signed: bool = False) -> str | Markup:  # noqa: ANN401 - any JSON values
+    # A text may come back from the browser with anything in it, and is shown with the reason why it is refused.
+    if isinstance(quantity, str) and isinstance(currency, str) and _BASE_UNITS.fullmatch(quantity):
+        return amounts(quantity, currency, signed=signed)
+    return f"{_plain(quantity)} {_plain(currency)}"
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -200,6 +200,7 @@ def review_closure(
         "closure_not_taken",
         "closure_settled",
         "cancellation_not_covered",
+        "settlement_state",
         *acts.CANCEL_CLOSURE.errors,
         *CODE_ERRORS,
     )
