@@ -118,13 +118,20 @@ def test_withdrawn_settlement_ends_with_its_last_closure(desk: Desk, minutes: in
 
     for closure_id in closures:
         assert desk.testbed.state(settlement_id) not in {"rejected", "completed"}
+        told = len(desk.testbed.event_types(desk.partner.enterprise.id))
         assert desk.cancel(closure_id, desk.first).status_code == 202
         ok(desk.cancel(closure_id, desk.second))
         desk.testbed.assert_proven()
 
     shown = ok(desk.partner.api.get(f"/partners/settlements/{settlement_id}"))["settlement"]
     assert (shown["status"], shown["reason"]) == ("rejected", "the wrong day")
-    assert desk.testbed.event_types(desk.partner.enterprise.id).count("settlement.rejected") == 1
+    types = desk.testbed.event_types(desk.partner.enterprise.id)[told:]
+    # Each of what happened is told once.
+    assert [types.count(each) for each in ("settlement.rejected", "dispute.reviewed", "balance.changed")] == [
+        1,
+        1,
+        1,
+    ]
     desk.testbed.pass_minutes(30)
     assert desk.testbed.state(settlement_id) == "rejected"
     desk.testbed.assert_proven()

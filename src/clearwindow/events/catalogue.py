@@ -176,7 +176,8 @@ CATALOGUE: Final[Mapping[EventType, Description]] = {
         "The partner's account did not cover the settlement. No transfer was executed."
     ),
     EventType.SETTLEMENT_REJECTED: _settlement(
-        "An operator has rejected the settlement. Its held funds are available again."
+        "An operator has rejected the settlement, or the last closure of a withdrawn settlement was cancelled. Its"
+        " held funds are available again."
     ),
     EventType.SETTLEMENT_WITHDRAWN: _settlement(
         "The partner has taken the settlement back. What was held for its own transfers is available again. Its"

@@ -102,7 +102,8 @@ def _end_with_the_last(tx: Transaction, partner: Partner, settlement: Settlement
     elif settlement.withdrawn_at is not None:
         reason, rejected = settlement.withdrawn_reason, SettlementState.REJECTED
         ended = store.change_state(tx, settlement, rejected, due_at=None, reason=reason, finalized_at=tx.now())
-        events.notify_all(tx, EventType.SETTLEMENT_REJECTED, partner, ended, balances_changed=True)
+        # The cancellation itself tells of the balances.
+        events.notify_all(tx, EventType.SETTLEMENT_REJECTED, partner, ended)
 
 
 def _announce(tx: Transaction, partner: Partner, settlement: Settlement, closure: Closure) -> None:
