@@ -112,7 +112,7 @@ def test_withdrawn_settlement_ends_with_its_last_closure(desk: Desk, minutes: in
     # The partner has nothing to pay the gain with, so that the settlement fails after both windows.
     disputes = [desk.disputed(-100)[1] for _ in range(2)]
     closures = [desk.closed(dispute_id, 100) for dispute_id in disputes]
-    settlement_id = desk.stage(-1)
+    settlement_id, told = desk.stage(-1), 0
     ok(withdraw(desk.partner, settlement_id))
     desk.testbed.pass_minutes(minutes)
 
