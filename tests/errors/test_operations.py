@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
 from clearwindow import bootstrap
 from clearwindow.api.docs import ERROR_NAMES
+from clearwindow.api.routing import documented
 from clearwindow.core.error_registry import error_codes
 from clearwindow.identity.acts import CONFIRMATION_ERRORS
 from clearwindow.postgres.constraints import MEANING
@@ -68,8 +68,7 @@ ROUTES: Final = {
         (name, int(status)) for status, answer in route.responses.items() for name in answer.get(ERROR_NAMES, ())
     }
     for router in bootstrap.all_routers(60)
-    for route in router.routes
-    if isinstance(route, APIRoute)
+    for route in documented(router.routes)
 }
 
 
@@ -104,5 +103,5 @@ def test_every_exception_is_still_needed() -> None:
 
 
 def test_constraint_is_documented_with_its_status() -> None:
-    for documented in ROUTES.values():
-        assert {(name, MEANING[name][0].status) for name, _ in documented if name in MEANING} <= documented
+    for errors in ROUTES.values():
+        assert {(name, MEANING[name][0].status) for name, _ in errors if name in MEANING} <= errors

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-from fastapi.routing import APIRoute
 
 from clearwindow import bootstrap
+from clearwindow.api.routing import documented
 from clearwindow.postgres.pool import Transaction
 from tests.conftest import OPERATOR_TOKEN
 from tests.support.chains import chain_desk
@@ -76,11 +76,11 @@ SORTED_ANEW: Final = {
 
 def parameters() -> dict[str, set[str]]:
     """Returns the names of the parameters in the query of each GET, by its path."""
-    routes = [route for router in bootstrap.all_routers(60) for route in router.routes]
+    routes = documented(route for router in bootstrap.all_routers(60) for route in router.routes)
     return {
         route.path: {given["name"] for given in (route.openapi_extra or {}).get("parameters", [])}
         for route in routes
-        if isinstance(route, APIRoute) and route.methods == {"GET"}
+        if route.methods == {"GET"}
     }
 
 

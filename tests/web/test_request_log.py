@@ -33,14 +33,19 @@ def logged() -> Iterator[Sequence[Line]]:
         yield lines
 
 
-def requests_in(lines: Sequence[Line], number: int) -> list[Line]:
-    """Returns the lines of so many requests. A line is written after its answer was sent."""
+def lines_of(answers: Sequence[httpx2.Response], lines: Sequence[Line]) -> list[Line]:
+    """Returns the line of each answer.
+
+    A line is written after its answer was sent. So the log may still lack it, or have one of an earlier request.
+    """
     give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while len(found := [line for line in lines if line["event"] == "request"]) < number:
-        assert time.monotonic() < give_up_at, f"{len(found)} of {number} requests are in the log"
+    while True:
+        by_id = {line["request_id"]: line for line in lines if line["event"] == "request"}
+        ids = [answer.headers["X-Request-Id"] for answer in answers]
+        if set(ids) <= by_id.keys():
+            return [by_id[each] for each in ids]
+        assert time.monotonic() < give_up_at, f"the log lacks a request of {ids}, it has {sorted(by_id)}"
         time.sleep(0.005)
-    assert len(found) == number
-    return found
 
 
 def caller_of(line: Line) -> dict[str, Any]:
@@ -51,8 +56,7 @@ def ask(base_url: str, token: str, path: str, method: str = "GET") -> tuple[http
     """Returns the answer, and what the log says of the request."""
     with logged() as lines, loopback_client(base_url=base_url, timeout=60) as client:
         answer = client.request(method, path, headers={"Authorization": f"Bearer {token}"})
-        (line,) = requests_in(lines, 1)
-    assert line["request_id"] == answer.headers["X-Request-Id"]
+        (line,) = lines_of([answer], lines)
     return answer, line
 
 
@@ -95,9 +99,9 @@ def test_line_of_a_signed_call_names_the_caller_only_if_the_code_is_right(
     token = operator.token("acme", "ada", kind="v2x")
     signed = SignedCaller(base_url, token["value"])
     with logged() as lines:
-        assert signed.get(PARTNERS).status_code == 200
-        assert signed.send("GET", PARTNERS, changed={"HMAC": "0" * 64}).status_code == 401
-        right, wrong = sorted(requests_in(lines, 2), key=lambda line: line["status"])
+        answers = [signed.get(PARTNERS), signed.send("GET", PARTNERS, changed={"HMAC": "0" * 64})]
+        right, wrong = lines_of(answers, lines)
+    assert [answer.status_code for answer in answers] == [200, 401]
     assert (right["token_id"], right["enterprise_id"], right["user_id"]) == (token["id"], "acme", "ada")
     assert caller_of(wrong) == {}
 
@@ -115,6 +119,7 @@ def test_log_has_no_secret_of_header_query_or_body(
     partner = network.partner()
     operator.enterprise("acme")
     token = operator.user_token("acme", scopes=[READ])
+    answers: list[httpx2.Response] = []
     with logged() as lines:
         headers = {"Authorization": f"Bearer {token}", "Cookie": secret, "X-Signature": secret}
         with loopback_client(base_url=base_url, timeout=60) as client:
@@ -125,14 +130,15 @@ def test_log_has_no_secret_of_header_query_or_body(
                 ("POST", "", json.dumps({"payload": secret, "signature": secret}).encode()),
                 ("POST", f"?signature={secret}", f"{{{secret}".encode()),
             ):
-                answer = client.request(method, PARTNERS + query, headers=headers, content=content)
-                assert answer.status_code < 500, answer.text
-            client.get(PARTNERS, headers={"Authorization": f"Bearer {secret}"})
-            client.get(f"/{secret}", headers={"Authorization": secret})
+                answers.append(client.request(method, PARTNERS + query, headers=headers, content=content))
+                assert answers[-1].status_code < 500, answers[-1].text
+            answers.append(client.get(PARTNERS, headers={"Authorization": f"Bearer {secret}"}))
+            answers.append(client.get(f"/{secret}", headers={"Authorization": secret}))
         # A body with a signature, of a member who may send it.
         body = {"payload": secret, "signature": secret, "externalId": secret}
-        assert partner.api.post("/partners/settlements", body, version=2).status_code == 400
-        requests_in(lines, 8)
+        answers.append(partner.api.post("/partners/settlements", body, version=2))
+        assert answers[-1].status_code == 400
+        lines_of(answers, lines)
     # The client of this test logs what it sends. The web server's own access log is off in a server.
     ours = [record for record in caplog.records if not record.name.startswith(("http", "uvicorn.access"))]
     written = json.dumps(lines, default=str) + "\n".join(record.getMessage() for record in ours)

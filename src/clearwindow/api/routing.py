@@ -8,7 +8,7 @@ A route is a plain function. Its parameters say what it needs: ``body: JsonBody[
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -16,6 +16,8 @@ from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, cast, get
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+from starlette.routing import BaseRoute
 
 from clearwindow.api.bodies import LARGE_BODY_BYTES, Body, parse_body, read_bytes, validate
 from clearwindow.api.body_limits import limits_of_body
@@ -117,8 +119,15 @@ def work_of(endpoint: Callable[..., object]) -> Work | None:
     return found
 
 
+Description: TypeAlias = Callable[[], dict[str, Any]]
+"""Makes the ``openapi_extra`` of a parameter."""
+
+
 class Route(APIRoute):
     """A route of the API. See the module's docstring.
+
+    Only ``documented`` knows the answers and what the parameters look like. To work them out takes much longer than
+    all else that a route needs, and a server starts without them.
 
     Attributes:
         work: the kind of work that it does in its thread.
@@ -126,39 +135,62 @@ class Route(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
         hints = get_type_hints(endpoint, include_extras=True)
-        described: dict[str, Any] = {}
+        self._descriptions: list[Description] = []
         parameters = []
         for parameter in inspect.signature(endpoint).parameters.values():
             annotation, description = _dependency(hints[parameter.name])
             parameters.append(parameter.replace(annotation=annotation))
-            described |= description
-        if options.get("openapi_extra") is None:
-            options["openapi_extra"] = described
+            if description is not None:
+                self._descriptions.append(description)
         returned = hints.get("return")
         if returned is NoContent:
             options |= {"status_code": 204, "response_class": Response}
-        elif (model := _answered_model(returned)) is not None:
-            options["response_model"] = model
+        options["generate_unique_id_function"] = operation_id
         purpose = _purpose(options["methods"])
         self.work: Work = work_of(endpoint) or (Work.ORDINARY if purpose is Purpose.READING else Work.WRITING)
-        super().__init__(path, _in_thread(endpoint, parameters, self.work, purpose, returned), **options)
+        self._answered = _answered_model(returned)
+        self._options = options
+        unanswered = options | {"response_model": None, "responses": None}
+        super().__init__(path, _in_thread(endpoint, parameters, self.work, purpose, returned), **unanswered)
+
+    def documented(self) -> APIRoute:
+        """Returns this route with all that /openapi.json says of it."""
+        options = dict(self._options)
+        if options.get("openapi_extra") is None:
+            options["openapi_extra"] = {
+                name: value for describe in self._descriptions for name, value in describe().items()
+            }
+        if self._answered is not None:
+            options["response_model"] = self._answered
+        return APIRoute(self.path, self.endpoint, **options)
 
 
-def _dependency(annotation: Any) -> tuple[Any, dict[str, Any]]:  # noqa: ANN401 - any annotation
-    """Returns the parameter as FastAPI needs it, and its description for /openapi.json."""
+def operation_id(route: APIRoute) -> str:
+    """Returns the name of an operation in /openapi.json."""
+    return to_camel(route.name)
+
+
+def documented(routes: Iterable[BaseRoute]) -> list[APIRoute]:
+    """Returns the routes of the API among these, with all that /openapi.json says of them."""
+    found = (route for route in routes if isinstance(route, APIRoute))
+    return [route.documented() if isinstance(route, Route) else route for route in found]
+
+
+def _dependency(annotation: Any) -> tuple[Any, Description | None]:  # noqa: ANN401 - any annotation
+    """Returns the parameter as FastAPI needs it, and what describes it."""
     if get_origin(annotation) is not Annotated:
-        return annotation, {}
+        return annotation, None
     wanted, marker = get_args(annotation)[:2]
     if marker is _FILTERS:
-        return Annotated[wanted, Depends(_filter_reader(wanted))], takes_filters(wanted)
+        return Annotated[wanted, Depends(_filter_reader(wanted))], partial(takes_filters, wanted)
     if marker is _QUERY:
-        return Annotated[wanted, Depends(_query_reader(wanted))], takes_filters(wanted)
+        return Annotated[wanted, Depends(_query_reader(wanted))], partial(takes_filters, wanted)
     if marker is _JSON_BODY or marker is _OPTIONAL_JSON_BODY:
         (model,) = get_args(wanted)
         optional = marker is _OPTIONAL_JSON_BODY
         reader = _body_reader(model, optional=optional)
-        return Annotated[wanted, Depends(reader)], takes_body(model, required=not optional)
-    return annotation, {}
+        return Annotated[wanted, Depends(reader)], partial(takes_body, model, required=not optional)
+    return annotation, None
 
 
 def _body_reader(model: type[M], *, optional: bool) -> Callable[[Request], Awaitable[Body[M]]]:

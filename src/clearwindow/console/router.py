@@ -38,8 +38,7 @@ PARTS: Final = (
 def console_router() -> APIRouter:
     """Returns the routes. The last one answers every address that no page has."""
     router = APIRouter(include_in_schema=False)
-    router.include_router(front.router)
-    for part in PARTS:
-        router.include_router(part.router)
+    for part in (front.router, *(each.router for each in PARTS)):
+        router.routes.extend(part.routes)
     front.add_rest(router)
     return router

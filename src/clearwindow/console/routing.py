@@ -174,7 +174,7 @@ class Pages:
             async def handle(request: Request) -> Response:
                 return await self._shown(request, show)
 
-            self.router.add_api_route(rules.PREFIX + path, handle, methods=["GET"], name=show.__name__)
+            self.router.add_route(rules.PREFIX + path, handle, methods=["GET"], name=show.__name__)
             return show
 
         return add
@@ -196,7 +196,7 @@ class Pages:
             async def handle(request: Request) -> Response:
                 return await self._done(request, do, how)
 
-            self.router.add_api_route(rules.PREFIX + path, handle, methods=["POST"], name=do.__name__)
+            self.router.add_route(rules.PREFIX + path, handle, methods=["POST"], name=do.__name__)
             return do
 
         return add
@@ -208,7 +208,7 @@ class Pages:
             async def handle(request: Request) -> Response:
                 return await self._downloaded(request, download, answered)
 
-            self.router.add_api_route(rules.PREFIX + path, handle, methods=["GET"], name=download.__name__)
+            self.router.add_route(rules.PREFIX + path, handle, methods=["GET"], name=download.__name__)
             return download
 
         return add

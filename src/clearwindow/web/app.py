@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from pydantic.alias_generators import to_camel
 
 from clearwindow.api import problems
 from clearwindow.api.capacity import Capacity
@@ -45,7 +44,6 @@ def create_app(
         title="Clearwindow",
         version=version("clearwindow"),
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: to_camel(route.name),
         # FastAPI's own pages load scripts from other servers.
         docs_url=None,
         openapi_url=None,
@@ -55,7 +53,8 @@ def create_app(
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     problems.register(app)
     for router in (docs_page.router, errors_page.router, *routers, console_router()):
-        app.include_router(router)
+        # A router that is included builds each of its routes once more, at the first request.
+        app.router.routes.extend(router.routes)
     app.state.capacity = Capacity(capacity)
     app.state.room = Room(app.state.capacity, routers)
     app.add_middleware(

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from clearwindow.api.capacity import Capacity
 from clearwindow.api.request import runtime_of
-from clearwindow.api.routing import json_response
+from clearwindow.api.routing import json_response, operation_id
 from clearwindow.api.schema import WireModel
 from clearwindow.core.places import Use
 from clearwindow.core.work import Purpose, working_for
@@ -63,7 +63,7 @@ class Readiness(WireModel):
 
 
 def health_router(kinds: Sequence[Waiting], work_lag_limit_seconds: float) -> APIRouter:
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
     # If the database hangs, probes must not fill up the threads.
     limiter = anyio.CapacityLimiter(_PROBES_AT_ONCE)
 

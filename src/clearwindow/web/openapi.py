@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from clearwindow.api.docs import ERROR_NAMES, Problem
 from clearwindow.api.exports import MEDIA_TYPES
 from clearwindow.api.filters import AT_LEAST, LINK_HEADER, TOTAL_COUNT_HEADER, TOTAL_KIND_HEADER
+from clearwindow.api.routing import documented
 from clearwindow.api.schema import REPLAY_HEADER, WARNING_HEADER
 from clearwindow.core.error_registry import ErrorCode, documentation_of, error_codes
 from clearwindow.web import openapi_webhooks
@@ -142,7 +143,7 @@ def _document(app: FastAPI) -> Json:
         summary="A self-hosted off-exchange settlement network.",
         description=DESCRIPTION,
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
-        routes=app.routes,
+        routes=documented(app.routes),
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         separate_input_output_schemas=False,
     )
