@@ -21,10 +21,12 @@ from typing import Any, Final
 
 import uvloop
 
-from bench.overload.stages import OK, Answer, Plan, Stage
+from bench.overload.stages import OK, REFUSED, Answer, Plan, Stage
 from bench.overload.wire import Caller, Result
 
 _LAST_ANSWERS_SECONDS: Final = 20.0
+_AFTER_REFUSAL_SECONDS: Final = 1.0
+"""What ``Retry-After`` says of a busy server."""
 _LATE: Final = "no answer"
 
 
@@ -39,7 +41,7 @@ class _Generator:
         }
         self._next = iter(range(len(self._prepared)))
         self._random = random.Random(self._plan.seed)  # noqa: S311 - no secret
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Answer]] = set()
 
     async def run(self) -> None:
         plan = self._plan
@@ -61,7 +63,10 @@ class _Generator:
             caller.close()
 
     async def _closed(self, stage: Stage, seconds: float) -> list[Answer]:
-        """Lets each asker ask again as soon as it is answered."""
+        """Lets each asker ask again as soon as it is answered, and after a refusal as soon as that allows.
+
+        Refused askers that came back at once would measure how fast the server refuses.
+        """
         answers: list[Answer] = []
         began, cpu = _begin(stage), _cpu_seconds()
 
@@ -69,7 +74,9 @@ class _Generator:
             while time.monotonic() < began + seconds:
                 number = self._take()
                 due = time.monotonic()
-                await self._ask(number, due, answers)
+                answer = await self._ask(number, due, answers)
+                if answer.status == REFUSED:
+                    await asyncio.sleep(_AFTER_REFUSAL_SECONDS)
 
         await asyncio.gather(*(ask_again_and_again() for _ in range(self._plan.askers)))
         _tell(_line(stage, began, 0, _cpu_seconds() - cpu, answers))
@@ -96,7 +103,7 @@ class _Generator:
                 return
             yield due
 
-    async def _ask(self, number: int, due: float, answers: list[Answer]) -> None:
+    async def _ask(self, number: int, due: float, answers: list[Answer]) -> Answer:
         partner, request = self._prepared[number]
         sent = time.monotonic()
         try:
@@ -104,11 +111,11 @@ class _Generator:
                 result = await self._callers[partner].ask(request)
         except TimeoutError:
             result = Result(0, _LATE)
-        answers.append(
-            Answer(
-                number, due, sent - due, time.monotonic() - due, result.status, result.reason, result.retry_after
-            )
+        answer = Answer(
+            number, due, sent - due, time.monotonic() - due, result.status, result.reason, result.retry_after
         )
+        answers.append(answer)
+        return answer
 
     def _take(self) -> int:
         number = next(self._next, None)

@@ -27,7 +27,8 @@ class Plan:
     """How long each stage lasts, and how much it offers.
 
     Attributes:
-        askers: how many ask at the same time, each again as soon as it is answered, to find the capacity.
+        askers: how many ask at the same time, each again as soon as it is answered, to find the capacity. Who is
+            refused waits as the answer asks.
         factor: how many times the capacity is offered in the overload.
         light: what part of the capacity is offered before and after it.
     """

@@ -105,11 +105,18 @@ class CapacitySettings(BaseSettings):
         le=1000,
         description="How many threads a process has for requests that may change something.",
     )
+    threads_settlements: int = Field(
+        default=_CAPACITY.threads[Work.SETTLEMENT],
+        ge=1,
+        le=1000,
+        description="How many threads a process has for settlements with a body of at most 256 KiB, and for the "
+        "texts to sign for them.",
+    )
     threads_large_bodies: int = Field(
         default=_CAPACITY.threads[Work.LARGE_BODY],
         ge=1,
         le=1000,
-        description="How many threads a process has for settlements and other large bodies.",
+        description="How many threads a process has for bodies over 256 KiB.",
     )
     large_bodies_at_once: int = Field(
         default=_CAPACITY.large_bodies,
@@ -156,6 +163,7 @@ class CapacitySettings(BaseSettings):
                 Work.WRITING: self.threads_writing,
                 # Twice as many: they also work before and after they wait.
                 Work.WAITS_FOR_PARTNER: 2 * self.partner_waits_at_once,
+                Work.SETTLEMENT: self.threads_settlements,
                 Work.LARGE_BODY: self.threads_large_bodies,
             },
             large_bodies=self.large_bodies_at_once,

@@ -72,6 +72,7 @@ WRONG = [
     ("CAPACITY_LINE_SECONDS", "0", "must be a number, more than 0 and at most 60"),
     ("THREADS_READING", "1", "must be a whole number from 2 to 1000"),
     ("THREADS_WRITING", "0", "must be a whole number from 1 to 1000"),
+    ("THREADS_SETTLEMENTS", "0", "must be a whole number from 1 to 1000"),
     ("THREADS_LARGE_BODIES", "0", "must be a whole number from 1 to 1000"),
     ("PARTNER_WAITS_AT_ONCE", "1", "must be a whole number from 2 to 1000"),
     ("PARTNER_WAITS_SILENT_SHARE", "2", "must be a number, more than 0 and at most 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -38,7 +39,7 @@ from tests.support.partners import fake_partner
 from tests.support.races import in_background
 from tests.support.runtimes import PATIENT_LOCK_WAITS, PATIENT_WAITS, open_runtime
 from tests.support.server import serving
-from tests.support.settlements import stage, try_stage
+from tests.support.settlements import Amounts, fields_of, stage, try_stage
 from tests.support.unavailable import assert_unavailable
 
 PATIENCE_SECONDS: Final = 60
@@ -317,7 +318,13 @@ def get_busy(server: Server, enterprise_id: str) -> int:
         return http.get(f"/api/probe/{enterprise_id}/busy").status_code
 
 
-def test_large_bodies_use_no_thread_of_others(dsn: str) -> None:
+def stage_with_large_body(partner: PartnerHandle, amounts: Amounts) -> httpx2.Response:
+    """Stages a settlement whose body is a large one, because of spaces at its end."""
+    body = json.dumps(partner.enterprise.sign(fields_of(amounts))).encode()
+    return partner.api.post_raw(SETTLEMENTS, body + LARGE, version=2)
+
+
+def test_settlements_use_no_thread_of_others(dsn: str) -> None:
     terms = replace(PATIENT, threads=dict.fromkeys(Work, 1), wait_seconds=0.2)
     with small_server(dsn, terms=terms) as server, ExitStack() as stack:
         network = server.network
@@ -328,12 +335,29 @@ def test_large_bodies_use_no_thread_of_others(dsn: str) -> None:
         account = other.client.enterprise.account.id
         with held_partners(dsn, held.id):
             asked = stack.enter_context(in_background(partial(try_stage, held, {waits.id: {"BTC": "-1"}})))
-            until(lambda: server.use("threads_large_body").in_use == 1)
+            until(lambda: server.use("threads_settlement").in_use == 1)
             assert read().status_code == 200
             server.operator.deposit(account, "ofcbtc", 1)
             assert ok(other.allocate("ofcbtc", 1))["allocation"]["status"] == "cleared"
             assert_unavailable(try_stage(free, {other.id: {"BTC": "-1"}}), 503, "server_busy")
         assert asked.result().status_code == 200
+
+
+def test_large_settlement_keeps_no_small_one_out(dsn: str) -> None:
+    terms = replace(PATIENT, threads={**PATIENT.threads, Work.SETTLEMENT: 1, Work.LARGE_BODY: 1}, wait_seconds=0.2)
+    with small_server(dsn, terms=terms) as server, ExitStack() as stack:
+        network = server.network
+        held, free = network.partner("held"), network.partner("free")
+        waits = network.funded(held, {"ofcbtc": 9}, name="waits")
+        other = network.funded(free, {"ofcbtc": 9}, name="other")
+        with held_partners(dsn, held.id):
+            large = stack.enter_context(
+                in_background(partial(stage_with_large_body, held, {waits.id: {"BTC": "-1"}}))
+            )
+            until(lambda: server.use("threads_large_body").in_use == 1)
+            assert try_stage(free, {other.id: {"BTC": "-1"}}).status_code == 200
+            assert_unavailable(stage_with_large_body(free, {other.id: {"BTC": "-2"}}), 503, "server_busy")
+        assert large.result().status_code == 200
 
 
 def test_large_body_is_read_when_there_is_a_place_for_it(dsn: str) -> None:

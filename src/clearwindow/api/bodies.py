@@ -35,6 +35,8 @@ class Body(Generic[M]):
 
     model: M
     fields: Mapping[str, JsonValue]
+    size: int
+    """In bytes, as it arrived."""
 
 
 async def read_bytes(request: Request, limit_bytes: int, limit_seconds: float) -> bytes:
@@ -55,8 +57,7 @@ async def read_bytes(request: Request, limit_bytes: int, limit_seconds: float) -
             "content_encoding_unsupported",
             f"Content-Encoding: {quoted(encoding)} is not read here: send the body as plain JSON",
         )
-    declared = request.headers.get("content-length", "")
-    size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS else 0
+    size = declared_size(request.headers.get("content-length", ""))
     body = bytearray()
     if size <= limit_bytes:
         try:
@@ -78,6 +79,12 @@ async def read_bytes(request: Request, limit_bytes: int, limit_seconds: float) -
             {"limitBytes": limit_bytes},
         )
     return bytes(body)
+
+
+def declared_size(content_length: str) -> int:
+    """Returns how many bytes a body will have, by its header; 0 if that is not known."""
+    known = content_length.isascii() and content_length.isdigit() and len(content_length) <= _LENGTH_DIGITS
+    return int(content_length) if known else 0
 
 
 async def _received(request: Request, size: int, limit_bytes: int) -> tuple[bytearray, int]:
@@ -114,7 +121,7 @@ def parse_body(raw: bytes, model: type[M], limits: BodyLimits) -> Body[M]:
     _require_few_entries(document, limits)
     if "payload" in model.model_fields:
         _require_bounded_payload(document.get("payload"), limits)
-    return Body(validate(document, model), document)
+    return Body(validate(document, model), document, len(raw))
 
 
 def _require_few_entries(document: dict[str, JsonValue], limits: BodyLimits) -> None:

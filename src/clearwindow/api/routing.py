@@ -123,6 +123,11 @@ Description: TypeAlias = Callable[[], dict[str, Any]]
 """Makes the ``openapi_extra`` of a parameter."""
 
 
+def work_with(work: Work, body_bytes: int) -> Work:
+    """Returns the kind of work that a settlement with so large a body is. Other work stays what it is."""
+    return Work.LARGE_BODY if work is Work.SETTLEMENT and body_bytes > LARGE_BODY_BYTES else work
+
+
 class Route(APIRoute):
     """A route of the API. See the module's docstring.
 
@@ -130,7 +135,7 @@ class Route(APIRoute):
     all else that a route needs, and a server starts without them.
 
     Attributes:
-        work: the kind of work that it does in its thread.
+        work: the kind of work that it does in its thread, with a body of an ordinary size.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
@@ -259,7 +264,8 @@ def _in_thread(
         with working_for(working().holder, purpose):
             if wanted and answered is not None:
                 return await _exported(request, work, endpoint, values, wanted[0], answered)
-            return _response(await in_thread(work, partial(endpoint, **values)))
+            size = max((value.size for value in values.values() if isinstance(value, Body)), default=0)
+            return _response(await in_thread(work_with(work, size), partial(endpoint, **values)))
 
     run.__name__, run.__doc__, run.__module__ = endpoint.__name__, endpoint.__doc__, endpoint.__module__
     # FastAPI reads the parameters from here.

@@ -215,7 +215,7 @@ class Desk:
     def _body(self, endpoint: Callable[..., Any], fields: Mapping[str, object], model: type[M]) -> Body[M]:
         """Reads the fields as the API reads them. What is signed is compared with them value by value."""
         limits = self.runtime.limits
-        is_large = work_of(endpoint) is Work.LARGE_BODY or endpoint is sign_payload
+        is_large = work_of(endpoint) is Work.SETTLEMENT or endpoint is sign_payload
         return parse_body(
             json.dumps(fields).encode(), model, limits.settlement_body if is_large else limits.other_body
         )

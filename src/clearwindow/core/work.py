@@ -33,14 +33,18 @@ class Work(StrEnum):
     """Guards, reads and small bodies: nothing that waits for a lock or for another server."""
     WRITING = "writing"
     WAITS_FOR_PARTNER = "waits_for_partner"
+    SETTLEMENT = "settlement"
+    """Settlements and the texts to sign for them, with a body of an ordinary size."""
     LARGE_BODY = "large_body"
+    """Bodies that take seconds, such as a settlement of many transfers."""
 
 
 _SIZES: Final[Mapping[Work, int]] = {
     Work.ORDINARY: 40,
     Work.WRITING: 20,
     Work.WAITS_FOR_PARTNER: 40,
-    Work.LARGE_BODY: 8,
+    Work.SETTLEMENT: 4,
+    Work.LARGE_BODY: 4,
 }
 
 
@@ -62,7 +66,7 @@ class CapacityTerms:
     large_bodies: int = 4
     share: float = 0.25
     wait_seconds: float = 0.8
-    line_seconds: float = 0.1
+    line_seconds: float = 0.03
     requests_at_once: int = 0
     own_wait_seconds: float = 10
 

@@ -66,7 +66,7 @@ _SETTLE_ERRORS: Final = may_raise(
         ("liabilities_exceed_balance", 422),
     ),
 )
-@works_on(Work.LARGE_BODY)
+@works_on(Work.SETTLEMENT)
 def stage_settlement(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.StageSettlementRequest]
 ) -> Answer[schemas.StagedSettlementAnswer]:
@@ -98,7 +98,7 @@ def stage_settlement(
         "connection_with_itself",
     ),
 )
-@works_on(Work.LARGE_BODY)
+@works_on(Work.SETTLEMENT)
 def preview_settlement(
     runtime: ServerRuntime,
     member: CallingMember,
@@ -121,7 +121,7 @@ def preview_settlement(
     summary="Get the exact text to sign for a settlement",
     responses=may_raise("not_a_partner", "payload_impossible", unused=(409,)),
 )
-@works_on(Work.LARGE_BODY)
+@works_on(Work.SETTLEMENT)
 def settlement_payload_of_get(
     runtime: ServerRuntime,
     member: CallingMember,
@@ -138,7 +138,7 @@ def settlement_payload_of_get(
     summary="Get the exact text to sign for a settlement",
     responses=may_raise("not_a_partner", "payload_impossible", unused=(409,)),
 )
-@works_on(Work.LARGE_BODY)
+@works_on(Work.SETTLEMENT)
 def settlement_payload_of_post(
     runtime: ServerRuntime,
     member: CallingMember,
@@ -295,7 +295,7 @@ def list_transfers_for_client(
     summary="Settle at once",
     responses=_SETTLE_ERRORS,
 )
-@works_on(Work.LARGE_BODY)
+@works_on(Work.SETTLEMENT)
 def settle(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettleAtOnceRequest]
 ) -> Answer[schemas.ExecutedSettlementAnswer]:
@@ -317,7 +317,7 @@ def settle(
     responses=_SETTLE_ERRORS,
     deprecated=True,
 )
-@works_on(Work.LARGE_BODY)
+@works_on(Work.SETTLEMENT)
 def settle_non_reconciled(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.SettleAtOnceRequest]
 ) -> Answer[schemas.ExecutedSettlementAnswer]:

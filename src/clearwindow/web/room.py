@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute
 from starlette.types import Scope
 
+from clearwindow.api.bodies import declared_size
 from clearwindow.api.capacity import Capacity
-from clearwindow.api.routing import Route
+from clearwindow.api.routing import Route, work_with
 from clearwindow.core.work import Work
 
 
@@ -44,8 +45,13 @@ class Room:
         # No parameter of a path has a slash in it.
         for route in self._routes.get((method, _parts(path)), ()):
             if route.path_regex.match(path):
-                return route.work
+                return work_with(route.work, _declared_size(scope))
         return None
+
+
+def _declared_size(scope: Scope) -> int:
+    values = [value for name, value in scope["headers"] if name == b"content-length"]
+    return declared_size(values[0].decode("latin-1")) if values else 0
 
 
 def _parts(path: str) -> int:

@@ -38,7 +38,7 @@ router: Final = member_router("on-chain settlement", f"{NETWORK_V1}/partners/set
     )
     | {200: {"model": schemas.OnchainSettlementAnswer}},
 )
-@works_on(Work.LARGE_BODY)
+@works_on(Work.SETTLEMENT)
 def initiate(
     runtime: ServerRuntime, member: CallingMember, body: JsonBody[schemas.OnchainSettlementRequest]
 ) -> Answer[schemas.OnchainSettlementAnswer]:
