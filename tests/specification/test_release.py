@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from email import message_from_string
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.specification.test_links import links
 from tests.support.wheels import Wheel, built_wheel
 from tools.distributions import ROOT, build, faults_of_changelog, version_of
 from tools.locked import locked_packages
+from tools.package_metadata import PackageMetadata, readme_of_package
 from tools.release import requirements
 
 _UNRELEASED = "# Changelog\n\n## Unreleased\n"
@@ -42,6 +46,33 @@ def test_version_is_the_one_of_pyproject(wheel: Wheel) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert set(metadata.get_all("Provides-Extra", [])) == {"server", "shared-limits", "telemetry"}
+
+
+def test_readme_of_the_package_has_no_link_that_leads_nowhere(wheel: Wheel) -> None:
+    (described,) = wheel.unpacked.glob("*.dist-info/METADATA")
+    metadata = message_from_string(described.read_text(encoding="utf-8"))
+    shown = metadata.get_payload()
+    assert isinstance(shown, str)
+    assert links(shown) == []
+    # While no address is decided, none is told, and nothing but links is lost.
+    assert metadata.get_all("Project-URL") is None
+    assert "The exchange settles gains and losses with one signed request." in shown
+    assert "You are new here: your first settlement, with a dispute" in shown
+
+
+def test_readme_of_a_package_with_an_address_leads_to_the_files_of_its_tag() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme_of_package(readme, "https://forge.example/clearwindow", "1.2.0")
+    files = re.findall(r"\]\(https://forge\.example/clearwindow/(blob|raw)/v1\.2\.0/([^)]+)\)", shown)
+    assert links(shown) == []
+    assert sorted(target for _, target in files) == sorted(links(readme))
+    assert {kind for kind, target in files if target.endswith(".png")} == {"raw"}
+    hook = PackageMetadata(str(ROOT), {"repository": "https://forge.example/clearwindow/"})
+    metadata: dict[str, Any] = {"version": "1.2.0"}
+    hook.update(metadata)
+    assert metadata["readme"] == {"content-type": "text/markdown", "text": shown}
+    assert metadata["urls"]["Source"] == "https://forge.example/clearwindow"
+    assert all((ROOT / url.partition("/v1.2.0/")[2]).exists() for url in metadata["urls"].values())
 
 
 def test_wheel_runs_without_the_repository(wheel: Wheel, tmp_path: Path) -> None:
