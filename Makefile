@@ -10,7 +10,7 @@ MUTMUT_VERSION := 3.8.1
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site container release newest attack races simulate mutate clean
+.PHONY: help install coverage lock sdk lint format test test-long serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site container release newest attack races simulate mutate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make rehearsal       exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
 	@echo 'make serve           a sandbox in real time on http://127.0.0.1:8080, its database under ./data (PORT=, DATA=, SANDBOX=0)'
 	@echo 'make test            lint, types, layering and the whole test suite'
+	@echo 'make test-long       tests that take long and say little more than their neighbours'
 	@echo 'make coverage        the test suite, and which lines and branches it ran (htmlcov/index.html)'
 	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'
 	@echo 'make bench-busy      due settlements of a partner beside its own requests, which never pause'
@@ -104,7 +105,11 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal -m 'not long'
+
+# More of the same: further environments, versions and users of PostgreSQL, kills, measurements.
+test-long: install
+	$(BIN)/pytest -n auto --dist worksteal -m long
 
 # Which lines and branches the tests run. A part of the suite: make coverage TESTS=tests/signing
 TESTS ?= tests

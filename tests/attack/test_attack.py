@@ -17,6 +17,7 @@ from tests.attack.report import Result, as_json
 from tests.attack.run import CLASSES, run, tally_of
 from tests.attack.stage import build
 from tests.attack.tally import AttackClass, Tally
+from tests.support.long import long
 from tests.support.settlements import Testbed
 from tests.support.summary import LINES
 
@@ -80,6 +81,7 @@ def test_a_class_holds_if_nothing_went_through(tally: Tally, broken: str | None,
     assert (written["class"], written["succeeded"], written["broken"]) == ("callers", tally.succeeded, broken)
 
 
+@long
 def test_the_command_attacks_and_writes_its_counts(tmp_path: Path) -> None:
     written = tmp_path / "attack.json"
     done = _command("--small", "--only", "addresses", "--json", str(written))

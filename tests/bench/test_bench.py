@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from clearwindow.ledger.check.invariants import INVARIANTS
+from tests.support.long import long
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 300
@@ -41,6 +42,7 @@ def test_every_part_is_measured_in_every_round() -> None:
         assert [cost["log_bytes"] > 0 and cost["seconds"] > 0 for cost in costs] == [True, True]
 
 
+@long
 def test_due_settlements_of_a_busy_partner_complete() -> None:
     command = [sys.executable, "-m", "bench.busy_partner", "--due", "2", "--json"]
     done = subprocess.run(  # noqa: S603 - our own module
@@ -56,6 +58,7 @@ def test_due_settlements_of_a_busy_partner_complete() -> None:
     assert all(set(one["answers"]) <= {"200"} for one in outcomes)
 
 
+@long
 def test_due_settlements_of_many_partners_complete() -> None:
     command = [sys.executable, "-m", "bench.due", "--due", "6", "--partners", "2", "--json"]
     done = subprocess.run(  # noqa: S603 - our own module
@@ -66,6 +69,7 @@ def test_due_settlements_of_many_partners_complete() -> None:
     assert [(one["partners"], one["due"]) for one in outcomes] == [(2, 6)]
 
 
+@long
 def test_result_is_printed_as_table() -> None:
     # A title may be longer than its table is wide.
     printed = " ".join(run_bench("--rounds", "1").split())
@@ -75,6 +79,7 @@ def test_result_is_printed_as_table() -> None:
     assert "a preview beside the request that stages the same amounts" in printed
 
 
+@long
 def test_check_of_the_books_is_measured_for_each_invariant() -> None:
     command = [sys.executable, "-m", "bench.check", "--transfers", "60", "--connections", "10", "--currencies", "2"]
     done = subprocess.run(  # noqa: S603 - our own module

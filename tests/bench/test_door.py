@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.door.outcome import MEBIBYTE, Held, Outcome, Taken, Times
+from tests.support.long import long
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 400
@@ -55,6 +56,7 @@ def test_each_aim_is_judged(outcome: Outcome, missed: str | None) -> None:
     assert [aim for aim, met in outcome.judged().items() if not met] == ([missed] if missed else [])
 
 
+@long
 def test_an_attack_is_measured_and_written(tmp_path: Path) -> None:
     written, page = tmp_path / "door.json", tmp_path / "door.md"
     options = ["--small", "--report-only", "--only", "endless-headers", "--json", str(written)]

@@ -13,6 +13,7 @@ import pytest
 
 from bench.overload.outcome import MEBIBYTE, Outcome, Row, Times, normal_after
 from bench.overload.stages import Answer, Offered, Stage
+from tests.support.long import long
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 300
@@ -71,6 +72,7 @@ def test_server_is_normal_from_the_first_good_second_on(
     assert found == seconds
 
 
+@long
 def test_an_overload_is_measured_and_written(tmp_path: Path) -> None:
     written, page = tmp_path / "overload.json", tmp_path / "overload.md"
     options = ["--small", "--report-only", "--partners", "3", "--requests", "3000", "--json", str(written)]

@@ -15,6 +15,7 @@ import pytest
 from clearwindow.secret_key import FILE_NAME
 from clearwindow.simulator.server import temporary_folder
 from tests.support.depositors import Depositor
+from tests.support.long import long
 from tests.support.networks import Network, ok
 from tests.support.operators import OperatorClient
 from tests.support.processes import START_TOKEN, command, serving_folder
@@ -183,6 +184,7 @@ def test_backup_into_a_folder_that_exists_is_refused(taken: Taken, open_folder: 
         assert "exists: name a folder that does not" in refused.stderr
 
 
+@long
 def test_backup_without_a_running_server_and_with_the_key_in_a_setting(open_folder: Path) -> None:
     data, folder = open_folder / "own-key", open_folder / "own-key-backup"
     key = {"secret_key": "11" * 32}

@@ -19,6 +19,7 @@ from clearwindow.client import Client, UnusableEnvironmentError
 from clearwindow.postgres.embedded.home import has_cluster
 from clearwindow.simulator.server import temporary_folder
 from tests.support.http import loopback_client
+from tests.support.long import long, long_unless
 from tests.support.ports import reserved_port
 from tests.support.processes import COMMAND, command, environment, serving_folder
 
@@ -64,6 +65,7 @@ SURROUNDINGS: Final = {
 }
 """What a command finds around it."""
 ENVIRONMENTS: Final = STREAMS | SURROUNDINGS
+USUAL: Final = {"ASCII", "full disk", "no home, no temporary folder, no certificates"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def ground() -> Iterator[Ground]:
             yield given
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", long_unless(USUAL.__contains__, ENVIRONMENTS))
 def test_every_command_works_or_ends_in_one_line(ground: Ground, name: str) -> None:
     place = ENVIRONMENTS[name]
     at = ["--data", str(ground.data)]
@@ -190,7 +192,7 @@ BYTES: Final = os.fsdecode(b"\xff")
 
 @pytest.mark.parametrize(
     ("name", "variables"),
-    [(f"{ODD}/a,b/ x ", ASCII), (f"{'t' * 120}/{BYTES}", {})],
+    [(f"{ODD}/a,b/ x ", ASCII), pytest.param(f"{'t' * 120}/{BYTES}", {}, marks=long)],
     ids=["odd, with a comma, between spaces", "long, no text"],
 )
 def test_server_works_in_any_place(name: str, variables: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Kills lose and double nothing. ``make crash`` kills at every step of every kind of request, and more often.
 
-Here every twelfth step of a large settlement is met, and a moment of half of the other kinds.
+Here one of six steps of a large settlement is met, and a moment of half of the other kinds; `make test` has a third
+of these, `make test-long` the others.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from tests.crash.kinds import Kind
 from tests.crash.moments import COMMIT, DURABLE
 from tests.crash.servers import AnyServer, Target, running_server
 from tests.crash.steps import STEPS, Step
+from tests.support.long import long_unless
 
-SERVER_STEPS: Final = STEPS[::12]
+SERVER_STEPS: Final = long_unless(STEPS[::18].__contains__, STEPS[::6])
 OTHER_KILLS: Final = (
     (Target.EVERYTHING, "staging: move of the liabilities"),
     (Target.EVERYTHING, "execution: move of the balances"),
@@ -116,19 +118,19 @@ def test_killed_server_loses_and_doubles_nothing(crash_runs: CrashRuns, step: St
     crash_runs.crash(step, Target.SERVER)
 
 
-@pytest.mark.parametrize(("target", "step"), OTHER_KILLS)
+@pytest.mark.parametrize(("target", "step"), long_unless(OTHER_KILLS[::3].__contains__, OTHER_KILLS))
 def test_killed_database_loses_and_doubles_nothing(crash_runs: CrashRuns, target: Target, step: str) -> None:
     crash_runs.crash(next(one for one in STEPS if one.id == step), target)
 
 
-@pytest.mark.parametrize(("kind", "what", "target"), EMBEDDED_KILLS)
+@pytest.mark.parametrize(("kind", "what", "target"), long_unless(EMBEDDED_KILLS[::3].__contains__, EMBEDDED_KILLS))
 def test_kill_of_a_server_with_its_database_leaves_no_trace(
     embedded_kinds: KindRuns, kind: type[Kind], what: str, target: Target
 ) -> None:
     embedded_kinds.crash(kind, what, target)
 
 
-@pytest.mark.parametrize(("kind", "what", "target"), APART_KILLS)
+@pytest.mark.parametrize(("kind", "what", "target"), long_unless(APART_KILLS[:1].__contains__, APART_KILLS))
 def test_kill_beside_a_database_of_its_own_leaves_no_trace(
     apart_kinds: KindRuns, kind: type[Kind], what: str, target: Target
 ) -> None:

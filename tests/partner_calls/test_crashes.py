@@ -14,6 +14,7 @@ import httpx2
 import psycopg
 import pytest
 
+from tests.support.long import long
 from tests.support.networks import ConnectionHandle, Network
 from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner, Reaction, Seen, agreeing, fake_partner
@@ -101,7 +102,7 @@ class Crash:
     ("what", "step"),
     [
         ("deallocation", "during_the_call"),
-        ("allocation", "before_the_answer_is_written"),
+        pytest.param("allocation", "before_the_answer_is_written", marks=long),
     ],
 )
 def test_worker_finishes_what_a_killed_server_left(tmp_path: Path, dsn: str, step: str, what: str) -> None:

@@ -20,6 +20,7 @@ import pytest
 from clearwindow.postgres.embedded.account import Account
 from clearwindow.postgres.embedded.binaries import MINIMUM_MAJOR, Binaries, candidates, system_installations
 from clearwindow.postgres.embedded.cluster import EmbeddedPostgres, start_embedded
+from tests.support.long import long_unless
 
 INSTALLATIONS = [
     binaries for binaries in (*candidates(), *system_installations()) if binaries.major >= MINIMUM_MAJOR
@@ -46,8 +47,11 @@ def installation_name(binaries: Binaries) -> str:
     return f"postgresql-{binaries.major}"
 
 
-each_installation = pytest.mark.parametrize("binaries", INSTALLATIONS, ids=installation_name)
-each_role = pytest.mark.parametrize("role", ROLES, ids=role_name)
+each_installation = pytest.mark.parametrize(
+    "binaries", long_unless(lambda binaries: binaries == WHEEL, INSTALLATIONS), ids=installation_name
+)
+# The whole run is one of our own user.
+each_role = pytest.mark.parametrize("role", long_unless(lambda role: role == ROLES[-1], ROLES), ids=role_name)
 
 
 @dataclass(frozen=True)
