@@ -19,7 +19,7 @@ help:
 	@echo 'make day             a day of settlements with disputes for 1 000 connections, in a sandbox of its own'
 	@echo 'make rehearsal       exchanges and traders as real processes, with faults on and a worker killed, to a clean end'
 	@echo 'make serve           a sandbox in real time on http://127.0.0.1:8080, its database under ./data (PORT=, DATA=, SANDBOX=0)'
-	@echo 'make test            lint, types, layering and the whole test suite'
+	@echo 'make test            lint, types, layering and the test suite'
 	@echo 'make test-long       tests that take long and say little more than their neighbours'
 	@echo 'make coverage        the test suite, and which lines and branches it ran (htmlcov/index.html)'
 	@echo 'make bench           one large settlement beside psql copying the same rows; webhooks beside a bare loop'

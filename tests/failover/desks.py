@@ -112,7 +112,23 @@ class Bare:
             await connection.close()
 
 
-def longest_gap(accepted_at: Sequence[float], since: float, until: float) -> float:
-    """Returns the longest time within the two moments in which nothing was accepted, in seconds."""
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which nothing was accepted, in seconds after the scene began."""
+
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} ({self.began:.1f} to {self.ended:.1f})"
+
+
+def longest_gap(accepted_at: Sequence[float], since: float, until: float) -> Gap:
+    """Returns the longest time within the two moments in which nothing was accepted."""
     moments = [since, *sorted(moment for moment in accepted_at if since < moment < until), until]
-    return max(later - earlier for earlier, later in pairwise(moments))
+    gaps = [Gap(earlier - since, later - since) for earlier, later in pairwise(moments)]
+    return max(gaps, key=lambda gap: gap.seconds)
