@@ -216,6 +216,11 @@ EXCHANGE: Final[Mapping[str, tuple[str, Callable[[Partner], object]]]] = {
         "partner.settlements.net_orders",
         lambda partner: partner.settlements.net_orders(ID, currencies=["ofcbtc"]).page(),
     ),
+    "v1PartnerEndpointGetRoute": ("partner.endpoint", lambda partner: partner.endpoint()),
+    "v1PartnerCallsGetRoute": (
+        "partner.calls",
+        lambda partner: partner.calls(subject_ids=[ID], owed=True, created_before=AT).page(),
+    ),
     "v1PartnerSettlementWithdrawPostRoute": (
         "partner.settlements.withdraw",
         lambda partner: partner.settlements.withdraw(ID, reason="the wrong day"),

@@ -46,6 +46,7 @@ NOT_FILLED: Final = {
     f"{OPERATOR}/partner-calls",
     f"{OPERATOR}/partner-endpoints",
     f"{MEMBER}/clients/pending-approvals",
+    f"{MEMBER}/partners/calls",
     f"{MEMBER}/webhook-endpoints/{{endpoint_id}}/attempts",
     f"{MEMBER}/webhook-endpoints/{{endpoint_id}}/deliveries",
 }

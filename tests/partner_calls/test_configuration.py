@@ -7,7 +7,7 @@ import pytest
 
 from clearwindow.outbound.client import Outgoing
 from clearwindow.runtime import Runtime
-from tests.support.networks import CURRENCIES, Network, ok
+from tests.support.networks import CURRENCIES, Json, Network, PartnerHandle, ok
 from tests.support.partners import FakePartner, agreeing, silent
 from tests.support.settlements import Testbed
 
@@ -123,6 +123,24 @@ def test_private_key_is_stored_encrypted(network: Network, runtime: Runtime) -> 
     assert sealed[:1] != b"\x30"
 
 
+def assert_partner_sees_its_own(network: Network, partner: PartnerHandle, standing: Json) -> None:
+    """A partner sees its own endpoint and calls as the operator does, another one none of them."""
+    another = network.partner("another")
+    own, other = partner.enterprise.api, another.enterprise.api
+    assert ok(own.get("/partners/endpoint")) == {"partnerEndpoint": standing | {"called": True}}
+    calls = ok(own.get("/partners/calls", owed="true"))["partnerCalls"]
+    assert calls == ok(network.operator.get("/partner-calls", owed="true"))["partnerCalls"]
+    assert len(calls) == standing["owed"]
+    assert "HTTP 500" in {call["lastError"] for call in calls}
+    shown = ok(other.get("/partners/endpoint"))["partnerEndpoint"]
+    assert (shown["called"], shown["circuit"], shown["owed"]) == (False, "closed", 0)
+    assert ok(other.get("/partners/calls", subjectIds=[calls[0]["subjectId"]]))["partnerCalls"] == []
+    assert ok(own.get("/partners/calls", owed="false"))["partnerCalls"] == []
+    for path in ("endpoint", "calls"):
+        refused = network.client("no-partner-" + path).api.get(f"/partners/{path}")
+        assert (refused.status_code, refused.json()["name"]) == (403, "not_a_partner")
+
+
 def test_circuit_opens_for_a_failing_endpoint_and_closes_when_it_answers(
     testbed: Testbed, partner_server: FakePartner
 ) -> None:
@@ -134,6 +152,7 @@ def test_circuit_opens_for_a_failing_endpoint_and_closes_when_it_answers(
     tried = len(partner_server.seen)
     (standing,) = ok(network.operator.get("/partner-endpoints"))["partnerEndpoints"]
     assert (standing["circuit"], standing["owed"], standing["lastError"]) == ("open", 6, "HTTP 500")
+    assert_partner_sees_its_own(network, partner, standing)
     assert testbed.run_due() == 0
     assert len(partner_server.seen) == tried
 

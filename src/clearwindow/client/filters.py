@@ -282,10 +282,13 @@ class KeptDepositFilters(CreatedFilters, total=False):
     statuses: Sequence[Literal["pending", "confirmed", "spent", "released", "failed"]]
 
 
-class PartnerCallFilters(CreatedFilters, total=False):
-    partner_ids: Ids
+class OwnCallFilters(CreatedFilters, total=False):
     subject_ids: Ids
     owed: bool
+
+
+class PartnerCallFilters(OwnCallFilters, total=False):
+    partner_ids: Ids
 
 
 class PauseFilters(CreatedFilters, total=False):

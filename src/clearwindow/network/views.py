@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from clearwindow.core.errors import InvalidRequestError
@@ -23,6 +24,8 @@ from clearwindow.network.models import (
     PartnerFunds,
     PartnerLicence,
 )
+from clearwindow.partner_calls import store as partner_calls
+from clearwindow.partner_calls.models import CallFilter, ListedCall, Standing
 from clearwindow.postgres.paging import Listing, Slice
 from clearwindow.runtime import Runtime
 
@@ -87,6 +90,21 @@ def partner_connections(
     with runtime.transaction() as tx:
         partner = parties.require_partner(tx, member.enterprise_id)
         return store.list_connections(tx, replace(wanted, partner_id=partner.id), part)
+
+
+def own_endpoint(runtime: Runtime, member: Member) -> tuple[Standing, bool, datetime]:
+    """Returns how the partner's own endpoint stands, whether it has an address, and the moment of both."""
+    with runtime.transaction() as tx:
+        partner = parties.require_partner(tx, member.enterprise_id)
+        standing, endpoint = partner_calls.standing_of(tx, partner.id, partner.enterprise_id)
+        return standing, endpoint.is_called, tx.now()
+
+
+def own_calls(runtime: Runtime, member: Member, wanted: CallFilter, part: Slice) -> Listing[ListedCall]:
+    """Returns a page of the calls to the partner's own endpoint."""
+    with runtime.transaction() as tx:
+        partner = parties.require_partner(tx, member.enterprise_id)
+        return partner_calls.list_calls(tx, replace(wanted, partner_ids=[partner.id]), part)
 
 
 def client_funds(runtime: Runtime, member: Member, wanted: ConnectionFilter, part: Slice) -> ClientFunds:

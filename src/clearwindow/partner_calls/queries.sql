@@ -76,6 +76,17 @@ CROSS JOIN LATERAL (
 ) AS owed
 WHERE endpoint.callback_url IS NOT NULL OR owed.calls > 0
 
+-- name: find_standing
+SELECT partner.id AS partner_id, partner.name, coalesce(circuit.failures, 0) AS failures, circuit.open_until,
+       circuit.last_error, circuit.last_failed_at, owed.calls AS owed, owed.first_created_at
+FROM partner
+LEFT JOIN partner_circuit AS circuit ON circuit.partner_id = partner.id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS calls, min(call.created_at) AS first_created_at
+    FROM partner_call AS call WHERE call.partner_id = partner.id AND call.due_at IS NOT NULL
+) AS owed
+WHERE partner.id = %(partner_id)s
+
 -- name: insert_call
 INSERT INTO partner_call (id, partner_id, enterprise_id, operation, subject_id, sealed_body, created_at, due_at,
                           leased_until)

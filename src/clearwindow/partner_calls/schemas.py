@@ -63,6 +63,26 @@ class StandingList(WireModel):
     partner_endpoints: list[StandingOutput]
 
 
+class OwnEndpointOutput(StandingOutput):
+    """``called``: whether the partner has an address to call. ``openUntil``: no call is tried before."""
+
+    called: bool
+
+
+class OwnEndpointAnswer(WireModel):
+    partner_endpoint: OwnEndpointOutput
+
+
+class OwnCallFilters(CreatedPage):
+    """``owed``: whether a call still waits for its answer."""
+
+    subject_ids: Uuids = None
+    owed: Flag = None
+
+    def to_model(self) -> CallFilter:
+        return CallFilter(None, self.subject_ids, self.owed, self.created_on_or_after, self.created_before)
+
+
 class CallFilters(CreatedPage):
     partner_ids: Uuids = None
     subject_ids: Uuids = None
@@ -106,6 +126,11 @@ def key_set(keys: Iterable[CallKey]) -> JsonWebKeySet:
 
 def standing_list(standings: Iterable[Standing], now: datetime) -> StandingList:
     return StandingList(partner_endpoints=[_standing(standing, now) for standing in standings])
+
+
+def own_endpoint(standing: Standing, now: datetime, *, called: bool) -> OwnEndpointAnswer:
+    shown = _standing(standing, now).model_dump(by_alias=False)
+    return OwnEndpointAnswer(partner_endpoint=OwnEndpointOutput(**shown, called=called))
 
 
 def call_list(calls: Iterable[ListedCall]) -> CallList:

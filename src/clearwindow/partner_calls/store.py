@@ -95,6 +95,14 @@ def list_standings(tx: Transaction, part: Slice) -> Listing[Standing]:
     return keyset_page(tx, Standing, sql["list_circuits"], {}, _MOST_OWED_FIRST, part)
 
 
+def standing_of(tx: Transaction, partner_id: UUID, enterprise_id: str) -> tuple[Standing, Endpoint]:
+    """Returns how the endpoint of a partner that exists stands, and where it is."""
+    standing = tx.first(Standing, sql["find_standing"], partner_id=partner_id)
+    if standing is None:
+        raise LookupError("there is no partner with this id")
+    return standing, find_endpoint(tx, enterprise_id) or Endpoint(enterprise_id)
+
+
 def insert_call(
     tx: Transaction,
     *,

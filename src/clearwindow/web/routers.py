@@ -26,6 +26,7 @@ from clearwindow.liquidity.forecasts.routes import router as forecasts_router
 from clearwindow.liquidity.movable.routes import router as movable_router
 from clearwindow.liquidity.top_ups.routes import router as top_ups_router
 from clearwindow.loss_limits.routes import router as loss_limits_router
+from clearwindow.network.endpoint_routes import router as partner_endpoint_router
 from clearwindow.network.operator_routes import router as network_operator_router
 from clearwindow.network.routes import router as network_router
 from clearwindow.notifications.operator_routes import router as notifications_operator_router
@@ -69,6 +70,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     approval_router,
     loss_limits_router,
     network_router,
+    partner_endpoint_router,
     network_operator_router,
     allocations_operator_router,
     webhooks_operator_router,

@@ -1,4 +1,4 @@
-"""Calls to partners' own endpoints, as operators see them."""
+"""Calls to partners' own endpoints, as operators and the partners see them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ class PartnerEndpoint(Value):
     last_failed_at: AwareDatetime | None
     owed: int
     owed_since: AwareDatetime | None
+
+
+class OwnEndpoint(PartnerEndpoint):
+    """How the partner's own endpoint has answered recently. ``called``: whether it has an address to call."""
+
+    called: bool
 
 
 class PartnerCallKey(Value):

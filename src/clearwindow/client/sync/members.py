@@ -18,12 +18,14 @@ from clearwindow.client.answers.network import (
     PartnerRecord,
     SupportedCurrencies,
 )
+from clearwindow.client.answers.partner_calls import OwnEndpoint, PartnerCall
 from clearwindow.client.answers.people import MemberIdentity
 from clearwindow.client.answers.webhooks import MemberEvent
 from clearwindow.client.calls import value_of
 from clearwindow.client.filters import (
     ClientBalanceFilters,
     MemberEventFilters,
+    OwnCallFilters,
     PartnerBalanceFilters,
     PartnerFilters,
 )
@@ -209,6 +211,15 @@ class Partner(Member):
     @property
     def standing_top_ups(self) -> StandingTopUps:
         return StandingTopUps(self._desk)
+
+    def endpoint(self) -> OwnEndpoint:
+        """Returns how the partner's own endpoint has answered recently, and how many calls are outstanding."""
+        path, read = self._desk.path("/partners/endpoint"), value_of(OwnEndpoint, "partnerEndpoint")
+        return self._desk.get(path, read)
+
+    def calls(self, **filters: Unpack[OwnCallFilters]) -> Pages[PartnerCall]:
+        """Lists the calls to the partner's endpoint, newest first; ``owed=True`` lists those without an answer."""
+        return self._desk.pages(self._desk.path("/partners/calls"), "partnerCalls", PartnerCall, filters)
 
     def register(self, **partner: Unpack[NewPartner]) -> PartnerRecord:
         """Makes the enterprise a partner, after an operator has configured it. Not repeated after a lost answer."""
