@@ -91,6 +91,17 @@ def transfers_of(
     return page, TradingAccounts(partner.go_account_id, network.client_accounts(tx, sides))
 
 
+def own_sums(runtime: Runtime, settlement_id: str, connection_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Returns what the settlement's own transfers move, by connection and currency: + the connection gains.
+
+    It asks nobody who they are: the caller has found these connections in an answer to whom it tells the sums.
+    """
+    wanted = [UUID(each) for each in connection_ids]
+    with runtime.transaction() as tx:
+        sums = transfers.own_sums(tx, UUID(settlement_id), wanted)
+    return {str(connection_id): of_connection for connection_id, of_connection in sums.items()}
+
+
 def list_any(tx: Transaction, wanted: SettlementFilter) -> Listing[SettlementLine]:
     """Returns settlements of any partner that the filter names."""
     page = store.list_settlements(tx, wanted)

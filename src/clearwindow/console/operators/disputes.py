@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import count
 from typing import Final
 
 from fastapi import Response
 
 from clearwindow.console.coins import amounts_of
 from clearwindow.console.dispute_rows import rows_of
-from clearwindow.console.operations import Desk
 from clearwindow.console.operators import names
 from clearwindow.console.routing import Pages, Visit
 from clearwindow.console.rules import PREFIX
 from clearwindow.core.errors import NotFoundError
 from clearwindow.custody.operator_routes import list_currencies
-from clearwindow.network.operator_routes import get_connection
 from clearwindow.settlements.disputes.schemas import DisputeWithClosureOutput
 from clearwindow.settlements.operator_routes import (
     cancel_closure,
@@ -24,14 +20,11 @@ from clearwindow.settlements.operator_routes import (
     get_settlement,
     list_closures,
     list_disputes,
-    list_settlement_transfers,
     review_closure,
 )
-from clearwindow.settlements.transfers.schemas import SettlementTransferOutput
+from clearwindow.settlements.views import own_sums
 
 pages: Final = Pages(for_operators=True)
-
-_MOST: Final = 500
 
 
 @pages.shows("/disputes")
@@ -51,10 +44,11 @@ def dispute(visit: Visit) -> Response:
     side = names.sides(desk, [found.connection_id]).get(found.connection_id)
     closures = desk.listed(list_closures, {"disputeIds": found.id})
     shown = settlement.body.settlement
+    settled = own_sums(visit.runtime, shown.id, [found.connection_id]).get(found.connection_id, {})
     return visit.show(
         "operators/dispute.html",
         dispute=found,
-        rows=rows_of(found, _settled(visit, found)),
+        rows=rows_of(found, settled),
         settlement=shown,
         side=side,
         closures=closures.body.dispute_closures,
@@ -96,29 +90,6 @@ def _found(visit: Visit) -> DisputeWithClosureOutput:
     if not found:
         raise NotFoundError("dispute_not_found", "there is no dispute with this id")
     return found[0]
-
-
-def _settled(visit: Visit, dispute: DisputeWithClosureOutput) -> Mapping[str, int]:
-    """Returns what the settlement moves on the connection, by currency. A gain of the client is positive."""
-    connection = visit.desk.read(get_connection, connection_id=dispute.connection_id).connection
-    account = connection.network_account_id
-    sums: dict[str, int] = {}
-    for sign, side in ((1, "destinationNetworkAccountIds"), (-1, "sourceNetworkAccountIds")):
-        for each in _transfers(visit.desk, dispute.disputed_settlement_id, {side: account}):
-            if each.dispute_closure_id is None:
-                sums[each.currency] = sums.get(each.currency, 0) + sign * int(each.quantity)
-    return sums
-
-
-def _transfers(desk: Desk, settlement_id: str, wanted: Mapping[str, str]) -> Iterator[SettlementTransferOutput]:
-    """Gives all transfers of one side: a broker's connection may have more than a page."""
-    size = min(_MOST, desk.runtime.limits.page_size)
-    for number in count():
-        part = {"pageSize": str(size), "pageNumber": str(number)}
-        found = desk.listed(list_settlement_transfers, {**wanted, **part}, settlement_id=settlement_id).body
-        yield from found.settlement_transfers
-        if len(found.settlement_transfers) < size:
-            return
 
 
 def _amounts(visit: Visit) -> dict[str, str]:

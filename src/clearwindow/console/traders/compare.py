@@ -9,12 +9,14 @@ from fastapi import Response
 from clearwindow.console.forms import FILE_BYTES, text_of
 from clearwindow.console.members import names
 from clearwindow.console.routing import Pages, Visit
-from clearwindow.console.traders import fills, sums
+from clearwindow.console.traders import fills
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.core.work import Work
 from clearwindow.network.connection_schemas import ConnectionOutput
 from clearwindow.network.routes import list_client_connections
 from clearwindow.settlements.routes import get_for_client
+from clearwindow.settlements.schemas import SettlementOutput
+from clearwindow.settlements.views import own_sums
 
 pages: Final = Pages(for_operators=False)
 
@@ -34,29 +36,28 @@ def compare(visit: Visit) -> Response:
         raise InvalidRequestError("request_invalid", "file: choose a CSV file with your fills")
     own = fills.read(text_of(visit.files["file"], "file"), visit.decimals())
     connections = _connections(visit)
-    named = {each.network_account_id: each.id for each in connections}
-    settled = {
-        named[account_id]: of_account
-        for account_id, of_account in sums.of_settlement(visit, visit.path_ids["settlement_id"]).items()
-        if account_id in named
-    }
+    settlement = _settlement(visit)
+    settled = own_sums(visit.runtime, settlement.id, [each.id for each in connections])
     sides = {each.id: each.id for each in connections} | _by_name(connections)
     return _page(visit, fills.compare(own, settled, sides))
 
 
 def _page(visit: Visit, rows: list[fills.Compared] | None) -> Response:
-    desk = visit.desk
-    found = desk.listed(
-        get_for_client, _FEW, "v1ClientSettlementGetRoute", settlement_id=visit.path_ids["settlement_id"]
-    ).body.settlement
     return visit.show(
         "traders/compare.html",
-        settlement=found,
+        settlement=_settlement(visit),
         rows=rows,
         different=sum(1 for row in rows or () if row.difference),
-        connections=names.connections(desk, {row.side for row in rows or ()}),
+        connections=names.connections(visit.desk, {row.side for row in rows or ()}),
         most_lines=fills.MOST_LINES,
     )
+
+
+def _settlement(visit: Visit) -> SettlementOutput:
+    found = visit.desk.listed(
+        get_for_client, _FEW, "v1ClientSettlementGetRoute", settlement_id=visit.path_ids["settlement_id"]
+    )
+    return found.body.settlement
 
 
 def _connections(visit: Visit) -> list[ConnectionOutput]:

@@ -10,12 +10,13 @@ from clearwindow.console import signing
 from clearwindow.console.dispute_rows import rows_of
 from clearwindow.console.members import names
 from clearwindow.console.routing import Pages, Visit
-from clearwindow.console.traders import acts, sums
+from clearwindow.console.traders import acts
 from clearwindow.core.clock import parse_moment
 from clearwindow.core.errors import NotFoundError
 from clearwindow.settlements.disputes.routes import list_for_client
 from clearwindow.settlements.disputes.schemas import DisputeWithClosureOutput
 from clearwindow.settlements.routes import get_for_client
+from clearwindow.settlements.views import own_sums
 
 pages: Final = Pages(for_operators=False)
 
@@ -42,7 +43,7 @@ def dispute(visit: Visit) -> Response:
         get_for_client, _FEW, "v1ClientSettlementGetRoute", settlement_id=found.disputed_settlement_id
     ).body.settlement
     connection = names.connections(desk, [found.connection_id])[found.connection_id]
-    settled = sums.of_settlement(visit, settlement.id)
+    settled = own_sums(visit.runtime, settlement.id, [connection.id])
     deadline = parse_moment(settlement.dispute_deadline_at) if settlement.dispute_deadline_at else None
     return visit.show(
         "traders/dispute.html",
@@ -50,7 +51,7 @@ def dispute(visit: Visit) -> Response:
         settlement=settlement,
         connection=connection,
         partner=names.partners(desk, [settlement.partner_id]).get(settlement.partner_id, settlement.partner_id),
-        rows=rows_of(found, settled.get(connection.network_account_id, {})),
+        rows=rows_of(found, settled.get(connection.id, {})),
         in_window=settlement.stage == "dispute_window" and deadline is not None and deadline > visit.now(),
     )
 

@@ -466,6 +466,15 @@ FROM settlement_transfer_view
 WHERE dispute_closure_id = ANY(%(closure_ids)s)
 ORDER BY dispute_closure_id, currency, counterparty_connection_id NULLS FIRST, quantity, id
 
+-- name: own_sums
+-- What the settlement's own transfers move on each of these connections: + the connection gains. Those that settle an
+-- earlier dispute are left out.
+SELECT connection_id, currency, sum(quantity) AS quantity
+FROM settlement_leg
+WHERE settlement_id = %(settlement_id)s AND connection_id = ANY(%(connection_ids)s) AND dispute_closure_id IS NULL
+GROUP BY connection_id, currency
+ORDER BY connection_id, currency
+
 -- name: directions
 SELECT settlement_id, bool_or(quantity > 0) AS receives, bool_or(quantity < 0) AS sends
 FROM settlement_leg

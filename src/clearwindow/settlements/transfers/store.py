@@ -52,6 +52,13 @@ class _SumOf:
 
 
 @dataclass(frozen=True, slots=True)
+class _SumOn:
+    connection_id: UUID
+    currency: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Size:
     id: UUID
     transfers: int
@@ -199,6 +206,15 @@ def own_amounts(tx: Transaction, settlement_id: UUID, currencies: Sequence[str])
     """Returns how much of each of these currencies the settlement's own transfers move in all."""
     rows = tx.all(_Sum, sql["own_amounts"], settlement_id=settlement_id, currencies=list(currencies))
     return {row.currency: row.quantity for row in rows}
+
+
+def own_sums(tx: Transaction, settlement_id: UUID, connection_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """Returns what the settlement's own transfers move on each of these connections: + the connection gains."""
+    values = {"settlement_id": settlement_id, "connection_ids": list(connection_ids)}
+    found: dict[UUID, dict[str, int]] = {}
+    for row in tx.all(_SumOn, sql["own_sums"], **values):
+        found.setdefault(row.connection_id, {})[row.currency] = row.quantity
+    return found
 
 
 def cancelled_closures(tx: Transaction, settlement_id: UUID) -> list[UUID]:
