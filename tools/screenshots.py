@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, FilePayload
 
 from clearwindow.console.rules import PREFIX
 from clearwindow.simulator.demo import scenario
@@ -25,11 +25,17 @@ from tests.console.browser import chromium, context_of, sign_in
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 OPERATOR_API: Final = "/api/operator/v1"
 LONG_WINDOWS: Final = {"clientDisputeWindowMinutes": 90, "topUpWindowMinutes": 60}
+PREVIEW: Final = "exchange-preview"
+"""The page with a preview comes after a file was chosen."""
 RETRACT: Final = "trader-sign"
 """The page with a text to sign comes after the form of another page."""
 FOURTH_DAY: Final = {
     scenario.ASTER: {"BTC": "0.25", "USDC": "-13000"},
     scenario.BOREALIS: {"USDC": "13000"},
+}
+FIFTH_DAY: Final = {
+    scenario.ASTER: {"BTC": "-0.125", "USDC": "8200"},
+    scenario.BOREALIS: {"USDC": "-1500"},
 }
 SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "light": {"viewport": {"width": 1280, "height": 820}},
@@ -47,9 +53,11 @@ def main() -> None:
         of_trader, token_of_trader = _of_trader(participants)
         IMAGES.mkdir(exist_ok=True)
         with chromium() as browser:
+            of_exchange, token_of_exchange, file = _of_exchange(participants)
             for shape, options in SHAPES.items():
                 _record(browser, base_url, participants.ben.token, shape, options, pages)
                 _record(browser, base_url, token_of_trader, shape, options, of_trader)
+                _record(browser, base_url, token_of_exchange, shape, options, of_exchange, file)
         participants.close()
         starter.close()
 
@@ -116,13 +124,50 @@ def _of_trader(participants: Participants) -> tuple[dict[str, str], str]:
     }, caller.token
 
 
+def _of_exchange(participants: Participants) -> tuple[dict[str, str], str, str]:
+    """Returns the addresses of an exchange's pages, its token, and a file with a new settlement."""
+    exchange = participants.exchange
+    settlements = exchange.caller.get(exchange.path("/partners/settlements"))["settlements"]
+    ids = {each["externalId"]: each["id"] for each in settlements}
+    disputes = exchange.caller.get(exchange.path(f"/partners/settlement/disputes?settlementIds={ids['day-3']}"))
+    allocations = exchange.caller.get(exchange.path("/partners/allocations"))["allocations"]
+    lines = [
+        f"{participants.traders[name].connection_id},{currency},{amount}"
+        for name, amounts in FIFTH_DAY.items()
+        for currency, amount in amounts.items()
+    ]
+    return (
+        {
+            "exchange-today": PREFIX,
+            "exchange-settlements": f"{PREFIX}/exchange/settlements",
+            "exchange-settlement": f"{PREFIX}/exchange/settlements/{ids['day-3']}",
+            PREVIEW: f"{PREFIX}/exchange/new",
+            "exchange-new": f"{PREFIX}/exchange/new",
+            "exchange-disputes": f"{PREFIX}/exchange/disputes",
+            "exchange-dispute": f"{PREFIX}/exchange/disputes/{disputes['disputes'][0]['id']}",
+            "exchange-connections": f"{PREFIX}/exchange/connections",
+            "exchange-allocations": f"{PREFIX}/exchange/allocations?statuses=",
+            "exchange-allocation": f"{PREFIX}/exchange/allocations/{allocations[0]['id']}",
+            "exchange-endpoint": f"{PREFIX}/exchange/endpoint",
+        },
+        exchange.caller.token,
+        "\n".join(["connection,currency,amount", *lines]),
+    )
+
+
 def _settle(participants: Participants, name: str, amounts: scenario.Amounts) -> str:
     sent = participants.exchange.caller.send(scenario.settlement_request(participants, name, amounts))
     return str(sent.body["settlement"]["id"])
 
 
 def _record(
-    browser: Browser, base_url: str, token: str, shape: str, options: Mapping[str, Any], pages: Mapping[str, str]
+    browser: Browser,
+    base_url: str,
+    token: str,
+    shape: str,
+    options: Mapping[str, Any],
+    pages: Mapping[str, str],
+    file: str = "",
 ) -> None:
     context: BrowserContext
     with context_of(browser, base_url, **{**options, "locale": "en-GB", "timezone_id": "Europe/Berlin"}) as context:
@@ -135,6 +180,12 @@ def _record(
             if name == RETRACT:
                 page.get_by_role("button", name="Go on to sign").click()
                 page.wait_for_selector("#text")
+            if name == PREVIEW:
+                page.get_by_label("Your id of it").fill("day-4")
+                chosen: FilePayload = {"name": "day-4.csv", "mimeType": "text/csv", "buffer": file.encode()}
+                page.get_by_label("File").set_input_files(chosen)
+                page.get_by_role("button", name="See what it would do").click()
+                page.get_by_role("heading", name="day-4").wait_for()
             page.screenshot(path=IMAGES / f"console-{name}-{shape}.png")
             sys.stdout.write(f"docs/images/console-{name}-{shape}.png\n")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 
 from clearwindow.signing.message import sign_message
 from tests.conftest import OPERATOR_TOKEN
 from tests.console.browser import PHONE, BrowserMissingError, chromium, context_of, overflow, sign_in, violations
+from tests.console.exchange import HOSTILE, exchange_of, pages_of_exchange
 from tests.console.members import token_of
 from tests.console.scenes import Scene, scene_of
 from tests.support.networks import ok
@@ -241,6 +242,47 @@ def test_pages_of_a_trader_suit_axe_and_a_phone(browser: Browser, base_url: str,
         wide.get_by_label("Nothing should move").check()
         wide.get_by_role("button", name="Go on to sign").click()
         found["sign"] = violations(wide)
+        assert {path: each for path, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+def test_exchange_stages_a_settlement_of_a_file_once(
+    browser: Browser, base_url: str, scene: Scene, *, script: bool
+) -> None:
+    lines = f"connection,currency,amount\n{scene.aster.id},USD,-0.4\n"
+    chosen: FilePayload = {"name": "day-3.csv", "mimeType": "text/csv", "buffer": lines.encode()}
+    with context_of(browser, base_url, java_script_enabled=script) as person:
+        page = person.new_page()
+        sign_in(page, token_of(scene.testbed, scene.partner.enterprise.id))
+        page.get_by_role("navigation").get_by_role("link", name="New settlement").click()
+        page.get_by_label("Your id of it").fill("day-3")
+        page.get_by_label("File").set_input_files(chosen)
+        page.get_by_role("button", name="See what it would do").click()
+        expect(page.get_by_text("can be staged")).to_be_visible()
+        page.get_by_role("button", name="Go on to sign").click()
+        text = page.locator("#text").text_content() or ""
+        page.get_by_label("Signature").fill(sign_message(scene.partner.enterprise.account.key, text))
+        page.get_by_role("button", name="Send it").dblclick(no_wait_after=True)
+        expect(page.get_by_role("status")).to_contain_text("The settlement is staged")
+        expect(page.get_by_role("heading", level=1)).to_have_text("day-3")
+    found = ok(scene.partner.api.get("/partners/settlements", externalIds="day-3"))["settlements"]
+    assert [each["stage"] for each in found] == ["dispute_window"]
+
+
+def test_pages_of_an_exchange_suit_axe_and_a_phone(browser: Browser, base_url: str, scene: Scene) -> None:
+    exchange = exchange_of(scene.testbed, scene, notes=HOSTILE)
+    token = token_of(scene.testbed, scene.partner.enterprise.id)
+    with context_of(browser, base_url) as person, context_of(browser, base_url, viewport=PHONE) as phone:
+        wide, narrow = person.new_page(), phone.new_page()
+        sign_in(wide, token)
+        sign_in(narrow, token)
+        found = {}
+        for path in pages_of_exchange(exchange):
+            wide.goto(path)
+            found[path] = violations(wide)
+            assert wide.locator("img[src=x]").count() == 0, path
+            narrow.goto(path)
+            assert overflow(narrow) <= 0, path
         assert {path: each for path, each in found.items() if each} == {}
 
 

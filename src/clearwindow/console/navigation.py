@@ -33,6 +33,14 @@ _OF_TRADERS: Final = (
     Link(f"{PREFIX}/trader/allocations", "Allocations", "a"),
     Link(f"{PREFIX}/trader/approvals", "Approvals", "p"),
 )
+_OF_EXCHANGES: Final = (
+    Link(f"{PREFIX}/exchange/settlements", "Settlements", "s"),
+    Link(f"{PREFIX}/exchange/new", "New settlement", "n"),
+    Link(f"{PREFIX}/exchange/disputes", "Disputes", "d"),
+    Link(f"{PREFIX}/exchange/connections", "Connections", "c"),
+    Link(f"{PREFIX}/exchange/allocations", "Allocations", "a"),
+    Link(f"{PREFIX}/exchange/endpoint", "Endpoint", "e"),
+)
 _OF_BOTH: Final = (
     Link(f"{PREFIX}/webhooks", "Webhooks", "w"),
     Link(f"{PREFIX}/tokens", "Tokens", "k"),
@@ -62,14 +70,27 @@ MESSAGES: Final[Mapping[str, str]] = {
     "endpoint_deleted": "The endpoint is deleted. It gets nothing any more.",
     "events_replayed": "The events are sent again.",
     "limits_changed": "The limits are set. Lower ones apply now, higher ones later.",
+    "allocation_decided": "Your decision is carried out.",
+    "settlement_staged": "The settlement is staged. Its clients may dispute it until the window ends.",
+    "settlement_withdrawn": "The settlement is taken back: none of its own transfers runs.",
     "test_sent": "A test event is on its way. Its delivery appears below.",
     "token_revoked": "The token is revoked.",
 }
 """What a page says after an act, by its name in the query: another text in the address shows nothing."""
 
 
-def navigation_of(actor: Actor, *, trades: bool) -> tuple[Link, ...]:
-    """Returns the links of a visitor's bar. ``trades``: whether its enterprise acts as a client."""
+def navigation_of(actor: Actor, *, trades: bool, settles: bool) -> tuple[Link, ...]:
+    """Returns the links of a visitor's bar.
+
+    Args:
+        actor: the visitor.
+        trades: whether its enterprise acts as a client.
+        settles: whether it is an exchange. One that trades, too, has both kinds of pages with names of their own.
+    """
     if isinstance(actor, Operator):
         return _OF_OPERATORS
-    return (_TODAY, *(_OF_TRADERS if trades else ()), *_OF_BOTH)
+    of_exchange = _OF_EXCHANGES if settles else ()
+    of_trader: tuple[Link, ...] = _OF_TRADERS if trades else ()
+    if settles and trades:
+        of_trader = tuple(Link(each.href, f"{each.label} as a client", "") for each in of_trader)
+    return (_TODAY, *of_exchange, *of_trader, *_OF_BOTH)

@@ -202,6 +202,17 @@ class Desk:
         elif (query_model := _model(hint, BaseModel)) is not None:
             yield validate(filters, query_model)
 
+    def options_of(self, endpoint: Callable[..., Any], given: Mapping[str, object]) -> object:
+        """Returns the options in the query of an acting operation.
+
+        Raises:
+            InvalidRequestError: the operation would not take them.
+        """
+        for hint in _parameters(endpoint).values():
+            if (model := _model(hint, BaseModel)) is not None:
+                return validate(given, model)
+        raise TypeError("the operation has no options")
+
     def check(self, endpoint: Callable[..., Any], fields: Mapping[str, object]) -> None:
         """Checks the shape of an operation's body before anything is signed for it.
 

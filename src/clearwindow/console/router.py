@@ -7,6 +7,11 @@ from typing import Final
 from fastapi import APIRouter
 
 from clearwindow.console import front, own, signed
+from clearwindow.console.exchanges import allocations as exchanges_allocations
+from clearwindow.console.exchanges import connections as exchanges_connections
+from clearwindow.console.exchanges import disputes as exchanges_disputes
+from clearwindow.console.exchanges import endpoint, staging
+from clearwindow.console.exchanges import settlements as exchanges_settlements
 from clearwindow.console.members import statements, today, tokens, webhooks
 from clearwindow.console.operators import accounts, disputes, enterprises, now, proposals, settlements
 from clearwindow.console.traders import allocations, compare, connections, money
@@ -28,6 +33,12 @@ PARTS: Final = (
     compare.pages,
     connections.pages,
     allocations.pages,
+    exchanges_settlements.pages,
+    staging.pages,
+    exchanges_disputes.pages,
+    exchanges_connections.pages,
+    exchanges_allocations.pages,
+    endpoint.pages,
     webhooks.pages,
     tokens.pages,
     statements.pages,

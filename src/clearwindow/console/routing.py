@@ -118,11 +118,12 @@ class Visit:
 
     def _links(self) -> tuple[navigation.Link, ...]:
         own = self.sides()
-        if own.partner is None or own.client is None:
-            return navigation.navigation_of(self.visitor.actor, trades=own.client is not None)
+        settles = own.partner is not None
+        if not settles or own.client is None:
+            return navigation.navigation_of(self.visitor.actor, trades=own.client is not None, settles=settles)
         # Every exchange is a client, too. Few of them trade.
         found = self.desk.listed(list_client_connections, {"pageSize": "1"}, "v1ClientConnectionsGetRoute")
-        return navigation.navigation_of(self.visitor.actor, trades=bool(found.total))
+        return navigation.navigation_of(self.visitor.actor, trades=bool(found.total), settles=settles)
 
     def _common(self) -> dict[str, object]:
         actor, now = self.visitor.actor, self.now()

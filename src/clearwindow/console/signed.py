@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import Response
 
 from clearwindow.console import signing
+from clearwindow.console.exchanges.acts import ACTS as OF_EXCHANGES
 from clearwindow.console.forms import FILE_BYTES, text_of
 from clearwindow.console.members.webhooks import ACTS as OF_WEBHOOKS
 from clearwindow.console.routing import Pages, Visit
@@ -21,7 +22,7 @@ from clearwindow.signing.models import Operation
 
 pages: Final = Pages(for_operators=False)
 
-_ACTS: Final[Mapping[Operation, Act]] = {act.operation: act for act in (*OF_TRADERS, *OF_WEBHOOKS)}
+_ACTS: Final[Mapping[Operation, Act]] = {act.operation: act for act in (*OF_TRADERS, *OF_EXCHANGES, *OF_WEBHOOKS)}
 
 
 def again(visit: Visit) -> Response:
@@ -31,13 +32,14 @@ def again(visit: Visit) -> Response:
 
 
 @pages.does("/signed", again, limit_bytes=FILE_BYTES)
+@pages.does("/signed/settlement", again, limit_bytes=FILE_BYTES, work=Work.LARGE_BODY)
 @pages.does("/signed/to-partner", again, limit_bytes=FILE_BYTES, work=Work.WAITS_FOR_PARTNER)
 def send(visit: Visit) -> Response:
     signed = signing.read(visit.form.get(signing.PAYLOAD, ""))
     act = _act_of(signed)
     if visit.request.url.path != f"{PREFIX}{act.sent_to}":
         raise InvalidRequestError("request_invalid", "payload: is sent to another address of the console")
-    return signing.send(visit, act, signed, _signature(visit, signed.text))
+    return signing.send(visit, act, signed, _signature(visit, act, signed.text))
 
 
 def _act_of(signed: signing.SignedText) -> Act:
@@ -50,9 +52,9 @@ def _act_of(signed: signing.SignedText) -> Act:
     return act
 
 
-def _signature(visit: Visit, text: str) -> str:
+def _signature(visit: Visit, act: Act, text: str) -> str:
     if visit.form.get("key") == "custodian":
-        account_id = signing.account_of(visit)
+        account_id = signing.account_of(visit, act)
         if account_id is not None:
             wanted = {"payload": text}
             return _signed_by_custodian(visit, wanted, account_id)

@@ -19,6 +19,12 @@ MEANINGS: Final[Mapping[Operation, str]] = {
     ),
     Operation.DISPUTE_UPDATE: "Change a dispute of yours.",
     Operation.DISPUTE_CLOSE: "Give a dispute up: the settlement's own transfers run after all.",
+    Operation.SETTLEMENT_STAGE: (
+        "Stage a settlement. Its clients may dispute it until the window ends; then it moves their money."
+    ),
+    Operation.SETTLEMENT_WITHDRAW: "Take a settlement of yours back. None of its own transfers runs.",
+    Operation.ALLOCATION_DECIDE: "Decide about money that a client wants to move to you.",
+    Operation.DEALLOCATION_DECIDE: "Decide about money that a client wants to take back from you.",
     Operation.CONNECTION_UPDATE: "Change a connection of yours.",
     Operation.LOSS_LIMITS_CHANGE: "Set how much settlements may take from a connection.",
     Operation.WEBHOOK_ENDPOINT_CREATE: "Have events of your enterprise posted to an address.",
@@ -37,9 +43,21 @@ _LABELS: Final[Mapping[str, str]] = {
     "settlementId": "Settlement",
     "enterpriseId": "For",
     "url": "Address",
+    "allocationId": "Allocation",
+    "clientId": "Client",
+    "cutoffAt": "Trades up to",
+    "deallocationId": "Deallocation",
+    "externalId": "Your id of it",
+    "partnersAllocationId": "Your id of it",
+    "partnersClientId": "Your id of the client",
+    "partnersConnectionId": "Your id of the connection",
+    "partnersDeallocationId": "Your id of it",
+    "rejectReason": "Reason",
+    "status": "It is",
 }
 _BASE_UNITS: Final = re.compile(r"-?[0-9]{1,78}")
 """As long as any amount can be: Python refuses to read much longer numbers."""
+_SHOWN_CONNECTIONS: Final = 20
 _NOT_TOLD: Final = frozenset({"nonce"})
 
 
@@ -49,7 +67,10 @@ class Fact(NamedTuple):
 
 
 def facts_of(operation: Operation, fields: Mapping[str, Any], amounts: Amounts) -> list[Fact]:
-    """Returns every field of a signed request in words. Nothing that is signed is left out but the nonce."""
+    """Returns every field of a signed request in words. Nothing that is signed is left out but the nonce.
+
+    Of a long settlement, it has the first connections and says how many more the text has.
+    """
     return [Fact("It means", MEANINGS.get(operation, operation.value)), *_facts(fields, amounts)]
 
 
@@ -59,6 +80,8 @@ def _facts(fields: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:
             yield Fact("Amount", _amount(amounts, value["quantity"], value["currency"]))
         elif name == "expectedTransfers" and isinstance(value, dict):
             yield from _expected(value, amounts)
+        elif name == "settlementAmounts" and isinstance(value, dict):
+            yield from _amounts(value)
         elif name == "lossLimits" and isinstance(value, dict):
             yield from _limits(value, amounts)
         elif name == "active" and isinstance(value, bool):
@@ -74,6 +97,27 @@ def _expected(value: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:
         yield Fact("You expect", "that nothing moves")
     for currency, quantity in value.items():
         yield Fact("You expect", _amount(amounts, quantity, currency, signed=True))
+
+
+def _amounts(value: Mapping[str, Any]) -> Iterator[Fact]:
+    """Gives the amounts of a settlement as they are signed, in the exchange's names and unit."""
+    for number, (connection_id, given) in enumerate(value.items()):
+        if number == _SHOWN_CONNECTIONS:
+            left = len(value) - _SHOWN_CONNECTIONS
+            yield Fact("And", f"{left} more connections, which are in the text alone")
+            return
+        yield Fact(f"On {connection_id}", _plain_amounts(given))
+
+
+def _plain_amounts(given: Any) -> str:  # noqa: ANN401 - any JSON value
+    if not isinstance(given, dict):
+        return _plain(given)
+    return ", ".join(
+        "; ".join(f"to {name}: {_plain(quantity)} {currency}" for currency, quantity in amount.items())
+        if isinstance(amount, dict)
+        else f"{_plain(amount)} {name}"
+        for name, amount in given.items()
+    )
 
 
 def _limits(value: Mapping[str, Any], amounts: Amounts) -> Iterator[Fact]:

@@ -15,6 +15,7 @@ from fastapi import Response
 from clearwindow.console.routing import Visit
 from clearwindow.console.signed_words import Fact, facts_of
 from clearwindow.core.errors import InvalidRequestError, RequestError
+from clearwindow.core.money import AmountUnit
 from clearwindow.core.strict_json import JsonError, JsonValue, parse_json
 from clearwindow.custody.wallets.routes import get_wallet
 from clearwindow.signing.intent import DEFAULT_VALIDITY, path_ids_of, with_intent
@@ -43,6 +44,7 @@ class Act:
         finish: what comes after it.
         version: of the API's route.
         sent_to: which of the console's addresses takes the signature: it has the threads for this kind of work.
+        as_exchange: whether the account that it has as an exchange signs it, not that which it has as a client.
     """
 
     operation: Operation
@@ -55,6 +57,7 @@ class Act:
     parameters: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
     sent_to: str = "/signed"
+    as_exchange: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,17 @@ def do_or_sign(visit: Visit, act: Act, ids: Mapping[str, str], fields: Mapping[s
     return act.finish(visit, ids, answer)
 
 
-def to_sign(visit: Visit, act: Act, ids: Mapping[str, str], fields: Mapping[str, object]) -> Response:
+def to_sign(
+    visit: Visit,
+    act: Act,
+    ids: Mapping[str, str],
+    fields: Mapping[str, object],
+    *,
+    amount_unit: AmountUnit | None = None,
+) -> Response:
     """Returns the page with the text to sign for these fields, after a check of their shape.
+
+    ``amount_unit`` is that of the request's amounts, if they are in the exchange's own unit.
 
     Raises:
         RequestError: the role may not, or the operation would not take the fields.
@@ -92,7 +104,7 @@ def to_sign(visit: Visit, act: Act, ids: Mapping[str, str], fields: Mapping[str,
     visit.desk.require(act.operation_id)
     visit.desk.check(act.endpoint, {**named, "payload": "{}", "signature": "-"})
     known = {"enterpriseId": str(visit.visitor.actor.enterprise_id), **ids}
-    said = with_intent(named, act.operation, known, visit.now() + DEFAULT_VALIDITY)
+    said = with_intent(named, act.operation, known, visit.now() + DEFAULT_VALIDITY, amount_unit)
     return show(visit, act, payload_text(said))
 
 
@@ -106,7 +118,7 @@ def show(visit: Visit, act: Act, text: str) -> Response:
         size=len(text.encode()),
         facts=_facts(visit, signed),
         command=command_of(act, signed),
-        custodian=_custodian(visit),
+        custodian=_custodian(visit, act),
         expires_at=_text(parse_json(text, what="payload"), "expiresAt"),
         sent_to=act.sent_to,
         unsigned_fields=json.dumps(_plain(signed.fields), ensure_ascii=False, separators=(",", ":")),
@@ -162,16 +174,16 @@ def command_of(act: Act, signed: SignedText) -> str:
     return shlex.join([*words, *given])
 
 
-def account_of(visit: Visit) -> str | None:
-    """Returns the id of the Go Account whose keys sign for the enterprise."""
+def account_of(visit: Visit, act: Act) -> str | None:
+    """Returns the id of the Go Account whose keys sign this act of the enterprise."""
     own = visit.sides()
-    party = own.client or own.partner
+    party = own.partner if act.as_exchange else own.client or own.partner
     return party.go_account_id.hex if party else None
 
 
-def _custodian(visit: Visit) -> bool:
+def _custodian(visit: Visit, act: Act) -> bool:
     """Returns whether the visitor may have the custodian's key sign."""
-    actor, account_id = visit.visitor.actor, account_of(visit)
+    actor, account_id = visit.visitor.actor, account_of(visit, act)
     if account_id is None or not getattr(actor, "may_use_custodian_key", False):
         return False
     if not visit.desk.may(SIGN_WITH_CUSTODIAN):

@@ -1,0 +1,1 @@
+"""The pages of exchanges, which settle on their clients' connections."""
