@@ -25,6 +25,7 @@ from typing import Final
 
 from tools.distributions import ROOT, build, faults_of_changelog, version_of
 from tools.locked import LOCK, locked_packages, needed_at_runtime
+from tools.npm_sbom import NPM_LOCK, npm_sbom
 from tools.sbom import sbom
 
 RELEASE: Final = ROOT / "dist" / "release"
@@ -210,6 +211,9 @@ def main() -> None:
         run(ROOT / _PROGRAMS / "twine", "check", "--strict", *files)
         (RELEASE / "clearwindow.cdx.json").write_text(
             sbom(LOCK.read_text(encoding="utf-8")) + "\n", encoding="utf-8"
+        )
+        (RELEASE / "clearwindow-client.cdx.json").write_text(
+            npm_sbom(NPM_LOCK.read_text(encoding="utf-8")) + "\n", encoding="utf-8"
         )
         listed = sorted(file for file in RELEASE.iterdir())
         sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in listed]

@@ -1,6 +1,6 @@
 """``make sbom``: the CycloneDX list of all that the lock installs, with licences, and a table of them.
 
-The list follows from the lock alone, so the same lock gives the same file.
+The TypeScript client has a list of its own. Each follows from its lock alone, so the same lock gives the same file.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from rich.table import Table
 
 from tools.licences import Choices, choices, is_allowed, licence_of
 from tools.locked import LOCK, PROJECT, Locked, locked_packages, needed_at_runtime, needed_directly
+from tools.npm_sbom import NPM_LOCK, npm_packages, npm_sbom, refused_of_npm
 
 ROOT: Final = Path(__file__).parent.parent
 WRITTEN: Final = ROOT / "dist" / "clearwindow.cdx.json"
+CLIENT_WRITTEN: Final = ROOT / "dist" / "clearwindow-client.cdx.json"
 
 
 def sbom(lock: str) -> str:
@@ -102,14 +104,21 @@ def _table(lock: str) -> Table:
 
 
 def main() -> None:
-    lock = LOCK.read_text(encoding="utf-8")
+    lock, npm_lock = LOCK.read_text(encoding="utf-8"), NPM_LOCK.read_text(encoding="utf-8")
     WRITTEN.parent.mkdir(exist_ok=True)
     WRITTEN.write_text(sbom(lock) + "\n", encoding="utf-8")
+    CLIENT_WRITTEN.write_text(npm_sbom(npm_lock) + "\n", encoding="utf-8")
     Console().print(_table(lock))
-    for name, licence in refused(lock).items():
+    wrong = {**refused(lock), **refused_of_npm(npm_lock)}
+    for name, licence in wrong.items():
         sys.stderr.write(f"{name}: the licence {licence or 'is unknown and'} is not in tools/licences.toml\n")
+    client = npm_packages(npm_lock)
+    with_it = sum(one.runtime for one in client)
     sys.stdout.write(f"{WRITTEN.relative_to(ROOT)}\n")
-    if refused(lock):
+    sys.stdout.write(
+        f"{CLIENT_WRITTEN.relative_to(ROOT)}: {with_it} packages, and {len(client) - with_it} that build it\n"
+    )
+    if wrong:
         raise SystemExit(1)
 
 

@@ -14,6 +14,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from tools.licences import choices, is_allowed, licence_of
 from tools.locked import LOCK, locked_packages, needed_at_runtime
+from tools.npm_sbom import NPM_LOCK, npm_packages, npm_sbom, refused_of_npm
 from tools.sbom import refused, sbom
 
 ROOT: Final = Path(__file__).parents[2]
@@ -66,6 +67,42 @@ def test_a_licence_that_was_not_chosen_is_refused() -> None:
 def test_a_lock_of_another_form_is_refused() -> None:
     with pytest.raises(ValueError, match="another form"):
         locked_packages("aiohttp @ https://files.example/aiohttp.whl\n")
+
+
+def test_the_typescript_client_has_a_list_of_its_own() -> None:
+    lock = NPM_LOCK.read_text(encoding="utf-8")
+    written = npm_sbom(lock)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
+    listed = json.loads(written)
+    # Counted in the lock without our reader of it.
+    assert len(listed["components"]) == lock.count('"integrity": ')
+    manifest = json.loads(NPM_LOCK.with_name("package.json").read_text(encoding="utf-8"))
+    versions = {one["name"]: one["version"] for one in listed["components"]}
+    named = {**manifest["dependencies"], **manifest["devDependencies"]}
+    assert {name: versions[name] for name in named} == named
+    required = {one["name"] for one in listed["components"] if one["scope"] == "required"}
+    assert required >= set(manifest["dependencies"])
+    assert required.isdisjoint(manifest["devDependencies"])
+    needs = {one["ref"].partition("@1")[0]: one.get("dependsOn", []) for one in listed["dependencies"]}
+    assert len(needs["clearwindow-client"]) == len(manifest["dependencies"])
+    assert any(one.startswith("pkg:npm/%40noble/hashes@") for one in needs["pkg:npm/%40noble/curves"])
+
+
+def test_licences_that_come_with_the_typescript_client_are_allowed() -> None:
+    lock = NPM_LOCK.read_text(encoding="utf-8")
+    assert refused_of_npm(lock) == {}
+    other = lock.replace('"license": "MIT"', '"license": "GPL-3.0-only"')
+    assert set(refused_of_npm(other).values()) == {"GPL-3.0-only"}
+    assert set(refused_of_npm(other)) == {one.name for one in npm_packages(lock) if one.runtime}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"lockfileVersion": 3', '"lockfileVersion": 2'), ('"integrity": "sha512-', '"integrity": "sha1-')],
+)
+def test_a_lock_of_npm_of_another_form_is_refused(old: str, new: str) -> None:
+    with pytest.raises(ValueError, match="another form"):
+        npm_packages(NPM_LOCK.read_text(encoding="utf-8").replace(old, new))
 
 
 def test_make_installs_only_pinned_files() -> None:
