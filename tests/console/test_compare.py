@@ -7,7 +7,7 @@ import pytest
 from tests.console.browsing import Page, Visitor
 from tests.console.members import token_of
 from tests.console.scenes import Scene, scene_of
-from tests.support.settlements import Testbed, stage
+from tests.support.settlements import Testbed, approved_closure, stage
 
 USD = "ofcusd"
 
@@ -15,7 +15,10 @@ USD = "ofcusd"
 @pytest.fixture
 def opened(visitor: Visitor, testbed: Testbed) -> tuple[Scene, str]:
     scene = scene_of(testbed)
-    settlement_id = stage(scene.partner, {scene.aster.id: {"USD": "-40", "BTC": "7"}}, externalId="day-3")["id"]
+    # Its own amounts count: not those of another client, nor those of an earlier dispute that it settles.
+    approved_closure(testbed, scene.aster, "-3")
+    amounts = {scene.aster.id: {"USD": "-40", "BTC": "7"}, scene.borealis.id: {"USD": "5"}}
+    settlement_id = stage(scene.partner, amounts, externalId="day-3")["id"]
     visitor.sign_in(token_of(testbed, scene.aster.client.enterprise.id))
     return scene, f"/console/trader/settlements/{settlement_id}/compare"
 
@@ -95,7 +98,7 @@ def test_form_without_a_file_or_with_too_large_a_one_is_refused(
 
 def test_another_enterprise_compares_nothing(visitor: Visitor, second: Visitor, opened: tuple[Scene, str]) -> None:
     scene, path = opened
-    second.sign_in(token_of(scene.testbed, scene.borealis.client.enterprise.id))
+    second.sign_in(token_of(scene.testbed, scene.testbed.network.client("corvus").enterprise.id))
     token = second.get().form("/sign-out").fields["form"]
 
     assert second.get(path).status == 404

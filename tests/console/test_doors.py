@@ -54,6 +54,33 @@ def test_browser_that_does_not_say_where_a_form_is_from_is_refused(visitor: Visi
     assert not visitor.http.cookies
 
 
+def test_operators_have_no_session_where_a_proxy_lets_members_in(
+    visitor: Visitor, second: Visitor, operator: OperatorClient
+) -> None:
+    token = operator.operator_token(operator.operator("Ada")["id"])
+    visitor.sign_in(OPERATOR_TOKEN)
+    made = visitor.send(visitor.get("/console/session"), "/session/link").text
+    link = re.search(r"link\?value=(\S+)", made)
+    assert link
+    outside = {"Clearwindow-Console": "members"}
+
+    seen = visitor.get("/console", **outside)
+    for fields, path in (
+        ({"token": OPERATOR_TOKEN}, "sign-in"),
+        ({"token": token}, "sign-in"),
+        ({"value": link[1]}, "link"),
+    ):
+        refused = second.post(f"/console/{path}", fields, None, **outside)
+        assert (refused.status, "console_for_members" in refused.text) == (403, True), path
+    asked = second.http.post("/console/links", headers={"Authorization": f"Bearer {token}", **outside})
+
+    assert (seen.status, "console_for_members" in seen.text) == (403, True)
+    assert (asked.status_code, asked.json()["name"]) == (403, "console_for_members")
+    assert not second.http.cookies
+    assert visitor.get("/console").status == 200
+    assert second.post("/console/link", {"value": link[1]}).path == "/console", "the refusal has not used it up"
+
+
 def test_old_browser_that_names_the_origin_alone_is_let_in(visitor: Visitor) -> None:
     answer = visitor.http.post(
         "/console/sign-in", data={"token": OPERATOR_TOKEN}, headers={"Origin": visitor.origin}

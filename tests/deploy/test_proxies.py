@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from clearwindow.console.rules import COOKIE, SECURE_COOKIE
+from tests.console.browsing import Visitor
 from tests.support.certificates import self_signed, without_key
 from tests.support.networks import ConnectionHandle, Network, ok
 from tests.support.operators import OperatorClient
 from tests.support.processes import START_TOKEN, serving_folder
-from tests.support.proxies import KINDS, Proxy, proxy
+from tests.support.proxies import HOST, KINDS, Proxy, proxy
 from tests.support.settlements import fields_of
 
 ALLOWED = "127.0.0.9"
@@ -67,6 +69,8 @@ class Served:
     """The server, and its network."""
 
     port: int
+    operators_session: str
+    """The cookie's value of an operator who has signed in to the console inside."""
     connection: ConnectionHandle
     token: str
     confined_token: str
@@ -83,7 +87,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         connection = network.funded(network.partner(), FUNDS)
         name = connection.partner.enterprise.id
         confined = operator.user_token(name, ipAllowList=[ALLOWED])
-        yield Served(urlsplit(server.url).port or 0, connection, operator.user_token(name), confined)
+        with Visitor(server.url) as inside:
+            inside.sign_in(START_TOKEN)
+            session = inside.http.cookies[COOKIE]
+        yield Served(urlsplit(server.url).port or 0, session, connection, operator.user_token(name), confined)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -129,6 +136,36 @@ def test_what_is_not_for_the_internet_is_not_there(site: Site, path: str) -> Non
         answer = client.get(path)
     assert (answer.status_code, answer.json()["name"]) == (404, "no_such_path")
     assert "X-Request-Id" not in answer.headers, "the proxy answers, not the server"
+
+
+def test_members_use_the_console_and_operators_do_not(site: Site, served: Served) -> None:
+    """The caller names the port, as browsers do, and says nothing of the way: the proxy does."""
+    host = f"{HOST}:{site.proxy.port}"
+    headers = {"Host": host, "Origin": f"https://{host}", "Sec-Fetch-Site": "same-origin"}
+    with site.proxy.client("none", headers=headers) as browser:
+        del browser.headers["Authorization"]
+        refused = browser.post("/console/sign-in", data={"token": START_TOKEN})
+        let_in = browser.post("/console/sign-in", data={"token": site.token})
+        cookie = let_in.headers["Set-Cookie"].partition(";")[0]
+        page = browser.get("/console", headers={"Cookie": cookie})
+        form = re.search(r'name="form" value="([^"]+)"', page.text)
+        large = {"file": ("day.csv", b"connection,currency,amount\n" + b"x" * 1_000_000)}
+        sent = browser.post(
+            "/console/exchange/new", data={"form": form[1] if form else ""}, files=large, headers={"Cookie": cookie}
+        )
+        larger = browser.post("/console/exchange/new", files={"file": ("day.csv", b"x" * 3_000_000)})
+        of_operator = browser.get("/console", headers={"Cookie": f"{SECURE_COOKIE}={served.operators_session}"})
+        by_link = browser.post("/console/links", headers={"Authorization": f"Bearer {START_TOKEN}"})
+        also = browser.get("/consoles")
+    assert (refused.status_code, "console_for_members" in refused.text) == (403, True)
+    assert "Set-Cookie" not in refused.headers
+    assert (let_in.status_code, cookie.partition("=")[0]) == (303, SECURE_COOKIE)
+    assert (page.status_code, "Today" in page.text) == (200, True)
+    assert (sent.status_code, "file: line 2" in sent.text) == (400, True), "the server read the file"
+    assert (larger.status_code, larger.json()["name"]) == (413, "body_too_large")
+    assert (of_operator.status_code, "console_for_members" in of_operator.text) == (403, True)
+    assert (by_link.status_code, by_link.json()["name"]) == (403, "console_for_members")
+    assert also.status_code == 404
 
 
 def test_http2_is_offered(site: Site) -> None:

@@ -12,11 +12,11 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from clearwindow.api.capacity import in_thread
 from clearwindow.api.problems import answer_to
-from clearwindow.api.request import address_of, request_id_of, runtime_of
+from clearwindow.api.request import runtime_of
 from clearwindow.console import assets, error_pages, links, pages, rules, sessions
 from clearwindow.console.forms import read_form
 from clearwindow.console.models import Visitor
-from clearwindow.console.routing import FORM_TOKEN, answered, link_address, require_own_page, visitor_of
+from clearwindow.console.routing import FORM_TOKEN, answered, door_of, link_address, require_own_page, visitor_of
 from clearwindow.core.errors import NotAuthenticatedError, NotFoundError, RequestError
 from clearwindow.core.work import Purpose, Work, working, working_for
 
@@ -42,13 +42,7 @@ async def sign_in(request: Request) -> Response:
     async def run() -> Response:
         require_own_page(request)
         form = (await read_form(request)).fields
-        begin = partial(
-            sessions.sign_in,
-            runtime_of(request),
-            form.get("token", ""),
-            address_of(request),
-            request_id_of(request),
-        )
+        begin = partial(sessions.sign_in, runtime_of(request), form.get("token", ""), door_of(request))
         try:
             with working_for(working().holder, Purpose.WRITING):
                 visitor, waits = await in_thread(Work.WRITING, begin)
@@ -94,7 +88,7 @@ async def give_code(request: Request) -> Response:
 async def make_link(request: Request) -> Response:
     """Answers a token in the header Authorization with the address of a link, as text: for a command line."""
     scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
-    make = partial(links.make_with_token, runtime_of(request), token, address_of(request), request_id_of(request))
+    make = partial(links.make_with_token, runtime_of(request), token, door_of(request))
     try:
         if scheme.lower() != "bearer":
             raise NotAuthenticatedError("token_missing", "send the header Authorization: Bearer <token>")
@@ -116,9 +110,7 @@ async def use_link(request: Request) -> Response:
     async def run() -> Response:
         require_own_page(request)
         form = (await read_form(request)).fields
-        use = partial(
-            links.use, runtime_of(request), form.get("value", ""), address_of(request), request_id_of(request)
-        )
+        use = partial(links.use, runtime_of(request), form.get("value", ""), door_of(request))
         try:
             with working_for(working().holder, Purpose.WRITING):
                 visitor, waits = await in_thread(Work.WRITING, use)

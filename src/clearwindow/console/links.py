@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from clearwindow.console import rules, sessions, store
-from clearwindow.console.models import Holder, Link, Visitor
+from clearwindow.console.models import Door, Holder, Link, Visitor
 from clearwindow.identity import audit
-from clearwindow.identity import rules as access
 from clearwindow.runtime import Runtime
 
 
@@ -17,18 +16,18 @@ def make(runtime: Runtime, visitor: Visitor) -> str:
     return _made(runtime, holder, visitor.session.created_at)
 
 
-def make_with_token(runtime: Runtime, token: str, address: access.Address | None, request_id: str) -> str:
+def make_with_token(runtime: Runtime, token: str, door: Door) -> str:
     """Returns the value of a link for this token.
 
     Raises:
         InvalidRequestError, NotAuthenticatedError, PermissionDeniedError: as for signing in with it.
     """
     with runtime.transaction() as tx:
-        holder = sessions.holder_of(runtime, tx, token, address, request_id)
+        holder = sessions.holder_of(runtime, tx, token, door)
     return _made(runtime, holder, runtime.console.wall.now())
 
 
-def use(runtime: Runtime, value: str, address: access.Address | None, request_id: str) -> tuple[Visitor, bool]:
+def use(runtime: Runtime, value: str, door: Door) -> tuple[Visitor, bool]:
     """Begins a session with a link, and uses the link up. Returns as ``sessions.sign_in`` does.
 
     Raises:
@@ -42,7 +41,7 @@ def use(runtime: Runtime, value: str, address: access.Address | None, request_id
         link = store.take_link(tx, rules.value_sha256(known))
         if link is None or runtime.console.wall.now() >= link.ends_at:
             raise rules.link_over()
-        holder = sessions.holder_again(runtime, tx, link, known, address, request_id)
+        holder = sessions.holder_again(runtime, tx, link, known, door)
     return sessions.begin(runtime, holder, link.begins_at, link.id)
 
 

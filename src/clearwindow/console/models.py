@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from clearwindow.identity.models import Actor, Operator, Token
+from clearwindow.identity.rules import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,17 @@ class Holder:
     token: Token | None
     actor: Actor
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """By which way a request came.
+
+    Attributes:
+        address: of its sender, and ``request_id`` its id.
+        said: what a proxy says that this way is for, None if it is for everybody.
+    """
+
+    address: Address | None
+    request_id: str
+    said: str | None

@@ -22,7 +22,7 @@ from clearwindow.api.routing import Answer
 from clearwindow.api.tables import TableFormat
 from clearwindow.console import error_pages, navigation, pages, rules, sessions, sides, texts
 from clearwindow.console.forms import SMALL_BYTES, read_form
-from clearwindow.console.models import Visitor
+from clearwindow.console.models import Door, Visitor
 from clearwindow.console.operations import Desk, Download
 from clearwindow.core.errors import NotAuthenticatedError, RequestError
 from clearwindow.core.work import Purpose, Work, working, working_for
@@ -304,7 +304,7 @@ def visitor_of(request: Request) -> Visitor:
     """
     value = request.cookies.get(rules.cookie_name(request.url.scheme))
     try:
-        visitor = sessions.find(runtime_of(request), value, address_of(request), request_id_of(request))
+        visitor = sessions.find(runtime_of(request), value, door_of(request))
     except NotAuthenticatedError:
         counted = visit_of(request)
         if counted is not None:
@@ -312,6 +312,12 @@ def visitor_of(request: Request) -> Visitor:
         raise
     note_visitor(request, visitor)
     return visitor
+
+
+def door_of(request: Request) -> Door:
+    """Returns by which way a request came."""
+    said = request.headers.get(rules.MEMBERS_ONLY_HEADER)
+    return Door(address_of(request), request_id_of(request), said)
 
 
 def note_visitor(request: Request, visitor: Visitor) -> None:

@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 
 from clearwindow.console.models import Session
 from clearwindow.core.errors import NotAuthenticatedError, PermissionDeniedError
+from clearwindow.identity.models import Actor, Operator
 
 PREFIX: Final = "/console"
 SIGN_IN: Final = f"{PREFIX}/sign-in"
+MEMBERS_ONLY_HEADER: Final = "Clearwindow-Console"
+"""A proxy that members reach adds it, whatever its value: operators have no session there."""
 COOKIE: Final = "clearwindow-console"
 SECURE_COOKIE: Final = f"__Host-{COOKIE}"
 LINK_LASTS: Final = timedelta(minutes=5)
@@ -91,6 +94,18 @@ def require_own_page(site: str | None, origin: str | None, host: str | None) -> 
         return
     if not host or urlsplit(origin).netloc.lower() != host.lower():
         raise _foreign()
+
+
+def require_admitted(actor: Actor, said: str | None) -> None:
+    """Checks that the visitor may come this way. ``said`` is what the header of the proxy says.
+
+    Raises:
+        PermissionDeniedError: it is an operator, at a door for members alone.
+    """
+    if said is not None and isinstance(actor, Operator):
+        raise PermissionDeniedError(
+            "console_for_members", "operators do not sign in at this address: use the console inside, as its API"
+        )
 
 
 def require_form_token(given: str, value: str) -> None:

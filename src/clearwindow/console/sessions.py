@@ -10,7 +10,7 @@ from uuid import UUID
 
 from clearwindow.api.lookups import Known, Presented
 from clearwindow.console import rules, store
-from clearwindow.console.models import Holder, Link, Session, Visitor
+from clearwindow.console.models import Door, Holder, Link, Session, Visitor
 from clearwindow.core.errors import InvalidRequestError
 from clearwindow.core.work import Purpose, working_for
 from clearwindow.identity import audit
@@ -27,16 +27,16 @@ from clearwindow.runtime import Runtime
 _LONGEST_TOKEN: Final = 1024
 
 
-def sign_in(runtime: Runtime, token: str, address: access.Address | None, request_id: str) -> tuple[Visitor, bool]:
+def sign_in(runtime: Runtime, token: str, door: Door) -> tuple[Visitor, bool]:
     """Begins a session with a token. Returns its visitor, and whether a code of the second factor is needed first.
 
     Raises:
         InvalidRequestError: there is no token.
         NotAuthenticatedError: the token is not in force, or may not be used from this address.
-        PermissionDeniedError: it is a program's, or may not read.
+        PermissionDeniedError: it is a program's, may not read, or is an operator's at a door for members.
     """
     with runtime.transaction() as tx:
-        holder = holder_of(runtime, tx, token, address, request_id)
+        holder = holder_of(runtime, tx, token, door)
     return begin(runtime, holder, runtime.console.wall.now())
 
 
@@ -81,12 +81,12 @@ def give_code(runtime: Runtime, visitor: Visitor, code: str) -> None:
             audit.record(tx, operator, "console.signed_in", visitor.session.id, **_used(visitor.token))
 
 
-def find(runtime: Runtime, value: str | None, address: access.Address | None, request_id: str) -> Visitor:
+def find(runtime: Runtime, value: str | None, door: Door) -> Visitor:
     """Returns who has the session with this value.
 
     Raises:
         NotAuthenticatedError: there is no such session in force, or its token is not.
-        PermissionDeniedError: the token may not read any more.
+        PermissionDeniedError: the token may not read any more, or is an operator's at a door for members.
     """
     known = rules.possible_value(value)
     if known is None:
@@ -98,9 +98,9 @@ def find(runtime: Runtime, value: str | None, address: access.Address | None, re
             raise rules.session_over()
         found = None if session.token_id is None else people.find_token_by_id(tx, session.token_id)
         if found is None:
-            operator = _of_settings(runtime, tx, session.settings_proof, known, request_id)
+            operator = _of_settings(runtime, tx, session.settings_proof, known, door)
             return Visitor(session, known, operator, None, operator.name)
-        actor, name = _actor(tx, access.require_usable(found, tx.now(), address), request_id)
+        actor, name = _actor(tx, access.require_usable(found, tx.now(), door.address), door)
     return Visitor(session, known, actor, found, name)
 
 
@@ -142,9 +142,7 @@ def _known_of(session: store.KnownSession | None) -> Known | None:
     return Known(f"operator {session.operator_id or 'of the settings'}", limited=False)
 
 
-def holder_of(
-    runtime: Runtime, tx: Transaction, token: str, address: access.Address | None, request_id: str
-) -> Holder:
+def holder_of(runtime: Runtime, tx: Transaction, token: str, door: Door) -> Holder:
     """Returns whose token this is.
 
     Raises:
@@ -159,15 +157,15 @@ def holder_of(
     if bootstrap and hmac.compare_digest(bootstrap, token_sha256):
         record = people.find_bootstrap_operator(tx)
         if record is not None:
-            return Holder(None, Operator(record.id, record.name, request_id, record.role), record.name)
-    found = access.require_usable(people.find_token(tx, token_sha256), tx.now(), address)
+            operator = Operator(record.id, record.name, door.request_id, record.role)
+            rules.require_admitted(operator, door.said)
+            return Holder(None, operator, record.name)
+    found = access.require_usable(people.find_token(tx, token_sha256), tx.now(), door.address)
     access.require_proof(found, signed=False)
-    return _holder(tx, found, request_id)
+    return _holder(tx, found, door)
 
 
-def holder_again(
-    runtime: Runtime, tx: Transaction, link: Link, value: str, address: access.Address | None, request_id: str
-) -> Holder:
+def holder_again(runtime: Runtime, tx: Transaction, link: Link, value: str, door: Door) -> Holder:
     """Returns whose link this is, if its token is in force still.
 
     Raises:
@@ -175,36 +173,39 @@ def holder_again(
     """
     found = None if link.token_id is None else people.find_token_by_id(tx, link.token_id)
     if found is not None:
-        return _holder(tx, access.require_usable(found, tx.now(), address), request_id)
-    operator = _of_settings(runtime, tx, link.settings_proof, value, request_id)
+        return _holder(tx, access.require_usable(found, tx.now(), door.address), door)
+    operator = _of_settings(runtime, tx, link.settings_proof, value, door)
     return Holder(None, operator, operator.name)
 
 
-def _holder(tx: Transaction, token: Token, request_id: str) -> Holder:
-    actor, name = _actor(tx, token, request_id)
+def _holder(tx: Transaction, token: Token, door: Door) -> Holder:
+    actor, name = _actor(tx, token, door)
     require_person(actor)
     return Holder(token, actor, name)
 
 
-def _actor(tx: Transaction, token: Token, request_id: str) -> tuple[Actor, str]:
+def _actor(tx: Transaction, token: Token, door: Door) -> tuple[Actor, str]:
     if token.operator_id is not None:
-        operator = operator_of(token, request_id)
+        operator = operator_of(token, door.request_id)
+        rules.require_admitted(operator, door.said)
         return operator, operator.name
     enterprise_id = access.require_member(token, None)
     access.require_permission(token, (Scope.READ,))
-    member = member_of(token, enterprise_id, request_id)
+    member = member_of(token, enterprise_id, door.request_id)
     user = people.find_user(tx, member.user_id)
     return member, user.name if user else member.user_id
 
 
-def _of_settings(runtime: Runtime, tx: Transaction, proof: bytes | None, value: str, request_id: str) -> Operator:
+def _of_settings(runtime: Runtime, tx: Transaction, proof: bytes | None, value: str, door: Door) -> Operator:
     record = people.find_bootstrap_operator(tx)
     bootstrap = runtime.operator_token_sha256
     if record is None or not bootstrap or proof is None:
         raise rules.session_over()
     if not hmac.compare_digest(proof, rules.settings_proof(value, bootstrap)):
         raise rules.session_over()
-    return Operator(record.id, record.name, request_id, record.role)
+    operator = Operator(record.id, record.name, door.request_id, record.role)
+    rules.require_admitted(operator, door.said)
+    return operator
 
 
 def _used(token: Token | None) -> dict[str, object]:
