@@ -10,7 +10,7 @@ MUTMUT_VERSION := 3.8.1
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install coverage lock sdk lint format test test-long serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots sbom typescript site container release newest attack races simulate mutate clean
+.PHONY: help install coverage lock sdk lint format test test-long serve demo day rehearsal bench bench-busy bench-check bench-due overload crash failover failover-programs webhooks-crash fuzz door doors examples errors screenshots pictures sbom typescript site container release newest attack races simulate mutate clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'
 	@echo 'make examples        record anew what /openapi.json shows as examples'
 	@echo 'make doors           through how many modules, packages and changes of file a request goes'
+	@echo 'make pictures        draws the charts of the dashboard and a trace into docs/images (prometheus)'
 	@echo 'make screenshots     records the pages of the console into docs/images, from the demo network (chromium)'
 	@echo 'make errors          make docs/reference/errors.md from the registry of errors'
 	@echo 'make sdk             make the synchronous SDK from the asynchronous one'
@@ -226,6 +227,10 @@ errors: install
 # Every page of the console, light, dark and as on a phone. Needs Debian's package chromium.
 screenshots: install
 	@$(BIN)/python -m tools.screenshots
+
+# The dashboard and a trace, of a network that runs for a minute. Needs Debian's package prometheus.
+pictures: install
+	@$(BIN)/python -m tools.operating_pictures
 
 examples: install
 	$(BIN)/pytest --record-examples $$($(BIN)/python -m tools.operations_page --tests)

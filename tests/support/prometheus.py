@@ -48,6 +48,24 @@ class Prometheus:
         alerts: list[Any] = self._client.get("/api/v1/alerts").json()["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
+    def series(
+        self, expression: str, began: float, ended: float
+    ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """Returns the labels and the points of each series of an expression, a point for each second."""
+        asked: dict[str, str | float] = {"query": expression, "start": began, "end": ended, "step": 1}
+        found: list[Any] = self._client.get("/api/v1/query_range", params=asked).json()["data"]["result"]
+        return [
+            (
+                {
+                    name: value
+                    for name, value in one["metric"].items()
+                    if name not in {"job", "instance", "__name__"}
+                },
+                [(at, float(value)) for at, value in one["values"] if value != "NaN"],
+            )
+            for one in found
+        ]
+
     def await_firing(self, wanted: set[str], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while (firing := self.firing()) != wanted:
