@@ -32,7 +32,7 @@ help:
 	@echo 'make simulate        random steps on a real server, which dies and changes meanwhile, beside a model (SEED=, STEPS=)'
 	@echo 'make races           10 000 random rounds of two or three actors at the same instant (SEED=, ROUNDS=)'
 	@echo 'make crash           SIGKILL at every step of every kind of request, then 50 times at random moments under load'
-	@echo 'make mutate          small changes of the rules of money and signing, and whether a test notices each'
+	@echo 'make mutate          small changes of rules, signing and SQL statements, and whether a test notices each'
 	@echo 'make failover        PostgreSQL under Patroni on three hosts, and eleven things that go wrong (root; INSTALL=1)'
 	@echo 'make webhooks-crash  SIGKILL of the worker, again and again, amid 10 000 webhook deliveries'
 	@echo 'make fuzz            Schemathesis: hundreds of requests to every operation, right ones and wrong ones'

@@ -7,6 +7,8 @@ would change them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -14,6 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from clearwindow.core.clock import ManualClock
+from clearwindow.core.ids import NIL
 from clearwindow.ledger import store
 from clearwindow.ledger.models import (
     AccountKind,
@@ -33,6 +36,7 @@ from clearwindow.postgres.pool import Database, Transaction
 from clearwindow.postgres.queries import Relation
 from tests.conftest import START
 from tests.support.databases import TestCluster
+from tests.support.races import TIMEOUT_SECONDS, until_waiting
 
 ANN, BOB, PARTNER, FIRST, SECOND, THIRD = (uuid4() for _ in range(6))
 ANN_BTC, ANN_ETH, BOB_BTC, BOB_ETH = (BalanceKey(of, name) for of in (ANN, BOB) for name in ("ofcbtc", "ofceth"))
@@ -40,13 +44,19 @@ KEYS = (ANN_BTC, ANN_ETH, BOB_BTC, BOB_ETH)
 Holds = dict[tuple[UUID, BalanceKey], int]
 
 
-@pytest.fixture(scope="module")
-def database(cluster: TestCluster) -> Iterator[Database]:
+@contextmanager
+def opened(cluster: TestCluster) -> Iterator[Database]:
     with cluster.fresh_database() as dsn:
         database = Database(dsn, ManualClock(START))
         database.open()
         yield database
         database.close()
+
+
+@pytest.fixture(scope="module")
+def database(cluster: TestCluster) -> Iterator[Database]:
+    with opened(cluster) as database:
+        yield database
 
 
 @pytest.fixture
@@ -117,6 +127,13 @@ def test_locked_balances_are_those_that_are_named(tx: Transaction) -> None:
     other = BalanceKey(ANN, "ofcusd")
     found = store.lock_balances(tx, [ANN_ETH, BOB_BTC, other])
     assert found == {ANN_ETH: Balance(100, 50), BOB_BTC: Balance(100, 50), other: Balance(0, 0)}
+
+
+def test_go_accounts_are_locked_before_network_accounts(tx: Transaction) -> None:
+    go = UUID(int=2**128 - 1)
+    store.insert_account(tx, go, AccountKind.GO, NIL)
+    keys = [BalanceKey(account, "ofcbtc") for account in (go, *sorted([ANN, BOB]))]
+    assert list(store.lock_balances(tx, reversed(keys))) == keys
 
 
 def test_entry_moves_the_balances_that_it_names(tx: Transaction) -> None:
@@ -205,6 +222,24 @@ def test_holds_of_a_settlement_become_what_it_needs_now(tx: Transaction) -> None
     )
     short = store.replace_holds(tx, entry(cause=SECOND), FIRST, needs({ANN_BTC: 106, BOB_ETH: 6}))
     assert short == [Shortfall(ANN, "ofcbtc", 106, 105)]
+
+
+def test_liability_of_nothing_needs_no_balance(tx: Transaction) -> None:
+    usd = BalanceKey(ANN, "ofcusd")
+    assert store.hold_liabilities(tx, entry(), needs({usd: 0, ANN_BTC: 1}), [])() == []
+    assert store.replace_holds(tx, entry(cause=SECOND), FIRST, needs({usd: 0, ANN_BTC: 2})) == []
+    assert held(tx) == {(FIRST, ANN_BTC): 2}
+    assert balance(tx, usd) == Balance(0, 0)
+
+
+def test_equal_holds_of_several_causes_count_each(tx: Transaction) -> None:
+    put(tx, {(FIRST, ANN_BTC): 3, (SECOND, ANN_BTC): 3, (THIRD, ANN_BTC): 3})
+    assert store.replace_holds(tx, entry(), FIRST, needs({ANN_BTC: 10}), [SECOND, THIRD]) == []
+    assert held(tx) == {(FIRST, ANN_BTC): 10}
+    assert moved(tx) == {ANN_BTC: (-1, 1)}
+    put(tx, {(SECOND, ANN_BTC): 4, (THIRD, ANN_BTC): 4})
+    assert store.hold_liabilities(tx, entry(cause=ANN), needs({ANN_BTC: 10}), [SECOND, THIRD])() == []
+    assert moved(tx) == {ANN_BTC: (-3, 3)}
 
 
 def test_disputes_take_holds_over_in_their_order(tx: Transaction) -> None:
@@ -314,6 +349,40 @@ def test_gains_fill_the_holds_of_disputes_in_their_order(tx: Transaction) -> Non
     assert moved(tx) == posted(tx, one) == {ANN_BTC: (0, 8), ANN_ETH: (5, 4), BOB_ETH: (7, 0), BOB_BTC: (0, -2)}
 
 
+def test_gain_adds_to_a_balance_that_is_made_at_the_same_time(cluster: TestCluster) -> None:
+    with opened(cluster) as database:
+        found, filled = settled_beside_an_allocation(database)
+    assert found == Balance(available=12, held=5)
+    assert filled == 4
+
+
+def settled_beside_an_allocation(database: Database) -> tuple[Balance, int]:
+    """Makes a balance with 7 available and 1 held while a settlement that gains 9 waits. A dispute wants 4.
+
+    Returns the balance, and what is held for the dispute.
+    """
+    account, dispute = uuid4(), uuid4()
+    key = BalanceKey(account, "ofcusd")
+
+    def settle() -> None:
+        with database.transaction() as tx:
+            tx.connection.execute("SET LOCAL session_replication_role = replica")
+            store.settle_run(tx, entry(cause=uuid4()), moves({key: 9}), targets((dispute, 1, key, 4)), PARTNER, {})
+
+    with database.transaction() as tx:
+        tx.connection.execute("SET LOCAL session_replication_role = replica")
+        store.insert_account(tx, account, AccountKind.NETWORK, PARTNER)
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as tx:
+            store.lock_balances(tx, [key])
+            tx.connection.execute("UPDATE balance SET available = 7, held = 1 WHERE account_id = %s", [account])
+            settling = pool.submit(settle)
+            until_waiting(database, 1)
+        settling.result(TIMEOUT_SECONDS)
+    with database.transaction() as tx:
+        return balance(tx, key), store.holds_of(tx, [dispute])[dispute][key]
+
+
 def test_many_settlements_move_each_by_its_entry(tx: Transaction) -> None:
     put(tx, {(THIRD, ANN_BTC): 7, (FIRST, ANN_BTC): 5, (SECOND, ANN_BTC): 5, (SECOND, BOB_BTC): 2})
     partner, bob_usd = partner_with_funds(tx), BalanceKey(BOB, "ofcusd")
@@ -342,6 +411,18 @@ def test_many_settlements_move_each_by_its_entry(tx: Transaction) -> None:
         partners["ofcusd"]: (-9, 0),
     }
     assert [balance(tx, key) for key in partners.values()] == [Balance(105, 50), Balance(91, 50)]
+
+
+def test_partner_pays_each_of_equal_gains(tx: Transaction) -> None:
+    partner = partner_with_funds(tx)
+    run = Relation(
+        "SELECT %(settlement)s::uuid AS settlement_id, account_id, 'ofcbtc' AS currency, 3::numeric AS quantity"
+        " FROM unnest(%(of)s::uuid[]) AS given (account_id)",
+        {"settlement": FIRST, "of": [ANN, BOB]},
+    )
+    store.settle_each(tx, PARTNER, [entry()], run, partner)
+    assert moved(tx) == {ANN_BTC: (3, 0), BOB_BTC: (3, 0)}
+    assert balance(tx, BalanceKey(partner, "ofcbtc")) == Balance(94, 50)
 
 
 def test_losses_are_uncovered_that_exceed_what_is_available(tx: Transaction) -> None:
@@ -383,4 +464,4 @@ def test_journal_has_the_entries_of_an_account_a_cause_and_a_time(tx: Transactio
     ):
         listed = store.list_entries(tx, EntryFilter(**everything | wanted), FIRST_PAGE)  # type: ignore[arg-type]
         assert {each.id for each in listed.items} == {each.id for each in found}
-        assert all(len(each.postings) == 2 for each in listed.items)
+        assert all({int(part["quantity"]) for part in each.postings} == {5, -5} for each in listed.items)

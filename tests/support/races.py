@@ -12,6 +12,7 @@ from typing import TypeVar
 import psycopg
 from psycopg import sql
 
+from clearwindow.postgres.pool import Database
 from clearwindow.runtime import Runtime
 from tests.support.databases import as_superuser
 
@@ -42,6 +43,18 @@ def in_background(call: Callable[[], T]) -> Iterator[Future[T]]:
         yield pool.submit(call)
 
 
+def until_waiting(database: Database, waiting: int) -> None:
+    """Returns once this many transactions wait for a lock."""
+    give_up_at = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        with database.transaction() as tx:
+            if tx.scalars(int, _WAITING) == [waiting]:
+                return
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"{waiting} transactions never waited for a lock at the same time")
+        time.sleep(0.005)
+
+
 class Gate:
     """Table locks that make inserts wait until the block ends."""
 
@@ -57,11 +70,4 @@ class Gate:
 
     def wait_for(self, waiting: int) -> None:
         """Returns once this many transactions wait for a lock."""
-        give_up_at = time.monotonic() + TIMEOUT_SECONDS
-        while True:
-            with self._runtime.transaction() as tx:
-                if tx.scalars(int, _WAITING) == [waiting]:
-                    return
-            if time.monotonic() > give_up_at:
-                raise TimeoutError(f"{waiting} transactions never waited for a lock at the same time")
-            time.sleep(0.005)
+        until_waiting(self._runtime.database, waiting)

@@ -260,3 +260,10 @@ def changes(before: Table, after: Table) -> dict[UUID, set[str]]:
         for key, row in after.items()
     }
     return {key: names for key, names in found.items() if names or before[key] != after[key]}
+
+
+def locked(tx: Transaction, table: str, *key: str) -> set[tuple[object, ...]]:
+    """Returns the keys of the rows that this transaction has locked: their ``xmax`` says by whom."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, key or ("id",)))
+    statement = sql.SQL("SELECT {} FROM {} WHERE xmax <> 0").format(columns, sql.Identifier(table))
+    return set(tx.connection.execute(statement).fetchall())

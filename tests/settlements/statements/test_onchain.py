@@ -154,6 +154,7 @@ def test_failed_payment_is_tried_again_ever_later(tx: Transaction, under_way: di
     after = payments(tx)[under_way["mine"]]
     assert (after["status"], after["failures"], after["failure"]) == (FAILED, 1, "no route")
     tx.connection.execute("UPDATE onchain_transfer SET failures = 7 WHERE status = %s", [FAILED])
+    rows.on_chain(tx, SECOND, FAILED, failures=7)
     before = payments(tx)
     assert store.retry_failed(tx, FIRST) == 2
     assert changed(tx, before) == {
@@ -308,6 +309,17 @@ def test_transaction_is_confirmed_when_its_time_has_come(tx: Transaction, chain:
     tx.connection.execute("UPDATE chain_transaction SET withheld = false")
     simulated_chain._pass_time(tx, ids=[chain["withheld"]])  # noqa: SLF001 - as above
     assert states(tx)[chain["withheld"]] == "failed"
+
+
+def test_transaction_is_locked_before_an_operator_decides(tx: Transaction, chain: dict[str, UUID]) -> None:
+    # As it was, and not locked yet.
+    row = rows.table(tx, "chain_transaction")[chain["withheld"]]
+    tx.connection.execute("DELETE FROM chain_transaction")
+    rows.insert(tx, "chain_transaction", **row)
+    assert rows.locked(tx, "chain_transaction") == set()
+    kept, changes = simulated_chain.decide(tx, chain["withheld"], ChainAction.WITHHOLD, "")
+    assert (kept.id, changes) == (chain["withheld"], False)
+    assert rows.locked(tx, "chain_transaction") == {(chain["withheld"],)}
 
 
 def test_operator_decides_about_one_transaction(tx: Transaction, chain: dict[str, UUID]) -> None:

@@ -26,6 +26,7 @@ from tests.settlements.statements import rows
 PARTNER, OTHER, ANN, BOB, CAT = (UUID(int=number) for number in range(1, 6))
 OFFCHAIN, ONCHAIN = SettlementType.OFFCHAIN, SettlementType.ONCHAIN
 LATER, EARLIER = START + timedelta(minutes=1), START - timedelta(minutes=1)
+ON_CHAIN_FROM = EARLIER - timedelta(seconds=1)
 
 
 def existing(tx: Transaction, settlement_id: UUID) -> Settlement:
@@ -213,8 +214,8 @@ def due(tx: Transaction) -> dict[str, UUID]:
         "of another": rows.settlement(tx, OTHER, "top_up_window", due_at=START, traceparent="a trace"),
     }
     rows.settlement(tx, PARTNER, "top_up_window", due_at=LATER)
-    rows.settlement(tx, CAT, "top_up_window", due_at=LATER)
-    found["on chain"] = rows.settlement(tx, PARTNER, "onchain", due_at=EARLIER, settlement_type="onchain")
+    found["later"] = rows.settlement(tx, CAT, "top_up_window", due_at=LATER)
+    found["on chain"] = rows.settlement(tx, PARTNER, "onchain", due_at=ON_CHAIN_FROM, settlement_type="onchain")
     found["paused"] = rows.settlement(tx, ANN, "top_up_window", due_at=EARLIER - timedelta(minutes=1))
     rows.pause(tx, "partner", partner_id=ANN)
     return found
@@ -228,11 +229,12 @@ def test_due_settlements_are_those_whose_time_has_come_and_which_nothing_pauses(
     assert [store.is_first_due(tx, each, OFFCHAIN) for each in found] == [True, True]
     assert not store.is_first_due(tx, replace(found[0], id=due["second"]), OFFCHAIN)
     assert not store.is_first_due(tx, replace(found[0], id=due["paused"], partner_id=ANN), OFFCHAIN)
+    assert not store.is_first_due(tx, replace(found[0], id=due["later"], partner_id=CAT), OFFCHAIN)
     assert [each.id for each in store.list_due(tx, ONCHAIN, 9)] == [due["on chain"]]
     assert store.is_first_due(tx, replace(found[0], id=due["on chain"]), ONCHAIN)
     assert [each.id for each in store.list_due(tx, OFFCHAIN, 1)] == [due["first"]]
     assert (store.count_due(tx, OFFCHAIN), store.count_due(tx, ONCHAIN)) == (3, 1)
-    assert (store.next_due_at(tx, OFFCHAIN), store.next_due_at(tx, ONCHAIN)) == (EARLIER, EARLIER)
+    assert (store.next_due_at(tx, OFFCHAIN), store.next_due_at(tx, ONCHAIN)) == (EARLIER, ON_CHAIN_FROM)
     assert [each.id for each in store.lock_due(tx, PARTNER, 9)] == [due["first"], due["second"]]
     assert [each.id for each in store.lock_due(tx, PARTNER, 1)] == [due["first"]]
     assert store.lock_due(tx, ANN, 9) == []

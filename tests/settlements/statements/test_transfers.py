@@ -355,7 +355,12 @@ def test_targets_are_what_the_stopped_transfers_would_take(tx: Transaction, both
         DisputeTarget(of_ann, 2, ANN, "ofcbtc", 3)
     ]
     assert targets(Objections({of_ann: ANN}, frozenset({ANN})), ANN, BOB) == []
+    # What a closure takes runs, whoever disputes.
+    assert targets(Objections({of_ann: CAT}), CAT) == []
     assert store.dispute_targets_around(tx, FIRST, BOB, standing) == targets(standing, ANN, BOB)
+    # Dan has no transfer with Bob.
+    both_sides = Objections({of_bob: BOB, of_ann: DAN})
+    assert store.dispute_targets_around(tx, FIRST, BOB, both_sides) == [DisputeTarget(of_bob, 1, ANN, "ofcbtc", 7)]
     assert store.dispute_targets_on(tx, SECOND, Objections({of_ann: ANN}), [DAN, CAT]) == [
         DisputeTarget(of_ann, 1, DAN, "ofcbtc", 300)
     ]
@@ -434,6 +439,9 @@ def test_losses_are_limited_by_settlement_and_by_day(tx: Transaction) -> None:
     assert beyond(tx, FIRST) == set()
     earlier = rows.settlement(tx, PARTNER)
     rows.transfer(tx, earlier, ANN, -4)
+    rows.transfer(tx, earlier, ANN, -100, currency="ofceth")
+    rows.transfer(tx, earlier, ANN, -100, dispute_closure_id=CLOSURE)
+    rows.transfer(tx, earlier, ANN, 100)
     assert beyond(tx, FIRST) == set()
     rows.transfer(tx, earlier, ANN, -1)
     assert beyond(tx, FIRST) == {(ANN, "ofcbtc")}

@@ -1,0 +1,1 @@
+"""Mutants of the named SQL statements of the ledger and of settlements."""
