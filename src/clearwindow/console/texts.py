@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,11 @@ SHORT_ID: Final = 8
 _GROUP: Final = 3
 _THIN_SPACE: Final = "\u202f"
 _MINUS: Final = "\u2212"
+_SHORT: Final = re.compile(
+    r"(?P<lacks_there>[0-9]+) base units of (?P<of_connection>[\w:-]+)"
+    r"|(?P<currency>[\w:-]+) by (?P<lacks>[0-9]+) \(needs (?P<needs>[0-9]+), has (?P<has>[0-9]+)\)"
+)
+"""What is short, in the words of ``settlements.rules.failure_reason`` and ``settlements.funding.in_words``."""
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -46,6 +52,22 @@ class Amounts:
             '<data class="amount {tone}" value="{number}" title="{number} base units of {currency}">'
             '{sign}{text}<span class="unit">{ticker}</span></data>'
         ).format(tone=tone, number=number, currency=currency, sign=sign, text=text, ticker=ticker)
+
+    def in_text(self, text: str) -> Markup:
+        """Writes the amounts of a settlement's reason as coins. The API says them in base units, to be exact."""
+        parts, end = [], 0
+        for found in _SHORT.finditer(text):
+            currency = found["currency"] or found["of_connection"]
+            if currency not in self.units:
+                continue
+            # A connection's shortfall stands before its currency, and the partner's after it.
+            for name in ("lacks_there", "lacks", "needs", "has"):
+                if found[name]:
+                    parts += [Markup.escape(text[end : found.start(name)]), self(found[name], currency)]
+                    end = found.end(name)
+            if found["of_connection"]:
+                end = found.end()
+        return Markup("").join([*parts, Markup.escape(text[end:])])
 
 
 def amounts_of(currencies: Iterable[tuple[str, str, int]]) -> Amounts:

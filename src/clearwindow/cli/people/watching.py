@@ -110,7 +110,8 @@ def trigger(
     """Send an event to an endpoint of yours, or to an address on this machine, to try out what receives it.
 
     It is your newest event of this type, again under its own id: nothing is invented. webhook_endpoint.test makes a
-    test event. An endpoint gets it signed, an address on this machine without a signature.
+    test event. An endpoint gets it signed, an address on this machine without a signature. If an address on this
+    machine does not accept it, the command ends with 1.
     """
     if endpoint is not None and forward_to is not None:
         raise usage("Say --endpoint or --forward-to, not both.")
@@ -121,6 +122,8 @@ def trigger(
             {"eventId": found.id, "answer": (status := forwarded(forward_to, found))},
             {"event": found.id, "type": found.type, "sent to": forward_to, "answer": status},
         )
+        if not status.startswith("2"):
+            raise typer.Exit(1)
         return
     where = endpoint or _only_endpoint(session)
     if event == _TEST:
