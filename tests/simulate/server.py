@@ -123,6 +123,6 @@ def _environment(dsn: str, approvals_needed: int) -> dict[str, str]:
         operator_token=START_TOKEN,
         approvals_needed=str(approvals_needed),
         rate_limit_per_minute="0",
-        worker_poll_seconds="0.05",
+        worker_poll_seconds="1",
         log_level="warning",
     )
