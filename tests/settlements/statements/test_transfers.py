@@ -280,6 +280,11 @@ def test_own_amounts_are_gross_and_without_closures(tx: Transaction, both: dict[
     assert store.own_amounts(tx, FIRST, ["ofceth", "ofcusd"]) == {"ofceth": 4}
 
 
+def test_own_sums_are_of_the_connections_and_without_closures(tx: Transaction, both: dict[str, UUID]) -> None:
+    assert both
+    assert store.own_sums(tx, FIRST, [ANN, CAT]) == {ANN: {"ofcbtc": -10, "ofceth": 4}, CAT: {"ofcbtc": 9}}
+
+
 def test_losses_are_of_what_loses(tx: Transaction) -> None:
     rows.transfer(tx, FIRST, ANN, -5)
     rows.transfer(tx, FIRST, ANN, -2)
