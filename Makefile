@@ -108,7 +108,7 @@ lint: install
 test: lint
 	$(BIN)/pytest -n auto --dist worksteal -m 'not long'
 
-# More of the same: further environments, versions and users of PostgreSQL, kills, measurements.
+# More of the same: further environments, versions and users of PostgreSQL, kills, attacks, measurements, long pages.
 test-long: install
 	$(BIN)/pytest -n auto --dist worksteal -m long
 

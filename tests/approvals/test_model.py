@@ -139,7 +139,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     connection: ConnectionHandle
 
 
-@pytest.mark.parametrize("histories", [6])
+@pytest.mark.parametrize("histories", [4])
 def test_random_histories_agree_with_the_model(network: Network, testbed: Testbed, histories: int) -> None:
     assert testbed.network is network
     ApprovalMachine.testbed = testbed

@@ -17,7 +17,7 @@ from tests.attack.report import Result, as_json
 from tests.attack.run import CLASSES, run, tally_of
 from tests.attack.stage import build
 from tests.attack.tally import AttackClass, Tally
-from tests.support.long import long
+from tests.support.long import long, long_unless
 from tests.support.settlements import Testbed
 from tests.support.summary import LINES
 
@@ -27,7 +27,11 @@ REFUSED = httpx2.Response(404, json={})
 ACCEPTED = httpx2.Response(200, json={})
 
 
-@pytest.mark.parametrize("attacks", CLASSES, ids=lambda attacks: attacks.name)
+@pytest.mark.parametrize(
+    "attacks",
+    long_unless(lambda attacks: attacks.name not in {"signatures", "intent", "callers"}, CLASSES),
+    ids=lambda attacks: attacks.name,
+)
 def test_no_attack_succeeds(testbed: Testbed, attacks: AttackClass) -> None:
     tally = tally_of(attacks)
     run(attacks, testbed, tally, thorough=False)
@@ -92,6 +96,7 @@ def test_the_command_attacks_and_writes_its_counts(tmp_path: Path) -> None:
     assert "addresses" in done.stdout
 
 
+@long
 def test_the_command_lists_its_classes_and_refuses_others() -> None:
     listed = _command("--list").stdout.splitlines()
     assert [line.split()[0] for line in listed] == [attacks.name for attacks in CLASSES]

@@ -23,6 +23,7 @@ def run_bench(*arguments: str) -> str:
     return done.stdout
 
 
+@long
 def test_every_part_is_measured_in_every_round() -> None:
     measured = json.loads(run_bench("--rounds", "2", "--json"))
     assert set(measured["product"]) == {"preview", "decode", "verify", "stage", "request", "finalise", "execute"}

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.long import long
 from tests.support.processes import environment, serving_folder
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "settle-from-the-command-line.md"
 
 
+@long
 def test_every_step_works_and_prints_what_the_page_shows(open_folder: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     steps = "".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.long import long
 from tests.support.processes import command, environment, serving_folder
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "open-a-network.md"
@@ -27,6 +28,7 @@ def run_steps(steps: str, folder: Path) -> str:
     return ran.stdout + ran.stderr
 
 
+@long
 def test_every_step_works_and_the_door_is_shut_after_it(open_folder: Path) -> None:
     folder = open_folder / "earnest"
     folder.mkdir(mode=0o711)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.support.certificates import self_signed
 from tests.support.http import loopback_client
+from tests.support.long import long
 from tests.support.processes import START_TOKEN, TIMEOUT_SECONDS, Running, command, serving_folder
 from tests.support.raw_http import connected, read_answer, read_to_end
 
@@ -63,6 +64,7 @@ def test_server_starts_serves_and_stops_cleanly(open_folder: Path) -> None:
     assert all(line["request_id"] and line["route"] == f"{OPERATOR_API}/currencies" for line in requests)
 
 
+@long
 def test_answered_requests_survive_a_killed_server(open_folder: Path) -> None:
     data = open_folder / "killed"
     with serving_folder(data) as served:

@@ -286,7 +286,7 @@ def test_pages_of_an_exchange_suit_axe_and_a_phone(browser: Browser, base_url: s
         assert {path: each for path, each in found.items() if each} == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_axe_finds_nothing(browser: Browser, base_url: str, scene: Scene, scheme: str) -> None:
     with context_of(browser, base_url, color_scheme=scheme) as person:
         page = person.new_page()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from tests.support.certificates import self_signed, without_key
+from tests.support.long import long
 from tests.support.processes import START_TOKEN, running
 from tests.support.proxies import DEPLOY, HOST, Proxy
 
@@ -59,6 +60,7 @@ def test_the_server_of_the_page_answers_over_tls_and_cuts_off_what_stays_half_do
                 pass
 
 
+@long
 def test_callers_need_a_certificate_where_the_pages_line_is_added(tmp_path: Path) -> None:
     mine, other = self_signed("a-member", tmp_path), self_signed("another", tmp_path)
     with serving(tmp_path, f"CLEARWINDOW_TLS_CLIENT_CA={without_key(mine)}") as server:

@@ -21,7 +21,7 @@ from tests.support.settlements import Testbed
 from tests.support.summary import LINES
 from tests.web.test_openapi import OURS, fields_of_body
 
-EXAMPLES: Final = int(os.environ.get("CLEARWINDOW_FUZZ_EXAMPLES", "2"))
+EXAMPLES: Final = int(os.environ.get("CLEARWINDOW_FUZZ_EXAMPLES", "1"))
 SEED: Final = int(os.environ.get("CLEARWINDOW_FUZZ_SEED", "20260105"))
 NOT_SERVED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """The test server does not include the part of the program that serves these."""

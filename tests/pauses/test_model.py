@@ -191,7 +191,7 @@ def test_network_with_random_pauses_agrees_with_the_model(
     run_state_machine_as_test(
         PauseMachine,
         settings=settings(
-            max_examples=6,
+            max_examples=4,
             stateful_step_count=14,
             deadline=None,
             suppress_health_check=list(HealthCheck),

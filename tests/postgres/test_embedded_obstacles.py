@@ -26,6 +26,7 @@ from clearwindow.postgres.embedded.cluster import (
 )
 from clearwindow.postgres.embedded.lock import FolderLock
 from clearwindow.postgres.embedded.postmaster import launch_command
+from tests.support.long import long
 
 from .support import (
     WHEEL,
@@ -40,6 +41,8 @@ from .support import (
     wait_until,
     write_row,
 )
+
+pytestmark = long
 
 IS_ROOT = os.geteuid() == 0
 

@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 from clearwindow.postgres.embedded.database import address_of
 from clearwindow.postgres.embedded.home import Home
 from clearwindow.postgres.grants import granted
+from tests.support.long import long
 from tests.support.processes import command, serving_folder
 from tools import grants_page
 
@@ -54,6 +55,7 @@ def test_page_has_the_grants_of_this_version() -> None:
     assert grants_page.page() == PAGE
 
 
+@long
 def test_page_prepares_an_empty_cluster(data_dir: Path, open_dir: Path) -> None:
     with plain_cluster(data_dir, "postgres") as home:
         run(address_of(home, "postgres", "postgres"), sql_under("## 1. Make the roles and the database"))
@@ -85,6 +87,7 @@ def test_page_prepares_an_empty_cluster(data_dir: Path, open_dir: Path) -> None:
             assert served.log.read_text().count("application_owns_tables") == 1
 
 
+@long
 def test_page_parts_the_roles_of_a_database_that_one_role_owns(data_dir: Path) -> None:
     with plain_cluster(data_dir, "postgres") as home:
         making = ["CREATE ROLE clearwindow_app LOGIN", "CREATE DATABASE clearwindow OWNER clearwindow_app"]

@@ -11,11 +11,13 @@ from fastapi import FastAPI
 from tests.races.arena import Arena
 from tests.races.run import RACES, Outcome, Race, one_sided, run
 from tests.support.databases import TestCluster, as_superuser
+from tests.support.long import long
 from tests.support.summary import LINES
 
 _SEED = 6
 
 
+@long
 def test_each_race_ends_as_one_of_its_outcomes(cluster: TestCluster, served_app: tuple[FastAPI, str]) -> None:
     outcome = run(cluster, *served_app, _SEED, RACES)
     LINES.append(

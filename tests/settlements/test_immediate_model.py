@@ -209,7 +209,7 @@ def test_immediate_settlements_agree_with_the_model(cluster: TestCluster, served
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=5,
+            max_examples=3,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clearwindow.simulator.server import temporary_folder
+from tests.support.long import long
 from tests.support.processes import COMMAND, environment
 
 REHEARSAL = ("rehearsal", "--exchanges", "1", "--traders", "1", "--rounds", "1")
@@ -73,6 +74,7 @@ def started(folder: Path, arguments: Sequence[str], parts: Sequence[str]) -> Ite
             process.kill()
 
 
+@long
 def test_processes_of_killed_rehearsal_end(folder: Path) -> None:
     with started(folder, REHEARSAL, PARTS) as process:
         process.send_signal(signal.SIGKILL)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import threading
 
+from tests.support.long import long
 from tests.support.processes import COMMAND, environment
 
 LINES = (
@@ -38,6 +39,7 @@ def _rehearse(*arguments: str, **settings: str) -> tuple[int, str]:
     return process.returncode, printed
 
 
+@long
 def test_smallest_rehearsal_succeeds() -> None:
     small = ("--exchanges", "1", "--traders", "1", "--rounds", "1", "--every-seconds", "1", "--seed", "3")
     # The user's settings must not make the rehearsal use the user's database.
