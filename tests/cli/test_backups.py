@@ -88,6 +88,7 @@ def test_backup_says_what_it_is(taken: Taken) -> None:
     assert [entry.name for entry in taken.folder.parent.iterdir()] == [taken.folder.name]
 
 
+@long
 def test_what_was_answered_before_the_backup_is_restored(taken: Taken, open_folder: Path) -> None:
     data = open_folder / "restored"
     restored = command("restore", str(taken.folder), "--data", str(data), "--json")

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from clearwindow.simulator.server import temporary_folder
+from tests.support.long import long
 from tests.support.processes import command
 
 LINES = (
@@ -29,6 +30,7 @@ LINES = (
 )
 
 
+@long
 def test_the_demo_runs_to_balanced_books_on_a_poor_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     with temporary_folder("demo") as folder:
         temporary = folder / ("t" * 100) / 'ü, "x"'

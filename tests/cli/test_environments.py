@@ -65,7 +65,7 @@ SURROUNDINGS: Final = {
 }
 """What a command finds around it."""
 ENVIRONMENTS: Final = STREAMS | SURROUNDINGS
-USUAL: Final = {"full disk", "no home, no temporary folder, no certificates"}
+USUAL: Final = {"no home, no temporary folder, no certificates"}
 
 
 @dataclass(frozen=True)

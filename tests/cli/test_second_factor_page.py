@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clearwindow.identity.second_factor import rules
+from tests.support.long import long
 from tests.support.networks import ok
 from tests.support.operators import OperatorClient
 from tests.support.processes import COMMAND, command, environment, serving_folder
@@ -92,6 +93,7 @@ def code_of(secret: str, *, next_one: bool = False) -> str:
     return rules.totp(base64.b32decode(padded), int(time.time()) // rules.STEP_SECONDS + next_one)
 
 
+@long
 def test_every_step_of_the_page_works(open_folder: Path) -> None:
     folder = open_folder / "earnest"
     folder.mkdir(mode=0o711)

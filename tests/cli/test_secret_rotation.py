@@ -25,6 +25,7 @@ from clearwindow.secret_key import FILE_NAME, FORMER_NAME, NEXT_NAME, FolderKeys
 from clearwindow.settings import SettingsError, load_settings
 from tests.postgres.support import is_alive
 from tests.support.databases import as_application
+from tests.support.long import long
 from tests.support.networks import Network, ok
 from tests.support.operators import OperatorClient
 from tests.support.partners import FakePartner
@@ -169,6 +170,7 @@ def test_rotation_without_the_former_key_changes_nothing(stored: dict[str, int],
     assert count_under(dsn, FORMER) == stored
 
 
+@long
 def test_running_server_takes_part_in_a_rotation_of_its_data_folder(open_folder: Path) -> None:
     data = open_folder / "data"
     with (

@@ -13,6 +13,7 @@ from tests.console.browser import PHONE, BrowserMissingError, chromium, context_
 from tests.console.exchange import HOSTILE, exchange_of, pages_of_exchange
 from tests.console.members import token_of
 from tests.console.scenes import Scene, scene_of
+from tests.support.long import long
 from tests.support.networks import ok
 from tests.support.operators import OperatorClient
 from tests.support.settlements import Testbed, stage
@@ -269,6 +270,7 @@ def test_exchange_stages_a_settlement_of_a_file_once(
     assert [each["stage"] for each in found] == ["dispute_window"]
 
 
+@long
 def test_pages_of_an_exchange_suit_axe_and_a_phone(browser: Browser, base_url: str, scene: Scene) -> None:
     exchange = exchange_of(scene.testbed, scene, notes=HOSTILE)
     token = token_of(scene.testbed, scene.partner.enterprise.id)
@@ -286,7 +288,7 @@ def test_pages_of_an_exchange_suit_axe_and_a_phone(browser: Browser, base_url: s
         assert {path: each for path, each in found.items() if each} == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=long)])
 def test_axe_finds_nothing(browser: Browser, base_url: str, scene: Scene, scheme: str) -> None:
     with context_of(browser, base_url, color_scheme=scheme) as person:
         page = person.new_page()

@@ -17,6 +17,7 @@ from clearwindow.web.health import health_router
 from tests.specification.test_links import anchors
 from tests.support.asgi import listening
 from tests.support.databases import as_superuser
+from tests.support.long import long
 from tests.support.prometheus import FOLDER, prometheus, promtool
 from tests.support.proxies import DEPLOY
 from tests.support.settlements import Testbed, stage
@@ -98,6 +99,7 @@ def test_unknown_name_is_found() -> None:
     assert names_in('max by (kind) (clearwindow_nothing{job=~"clearwindow.*"}) > 0') == {"clearwindow_nothing"}
 
 
+@long
 def test_alerts_fire_on_a_real_server(testbed: Testbed, tmp_path: Path) -> None:
     app = create_app(testbed.runtime, [health_router(bootstrap.BACKLOGS, 60)])
     with listening(app) as url, prometheus(url.removeprefix("http://"), tmp_path) as watching:

@@ -24,6 +24,7 @@ from clearwindow.postgres.embedded.database import address_of
 from clearwindow.settings import load_settings
 from tests.postgres.plain_clusters import plain_cluster
 from tests.support.http import loopback_client
+from tests.support.long import long
 from tests.support.ports import reserved_port
 from tests.support.processes import environment
 from tests.support.proxies import DEPLOY
@@ -164,6 +165,7 @@ def cluster_dir() -> Iterator[Path]:
         yield Path(folder).resolve() / "data"
 
 
+@long
 def test_page_leads_to_a_running_network(cluster_dir: Path, tmp_path: Path, units: Sequence[Path]) -> None:
     server, worker = reserved_port(), reserved_port()
     etc, installed = tmp_path / "etc", tmp_path / "units"

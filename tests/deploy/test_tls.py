@@ -45,6 +45,7 @@ def serving(folder: Path, *more: str) -> Iterator[Proxy]:
         yield Proxy(urlsplit(served.url).port or 0, certificate)
 
 
+@long
 def test_the_server_of_the_page_answers_over_tls_and_cuts_off_what_stays_half_done(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         with server.client(START_TOKEN) as client:

@@ -36,8 +36,8 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("title", "mode"),
     [
-        ("contract", GenerationMode.POSITIVE),
         # Our document has the contract's operations, too.
+        pytest.param("contract", GenerationMode.POSITIVE, marks=long),
         pytest.param("contract", GenerationMode.NEGATIVE, marks=long),
         ("our document", GenerationMode.POSITIVE),
         ("our document", GenerationMode.NEGATIVE),

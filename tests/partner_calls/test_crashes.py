@@ -101,7 +101,7 @@ class Crash:
 @pytest.mark.parametrize(
     ("what", "step"),
     [
-        ("deallocation", "during_the_call"),
+        pytest.param("deallocation", "during_the_call", marks=long),
         pytest.param("allocation", "before_the_answer_is_written", marks=long),
     ],
 )

@@ -16,6 +16,7 @@ from clearwindow.postgres.embedded.binaries import find_binaries
 from clearwindow.postgres.embedded.database import address_of
 from clearwindow.postgres.embedded.home import Home
 from tests.support.depositors import Depositor
+from tests.support.long import long
 from tests.support.networks import Network
 from tests.support.operators import OperatorClient
 from tests.support.processes import COMMAND, START_TOKEN, environment, serving_folder
@@ -91,6 +92,7 @@ def has_promoted(machine: Machine) -> bool:
         return connection.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
 
 
+@long
 def test_database_is_restored_to_a_moment_and_what_is_lost_is_named(data_dir: Path, open_dir: Path) -> None:
     machine = Machine(open_dir / "backups", open_dir / "kept", make_plain_cluster(data_dir, SUPERUSER))
     (machine.backups / "wal").mkdir(parents=True)

@@ -269,7 +269,7 @@ PAIRS = st.dictionaries(
 
 
 @given(data=st.data(), broker=st.booleans())
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 def test_preview_and_staging_never_disagree(
     cluster: TestCluster, served_app: tuple[FastAPI, str], *, data: st.DataObject, broker: bool
 ) -> None:

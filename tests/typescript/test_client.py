@@ -12,6 +12,7 @@ import pytest
 
 from clearwindow.core.clock import ManualClock
 from clearwindow.signing.message import sign_message
+from tests.support.long import long
 from tests.support.networks import Network
 from tests.support.operators import make_key
 from tests.typescript.support import built, compile_programs, run
@@ -59,6 +60,7 @@ def clock() -> ManualClock:
     return ManualClock(datetime.now(UTC))
 
 
+@long
 def test_programs_of_the_page_stage_and_list_and_others_do_not_compile(network: Network, tmp_path: Path) -> None:
     page = "\n".join(re.findall(r"```ts\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL))
     assert DOCUMENTED_URL in page

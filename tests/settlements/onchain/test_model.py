@@ -154,7 +154,7 @@ def test_each_transfer_is_paid_at_most_once_in_random_runs(
     cluster: TestCluster, served_app: tuple[FastAPI, str]
 ) -> None:
     @settings(
-        max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), database=None, print_blob=True
+        max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), database=None, print_blob=True
     )
     @given(first=AMOUNTS, steps=st.lists(STEPS, min_size=8, max_size=24))
     def run(first: dict[str, dict[str, int]], steps: list[tuple[str, object]]) -> None:
